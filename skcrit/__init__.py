@@ -1,0 +1,1 @@
+"""Critical points of loss surfaces, with scikit-learn estimators."""

@@ -1,0 +1,105 @@
+"""Array namespaces: which library computes, and the two host/device transfers.
+
+Numerical code never names NumPy or CuPy. It asks the array it was given for its
+namespace (:func:`array_namespace`) and uses functions of the Array API standard.
+Arrays cross between host and device in :func:`to_device` and :func:`to_host` only.
+"""
+
+import numpy as np
+from array_api_compat import array_namespace, device, is_array_api_strict_namespace
+
+__all__ = [
+    "BACKENDS",
+    "array_namespace",
+    "device",
+    "get_namespace",
+    "to_device",
+    "to_host",
+]
+
+# "array_api_strict" is the standard's reference implementation. It is here for the
+# tests: its arrays live on a simulated device and refuse every implicit transfer.
+BACKENDS = ("numpy", "cupy", "array_api_strict")
+
+
+def get_namespace(backend):
+    """Return the namespace of a backend and the device that its arrays live on.
+
+    Parameters
+    ----------
+    backend : {"numpy", "cupy", "array_api_strict"}
+        Name of the array library. It is imported here, never at the import of skcrit.
+
+    Returns
+    -------
+    xp : module
+        Array API namespace.
+    device : object
+        Device to hand to the creation functions of ``xp``; None is its default device.
+
+    Raises
+    ------
+    ValueError
+        If ``backend`` is not a known name.
+    ImportError
+        If the library behind ``backend`` is not installed.
+    """
+    if backend == "numpy":
+        import array_api_compat.numpy as xp
+
+        return xp, "cpu"
+    if backend == "cupy":
+        try:
+            import array_api_compat.cupy as xp
+        except ImportError as error:
+            raise ImportError(
+                "backend='cupy' needs CuPy and a CUDA device: install skcrit[cupy]."
+            ) from error
+        return xp, None
+    if backend == "array_api_strict":
+        import array_api_strict as xp
+
+        return xp, xp.Device("device1")
+    raise ValueError(f"backend must be one of {BACKENDS}, got {backend!r}.")
+
+
+def to_device(array, backend, dtype="float64"):
+    """Copy a host array to the device of a backend.
+
+    Parameters
+    ----------
+    array : array-like
+        Numbers on the host, or an array that already belongs to ``backend``.
+    backend : {"numpy", "cupy", "array_api_strict"}
+        Name of the array library.
+    dtype : {"float64", "float32"}, default="float64"
+        Floating type of the result.
+
+    Returns
+    -------
+    array : array of the backend's namespace
+        The same numbers on the device.
+    """
+    xp, place = get_namespace(backend)
+    return xp.asarray(array, dtype=getattr(xp, dtype), device=place)
+
+
+def to_host(array):
+    """Copy an array of any backend to the host.
+
+    Parameters
+    ----------
+    array : array
+        Array of NumPy, CuPy or array-api-strict.
+
+    Returns
+    -------
+    array : ndarray
+        The same numbers as a NumPy array (the array itself if it is one).
+    """
+    if isinstance(array, np.ndarray | np.generic):
+        return np.asarray(array)
+    xp = array_namespace(array)
+    if is_array_api_strict_namespace(xp):
+        return np.asarray(array.to_device(xp.Device("CPU_DEVICE")))
+    return array.get()

@@ -1,0 +1,20 @@
+"""Warnings and errors that skcrit raises under names of its own."""
+
+from sklearn.exceptions import ConvergenceWarning
+
+__all__ = ["NoGroundTruthError", "NotConvergedWarning", "ResolutionWarning"]
+
+
+class NotConvergedWarning(ConvergenceWarning):
+    """Some starts of a finder did not reach the tolerance."""
+
+
+class ResolutionWarning(UserWarning):
+    """Eigenvalues of the data lie so close together, or to zero, that labels may flip.
+
+    The values and the index intervals of the critical sets remain right.
+    """
+
+
+class NoGroundTruthError(NotImplementedError):
+    """The loss has no closed-form critical points to compare with."""
