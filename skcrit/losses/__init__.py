@@ -1,0 +1,7 @@
+"""Losses: the functions whose critical points are sought."""
+
+from skcrit.losses.base import LocalModel, Loss
+from skcrit.losses.function import FunctionLoss
+from skcrit.losses.linear_autoencoder import LinearAutoencoderLoss
+
+__all__ = ["FunctionLoss", "LinearAutoencoderLoss", "LocalModel", "Loss"]

@@ -1,0 +1,118 @@
+"""Names of critical sets: tuples of indices, boolean masks, multiplicity vectors."""
+
+import operator
+from itertools import chain
+
+import numpy as np
+
+__all__ = ["parse_sets", "to_names"]
+
+
+def parse_sets(problem, sets):
+    """Read sets in any accepted form as multiplicity vectors.
+
+    Parameters
+    ----------
+    problem : Problem
+        The network and its spectrum.
+    sets : iterable of tuple of int, or ndarray of bool
+        A list of index tuples or a mask of shape (n_sets, n_features). One tuple of
+        integers, or a mask of shape (n_features,), is one set.
+
+    Returns
+    -------
+    counts : ndarray of shape (n_sets, n_distinct), dtype int64
+        Multiplicity vectors.
+    single : bool
+        Whether one set was given by itself.
+
+    Raises
+    ------
+    ValueError
+        If a set repeats an index, uses one that is out of range or not admissible, has
+        more indices than the bottleneck, or is not made of integers.
+    """
+    if isinstance(sets, np.ndarray) and sets.dtype == bool:
+        single, masks = sets.ndim == 1, np.atleast_2d(sets)
+        if masks.ndim != 2 or masks.shape[1] != problem.n_features:
+            raise ValueError(
+                "sets given as a mask must have shape (n_sets, n_features) with "
+                f"n_features={problem.n_features}, got {sets.shape}."
+            )
+    else:
+        single = isinstance(sets, tuple) and all(
+            isinstance(i, int | np.integer) for i in sets
+        )
+        masks = _masks_from_tuples(problem, [sets] if single else list(sets))
+    _check_masks(problem, masks)
+    return problem.counts(masks), single
+
+
+def to_names(masks):
+    """Write masks as sorted tuples of indices.
+
+    Parameters
+    ----------
+    masks : ndarray of shape (n_sets, n_features), dtype bool
+        True at the indices of a set.
+
+    Returns
+    -------
+    names : list of tuple of int
+        One tuple per row.
+    """
+    rows, columns = np.nonzero(masks)
+    points = np.arange(masks.shape[0])
+    starts = np.searchsorted(rows, points).tolist()
+    ends = np.searchsorted(rows, points, side="right").tolist()
+    columns = columns.tolist()
+    return [tuple(columns[a:b]) for a, b in zip(starts, ends, strict=True)]
+
+
+def _masks_from_tuples(problem, sets):
+    n, d = len(sets), problem.n_features
+    try:
+        sizes = np.fromiter(map(len, sets), dtype=np.intp, count=n)
+        flat = np.fromiter(
+            map(operator.index, chain.from_iterable(sets)), dtype=np.intp
+        )
+    except TypeError as error:
+        raise ValueError(
+            f"sets must be a list of tuples of integers, or a boolean mask: {error}."
+        ) from None
+    if flat.size and (flat.min() < 0 or flat.max() >= d):
+        wrong = flat.min() if flat.min() < 0 else flat.max()
+        raise ValueError(
+            f"sets must use indices from 0 to n_features - 1 = {d - 1}, got {wrong}."
+        )
+    masks = np.zeros((n, d), dtype=bool)
+    masks[np.repeat(np.arange(n), sizes), flat] = True
+    repeats = np.flatnonzero(masks.sum(axis=1) != sizes)
+    if repeats.size:
+        raise ValueError(
+            f"sets must not repeat an index, got {tuple(sets[repeats[0]])}."
+        )
+    return masks
+
+
+def _check_masks(problem, masks):
+    r = problem.n_admissible
+    blind = np.flatnonzero(masks[:, r:].any(axis=0))
+    if blind.size:
+        i = r + int(blind[0])
+        bound = (
+            f"above tau = alpha * n_features = {problem.tau_sum:.6g}"
+            if problem.tau_sum > 0
+            else "above zero"
+        )
+        raise ValueError(
+            f"sets must use eigenvalues {bound}, that is indices below {r}: got index "
+            f"{i} with eigenvalue {problem.eigenvalues[i]:.6g}. (Using a zero "
+            "eigenvalue gives the same critical set as leaving it out.)"
+        )
+    sizes = masks.sum(axis=1)
+    if sizes.size and sizes.max() > problem.bottleneck:
+        raise ValueError(
+            "sets must have at most as many indices as the smallest hidden layer has "
+            f"units: expected <= {problem.bottleneck}, got {sizes.max()}."
+        )

@@ -1,0 +1,103 @@
+"""Open pivots: what makes a critical point of a deep network a strict saddle."""
+
+import numpy as np
+
+__all__ = ["chain_products", "open_pivots"]
+
+
+def open_pivots(problem, weights, rank, rtol):
+    """Tell which points have an open pivot.
+
+    With P the projector of a critical set of rank k and Q = (I - P) C, the pivot
+    (i, j), i > j, is open when W_{j-1} ... W_1 Q W_L ... W_{i+1} is not zero and
+    W_{i-1} ... W_{j+1} has a rank above k. The Hessian has exactly as many negative
+    eigenvalues as inversions if and only if no pivot is open.
+
+    Parameters
+    ----------
+    problem : Problem
+        The network and its spectrum.
+    weights : list of ndarray of shape (n_points, fan_out, fan_in)
+        Weight matrices.
+    rank : ndarray of shape (n_points,)
+        Rank of the critical set of each point.
+    rtol : float
+        Singular values of a product M count when they exceed rtol max(1, norm(M)); the
+        block of Q when it exceeds rtol lambda_0 times the same maxima of its factors.
+        The scale 1 is that of a balanced network, whose end-to-end matrix is a
+        projector; layers are rescaled to equal norms first.
+
+    Returns
+    -------
+    is_open : ndarray of shape (n_points,), dtype bool
+        Whether some pivot is open.
+    """
+    depth = problem.depth
+    weights = _equalize(weights)
+    # Q in the eigenbasis, with W instead of P: equal at a critical point.
+    basis = problem.eigenvectors
+    weights = [*weights[:-1], basis.T @ weights[-1]]
+    weights[0] = weights[0] @ basis
+    products = chain_products(weights)
+    residual = np.eye(problem.n_features) - products[depth, 1]
+    residual = residual * problem.eigenvalues
+    largest = max(problem.eigenvalues[0], np.finfo(np.float64).tiny)
+    is_open = np.zeros(rank.shape, dtype=bool)
+    for i in range(2, depth + 1):
+        for j in range(1, i):
+            block, scale = residual, np.full(rank.shape, largest)
+            if j > 1:
+                block = products[j - 1, 1] @ block
+                scale = scale * np.maximum(1.0, _norm(products[j - 1, 1]))
+            if i < depth:
+                block = block @ products[depth, i + 1]
+                scale = scale * np.maximum(1.0, _norm(products[depth, i + 1]))
+            reaches = _norm(block) > rtol * scale
+            if i - 1 == j:
+                passes = problem.hidden_layer_sizes[j - 1] > rank
+            else:
+                passes = _numerical_rank(products[i - 1, j + 1], rtol) > rank
+            is_open |= reaches & passes
+    return is_open
+
+
+def chain_products(weights):
+    """Multiply all runs of consecutive layers.
+
+    Parameters
+    ----------
+    weights : list of ndarray of shape (n_points, fan_out, fan_in)
+        Weight matrices, first layer first.
+
+    Returns
+    -------
+    products : dict
+        ``products[b, a]`` is W_b ... W_a, for 1 <= a <= b <= depth.
+    """
+    products = {}
+    for a in range(1, len(weights) + 1):
+        products[a, a] = weights[a - 1]
+        for b in range(a + 1, len(weights) + 1):
+            products[b, a] = weights[b - 1] @ products[b - 1, a]
+    return products
+
+
+def _equalize(weights):
+    # Scalar factors of product 1 leave the loss alone. Near a set of rank >= 1 the
+    # product of the norms is at least about 1; below that (the empty set) rescaling
+    # would lift noise of a vanishing layer to the size of the others, so it is left.
+    norms = np.stack([_norm(w) for w in weights])
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        logs = np.log(norms)
+        mean = logs.mean(axis=0)
+        factors = np.where(mean > np.log(0.5), np.exp(mean - logs), 1.0)
+    return [w * f[:, None, None] for w, f in zip(weights, factors, strict=True)]
+
+
+def _norm(matrices):
+    return np.sqrt(np.sum(matrices * matrices, axis=(-2, -1)))
+
+
+def _numerical_rank(matrices, rtol):
+    values = np.linalg.svd(matrices, compute_uv=False)
+    return np.sum(values > rtol * np.maximum(1.0, values[:, :1]), axis=1)

@@ -1,0 +1,87 @@
+"""The end-to-end matrix of a linear network in thin factors, and its balanced layers."""
+
+from skcrit._backend import array_namespace
+
+__all__ = ["balanced_layers", "thin_svd"]
+
+
+def thin_svd(weights):
+    """Factor the end-to-end matrix without ever forming it.
+
+    Parameters
+    ----------
+    weights : list of arrays of shape (..., n_out, n_in)
+        Matrices of the layers, first layer first.
+
+    Returns
+    -------
+    A : array of shape (..., d, q)
+        Left singular vectors.
+    S : array of shape (..., q)
+        Singular values, descending; those below rounding are exactly zero.
+    Bt : array of shape (..., q, d)
+        Right singular vectors, as rows. ``q`` is the smaller of the bottleneck and d.
+
+    Notes
+    -----
+    Two QR factorisations of the halves on either side of the bottleneck and one small
+    SVD: O(d p^2). Singular values below ``eps * q * |R_2| |R_1|`` are rounding errors of
+    the product of the two triangular factors. They must go, because balancing takes
+    roots: an error of 1e-16 would become an entry of 1e-8 in the layers.
+    """
+    xp = array_namespace(weights[0])
+    widths = [W.shape[-2] for W in weights[:-1]]
+    bottleneck = widths.index(min(widths)) + 1
+    first = weights[0]
+    for W in weights[1:bottleneck]:
+        first = W @ first
+    last = weights[-1]
+    for W in reversed(weights[bottleneck:-1]):
+        last = last @ W
+    Q_2, R_2 = xp.linalg.qr(last)
+    Q_1, R_1 = xp.linalg.qr(xp.matrix_transpose(first))
+    U, S, Vt = xp.linalg.svd(R_2 @ xp.matrix_transpose(R_1), full_matrices=False)
+    rounding = xp.finfo(S.dtype).eps * S.shape[-1]
+    norms = [xp.sqrt(xp.sum(R * R, axis=(-2, -1))) for R in (R_2, R_1)]
+    floor = rounding * norms[0] * norms[1]
+    S = xp.where(S > floor[..., None], S, xp.zeros_like(S))
+    return Q_2 @ U, S, Vt @ xp.matrix_transpose(Q_1)
+
+
+def balanced_layers(A, S, Bt, shapes):
+    """Spread singular values evenly over the layers.
+
+    Parameters
+    ----------
+    A, S, Bt : arrays of shape (..., d, q), (..., q), (..., q, d)
+        Thin singular value decomposition of the end-to-end matrix.
+    shapes : list of tuple
+        Shapes (n_out, n_in) of the layers, first layer first.
+
+    Returns
+    -------
+    weights : list of arrays of shape (..., n_out, n_in)
+        ``W_1 = S^(1/L) B^T``, ``W_l = S^(1/L)``, ``W_L = A S^(1/L)``, filled up with
+        zeros to the shapes of the layers: the point of least norm among all with
+        this end-to-end matrix, where W_{l+1}^T W_{l+1} = W_l W_l^T.
+    """
+    xp = array_namespace(A)
+    depth, q = len(shapes), S.shape[-1]
+    root = S ** (1 / depth)
+    identity = xp.eye(q, dtype=S.dtype, device=S.device)
+    layers = [root[..., :, None] * Bt]
+    layers += [root[..., :, None] * identity] * (depth - 2)
+    layers.append(A * root[..., None, :])
+    return [_pad(W, shape) for W, shape in zip(layers, shapes, strict=True)]
+
+
+def _pad(W, shape):
+    """Fill a stack of matrices up with zeros at the right and at the bottom."""
+    xp = array_namespace(W)
+    for axis, size in ((-2, shape[0]), (-1, shape[1])):
+        missing = list(W.shape)
+        missing[axis] = size - W.shape[axis]
+        if missing[axis] > 0:
+            zeros = xp.zeros(tuple(missing), dtype=W.dtype, device=W.device)
+            W = xp.concat([W, zeros], axis=axis)
+    return W

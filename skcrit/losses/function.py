@@ -1,0 +1,164 @@
+"""Any Python functions as a loss."""
+
+from numbers import Integral
+
+import numpy as np
+
+from skcrit.losses.base import Loss
+from skcrit.utils._validation import Interval, check_params
+
+__all__ = ["FunctionLoss"]
+
+
+class FunctionLoss(Loss):
+    """Wrap functions for value, gradient and, where there is one, Hessian product.
+
+    Parameters
+    ----------
+    value : callable
+        ``value(theta)`` maps (..., n_params) to (...,).
+    gradient : callable
+        ``gradient(theta)`` maps (..., n_params) to the same shape.
+    hvp : callable, default=None
+        ``hvp(theta, v)`` maps two arrays (..., n_params) to the same shape. None takes
+        central differences of the gradient.
+    n_params : int, default=None
+        Length of ``theta``. It must be given; it is last only because its neighbours
+        are the functions.
+
+    Attributes
+    ----------
+    n_params_ : int
+        Length of ``theta``.
+
+    Notes
+    -----
+    The functions get NumPy float64 arrays and must treat the rows of a batch
+    independently. A difference of gradients costs two gradients per product and has an
+    error of about ``eps ** (2/3)``, relative: enough to find critical points (their
+    gradient is exact), not enough to certify tiny eigenvalues.
+
+    To run on several processes the functions must be picklable: defined in a module,
+    not lambdas.
+
+    Examples
+    --------
+    >>> from skcrit.losses import FunctionLoss
+    >>> saddle = FunctionLoss(
+    ...     value=lambda t: t[..., 0] ** 2 - t[..., 1] ** 2,
+    ...     gradient=lambda t: t * [2.0, -2.0],
+    ...     n_params=2,
+    ... ).fit()
+    >>> saddle.hessian([0.0, 0.0]).round(6)
+    array([[ 2.,  0.],
+           [ 0., -2.]])
+    """
+
+    _parameter_constraints = {
+        "value": [callable],
+        "gradient": [callable],
+        "hvp": [callable, None],
+        "n_params": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(self, value, gradient, hvp=None, n_params=None):
+        # A loss has methods of these names, so the functions are kept under another;
+        # get_params and set_params show them as scikit-learn expects.
+        self._functions = {"value": value, "gradient": gradient, "hvp": hvp}
+        self.n_params = n_params
+
+    def get_params(self, deep=True):
+        """Get the constructor arguments.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Ignored: no argument is an estimator.
+
+        Returns
+        -------
+        params : dict
+            Arguments by name.
+        """
+        return {**self._functions, "n_params": self.n_params}
+
+    def set_params(self, **params):
+        """Set constructor arguments.
+
+        Parameters
+        ----------
+        **params : dict
+            Arguments by name.
+
+        Returns
+        -------
+        self : FunctionLoss
+            The same object.
+
+        Raises
+        ------
+        ValueError
+            If a name is not an argument.
+        """
+        unknown = sorted(set(params) - set(self.get_params()))
+        if unknown:
+            raise ValueError(
+                f"Invalid parameter {unknown[0]!r} for FunctionLoss. "
+                f"Valid parameters are: {sorted(self.get_params())}."
+            )
+        self.n_params = params.pop("n_params", self.n_params)
+        self._functions = {**self._functions, **params}
+        return self
+
+    def fit(self, X=None, y=None):
+        """Check the arguments; there is nothing to learn.
+
+        Parameters
+        ----------
+        X, y : None
+            Ignored.
+
+        Returns
+        -------
+        self : FunctionLoss
+            The fitted loss.
+
+        Raises
+        ------
+        ValueError
+            If a function is not callable or ``n_params`` is not a positive int.
+        """  # noqa: DOC502 (raised by the parameter check)
+        check_params(self)
+        self.n_params_ = self.n_params
+        return self
+
+    def value(self, theta):  # noqa: D102 (documented in Loss)
+        theta = self._as_points(theta)
+        return self._call("value", theta.shape[:-1], theta)
+
+    def gradient(self, theta):  # noqa: D102
+        theta = self._as_points(theta)
+        return self._call("gradient", theta.shape, theta)
+
+    def hvp(self, theta, v):  # noqa: D102
+        theta, v = self._as_points(theta), self._as_points(v, name="v")
+        theta, v = np.broadcast_arrays(theta, v)
+        if self._functions["hvp"] is not None:
+            return self._call("hvp", theta.shape, theta, v)
+        # The step balances the rounding of the gradient against the third derivative.
+        length = np.linalg.norm(v, axis=-1, keepdims=True)
+        size = 1 + np.linalg.norm(theta, axis=-1, keepdims=True)
+        eps = np.finfo(theta.dtype).eps
+        step = eps ** (1 / 3) * size / np.where(length > 0, length, 1.0)
+        ahead, behind = theta + step * v, theta - step * v
+        return (self.gradient(ahead) - self.gradient(behind)) / (2 * step)
+
+    def _call(self, name, shape, *args):
+        """Call a function of the user and check the shape of what it returns."""
+        result = np.asarray(self._functions[name](*args), dtype=self.dtype)
+        if result.shape != tuple(shape):
+            raise ValueError(
+                f"{name} must return an array of shape {tuple(shape)} for theta of shape "
+                f"{args[0].shape}, got shape {result.shape}."
+            )
+        return result

@@ -1,0 +1,461 @@
+"""The mean squared reconstruction error of a linear autoencoder of any depth."""
+
+from functools import cached_property
+from math import prod
+from numbers import Integral, Real
+
+import numpy as np
+
+from skcrit import _backend
+from skcrit._backend import array_namespace, to_device, to_host
+from skcrit.analytical import AnalyticalSpectrum, clean_eigenvalues
+from skcrit.losses import _network
+from skcrit.losses._balance import balanced_layers, thin_svd
+from skcrit.losses.base import LocalModel, Loss
+from skcrit.utils._validation import (
+    Interval,
+    StrOptions,
+    check_hidden_layer_sizes,
+    check_params,
+    validate_data,
+)
+
+__all__ = ["LinearAutoencoderLoss"]
+
+
+class _NetworkModel(LocalModel):
+    """Local model that shares one forward and backward sweep."""
+
+    def __init__(self, loss, theta):
+        super().__init__(loss, theta)
+        self._sweep = _network.Sweep(
+            loss.weights(theta), loss._quadratic_moment, loss._moment
+        )
+
+    @cached_property
+    def value(self):
+        loss, xp = self.loss, array_namespace(self.theta)
+        # |W R - R|^2 with C = R R^T: tr C - 2 tr WC + tr WCW^T would cancel near zero.
+        inner = loss._root if self._sweep.A[-2] is None else self._sweep.A[-2] @ loss._root
+        residual = self._sweep.weights[-1] @ inner - loss._root
+        value = xp.sum(residual * residual, axis=(-2, -1)) / loss.n_features_in_
+        return value + loss._penalty_value(self.theta, self._sweep)
+
+    @cached_property
+    def gradient(self):
+        return self._with_decay(self.loss.pack(self._sweep.gradient()), self.theta)
+
+    def hvp(self, v):
+        v = self.loss._as_points(v, name="v")
+        product = _network.hvp(self._sweep, self.loss.weights(v))
+        return self._with_decay(self.loss.pack(product), v)
+
+    def hessian(self):
+        loss, xp = self.loss, array_namespace(self.theta)
+        hessian = _network.hessian(self._sweep, loss._quadratic_moment)
+        if loss._decay == 0:
+            return hessian
+        identity = xp.eye(
+            loss.n_params_, dtype=hessian.dtype, device=_backend.device(hessian)
+        )
+        return hessian + 2 * loss._decay * identity
+
+    def third_derivative(self, u, v):
+        sides = [self.loss.weights(self.loss._as_points(w)) for w in (u, v)]
+        return self.loss.pack(_network.third_derivative(self._sweep, *sides))
+
+    def _with_decay(self, product, v):
+        """Add the part of the penalty on the weights, which is linear in v."""
+        return product if self.loss._decay == 0 else product + 2 * self.loss._decay * v
+
+
+class LinearAutoencoderLoss(Loss):
+    r"""Reconstruct data through a deep linear network.
+
+    With the weights :math:`W_1, \dots, W_L` and :math:`W = W_L \cdots W_1`, the loss is
+    the mean over samples and features of the squared error,
+
+    .. math:: f(\theta) = \tfrac{1}{d} \mathrm{tr}\,[(I - W) C (I - W)^T] + \text{penalty},
+
+    where ``C`` is the second moment of the (centred) data. ``theta`` stacks the
+    row-major entries of :math:`W_1, \dots, W_L`. There are no biases: an optimal bias is
+    the same as centred data.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int, default=(2,)
+        Widths of the hidden layers. The depth L is their number plus one.
+    alpha : float, default=0.0
+        Weight of the L2 penalty.
+    penalty : {"sum", "product"}, default="sum"
+        What the penalty acts on: "sum" adds :math:`\alpha \sum_l |W_l|_F^2`, "product"
+        adds :math:`\alpha |W|_F^2`.
+    center : bool, default=True
+        Whether to subtract the mean of the data.
+    backend : {"numpy", "cupy", "array_api_strict"}, default="numpy"
+        Array library that computes. "array_api_strict" is slow and meant for tests.
+    dtype : {"float64", "float32"}, default="float64"
+        Floating type of all computations.
+    zero_rtol : float or None, default=None
+        Relative to the largest eigenvalue of ``C``: eigenvalues up to it count as zero.
+        None means ``10 * max(n_samples, n_features) * eps``.
+    tie_rtol : float, default=1e-10
+        Relative to the largest eigenvalue of ``C``: neighbours that differ by at most
+        this count as one repeated eigenvalue, their mean.
+
+    Attributes
+    ----------
+    second_moment_ : ndarray of shape (n_features, n_features)
+        ``X^T X / n_samples`` after centring.
+    mean_ : ndarray of shape (n_features,)
+        Mean of the data; zero without ``center``.
+    eigenvalues_ : ndarray of shape (n_features,)
+        Eigenvalues of the second moment, descending, with zeros and ties cleaned.
+    eigenvectors_ : ndarray of shape (n_features, n_features)
+        Eigenvectors, as columns.
+    rank_ : int
+        Number of positive eigenvalues.
+    n_params_ : int
+        Length of ``theta``.
+    n_features_in_ : int
+        Number of features d.
+    n_samples_seen_ : int
+        Number of samples.
+
+    Notes
+    -----
+    Only the second moment is kept: value, gradient and Hessian-vector product cost
+    O(L d^2 p) each, whatever the number of samples.
+
+    References
+    ----------
+    .. [1] P. Baldi and K. Hornik. "Neural networks and principal component analysis:
+       learning from examples without local minima". Neural Networks 2(1), 1989.
+    .. [2] D. Kunin, J. M. Bloom, A. Goeva and C. Seed. "Loss landscapes of regularized
+       linear autoencoders". ICML 2019. arXiv:1901.08168.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcrit.losses import LinearAutoencoderLoss
+    >>> X = np.array([[2, 1.5, 1], [2, -1.5, -1], [-2, 1.5, -1], [-2, -1.5, 1]])
+    >>> loss = LinearAutoencoderLoss((2,)).fit(X)
+    >>> loss.eigenvalues_
+    array([4.  , 2.25, 1.  ])
+    >>> float(round(loss.value(np.arange(1, 13) / 10), 6))
+    2.492033
+    """
+
+    _parameter_constraints = {
+        "hidden_layer_sizes": [Interval(Integral, 1, None, closed="left"), "array-like"],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "penalty": [StrOptions({"sum", "product"})],
+        "center": ["boolean"],
+        "backend": [StrOptions(set(_backend.BACKENDS))],
+        "dtype": [StrOptions({"float64", "float32"})],
+        "zero_rtol": [None, Interval(Real, 0, 1, closed="left")],
+        "tie_rtol": [Interval(Real, 0, 1, closed="left")],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(2,),
+        *,
+        alpha=0.0,
+        penalty="sum",
+        center=True,
+        backend="numpy",
+        dtype="float64",
+        zero_rtol=None,
+        tie_rtol=1e-10,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.alpha = alpha
+        self.penalty = penalty
+        self.center = center
+        self.backend = backend
+        self.dtype = dtype
+        self.zero_rtol = zero_rtol
+        self.tie_rtol = tie_rtol
+
+    def fit(self, X, y=None):
+        """Form the second moment of the data and its eigenpairs.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Data; converted to float64 here, whatever ``dtype``.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : LinearAutoencoderLoss
+            The fitted loss.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range, ``X`` is not a finite two-dimensional
+            array, or its second moment overflows.
+        """
+        check_params(self)
+        sizes = check_hidden_layer_sizes(self.hidden_layer_sizes)
+        X = validate_data(self, X, dtype=np.float64)
+        n_samples, d = X.shape
+        self.n_samples_seen_ = n_samples
+        self.mean_ = X.mean(axis=0) if self.center else np.zeros(d)
+        centred = X - self.mean_
+        with np.errstate(over="ignore", invalid="ignore"):
+            moment = centred.T @ centred / n_samples
+        if not np.all(np.isfinite(moment)):
+            raise ValueError(
+                "X must be small enough for its second moment to be finite in float64, "
+                f"got entries up to {np.max(np.abs(X)):.3g}."
+            )
+        self._set_moment(moment)
+        widths = (d, *sizes, d)
+        self._shapes = list(zip(widths[1:], widths[:-1], strict=True))
+        self.n_params_ = sum(prod(shape) for shape in self._shapes)
+        self._prepare_device()
+        return self
+
+    def _set_moment(self, moment):
+        """Clean the eigenvalues once, and let loss and ground truth share the result."""
+        eigenvalues, eigenvectors = np.linalg.eigh((moment + moment.T) / 2)
+        eigenvalues, eigenvectors = eigenvalues[::-1], eigenvectors[:, ::-1]
+        cleaned = clean_eigenvalues(
+            eigenvalues,
+            n_samples=self.n_samples_seen_,
+            zero_rtol=self.zero_rtol,
+            tie_rtol=self.tie_rtol,
+        )
+        # When cleaning moved more than rounding, the loss must move along, or its
+        # Hessian would count directions that the ground truth has merged or dropped.
+        rounding = moment.shape[0] * np.finfo(float).eps * max(cleaned[0], 0.0)
+        if np.any(np.abs(cleaned - eigenvalues) > rounding):
+            moment = (eigenvectors * cleaned) @ eigenvectors.T
+        self.second_moment_ = moment
+        self.eigenvalues_ = cleaned
+        self.eigenvectors_ = np.ascontiguousarray(eigenvectors)
+        self.rank_ = int(np.sum(cleaned > 0))
+
+    def _prepare_device(self):
+        """Put the few constant matrices where the computations run."""
+        d, rank = self.n_features_in_, self.rank_
+        tau = self.alpha * d if self.penalty == "product" else 0.0
+        self._decay = float(self.alpha) if self.penalty == "sum" else 0.0
+        range_basis = self.eigenvectors_[:, :rank]
+        root = range_basis * np.sqrt(self.eigenvalues_[:rank])
+        projector = range_basis @ range_basis.T if rank < d else np.eye(d)
+        for name, matrix in (
+            ("_moment", self.second_moment_),
+            ("_quadratic_moment", self.second_moment_ + tau * np.eye(d)),
+            ("_root", root),
+            ("_range_projector", projector),
+        ):
+            setattr(self, name, to_device(matrix, self.backend, self.dtype))
+
+    def weights(self, theta):
+        """Cut parameters into the matrices of the layers.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points.
+
+        Returns
+        -------
+        weights : list of arrays of shape (..., n_out, n_in)
+            Matrices of the layers, first layer first, as views where possible.
+        """
+        theta = self._as_points(theta)
+        xp = array_namespace(theta)
+        weights, start = [], 0
+        for shape in self._shapes:
+            stop = start + prod(shape)
+            part = theta[..., start:stop]
+            weights.append(xp.reshape(part, (*theta.shape[:-1], *shape)))
+            start = stop
+        return weights
+
+    def pack(self, weights):
+        """Join the matrices of the layers to parameters.
+
+        Parameters
+        ----------
+        weights : list of arrays of shape (..., n_out, n_in)
+            Matrices of the layers, first layer first.
+
+        Returns
+        -------
+        theta : array of shape (..., n_params)
+            Points.
+
+        Raises
+        ------
+        ValueError
+            If the number of matrices or their shapes are not those of the network.
+        """
+        weights = [to_device(W, self.backend, self.dtype) for W in weights]
+        shapes = [tuple(W.shape[-2:]) for W in weights]
+        if shapes != self._shapes:
+            raise ValueError(f"weights must have shapes {self._shapes}, got {shapes}.")
+        xp = array_namespace(weights[0])
+        flat = [xp.reshape(W, (*W.shape[:-2], prod(W.shape[-2:]))) for W in weights]
+        return xp.concat(flat, axis=-1)
+
+    def value(self, theta):  # noqa: D102 (documented in Loss)
+        return self.at(theta).value
+
+    def gradient(self, theta):  # noqa: D102
+        return self.at(theta).gradient
+
+    def hvp(self, theta, v):  # noqa: D102
+        return self.at(theta).hvp(v)
+
+    def hessian(self, theta):  # noqa: D102
+        return self.at(theta).hessian()
+
+    def at(self, theta):  # noqa: D102
+        return _NetworkModel(self, self._as_points(theta))
+
+    def third_derivative(self, theta, u, v):
+        """Contract the third derivative with two directions.
+
+        It gives the Hessian of half the squared gradient norm: its product with ``v`` is
+        ``H(theta) H(theta) v + third_derivative(theta, gradient(theta), v)``.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points.
+        u, v : arrays of shape (..., n_params)
+            Directions.
+
+        Returns
+        -------
+        contraction : array of shape (..., n_params)
+            ``D^3 f(theta)[u, v, .]``.
+        """
+        return self.at(theta).third_derivative(u, v)
+
+    def invariants(self, theta):
+        """Compute the end-to-end matrix as the data see it, ``W C^(1/2)``.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points.
+
+        Returns
+        -------
+        invariants : array of shape (..., n_features * rank)
+            Row-major entries of ``W C^(1/2)`` in the eigenbasis of the data: columns of
+            eigenvalue zero, about which the loss says nothing, are left out.
+        """
+        weights = self.weights(theta)
+        xp = array_namespace(weights[0])
+        W = self._root
+        for W_l in weights:
+            W = W_l @ W
+        return xp.reshape(W, (*W.shape[:-2], prod(W.shape[-2:])))
+
+    def canonicalize(self, theta):
+        """Balance the layers: same end-to-end matrix on the data, least norm.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points.
+
+        Returns
+        -------
+        theta : array of shape (..., n_params)
+            Points with ``W_{l+1}^T W_{l+1} = W_l W_l^T``. Under a penalty on the weights
+            the points themselves: its symmetries are rotations, which scale nothing.
+        """
+        theta = self._as_points(theta)
+        if self._decay > 0:
+            return theta
+        weights = self.weights(theta)
+        if self.rank_ < self.n_features_in_:
+            weights[0] = weights[0] @ self._range_projector
+        return self.pack(balanced_layers(*thin_svd(weights), self._shapes))
+
+    def transform(self, X, theta=None):
+        """Compute the reconstruction error of each sample under each point.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Data.
+        theta : array of shape (n_points, n_params) or (n_params,), default=None
+            Points; None is the analytical global minimum.
+
+        Returns
+        -------
+        errors : ndarray of shape (n_samples, n_points)
+            Mean over features of the squared error, without the penalty. On the data of
+            ``fit`` its mean over samples is the loss without the penalty.
+
+        Raises
+        ------
+        ValueError
+            If ``X`` or ``theta`` has the wrong shape, or ``X`` is not finite.
+        """
+        if theta is None:
+            spectrum = self.analytical_spectrum()
+            theta = spectrum.representative(tuple(range(spectrum.max_rank)))
+        theta = self._as_points(theta)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        if theta.ndim > 2:
+            raise ValueError(
+                f"theta must have shape (n_points, {self.n_params_}), "
+                f"got {tuple(theta.shape)}."
+            )
+        xp = array_namespace(theta)
+        theta = xp.reshape(theta, (-1, self.n_params_))
+        centred = to_device(X - self.mean_, self.backend, self.dtype)
+        errors = []
+        for row in range(theta.shape[0]):
+            output = centred
+            for W in self.weights(theta[row, ...]):
+                output = output @ W.T
+            errors.append(to_host(xp.mean((centred - output) ** 2, axis=-1)))
+        return np.stack(errors, axis=1) if errors else np.empty((X.shape[0], 0))
+
+    def analytical_spectrum(self):
+        """Return all critical points in closed form.
+
+        Returns
+        -------
+        spectrum : AnalyticalSpectrum
+            The critical sets of this loss.
+
+        Raises
+        ------
+        NoGroundTruthError
+            For a penalised network of depth three or more, whose critical points are
+            not known.
+        """  # noqa: DOC502 (raised by the constructor)
+        return AnalyticalSpectrum.from_eigenvalues(
+            self.eigenvalues_,
+            check_hidden_layer_sizes(self.hidden_layer_sizes),
+            eigenvectors=self.eigenvectors_,
+            alpha=self.alpha,
+            penalty=self.penalty,
+            n_samples=self.n_samples_seen_,
+            zero_rtol=self.zero_rtol,
+            tie_rtol=self.tie_rtol,
+        )
+
+    def _penalty_value(self, theta, sweep):
+        """Evaluate the penalty at each point."""
+        xp = array_namespace(theta)
+        if self.alpha == 0:
+            return 0.0
+        if self.penalty == "sum":
+            return self.alpha * xp.sum(theta * theta, axis=-1)
+        W = sweep.A[-1]
+        return self.alpha * xp.sum(W * W, axis=(-2, -1))

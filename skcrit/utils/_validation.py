@@ -1,0 +1,77 @@
+"""Validation of parameters and data; the only place that imports scikit-learn's privates."""
+
+import numpy as np
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    validate_parameter_constraints,
+)
+from sklearn.utils.validation import validate_data
+
+__all__ = [
+    "HasMethods",
+    "Interval",
+    "StrOptions",
+    "check_hidden_layer_sizes",
+    "check_params",
+    "validate_data",
+]
+
+
+def check_params(estimator):
+    """Check the constructor arguments against ``_parameter_constraints``.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Object whose class has the dict ``_parameter_constraints``.
+
+    Raises
+    ------
+    ValueError
+        If an argument has a wrong type or value. scikit-learn's InvalidParameterError
+        names the parameter, what was expected and what came.
+    """  # noqa: DOC502 (raised inside scikit-learn)
+    validate_parameter_constraints(
+        estimator._parameter_constraints,
+        estimator.get_params(deep=False),
+        caller_name=type(estimator).__name__,
+    )
+
+
+def check_hidden_layer_sizes(hidden_layer_sizes):
+    """Return the sizes of the hidden layers as a tuple of ints.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int
+        Widths of the hidden layers; an int is one layer.
+
+    Returns
+    -------
+    sizes : tuple of int
+        At least one positive width.
+
+    Raises
+    ------
+    ValueError
+        If there is no layer, or a width is not a positive integer.
+    """
+    sizes = hidden_layer_sizes
+    if isinstance(sizes, int | np.integer) and not isinstance(sizes, bool):
+        sizes = (sizes,)
+    try:
+        sizes = tuple(sizes)
+    except TypeError:
+        sizes = ()
+    valid = all(
+        isinstance(size, int | np.integer) and not isinstance(size, bool) and size >= 1
+        for size in sizes
+    )
+    if not sizes or not valid:
+        raise ValueError(
+            "hidden_layer_sizes must be a positive int or a non-empty sequence of "
+            f"positive ints, got {hidden_layer_sizes!r}."
+        )
+    return tuple(int(size) for size in sizes)
