@@ -13,6 +13,8 @@ __all__ = [
     "array_namespace",
     "device",
     "get_namespace",
+    "replace_rows",
+    "take_rows",
     "to_device",
     "to_host",
 ]
@@ -103,3 +105,53 @@ def to_host(array):
     if is_array_api_strict_namespace(xp):
         return np.asarray(array.to_device(xp.Device("CPU_DEVICE")))
     return array.get()
+
+
+def take_rows(array, rows):
+    """Select rows of a batch.
+
+    Parameters
+    ----------
+    array : array of shape (n, ...)
+        Batch of any backend.
+    rows : ndarray of int of shape (m,)
+        Row numbers, on the host.
+
+    Returns
+    -------
+    array : array of shape (m, ...)
+        The rows, on the same device.
+    """
+    xp = array_namespace(array)
+    return xp.take(array, _as_index(array, rows), axis=0)
+
+
+def replace_rows(array, rows, values):
+    """Return a copy of a batch with some rows replaced.
+
+    Parameters
+    ----------
+    array : array of shape (n, ...)
+        Batch of any backend.
+    rows : ndarray of int of shape (m,)
+        Row numbers, on the host, each once.
+    values : array of shape (m, ...)
+        New rows, on the same device.
+
+    Returns
+    -------
+    array : array of shape (n, ...)
+        The batch with the new rows.
+    """
+    # The Array API has no assignment to an index array: gather from both instead.
+    source = np.arange(array.shape[0])
+    source[rows] = array.shape[0] + np.arange(len(rows))
+    xp = array_namespace(array)
+    both = xp.concat([array, values], axis=0)
+    return xp.take(both, _as_index(array, source), axis=0)
+
+
+def _as_index(array, rows):
+    """Put row numbers beside the array that they select from."""
+    xp = array_namespace(array)
+    return xp.asarray(np.asarray(rows, dtype=np.int64), device=device(array))

@@ -15,6 +15,7 @@ Written from Choi, Paige & Saunders (2011), whose symbols are kept, with
 import math
 from dataclasses import dataclass
 from enum import IntEnum
+from numbers import Integral
 from types import SimpleNamespace
 from typing import Any
 
@@ -145,8 +146,9 @@ def minres_qlp(
         machine epsilon :math:`\epsilon`. INCONSISTENT means
         :math:`\|A r\| \le \mathrm{rtol} \|A\| \|r\|` with `matrix_norm` for A, or with
         :math:`4 \sqrt\epsilon` in place of rtol if also
-        :math:`\|A r\|^2 \le \|A A r\| \|r\| / 1000`, which tells a kernel from small
-        eigenvalues. The norms are those of the recurrences.
+        :math:`|r^T A r| \le \|A r\| \|r\| / 1000`, which tells a kernel from small
+        eigenvalues, or :math:`\epsilon \|A\| \|x_k\| \ge \|b\|`: x grows without bound.
+        The norms are those of the recurrences.
     atol : float, default=0.0
         Absolute, on the residual norm, in the unit of `b`.
     max_iter : int, default=None
@@ -179,9 +181,11 @@ def minres_qlp(
     Notes
     -----
     An iteration costs one product, the work of about 30 passes over vectors and one
-    host synchronisation; storage is 9 arrays of shape (n_systems, n) and what `matvec`
-    needs. One product closes the run and measures the residual, six more where an
-    inconsistent system is refined.
+    host synchronisation; storage is 12 arrays of shape (n_systems, n) and what `matvec`
+    needs. One product closes the run and measures the residual, one more takes the
+    kernel out of an inconsistent x, four more compare it with the refined one. A
+    product is always one of the whole batch: an iteration costs the same while one
+    system is left, and a single inconsistent system makes all wait for its refinement.
 
     Systems do not mix: all arithmetic is by rows, and a system that has ended is
     masked while the others go on. On NumPy a row of the result is bitwise the same in
@@ -196,8 +200,9 @@ def minres_qlp(
     STAGNATED is what the paper's test accepts at machine precision: :math:`\|r\|` is at
     the rounding level of :math:`\|A\| \|x\|`, and more iterations cannot improve it.
 
-    A system is inconsistent as soon as :math:`\|A r\|` is small, at iterate k-1. Its x
-    may have a part in the kernel, along r, which is taken out [4]_.
+    The x of an inconsistent system has a part in the kernel, along r, until the last
+    iterate of exact arithmetic, which rounding never lets be reached. That part is
+    taken out as in [4]_; then `refine` restores the accuracy.
 
     References
     ----------
@@ -244,9 +249,7 @@ def _find_problem(b, shift, limits):
     xp = array_namespace(b)
     shape = tuple(b.shape)
     if len(shape) != 2 or 0 in shape:
-        return (
-            f"b must have shape (n_systems, n) with no empty axis, got shape {shape}."
-        )
+        return f"b must have shape (n_systems, n), no axis empty, got shape {shape}."
     if b.dtype not in (xp.float64, xp.float32):
         return f"b must be float64 or float32, got {b.dtype}."
     for name in ("rtol", "atol", "max_norm", "max_cond"):
@@ -255,7 +258,7 @@ def _find_problem(b, shift, limits):
             kind = "a nonnegative finite number" + " or None" * optional
             return f"{name} must be {kind}, got {value!r}."
     n_iter = limits.max_iter
-    if n_iter is not None and not (isinstance(n_iter, int) and n_iter >= 1):
+    if n_iter is not None and not (isinstance(n_iter, Integral) and n_iter >= 1):
         return f"max_iter must be a positive integer or None, got {n_iter!r}."
     got = tuple(getattr(shift, "shape", ()))
     if got not in ((), shape[:1]):
@@ -289,10 +292,8 @@ def _run(product, b, limits):
     for k in range(1, limits.max_iter + 1):
         _lanczos_step(s)
         _left_reflection(s)
-        if k == 1:
-            s.first = s.root
         _right_reflections(s)
-        _stop(s, limits)
+        _stop(s, limits, k)
         _update(s)
         if k == limits.max_iter or not _any(s.xp, s.running):
             break
@@ -336,17 +337,19 @@ def _setup(product, b, limits):
     s.unfinished = s.codes[LinearStatus.MAX_ITER]
     s.status = xp.where(s.running, s.unfinished, s.codes[LinearStatus.SOLVED])
     s.status = xp.where(finite, s.status, s.codes[LinearStatus.NON_FINITE])
-    s.n_iter = s.n_matvec = s.count
+    s.no_iter = s.n_iter = s.n_matvec = s.count
     # x, w_{k-2}, w_{k-1} and v_k
     s.v1, s.stack = s.zeros, xp.stack((s.zeros, s.zeros, s.zeros, s.v), axis=1)
     s.identity = xp.eye(4, dtype=b.dtype, device=device(b))
+    s.step = xp.zeros((b.shape[0], 4, 4), dtype=b.dtype, device=device(b))
+    s.step[:, 0, 0] = one
     s.c, s.s, s.phi = -one, zero, one
     # Columns -1 and 0 of L are large multiples of those of the identity, with w = 0:
     # their reflections are [1 0; 0 -1].
     s.gamma1 = s.gamma2 = one / s.eps**2
     s.beta = s.delta = s.epsilon = s.theta1 = s.part1 = s.row2 = zero
     s.chi = s.anorm = s.last_mu0 = s.last_mu1 = s.last_root = zero
-    s.first = s.gmin2 = s.last_gmin = s.curvature = s.inf
+    s.gmin2 = s.last_gmin = s.curvature = s.inf
     return s
 
 
@@ -384,8 +387,6 @@ def _left_reflection(s):
     # |A r_{k-1}| = phi_{k-1} |[gbar_k, delta_{k+1}^(1)]|
     s.root = xp.hypot(gbar, delta_next)
     s.root_norm = s.phi * s.root
-    # |A A r_{k-1}| / phi_{k-1} >= its part in span(v_{k-1}, v_k)
-    s.square_norm = xp.hypot(gbar * s.beta, gbar * s.alpha + delta_next * s.beta_next)
     # [gamma_k; 0] = [c s; s -c] [gbar_k; beta_{k+1}]
     s.gamma = xp.maximum(xp.hypot(gbar, s.beta_next), s.tiny)
     s.c, s.s = gbar / s.gamma, s.beta_next / s.gamma
@@ -432,7 +433,29 @@ def _right_reflections(s):
     s.row2, s.part1, s.epsilon = row1, part0, s.epsilon_next
 
 
-def _stop(s, limits):
+# Whether x_{k-1} is a least-squares solution, b in the kernel included.
+def _is_optimal(s, k):
+    where = s.xp.where
+    # Rounding keeps |A r| of an inconsistent system near the root of eps (see _refine;
+    # no minimum above 1e-8 was met up to n = 200). |A r| as small as that comes from
+    # the kernel if |r^T A r| is far below |A r| |r|, and from small eigenvalues, which
+    # more iterations resolve, if they are about equal.
+    flat = s.xp.abs(s.rayleigh) <= 1e-3 * s.root + s.anorm * (10 * s.eps)
+    flat = flat & (s.root <= s.anorm * (4 * math.sqrt(s.eps)))
+    optimal = flat | (s.root <= s.anorm * s.tol)
+    if k == 1:
+        s.first = s.root
+    if k == 2:
+        # b in the kernel: the second product shows that the first was rounding noise
+        kernel = s.running & (s.first <= s.anorm * (100 * s.eps))
+        optimal = optimal | kernel
+        s.n_iter = where(kernel, s.no_iter, s.n_iter)
+        s.root_norm = where(kernel, s.first, s.root_norm)
+        s.curvature = where(kernel, s.inf, s.curvature)
+    return optimal
+
+
+def _stop(s, limits, k):
     """Decide for each running system whether it ends, and at x_{k-1} or at x_k."""
     xp, where, codes = s.xp, s.xp.where, s.codes
     rounding = s.anorm * s.xnorm * s.eps
@@ -441,7 +464,7 @@ def _stop(s, limits):
     code = where(s.phi * s.beta1 <= s.goal, codes[LinearStatus.SOLVED], code)
     # x_{k-1}: the same, for reasons that forbid the step to x_k
     reject = rounding >= s.one
-    code = where(reject, codes[LinearStatus.STAGNATED], code)
+    code = where(reject, codes[LinearStatus.INCONSISTENT], code)
     if limits.max_cond is not None:
         over = s.anorm > s.gmin * limits.max_cond
         code = where(over, codes[LinearStatus.CONDITION_LIMIT], code)
@@ -450,15 +473,7 @@ def _stop(s, limits):
         over = s.xnorm * s.scale > limits.max_norm
         code = where(over, codes[LinearStatus.NORM_LIMIT], code)
         reject = reject | over
-    # b in the kernel: only the second product shows that the first was rounding noise
-    kernel = s.first <= s.anorm * (100 * s.eps)
-    # Rounding keeps |A r| of an inconsistent system near the root of eps (see _refine;
-    # no minimum above 1e-8 was met up to n = 200). |A r| as small as that comes from
-    # the kernel if |A A r| |r| is far above |A r|^2, and from small eigenvalues, which
-    # more iterations resolve, if they are about equal.
-    flat = s.square_norm >= 1e3 * s.root * s.root
-    flat = flat & (s.root <= s.anorm * (4 * math.sqrt(s.eps)))
-    optimal = kernel | flat | (s.root <= s.anorm * s.tol)
+    optimal = _is_optimal(s, k)
     # at a least-squares solution the sign of the curvature is noise
     curved = s.running & ~(optimal | s.bad)
     s.curvature = where(curved, xp.minimum(s.curvature, s.rayleigh), s.curvature)
@@ -472,7 +487,6 @@ def _stop(s, limits):
     s.count = s.count + 1
     s.n_matvec = where(s.running, s.count, s.n_matvec)
     s.n_iter = where(s.accept, s.count, s.n_iter)
-    s.n_iter = where(s.running & kernel, codes[LinearStatus.SOLVED], s.n_iter)
     s.last_root = where(s.running, s.root_norm, s.last_root)
     s.status = where(s.running, code, s.status)
     s.running = s.accept & (code == s.unfinished)
@@ -484,18 +498,13 @@ def _update(s):
     s.last_mu1 = xp.where(accept, s.mu1, s.last_mu1)
     s.last_mu0 = xp.where(accept, s.mu0, s.last_mu0)
     s.last_gmin = xp.where(accept, s.gmin, s.last_gmin)
-    cv = s.c2 * s.sigma
-    rows = (
-        # x = x + mu_{k-2} w_{k-2} with w_{k-2} = c_2 w_{k-2} + s_2 v_k
-        *(s.one, s.mu2 * s.c2, s.zero, s.mu2 * s.s2 * s.sigma),
-        # w_{k-1} = c_1 w_{k-1} + s_1 w_k with w_k = s_2 w_{k-2} - c_2 v_k
-        *(s.zero, s.s1 * s.s2, s.c1, -s.s1 * cv),
-        # w_k = s_1 w_{k-1} - c_1 w_k
-        *(s.zero, -s.c1 * s.s2, s.s1, s.c1 * cv),
-        # the place of v_{k+1}
-        *(s.zero, s.zero, s.zero, s.zero),
-    )
-    step = xp.reshape(xp.stack(rows, axis=-1), (-1, 4, 4))
+    cv, step = s.c2 * s.sigma, s.step
+    # x = x + mu_{k-2} w_{k-2} with w_{k-2} = c_2 w_{k-2} + s_2 v_k
+    step[:, 0, 1], step[:, 0, 3] = s.mu2 * s.c2, s.mu2 * s.s2 * s.sigma
+    # w_{k-1} = c_1 w_{k-1} + s_1 w_k with w_k = s_2 w_{k-2} - c_2 v_k
+    step[:, 1, 1], step[:, 1, 2], step[:, 1, 3] = s.s1 * s.s2, s.c1, -s.s1 * cv
+    # w_k = s_1 w_{k-1} - c_1 w_k
+    step[:, 2, 1], step[:, 2, 2], step[:, 2, 3] = -s.c1 * s.s2, s.s1, s.c1 * cv
     # One small product per system: 13 passes over vectors become one. The identity
     # keeps a system that has ended.
     s.stack = xp.where(accept[:, None, None], step, s.identity) @ s.stack

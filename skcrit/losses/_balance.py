@@ -1,4 +1,4 @@
-"""The end-to-end matrix of a linear network in thin factors, and its balanced layers."""
+"""The end-to-end matrix of a linear network in thin factors, and balanced layers."""
 
 from skcrit._backend import array_namespace
 
@@ -16,17 +16,18 @@ def thin_svd(weights):
     Returns
     -------
     A : array of shape (..., d, q)
-        Left singular vectors.
+        Left singular vectors; of each, the entry of largest modulus is positive.
     S : array of shape (..., q)
-        Singular values, descending; those below rounding are exactly zero.
+        Singular values, descending; those below rounding are exactly zero, and all
+        are NaN where the end-to-end matrix is not finite.
     Bt : array of shape (..., q, d)
         Right singular vectors, as rows. ``q`` is the smaller of the bottleneck and d.
 
     Notes
     -----
     Two QR factorisations of the halves on either side of the bottleneck and one small
-    SVD: O(d p^2). Singular values below ``eps * q * |R_2| |R_1|`` are rounding errors of
-    the product of the two triangular factors. They must go, because balancing takes
+    SVD: O(d p^2). Singular values below ``eps * q * |R_2| |R_1|`` are rounding errors
+    of the product of the two triangular factors. They must go, because balancing takes
     roots: an error of 1e-16 would become an entry of 1e-8 in the layers.
     """
     xp = array_namespace(weights[0])
@@ -40,12 +41,22 @@ def thin_svd(weights):
         last = last @ W
     Q_2, R_2 = xp.linalg.qr(last)
     Q_1, R_1 = xp.linalg.qr(xp.matrix_transpose(first))
-    U, S, Vt = xp.linalg.svd(R_2 @ xp.matrix_transpose(R_1), full_matrices=False)
+    core = R_2 @ xp.matrix_transpose(R_1)
+    # LAPACK gives up on the whole stack when one matrix is not finite.
+    finite = xp.all(xp.isfinite(core), axis=(-2, -1), keepdims=True)
+    U, S, Vt = xp.linalg.svd(
+        xp.where(finite, core, xp.zeros_like(core)), full_matrices=False
+    )
+    S = xp.where(finite[..., 0], S, xp.full_like(S, xp.nan))
     rounding = xp.finfo(S.dtype).eps * S.shape[-1]
     norms = [xp.sqrt(xp.sum(R * R, axis=(-2, -1))) for R in (R_2, R_1)]
     floor = rounding * norms[0] * norms[1]
-    S = xp.where(S > floor[..., None], S, xp.zeros_like(S))
-    return Q_2 @ U, S, Vt @ xp.matrix_transpose(Q_1)
+    S = xp.where(S <= floor[..., None], xp.zeros_like(S), S)
+    A, Bt = Q_2 @ U, Vt @ xp.matrix_transpose(Q_1)
+    # Signs are free; fixed, the result does not depend on the library.
+    positive = xp.max(A, axis=-2) >= -xp.min(A, axis=-2)
+    sign = xp.where(positive, xp.ones_like(S), -xp.ones_like(S))
+    return A * sign[..., None, :], S, Bt * sign[..., :, None]
 
 
 def balanced_layers(A, S, Bt, shapes):
@@ -76,7 +87,7 @@ def balanced_layers(A, S, Bt, shapes):
 
 
 def _pad(W, shape):
-    """Fill a stack of matrices up with zeros at the right and at the bottom."""
+    # Fill a stack of matrices up with zeros at the right and at the bottom.
     xp = array_namespace(W)
     for axis, size in ((-2, shape[0]), (-1, shape[1])):
         missing = list(W.shape)

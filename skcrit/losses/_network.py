@@ -1,14 +1,16 @@
 """Derivatives of the linear network's loss, from its second-moment matrix.
 
 With the weights ``W_1, ..., W_L``, ``W = W_L ... W_1``, the matrix ``K_0`` (the second
-moment C, plus tau I under a penalty on the product) and C, the smooth part of the loss is
+moment C, plus tau I under a penalty on the product) and C, the loss without a penalty
+on the weights is
 
     f = (1/d) tr[W K_0 W^T - 2 W C + C],       dW f = (2/d) (W K_0 - C) = (2/d) E.
 
 The functions below run the two sweeps of back-propagation on matrices of the size of
 the layers: A_l = W_l A_{l-1}, K_l = W_l K_{l-1} forward, B_l = W_{l+1}^T B_{l+1} with
-B_L = E backward; the gradient of layer l is (2/d) B_l A_{l-1}^T. Directional derivatives
-differentiate these recursions once more. A_0 is the identity and stands as None.
+B_L = E backward; the gradient of layer l is (2/d) B_l A_{l-1}^T. Directional
+derivatives differentiate these recursions once more. A_0 is the identity and stands as
+None.
 
 All matrices are stacks over leading axes, multiplied one by one, so that the numbers of
 one start never depend on the batch that it is in: stacking the rows of several starts
@@ -21,7 +23,7 @@ __all__ = ["Sweep", "hessian", "hvp", "third_derivative"]
 
 
 def _mul(a, b):
-    """Multiply matrices, where None is the identity."""
+    # Multiply matrices, where None is the identity.
     if a is None:
         return b
     if b is None:
@@ -30,14 +32,14 @@ def _mul(a, b):
 
 
 def _mul_t(a, b):
-    """Multiply ``a`` by the transpose of ``b``, where None is the identity."""
+    # Multiply a by the transpose of b, where None is the identity.
     if b is None:
         return a
     return a @ array_namespace(a).matrix_transpose(b)
 
 
 def _t_mul(a, b):
-    """Multiply the transpose of ``a`` by ``b``."""
+    # Multiply the transpose of a by b.
     return array_namespace(a).matrix_transpose(a) @ b
 
 
@@ -67,7 +69,13 @@ class Sweep:
             self.B.insert(0, _t_mul(W, self.B[0]))
 
     def gradient(self):
-        """Compute the gradient, one array (..., n_out, n_in) per layer."""
+        """Compute the gradient.
+
+        Returns
+        -------
+        gradient : list of arrays of shape (..., n_out, n_in)
+            One matrix per layer, first layer first.
+        """
         return [
             (2 / self.d) * _mul_t(B, A)
             for B, A in zip(self.B, self.A[:-1], strict=True)
@@ -75,7 +83,7 @@ class Sweep:
 
 
 def _directional_sweep(sweep, V):
-    """Differentiate the sweep along V: lists A', K' (l = 0..L) and B' (l = 1..L)."""
+    # Differentiate the sweep along V: lists A', K' (l = 0..L) and B' (l = 1..L).
     dA, dK = [None], [None]
     for W, V_l, A, K in zip(sweep.weights, V, sweep.A, sweep.K, strict=False):
         # A'_l = V_l A_{l-1} + W_l A'_{l-1};  A'_0 = 0, and K' alike.
@@ -136,7 +144,7 @@ def third_derivative(sweep, U, V):
     zero = 0 * sweep.B[-1]
     A2, K2 = [None], [None]
     for layer, W in enumerate(sweep.weights):
-        # A^{uv}_l = U_l A^v_{l-1} + V_l A^u_{l-1} + W_l A^{uv}_{l-1}; zero for l = 0, 1.
+        # A^{uv}_l = U_l A^v_{l-1} + V_l A^u_{l-1} + W_l A^{uv}_{l-1}; 0 for l = 0, 1.
         if layer == 0:
             A2.append(None)
             K2.append(None)
@@ -162,7 +170,7 @@ def third_derivative(sweep, U, V):
 
 
 def _partial_products(weights):
-    """Products W_{b:a} = W_b ... W_a of consecutive layers, by (b, a); None if b < a."""
+    # Products W_{b:a} = W_b ... W_a of consecutive layers, by (b, a); None if b < a.
     products = {}
     for a in range(1, len(weights) + 1):
         products[a - 1, a] = None

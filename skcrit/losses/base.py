@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcrit._backend import get_namespace, to_device, to_host
 from skcrit.exceptions import NoGroundTruthError
+from skcrit.linalg import spectral_norm
 
 __all__ = ["LocalModel", "Loss"]
 
@@ -188,8 +189,8 @@ class Loss(BaseEstimator):
         Returns
         -------
         local : LocalModel
-            ``.value``, ``.gradient``, ``.hvp(v)`` and ``.hessian()`` at ``theta``, which
-            share what they have in common.
+            ``.value``, ``.gradient``, ``.hvp(v)`` and ``.hessian()`` at ``theta``,
+            which share what they have in common.
         """
         return LocalModel(self, self._as_points(theta))
 
@@ -254,10 +255,28 @@ class Loss(BaseEstimator):
         Returns
         -------
         theta : array of shape (..., n_params)
-            Points of the same orbits: same loss, same inertia of the Hessian at critical
-            points.
+            Points of the same orbits: same loss, same inertia of the Hessian at
+            critical points.
         """
         return self._as_points(theta)
+
+    def curvature(self, theta):
+        """Estimate the size of the Hessian, to choose step lengths by.
+
+        Parameters
+        ----------
+        theta : array of shape (n_points, n_params)
+            Points.
+
+        Returns
+        -------
+        curvature : ndarray of shape (n_points,)
+            Lower estimates of the spectral norm, by default from 20 products each.
+        """
+        local = self.at(theta)
+        draw = np.random.default_rng(0).standard_normal(local.theta.shape)
+        v = to_device(draw, self.backend, self.dtype)
+        return to_host(spectral_norm(local.hvp, v))
 
     def analytical_spectrum(self):
         """Return the critical points in closed form, where they are known.
@@ -268,18 +287,42 @@ class Loss(BaseEstimator):
             Always, unless the subclass knows its critical points.
         """
         raise NoGroundTruthError(
-            f"The critical points of {type(self).__name__} are not known in closed form; "
-            "scores that compare with the truth need a loss such as "
+            f"The critical points of {type(self).__name__} are not known in closed "
+            "form; scores that compare with the truth need a loss such as "
             "LinearAutoencoderLoss."
         )
 
     def _as_points(self, theta, name="theta"):
-        """Bring points to the loss's namespace and check their last axis."""
+        # Bring points to the loss's namespace and check their last axis.
         check_is_fitted(self, "n_params_")
-        theta = to_device(theta, self.backend, self.dtype)
+        try:
+            if getattr(getattr(theta, "dtype", None), "kind", "f") == "c":
+                raise TypeError("complex numbers")
+            theta = to_device(theta, self.backend, self.dtype)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"{name} must be an array of real numbers of shape "
+                f"(..., {self.n_params_}), got {type(theta).__name__}: {error}."
+            ) from error
+        if isinstance(theta, np.ndarray):
+            # Sums and products round differently in another memory layout, and a row
+            # must give the same numbers in every batch.
+            theta = np.asarray(theta, order="C")
         if theta.ndim == 0 or theta.shape[-1] != self.n_params_:
             raise ValueError(
                 f"{name} must have shape (..., {self.n_params_}) for "
                 f"{type(self).__name__}, got shape {tuple(theta.shape)}."
             )
         return theta
+
+    def _as_directions(self, v, theta, name="v"):
+        # Bring directions to the loss's namespace and check that they fit the points.
+        v = self._as_points(v, name)
+        try:
+            np.broadcast_shapes(v.shape[:-1], theta.shape[:-1])
+        except ValueError:
+            raise ValueError(
+                f"{name} must have leading axes that broadcast against those of theta, "
+                f"of shape {tuple(theta.shape)}, got shape {tuple(v.shape)}."
+            ) from None
+        return v

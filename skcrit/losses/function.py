@@ -127,9 +127,9 @@ class FunctionLoss(Loss):
         ------
         ValueError
             If a function is not callable or ``n_params`` is not a positive int.
-        """  # noqa: DOC502 (raised by the parameter check)
+        """
         check_params(self)
-        self.n_params_ = self.n_params
+        self.n_params_ = int(self.n_params)
         return self
 
     def value(self, theta):  # noqa: D102 (documented in Loss)
@@ -141,24 +141,42 @@ class FunctionLoss(Loss):
         return self._call("gradient", theta.shape, theta)
 
     def hvp(self, theta, v):  # noqa: D102
-        theta, v = self._as_points(theta), self._as_points(v, name="v")
-        theta, v = np.broadcast_arrays(theta, v)
+        theta = self._as_points(theta)
+        v = self._as_directions(v, theta)
+        # Copies: functions get arrays that are theirs alone, not views of one another.
+        theta, v = (np.array(a) for a in np.broadcast_arrays(theta, v))
         if self._functions["hvp"] is not None:
             return self._call("hvp", theta.shape, theta, v)
-        # The step balances the rounding of the gradient against the third derivative.
+        # With entries of at most one, the squares below neither over- nor underflow.
+        scale = np.max(np.abs(v), axis=-1, keepdims=True)
+        v = v / np.where(scale > 0, scale, 1.0)
+        # Parameters of different sizes allow different steps: the size that counts is
+        # that of the parameters which v moves.
+        size = np.linalg.norm(v * (1 + np.abs(theta)), axis=-1, keepdims=True)
         length = np.linalg.norm(v, axis=-1, keepdims=True)
-        size = 1 + np.linalg.norm(theta, axis=-1, keepdims=True)
+        # The step balances the rounding of the gradient against the third derivative.
         eps = np.finfo(theta.dtype).eps
-        step = eps ** (1 / 3) * size / np.where(length > 0, length, 1.0)
+        step = eps ** (1 / 3) * size / np.where(scale > 0, length**2, 1.0)
+        step = np.where(scale > 0, step, 1.0)
         ahead, behind = theta + step * v, theta - step * v
-        return (self.gradient(ahead) - self.gradient(behind)) / (2 * step)
+        slope = (self.gradient(ahead) - self.gradient(behind)) / (2 * step)
+        return scale * slope
 
     def _call(self, name, shape, *args):
-        """Call a function of the user and check the shape of what it returns."""
-        result = np.asarray(self._functions[name](*args), dtype=self.dtype)
+        # Call a function of the user and check what it returns.
+        result = self._functions[name](*args)
+        try:
+            if result is None:
+                raise TypeError("nothing, is a return statement missing?")
+            result = np.asarray(result, dtype=self.dtype)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"{name} must return an array of real numbers, got "
+                f"{type(result).__name__}: {error}"
+            ) from error
         if result.shape != tuple(shape):
             raise ValueError(
-                f"{name} must return an array of shape {tuple(shape)} for theta of shape "
-                f"{args[0].shape}, got shape {result.shape}."
+                f"{name} must return an array of shape {tuple(shape)} for theta of "
+                f"shape {args[0].shape}, got shape {result.shape}."
             )
         return result

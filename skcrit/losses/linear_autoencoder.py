@@ -5,6 +5,8 @@ from math import prod
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn.base import TransformerMixin
+from sklearn.utils.validation import check_is_fitted
 
 from skcrit import _backend
 from skcrit._backend import array_namespace, to_device, to_host
@@ -36,7 +38,8 @@ class _NetworkModel(LocalModel):
     def value(self):
         loss, xp = self.loss, array_namespace(self.theta)
         # |W R - R|^2 with C = R R^T: tr C - 2 tr WC + tr WCW^T would cancel near zero.
-        inner = loss._root if self._sweep.A[-2] is None else self._sweep.A[-2] @ loss._root
+        # There is a hidden layer, so A_{L-1} is a matrix.
+        inner = self._sweep.A[-2] @ loss._root
         residual = self._sweep.weights[-1] @ inner - loss._root
         value = xp.sum(residual * residual, axis=(-2, -1)) / loss.n_features_in_
         return value + loss._penalty_value(self.theta, self._sweep)
@@ -46,7 +49,7 @@ class _NetworkModel(LocalModel):
         return self._with_decay(self.loss.pack(self._sweep.gradient()), self.theta)
 
     def hvp(self, v):
-        v = self.loss._as_points(v, name="v")
+        v = self.loss._as_directions(v, self.theta)
         product = _network.hvp(self._sweep, self.loss.weights(v))
         return self._with_decay(self.loss.pack(product), v)
 
@@ -61,25 +64,28 @@ class _NetworkModel(LocalModel):
         return hessian + 2 * loss._decay * identity
 
     def third_derivative(self, u, v):
-        sides = [self.loss.weights(self.loss._as_points(w)) for w in (u, v)]
+        u = self.loss._as_directions(u, self.theta, name="u")
+        v = self.loss._as_directions(v, self.theta, name="v")
+        sides = [self.loss.weights(w) for w in (u, v)]
         return self.loss.pack(_network.third_derivative(self._sweep, *sides))
 
     def _with_decay(self, product, v):
-        """Add the part of the penalty on the weights, which is linear in v."""
+        # Add the part of the penalty on the weights, which is linear in v.
         return product if self.loss._decay == 0 else product + 2 * self.loss._decay * v
 
 
-class LinearAutoencoderLoss(Loss):
+class LinearAutoencoderLoss(TransformerMixin, Loss):
     r"""Reconstruct data through a deep linear network.
 
     With the weights :math:`W_1, \dots, W_L` and :math:`W = W_L \cdots W_1`, the loss is
     the mean over samples and features of the squared error,
 
-    .. math:: f(\theta) = \tfrac{1}{d} \mathrm{tr}\,[(I - W) C (I - W)^T] + \text{penalty},
+    .. math::
+        f(\theta) = \tfrac{1}{d} \mathrm{tr}\,[(I - W) C (I - W)^T] + \text{penalty},
 
     where ``C`` is the second moment of the (centred) data. ``theta`` stacks the
-    row-major entries of :math:`W_1, \dots, W_L`. There are no biases: an optimal bias is
-    the same as centred data.
+    row-major entries of :math:`W_1, \dots, W_L`. There are no biases: an optimal bias
+    is the same as centred data.
 
     Parameters
     ----------
@@ -147,7 +153,10 @@ class LinearAutoencoderLoss(Loss):
     """
 
     _parameter_constraints = {
-        "hidden_layer_sizes": [Interval(Integral, 1, None, closed="left"), "array-like"],
+        "hidden_layer_sizes": [
+            Interval(Integral, 1, None, closed="left"),
+            "array-like",
+        ],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "penalty": [StrOptions({"sum", "product"})],
         "center": ["boolean"],
@@ -204,9 +213,9 @@ class LinearAutoencoderLoss(Loss):
         X = validate_data(self, X, dtype=np.float64)
         n_samples, d = X.shape
         self.n_samples_seen_ = n_samples
-        self.mean_ = X.mean(axis=0) if self.center else np.zeros(d)
-        centred = X - self.mean_
         with np.errstate(over="ignore", invalid="ignore"):
+            self.mean_ = _mean(X) if self.center else np.zeros(d)
+            centred = X - self.mean_
             moment = centred.T @ centred / n_samples
         if not np.all(np.isfinite(moment)):
             raise ValueError(
@@ -221,7 +230,7 @@ class LinearAutoencoderLoss(Loss):
         return self
 
     def _set_moment(self, moment):
-        """Clean the eigenvalues once, and let loss and ground truth share the result."""
+        # Clean the eigenvalues once, and let loss and ground truth share the result.
         eigenvalues, eigenvectors = np.linalg.eigh((moment + moment.T) / 2)
         eigenvalues, eigenvectors = eigenvalues[::-1], eigenvectors[:, ::-1]
         cleaned = clean_eigenvalues(
@@ -241,7 +250,7 @@ class LinearAutoencoderLoss(Loss):
         self.rank_ = int(np.sum(cleaned > 0))
 
     def _prepare_device(self):
-        """Put the few constant matrices where the computations run."""
+        # Put the few constant matrices where the computations run.
         d, rank = self.n_features_in_, self.rank_
         tau = self.alpha * d if self.penalty == "product" else 0.0
         self._decay = float(self.alpha) if self.penalty == "sum" else 0.0
@@ -297,10 +306,15 @@ class LinearAutoencoderLoss(Loss):
         ValueError
             If the number of matrices or their shapes are not those of the network.
         """
+        check_is_fitted(self)
         weights = [to_device(W, self.backend, self.dtype) for W in weights]
-        shapes = [tuple(W.shape[-2:]) for W in weights]
-        if shapes != self._shapes:
-            raise ValueError(f"weights must have shapes {self._shapes}, got {shapes}.")
+        shapes = [tuple(W.shape) for W in weights]
+        same_batch = len({shape[:-2] for shape in shapes}) == 1
+        if not same_batch or [shape[-2:] for shape in shapes] != self._shapes:
+            raise ValueError(
+                f"weights must have shapes {self._shapes}, all after the same leading "
+                f"axes, got {shapes}."
+            )
         xp = array_namespace(weights[0])
         flat = [xp.reshape(W, (*W.shape[:-2], prod(W.shape[-2:]))) for W in weights]
         return xp.concat(flat, axis=-1)
@@ -323,8 +337,8 @@ class LinearAutoencoderLoss(Loss):
     def third_derivative(self, theta, u, v):
         """Contract the third derivative with two directions.
 
-        It gives the Hessian of half the squared gradient norm: its product with ``v`` is
-        ``H(theta) H(theta) v + third_derivative(theta, gradient(theta), v)``.
+        It gives the Hessian of half the squared gradient norm: the product with ``v``
+        is ``H(theta) H(theta) v + third_derivative(theta, gradient(theta), v)``.
 
         Parameters
         ----------
@@ -372,14 +386,16 @@ class LinearAutoencoderLoss(Loss):
         Returns
         -------
         theta : array of shape (..., n_params)
-            Points with ``W_{l+1}^T W_{l+1} = W_l W_l^T``. Under a penalty on the weights
-            the points themselves: its symmetries are rotations, which scale nothing.
+            Points with ``W_{l+1}^T W_{l+1} = W_l W_l^T``. Under a penalty on the
+            weights the points themselves: its symmetries are rotations, which scale
+            nothing. NaN where the end-to-end matrix is not finite.
         """
         theta = self._as_points(theta)
         if self._decay > 0:
             return theta
         weights = self.weights(theta)
-        if self.rank_ < self.n_features_in_:
+        # What the data do not see is free, unless a penalty sees it.
+        if self.rank_ < self.n_features_in_ and self.alpha == 0:
             weights[0] = weights[0] @ self._range_projector
         return self.pack(balanced_layers(*thin_svd(weights), self._shapes))
 
@@ -404,6 +420,7 @@ class LinearAutoencoderLoss(Loss):
         ValueError
             If ``X`` or ``theta`` has the wrong shape, or ``X`` is not finite.
         """
+        check_is_fitted(self)
         if theta is None:
             spectrum = self.analytical_spectrum()
             theta = spectrum.representative(tuple(range(spectrum.max_rank)))
@@ -425,6 +442,23 @@ class LinearAutoencoderLoss(Loss):
             errors.append(to_host(xp.mean((centred - output) ** 2, axis=-1)))
         return np.stack(errors, axis=1) if errors else np.empty((X.shape[0], 0))
 
+    def curvature(self, theta):
+        """Return the size of the Hessian near the global minimum.
+
+        Parameters
+        ----------
+        theta : array of shape (n_points, n_params)
+            Points; only their number counts.
+
+        Returns
+        -------
+        curvature : ndarray of shape (n_points,)
+            ``L lambda_0 / d`` plus ``2 alpha`` under a penalty on the weights; for
+            depth two and no penalty also the spectral norm at the origin.
+        """
+        size = len(self._shapes) * self.eigenvalues_[0] / self.n_features_in_
+        return np.full(len(theta), size + 2 * self._decay)
+
     def analytical_spectrum(self):
         """Return all critical points in closed form.
 
@@ -438,7 +472,8 @@ class LinearAutoencoderLoss(Loss):
         NoGroundTruthError
             For a penalised network of depth three or more, whose critical points are
             not known.
-        """  # noqa: DOC502 (raised by the constructor)
+        """
+        check_is_fitted(self)
         return AnalyticalSpectrum.from_eigenvalues(
             self.eigenvalues_,
             check_hidden_layer_sizes(self.hidden_layer_sizes),
@@ -451,7 +486,7 @@ class LinearAutoencoderLoss(Loss):
         )
 
     def _penalty_value(self, theta, sweep):
-        """Evaluate the penalty at each point."""
+        # Evaluate the penalty at each point.
         xp = array_namespace(theta)
         if self.alpha == 0:
             return 0.0
@@ -459,3 +494,9 @@ class LinearAutoencoderLoss(Loss):
             return self.alpha * xp.sum(theta * theta, axis=-1)
         W = sweep.A[-1]
         return self.alpha * xp.sum(W * W, axis=(-2, -1))
+
+
+def _mean(X):
+    # The mean of a constant column, exactly: its rounding error would count as variance
+    # in data that have no other.
+    return np.where(np.all(X == X[0], axis=0), X[0], X.mean(axis=0))

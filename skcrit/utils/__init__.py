@@ -1,0 +1,1 @@
+"""Validation, and checks for the losses of users."""

@@ -1,4 +1,6 @@
-"""Validation of parameters and data; the only place that imports scikit-learn's privates."""
+"""Validation of parameters and data; the only importer of scikit-learn's privates."""
+
+from collections.abc import Set
 
 import numpy as np
 from sklearn.utils._param_validation import (
@@ -32,7 +34,7 @@ def check_params(estimator):
     ValueError
         If an argument has a wrong type or value. scikit-learn's InvalidParameterError
         names the parameter, what was expected and what came.
-    """  # noqa: DOC502 (raised inside scikit-learn)
+    """
     validate_parameter_constraints(
         estimator._parameter_constraints,
         estimator.get_params(deep=False),
@@ -61,6 +63,8 @@ def check_hidden_layer_sizes(hidden_layer_sizes):
     sizes = hidden_layer_sizes
     if isinstance(sizes, int | np.integer) and not isinstance(sizes, bool):
         sizes = (sizes,)
+    if isinstance(sizes, Set):  # it has no order
+        sizes = ()
     try:
         sizes = tuple(sizes)
     except TypeError:

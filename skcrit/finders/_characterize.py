@@ -1,0 +1,177 @@
+"""What a numerical critical point is: its inertia and its invariants, with their errors.
+
+Everything here comes from the loss's value, gradient and Hessian at the point.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from skcrit._backend import array_namespace, take_rows, to_device, to_host
+from skcrit.linalg import inertia, rounding_level
+
+__all__ = ["MAX_DENSE", "UNKNOWN", "Characters", "characterize"]
+
+# Beyond this many parameters no dense Hessian is formed, and the inertia stays unknown.
+MAX_DENSE = 4096
+UNKNOWN = -1
+
+# Numbers in the dense Hessians of one chunk of points: 64 MiB of float64.
+_CHUNK = 2**23
+
+# Safety factor on error estimates of first order.
+_SAFETY = 10.0
+
+
+@dataclass
+class Characters:
+    """Descriptions of a batch of points, one row each, on the host.
+
+    Attributes
+    ----------
+    point : ndarray of shape (n, n_params)
+        Canonical points, corrected by one Newton step where that helps.
+    loss : ndarray of shape (n,)
+        Loss there.
+    squared_balanced_grad_norm : ndarray of shape (n,)
+        Squared gradient norm at the canonical point before the correction.
+    morse_index, nullity : ndarray of int of shape (n,)
+        Negative and zero eigenvalues of the Hessian; -1 if unknown.
+    invariants : ndarray of shape (n, n_invariants)
+        Invariants of ``point``.
+    uncertainty : ndarray of shape (n,)
+        Estimated error of the invariants, in their Euclidean norm.
+    """
+
+    point: np.ndarray
+    loss: np.ndarray
+    squared_balanced_grad_norm: np.ndarray
+    morse_index: np.ndarray
+    nullity: np.ndarray
+    invariants: np.ndarray
+    uncertainty: np.ndarray
+
+    @staticmethod
+    def concatenate(parts):
+        """Join batches.
+
+        Parameters
+        ----------
+        parts : list of Characters
+            At least one batch.
+
+        Returns
+        -------
+        characters : Characters
+            All rows, in the order of the batches.
+        """
+        columns = {
+            f.name: np.concatenate([getattr(part, f.name) for part in parts])
+            for f in fields(Characters)
+        }
+        return Characters(**columns)
+
+
+def characterize(loss, theta, converged):
+    """Describe the end points of a batch of searches.
+
+    Parameters
+    ----------
+    loss : Loss
+        Fitted loss.
+    theta : ndarray of shape (n, n_params)
+        End points; rows that are not finite get NaN and unknown counts.
+    converged : ndarray of bool of shape (n,)
+        Which of them are critical; the others keep unknown inertia.
+
+    Returns
+    -------
+    characters : Characters
+        One row per point.
+
+    Notes
+    -----
+    Costs two dense Hessians and two symmetric eigenproblems per converged point.
+    """
+    n, n_params = theta.shape
+    finite = np.all(np.isfinite(theta), axis=1)
+    safe = np.where(finite[:, None], theta, 0.0)
+    canonical = loss.canonicalize(to_device(safe, loss.backend, loss.dtype))
+    local = loss.at(canonical)
+    xp = array_namespace(canonical)
+    with np.errstate(over="ignore", invalid="ignore"):
+        squared = to_host(xp.sum(local.gradient**2, axis=-1))
+    invariants = to_host(loss.invariants(canonical))
+    result = Characters(
+        point=np.array(to_host(canonical), dtype=float),
+        loss=np.where(finite, to_host(local.value), np.nan),
+        squared_balanced_grad_norm=np.where(finite, squared, np.nan),
+        morse_index=np.full(n, UNKNOWN),
+        nullity=np.full(n, UNKNOWN),
+        invariants=np.array(invariants, dtype=float),
+        uncertainty=np.zeros(n),
+    )
+    rows = np.flatnonzero(converged & finite)
+    if n_params <= MAX_DENSE and len(rows):
+        size = max(1, _CHUNK // n_params**2)
+        for chunk in np.array_split(rows, -(-len(rows) // size)):
+            _examine(loss, take_rows(canonical, chunk), chunk, result)
+    return result
+
+
+def _examine(loss, theta, rows, result):
+    r"""Correct critical points by a Newton step and count their eigenvalues.
+
+    At a point that misses the critical set by a distance :math:`\delta`, the zero modes
+    of the Hessian have size O(delta), of either sign. How large that is in the unit of
+    the loss is measured: the step reaches the set up to the factor by which it reduces
+    the gradient, and by Weyl's inequality no eigenvalue moves further than the Hessian
+    does along the step.
+    """
+    xp = array_namespace(theta)
+    local = loss.at(theta)
+    hessian = local.hessian()
+    eigenvalues, vectors = xp.linalg.eigh(hessian)
+    step = _newton_step(xp, eigenvalues, vectors, local.gradient)
+    moved = loss.at(theta + step)
+    moved_hessian = moved.hessian()
+    before, after = (xp.sum(m.gradient**2, axis=-1) for m in (local, moved))
+    ratio = xp.sqrt(after / xp.where(before > 0, before, xp.ones_like(before)))
+    improved = ratio < 0.5
+    ratio = xp.where(improved, ratio, xp.ones_like(ratio))
+    change = xp.sqrt(xp.sum((moved_hessian - hessian) ** 2, axis=(-2, -1)))
+    # A step that is not a correction (a weak direction, a huge length) says nothing.
+    change = xp.where(xp.isfinite(change), change, xp.max(xp.abs(eigenvalues), axis=-1))
+    better = improved[:, None, None]
+    eigenvalues = xp.linalg.eigvalsh(xp.where(better, moved_hessian, hessian))
+    error = _SAFETY * ratio * change
+    threshold = xp.maximum(rounding_level(eigenvalues), error)
+    point = xp.where(improved[:, None], theta + step, theta)
+    n_negative, n_zero = inertia(eigenvalues, threshold)
+    shift = loss.invariants(theta + step) - loss.invariants(theta)
+    shift = xp.sqrt(xp.sum(shift**2, axis=-1))
+    uncertainty = to_host(shift * xp.minimum(_SAFETY * ratio, xp.ones_like(ratio)))
+    value = xp.where(improved, moved.value, local.value)
+    for name, column in (
+        ("point", point),
+        ("loss", value),
+        ("morse_index", n_negative),
+        ("nullity", n_zero),
+        ("invariants", loss.invariants(point)),
+        ("uncertainty", np.nan_to_num(uncertainty, nan=np.inf)),
+    ):
+        getattr(result, name)[rows] = to_host(column)
+
+
+def _newton_step(xp, eigenvalues, vectors, gradient):
+    """Compute ``-H^+ g``, blind to eigenvalues below the root of the precision.
+
+    The gradient is orthogonal to the symmetry orbits, so that the eigenvalues that are
+    zero because of them carry nothing; the cut only keeps rounding out.
+    """
+    eps = float(xp.finfo(eigenvalues.dtype).eps)
+    size = xp.abs(eigenvalues)
+    keep = size > eps**0.5 * xp.max(size, axis=-1)[:, None]
+    inverse = xp.where(keep, 1 / xp.where(keep, eigenvalues, xp.ones_like(size)), 0 * size)
+    components = xp.sum(vectors * gradient[:, :, None], axis=-2)
+    return -xp.sum(vectors * (inverse * components)[:, None, :], axis=-1)

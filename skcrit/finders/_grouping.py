@@ -1,0 +1,59 @@
+"""Which numerical points are the same critical set, told by their invariants."""
+
+import numpy as np
+
+__all__ = ["group_points"]
+
+# Invariants of points that agree to this fraction of the largest invariants are equal
+# even where the error estimate says that they are known better: rounding.
+_FLOOR = 1e-6
+
+# However uncertain, points further apart than this fraction are different.
+_CEILING = 1e-3
+
+
+def group_points(invariants, uncertainty, quality):
+    """Group points by nearness of their invariants.
+
+    Parameters
+    ----------
+    invariants : ndarray of shape (n, n_invariants)
+        Invariants of the points.
+    uncertainty : ndarray of shape (n,)
+        Estimated error of the invariants of each point, in their Euclidean norm.
+    quality : ndarray of shape (n,)
+        Squared gradient norm: the point of least is its group's leader.
+
+    Returns
+    -------
+    labels : ndarray of int of shape (n,)
+        Group of each point, numbered by their leaders.
+    leaders : ndarray of int of shape (n_groups,)
+        Point that stands for each group, best first.
+
+    Notes
+    -----
+    Points come in order of quality, and one that is near no leader becomes a leader;
+    the order of the rows does not matter. The symmetries of a loss make critical points
+    continua, and neither parameters nor losses tell sets apart: two different sets can
+    have the same loss.
+    """
+    n = len(invariants)
+    labels = np.empty(n, dtype=int)
+    if n == 0:
+        return labels, np.empty(0, dtype=int)
+    scale = np.max(np.linalg.norm(invariants, axis=1))
+    radius = np.clip(uncertainty, _FLOOR * scale, _CEILING * scale)
+    leaders = []
+    # Equal qualities are ordered by the invariants, so that rows can come in any order.
+    for row in np.lexsort((*invariants.T[::-1], quality)):
+        if leaders:
+            gaps = invariants[leaders] - invariants[row]
+            distance = np.sqrt(np.einsum("ij,ij->i", gaps, gaps))
+            nearest = int(np.argmin(distance))
+            if distance[nearest] <= radius[leaders[nearest]] + radius[row]:
+                labels[row] = nearest
+                continue
+        labels[row] = len(leaders)
+        leaders.append(row)
+    return labels, np.array(leaders)

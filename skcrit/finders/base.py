@@ -1,0 +1,359 @@
+"""The estimator around a solver: parameters, validation, starts, fitted attributes."""
+
+import warnings
+from abc import abstractmethod
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    clone,
+)
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from skcrit.exceptions import NotConvergedWarning
+from skcrit.finders._grouping import group_points
+from skcrit.finders._search import search
+from skcrit.linalg import LinearStatus
+from skcrit.losses import LinearAutoencoderLoss
+from skcrit.solvers import Status
+from skcrit.starts import GaussianStarts, TrajectoryStarts
+from skcrit.utils._validation import Interval, check_params, validate_data
+
+__all__ = ["BaseFinder"]
+
+_LOSS_METHODS = ("fit", "value", "gradient", "hvp", "at", "canonicalize", "invariants")
+
+
+def _can_transform(finder):
+    """Tell whether the loss of a finder has a per-sample error."""
+    loss = getattr(finder, "loss_", finder.loss)
+    return loss is None or hasattr(loss, "transform")
+
+
+class BaseFinder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Find critical points of a loss from many starts.
+
+    A subclass defines ``_make_solver()``, which returns an object with the method
+    ``solve(loss, theta0)`` of :class:`~skcrit.solvers.Solver`; its own parameters come
+    after those below, and their constraints extend ``_parameter_constraints``.
+
+    Parameters
+    ----------
+    loss : Loss, default=None
+        Loss to search. It is cloned and fitted to the data. None is
+        ``LinearAutoencoderLoss()``.
+    n_starts : int, default=100
+        Number of searches.
+    init : {"gaussian", "height", "iteration"}, array-like of shape \
+            (n_starts, n_params), or sampler, default="height"
+        Where searches begin: ``GaussianStarts()``, ``TrajectoryStarts(by=init)``, given
+        points, or an object with the method ``sample(loss, n_starts, random_state)``.
+    tol : float, default=1e-10
+        Absolute, on the squared gradient norm: a start has converged when its squared
+        gradient norm is at most ``tol``.
+    max_iter : int, default=500
+        Largest number of iterations per start.
+    batch_size : int, default=None
+        Starts that are solved together; None divides them over the workers, at most
+        128 each. It changes time and memory, never the result.
+    n_jobs : int, default=None
+        Workers over batches, through joblib; None is 1 outside a
+        ``joblib.parallel_config`` context.
+    memory : str, path-like or joblib.Memory, default=None
+        Folder where finished batches are kept: an interrupted fit that is started
+        again repeats none of them.
+    store_history : bool, default=False
+        Whether to keep loss and squared gradient norm of every iterate.
+    random_state : int, RandomState instance or None, default=None
+        Source of randomness. Each start has a stream of its own, so that the result
+        depends neither on ``n_jobs`` nor on ``batch_size``.
+    verbose : int, default=0
+        Positive shows a progress bar (needs tqdm).
+    """
+
+    _parameter_constraints = {
+        "loss": "no_validation",  # _fit_loss names every missing method at once
+        "n_starts": [Interval(Integral, 1, None, closed="left")],
+        "init": "no_validation",  # _make_starts, which knows n_params
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 0, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
+        "n_jobs": [Integral, None],
+        "memory": "no_validation",
+        "store_history": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    @abstractmethod
+    def __init__(
+        self,
+        loss=None,
+        *,
+        n_starts=100,
+        init="height",
+        tol=1e-10,
+        max_iter=500,
+        batch_size=None,
+        n_jobs=None,
+        memory=None,
+        store_history=False,
+        random_state=None,
+        verbose=0,
+    ):
+        self.loss = loss
+        self.n_starts = n_starts
+        self.init = init
+        self.tol = tol
+        self.max_iter = max_iter
+        self.batch_size = batch_size
+        self.n_jobs = n_jobs
+        self.memory = memory
+        self.store_history = store_history
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @abstractmethod
+    def _make_solver(self):
+        """Build the solver from the parameters.
+
+        Returns
+        -------
+        solver : Solver
+            Object with ``solve(loss, theta0)``.
+        """
+
+    def fit(self, X, y=None):
+        """Search critical points.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or fitted Loss
+            Data to fit the loss to, or a loss to search as it is; then the parameter
+            ``loss`` is not used.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : BaseFinder
+            The fitted finder.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, ``X`` is not finite two-dimensional data, or
+            the loss lacks a method; the message says what was expected and what came.
+
+        Warns
+        -----
+        NotConvergedWarning
+            If some starts did not reach ``tol``.
+        """
+        check_params(self)
+        self.loss_ = self._fit_loss(X)
+        self.n_params_ = self.loss_.n_params_
+        solver = self._make_solver()
+        self.start_params_ = self._make_starts()
+        result, characters = search(
+            solver,
+            self.loss_,
+            self.start_params_,
+            batch_size=self.batch_size,
+            n_jobs=self.n_jobs,
+            memory=self.memory,
+            verbose=self.verbose,
+        )
+        self._set_results(result, characters)
+        self._set_critical_sets(characters)
+        if self.store_history:
+            self.history_ = _padded_history(result.history)
+        self._warn_of_failures(result.status)
+        return self
+
+    @available_if(_can_transform)
+    def transform(self, X):
+        """Compute the reconstruction error of each sample under each critical point.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        errors : ndarray of shape (n_samples, n_critical_sets_)
+            Per-sample loss under each of ``critical_points_``.
+
+        Raises
+        ------
+        ValueError
+            If ``X`` is not finite or has another number of features than in ``fit``.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        return self.loss_.transform(X, self.critical_points_)
+
+    def score(self, X=None, y=None):
+        """Compute the recovery accuracy.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), default=None
+            Checked, not used: searches are judged against the critical points of the
+            loss that was searched.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        accuracy : float
+            Fraction of all starts that ended at a known critical point with its loss
+            and Morse index (:func:`skcrit.metrics.recovery_accuracy`).
+
+        Raises
+        ------
+        NoGroundTruthError
+            If the critical points of the loss are not known.
+        """
+        # Metrics stand above finders; the estimator interface is what needs them here.
+        from skcrit.metrics import recovery_accuracy
+
+        check_is_fitted(self)
+        if X is not None and hasattr(self, "n_features_in_"):
+            validate_data(self, X, dtype=np.float64, reset=False)
+        return recovery_accuracy(self)
+
+    @property
+    def _n_features_out(self):
+        """Number of columns of ``transform``, for ``get_feature_names_out``."""
+        return self.n_critical_sets_
+
+    def _fit_loss(self, X):
+        """Return a fitted loss: X itself, or a clone of the parameter fitted to X."""
+        if hasattr(X, "value") and hasattr(X, "gradient"):
+            self._check_loss(X, "X")
+            check_is_fitted(X, "n_params_")
+            if hasattr(X, "n_features_in_"):
+                self.n_features_in_ = X.n_features_in_
+            return X
+        loss = LinearAutoencoderLoss() if self.loss is None else self.loss
+        self._check_loss(loss, "loss")
+        return clone(loss).fit(validate_data(self, X, dtype=np.float64))
+
+    def _check_loss(self, loss, name):
+        """Name every method that a loss lacks."""
+        missing = [m for m in _LOSS_METHODS if not callable(getattr(loss, m, None))]
+        if missing:
+            raise ValueError(
+                f"{name} must be a loss with the methods {', '.join(_LOSS_METHODS)} to be "
+                f"searched by {type(self).__name__}; {type(loss).__name__} lacks "
+                f"{', '.join(missing)}."
+            )
+
+    def _make_starts(self):
+        """Draw or check the starting points, on the host."""
+        init, shape = self.init, (self.n_starts, self.n_params_)
+        samplers = {
+            "gaussian": GaussianStarts(),
+            "height": TrajectoryStarts(by="height"),
+            "iteration": TrajectoryStarts(by="iteration"),
+        }
+        if isinstance(init, str):
+            if init not in samplers:
+                raise ValueError(
+                    f"init must be one of {sorted(samplers)}, an array of shape {shape} "
+                    f"or a sampler, got {init!r}."
+                )
+            init = samplers[init]
+        if hasattr(init, "sample") and not hasattr(init, "dtype"):
+            rng = check_random_state(self.random_state)
+            starts = init.sample(self.loss_, self.n_starts, rng)
+        else:
+            starts = init
+        starts = check_array(starts, dtype=np.float64, input_name="init", copy=True)
+        if starts.shape != shape:
+            raise ValueError(
+                f"init must have shape (n_starts, n_params) = {shape}, "
+                f"got {starts.shape}."
+            )
+        return starts
+
+    def _set_results(self, result, characters):
+        """Fill the table with a row per start."""
+        self.final_params_ = result.theta
+        self.converged_ = result.status == Status.CONVERGED
+        self.n_iter_ = int(result.n_iter.max())
+        self.results_ = {
+            "loss": result.loss,
+            "squared_grad_norm": result.squared_grad_norm,
+            "squared_balanced_grad_norm": characters.squared_balanced_grad_norm,
+            "n_iter": result.n_iter,
+            "n_gradient": result.n_gradient,
+            "n_hvp": result.n_hvp,
+            "status": _names(Status, result.status),
+            "inner_status": _names(LinearStatus, result.inner_status),
+            "residual_ratio": result.residual_ratio,
+            "converged": self.converged_,
+            "morse_index": characters.morse_index,
+            "nullity": characters.nullity,
+        }
+
+    def _set_critical_sets(self, characters):
+        """Group converged points, order the groups by loss, and count them."""
+        rows = np.flatnonzero(self.converged_)
+        labels, leaders = group_points(
+            characters.invariants[rows],
+            characters.uncertainty[rows],
+            self.results_["squared_balanced_grad_norm"][rows],
+        )
+        leaders = rows[leaders]
+        keys = (characters.morse_index[leaders], characters.loss[leaders])
+        order = np.lexsort(keys)
+        rank = np.argsort(order)
+        leaders = leaders[order]
+        critical_set = np.full(len(self.converged_), -1)
+        critical_set[rows] = rank[labels] if len(rows) else labels
+        self.results_["critical_set"] = critical_set
+        self.critical_points_ = characters.point[leaders]
+        self.critical_losses_ = characters.loss[leaders]
+        self.morse_indices_ = characters.morse_index[leaders]
+        self.index_fractions_ = self.morse_indices_ / self.n_params_
+        self.nullities_ = characters.nullity[leaders]
+        self.n_critical_sets_ = len(leaders)
+        self.counts_ = np.bincount(critical_set[rows], minlength=len(leaders))
+
+    def _warn_of_failures(self, status):
+        """Count the starts that failed and say what to change, once."""
+        failed = [s for s in Status if s != Status.CONVERGED and np.any(status == s)]
+        if failed:
+            reasons = "; ".join(
+                f"{np.sum(status == code)} {code.name} ({code.text})" for code in failed
+            )
+            warnings.warn(
+                f"{type(self).__name__}: {np.sum(status != Status.CONVERGED)} of "
+                f"{len(status)} starts did not reach tol={self.tol:g}: {reasons}.",
+                NotConvergedWarning,
+                stacklevel=3,
+            )
+
+
+def _names(codes, values):
+    """Spell codes out; -1 is nothing."""
+    return np.array([codes(v).name if v >= 0 else "" for v in values])
+
+
+def _padded_history(history):
+    """Put runs of different lengths into arrays, NaN after their ends."""
+    padded = {}
+    for name, runs in history.items():
+        length = max(len(run) for run in runs)
+        padded[name] = np.full((len(runs), length), np.nan)
+        for row, run in enumerate(runs):
+            padded[name][row, : len(run)] = run
+    return padded

@@ -1,0 +1,47 @@
+"""Inertia of symmetric matrices with a stated uncertainty."""
+
+from skcrit._backend import array_namespace
+
+__all__ = ["inertia", "rounding_level"]
+
+
+def inertia(eigenvalues, threshold):
+    """Count negative and zero eigenvalues.
+
+    Parameters
+    ----------
+    eigenvalues : array of shape (..., n)
+        Eigenvalues of symmetric matrices.
+    threshold : array of shape (...,)
+        Absolute: eigenvalues of at most this size count as zero.
+
+    Returns
+    -------
+    n_negative, n_zero : arrays of int of shape (...,)
+        Counts.
+    """
+    xp = array_namespace(eigenvalues)
+    bound = threshold[..., None]
+    n_negative = xp.sum(xp.astype(eigenvalues < -bound, xp.int64), axis=-1)
+    n_zero = xp.sum(xp.astype(xp.abs(eigenvalues) <= bound, xp.int64), axis=-1)
+    return n_negative, n_zero
+
+
+def rounding_level(eigenvalues):
+    """Bound the error that rounding leaves in computed eigenvalues.
+
+    Parameters
+    ----------
+    eigenvalues : array of shape (..., n)
+        Eigenvalues of symmetric matrices.
+
+    Returns
+    -------
+    level : array of shape (...,)
+        ``10 n eps max|lambda|``: a multiple of the backward error of a symmetric
+        eigensolver, which also covers the rounding of the matrix itself.
+    """
+    xp = array_namespace(eigenvalues)
+    eps = float(xp.finfo(eigenvalues.dtype).eps)
+    size = xp.max(xp.abs(eigenvalues), axis=-1)
+    return 10 * eigenvalues.shape[-1] * eps * size

@@ -1,0 +1,292 @@
+"""The loop that every solver runs: a batch of starts, each dropped when it ends."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field, fields, replace
+
+import numpy as np
+
+from skcrit._backend import array_namespace, take_rows, to_device, to_host
+from skcrit.solvers.status import RUNNING, Status, explain_stop, stop_codes
+
+__all__ = ["Solver", "SolverResult", "State"]
+
+
+@dataclass
+class State:
+    """Running starts of a batch: device arrays for the mathematics, host for the log.
+
+    Attributes
+    ----------
+    local : LocalModel
+        Loss at the current points.
+    rows : ndarray of int of shape (n,)
+        Numbers of the starts in the batch.
+    start_norm : ndarray of shape (n,)
+        Norms of the starting points, at least one.
+    n_gradient, n_hvp : ndarray of int of shape (n,)
+        Gradients and Hessian-vector products spent.
+    stuck : ndarray of bool of shape (n,)
+        Whether the last step failed.
+    residual_ratio : ndarray of shape (n,)
+        ``|H p + g| / (|H| |p| + |g|)`` of the last step, NaN before the first.
+    inner_status : ndarray of int of shape (n,)
+        Status of the last linear solve, -1 before the first.
+    memory : ndarray of shape (n, m)
+        Whatever a solver carries from step to step.
+    n_iter : int
+        Iterations done, the same for all that still run.
+    """
+
+    local: object
+    rows: np.ndarray
+    start_norm: np.ndarray
+    n_gradient: np.ndarray
+    n_hvp: np.ndarray
+    stuck: np.ndarray
+    residual_ratio: np.ndarray
+    inner_status: np.ndarray
+    memory: np.ndarray
+    n_iter: int = 0
+
+    def take(self, keep):
+        """Select starts.
+
+        Parameters
+        ----------
+        keep : ndarray of bool of shape (n,)
+            Which to select.
+
+        Returns
+        -------
+        state : State
+            The selected starts.
+        """
+        if keep.all():
+            return self
+        arrays = {
+            f.name: getattr(self, f.name)[keep]
+            for f in fields(self)
+            if isinstance(getattr(self, f.name), np.ndarray)
+        }
+        theta = take_rows(self.local.theta, np.flatnonzero(keep))
+        return replace(self, local=self.local.loss.at(theta), **arrays)
+
+
+@dataclass
+class SolverResult:
+    """Outcome of a batch, one row per start, on the host.
+
+    Attributes
+    ----------
+    theta : ndarray of shape (n_starts, n_params)
+        Last finite points.
+    loss : ndarray of shape (n_starts,)
+        Loss there.
+    squared_grad_norm : ndarray of shape (n_starts,)
+        Squared gradient norm there.
+    n_iter, n_gradient, n_hvp : ndarray of int of shape (n_starts,)
+        Iterations, gradients and Hessian-vector products spent.
+    status : ndarray of int of shape (n_starts,)
+        Codes of :class:`~skcrit.solvers.Status`.
+    inner_status : ndarray of int of shape (n_starts,)
+        Status of the last linear solve, -1 where there was none.
+    residual_ratio : ndarray of shape (n_starts,)
+        ``|H p + g| / (|H| |p| + |g|)`` of the last step, NaN where there was none.
+    history : dict of str to list of ndarray
+        Per start the ``loss`` and ``squared_grad_norm`` of all its iterates, empty
+        unless asked for.
+    """
+
+    theta: np.ndarray
+    loss: np.ndarray
+    squared_grad_norm: np.ndarray
+    n_iter: np.ndarray
+    n_gradient: np.ndarray
+    n_hvp: np.ndarray
+    status: np.ndarray
+    inner_status: np.ndarray
+    residual_ratio: np.ndarray
+    history: dict = field(default_factory=dict)
+
+
+class Solver(ABC):
+    """Search critical points from a batch of starts.
+
+    A method defines :meth:`step`; the loop, the stopping rules and the log are here.
+
+    Parameters
+    ----------
+    tol : float, default=1e-10
+        Absolute, on the squared gradient norm: a start has converged when its squared
+        gradient norm is at most ``tol``.
+    max_iter : int, default=500
+        Largest number of iterations per start.
+    store_history : bool, default=False
+        Whether to keep loss and squared gradient norm of every iterate.
+    """
+
+    required_methods = ("value", "gradient", "hvp")
+
+    def __init__(self, *, tol=1e-10, max_iter=500, store_history=False):
+        self.tol = tol
+        self.max_iter = max_iter
+        self.store_history = store_history
+
+    @abstractmethod
+    def step(self, loss, state):
+        """Take one iteration with all running starts.
+
+        Parameters
+        ----------
+        loss : Loss
+            Fitted loss.
+        state : State
+            Running starts.
+
+        Returns
+        -------
+        state : State
+            The same starts, one iteration later; a start that found no step keeps its
+            point and is marked ``stuck``.
+        """
+
+    def setup(self, loss, theta0):
+        """Place a batch at its starts.
+
+        Parameters
+        ----------
+        loss : Loss
+            Fitted loss.
+        theta0 : array of shape (n_starts, n_params)
+            Starting points, on host or device.
+
+        Returns
+        -------
+        state : State
+            The batch before its first iteration.
+        """
+        n = theta0.shape[0]
+        local = loss.at(to_device(theta0, loss.backend, loss.dtype))
+        return State(
+            local=local,
+            rows=np.arange(n),
+            start_norm=np.maximum(_norm(local.theta), 1.0),
+            n_gradient=np.ones(n, dtype=int),
+            n_hvp=np.zeros(n, dtype=int),
+            stuck=np.zeros(n, dtype=bool),
+            residual_ratio=np.full(n, np.nan),
+            inner_status=np.full(n, -1),
+            memory=np.empty((n, 0)),
+        )
+
+    def solve(self, loss, theta0):
+        """Run a batch of starts to its end.
+
+        Parameters
+        ----------
+        loss : Loss
+            Fitted loss.
+        theta0 : array of shape (n_starts, n_params)
+            Starting points, on host or device.
+
+        Returns
+        -------
+        result : SolverResult
+            One row per start.
+
+        Raises
+        ------
+        ValueError
+            If the loss lacks a method that the solver needs.
+        """
+        missing = [m for m in self.required_methods if not hasattr(loss, m)]
+        if missing:
+            raise ValueError(
+                f"{type(self).__name__} needs the methods {self.required_methods} of a "
+                f"loss, but {type(loss).__name__} has no {', '.join(missing)}."
+            )
+        state = self.setup(loss, theta0)
+        log = _Log(len(state.rows), loss.n_params_, self.store_history)
+        while True:
+            value, squared = to_host(state.local.value), squared_norm(state.local)
+            codes = stop_codes(
+                finite=np.isfinite(value) & np.isfinite(squared),
+                growth=_norm(state.local.theta) / state.start_norm,
+                squared_grad_norm=squared,
+                tol=self.tol,
+                stuck=state.stuck,
+                n_iter=state.n_iter,
+                max_iter=self.max_iter,
+            )
+            codes = explain_stop(codes, state.residual_ratio)
+            log.record(state, value, squared, codes)
+            state = state.take(codes == RUNNING)
+            if len(state.rows) == 0:
+                return log.result
+            state = self.step(loss, replace(state, n_iter=state.n_iter + 1))
+
+
+class _Log:
+    """Collect what is known of each start until it ends."""
+
+    def __init__(self, n_starts, n_params, store_history):
+        self.result = SolverResult(
+            theta=np.full((n_starts, n_params), np.nan),
+            loss=np.full(n_starts, np.nan),
+            squared_grad_norm=np.full(n_starts, np.nan),
+            n_iter=np.zeros(n_starts, dtype=int),
+            n_gradient=np.zeros(n_starts, dtype=int),
+            n_hvp=np.zeros(n_starts, dtype=int),
+            status=np.full(n_starts, Status.MAX_ITER),
+            inner_status=np.full(n_starts, -1),
+            residual_ratio=np.full(n_starts, np.nan),
+        )
+        if store_history:
+            names = ("loss", "squared_grad_norm")
+            self.result.history = {n: [[] for _ in range(n_starts)] for n in names}
+
+    def record(self, state, value, squared, codes):
+        """Note the current iterates, and everything about those that end here."""
+        for name, column in (("loss", value), ("squared_grad_norm", squared)):
+            for row, entry in zip(state.rows, column, strict=True):
+                # A start that found no step stands where it stood: one entry is enough.
+                if self.result.history and not state.stuck[state.rows == row].any():
+                    self.result.history[name][row].append(float(entry))
+        done = codes != RUNNING
+        if not done.any():
+            return
+        ended, result = state.rows[done], self.result
+        result.theta[ended] = to_host(state.local.theta)[done]
+        result.loss[ended] = value[done]
+        result.squared_grad_norm[ended] = squared[done]
+        result.n_iter[ended] = state.n_iter - state.stuck[done]
+        result.n_gradient[ended] = state.n_gradient[done]
+        result.n_hvp[ended] = state.n_hvp[done]
+        result.status[ended] = codes[done]
+        result.inner_status[ended] = state.inner_status[done]
+        result.residual_ratio[ended] = state.residual_ratio[done]
+
+
+def squared_norm(local):
+    """Compute the squared gradient norm on the host.
+
+    Parameters
+    ----------
+    local : LocalModel
+        Loss at a batch of points.
+
+    Returns
+    -------
+    squared_grad_norm : ndarray of shape (n,)
+        Sums of squares; infinite or NaN where the gradient is not finite.
+    """
+    xp = array_namespace(local.gradient)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return to_host(xp.sum(local.gradient * local.gradient, axis=-1))
+
+
+def _norm(theta):
+    """Compute the norms of points on the host."""
+    xp = array_namespace(theta)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return to_host(xp.sqrt(xp.sum(theta * theta, axis=-1)))

@@ -1,0 +1,124 @@
+"""Backtracking on the squared gradient norm, for a batch of starts."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from skcrit._backend import replace_rows, take_rows, to_device, to_host
+from skcrit.solvers.base import squared_norm
+
+__all__ = ["LineSearchResult", "armijo"]
+
+
+@dataclass
+class LineSearchResult:
+    """Accepted points of a line search.
+
+    Attributes
+    ----------
+    theta : array of shape (n, n_params)
+        New points; the old ones where no step was accepted.
+    step_size : ndarray of shape (n,)
+        Accepted step lengths, zero where none was.
+    n_gradient : ndarray of int of shape (n,)
+        Gradients spent.
+    """
+
+    theta: object
+    step_size: np.ndarray
+    n_gradient: np.ndarray
+
+
+def armijo(
+    loss,
+    theta,
+    p,
+    *,
+    reference,
+    slope,
+    step_size=1.0,
+    sufficient_decrease=1e-4,
+    backtrack=0.5,
+    max_backtracks=30,
+):
+    """Shorten steps until the squared gradient norm decreases sufficiently.
+
+    The first length ``gamma`` of ``step_size * backtrack**j`` is accepted for which
+
+    ``|g(theta + gamma p)|^2 <= reference + sufficient_decrease * gamma * slope``.
+
+    Parameters
+    ----------
+    loss : Loss
+        Fitted loss.
+    theta : array of shape (n, n_params)
+        Points.
+    p : array of shape (n, n_params)
+        Steps.
+    reference : ndarray of shape (n,)
+        Value to get below: the squared gradient norm at ``theta``, or the largest of
+        the last few for a non-monotone search.
+    slope : ndarray of shape (n,)
+        Derivative ``2 p^T H g`` of the squared gradient norm along ``p``; a positive
+        one, which only rounding can produce, counts as zero.
+    step_size : float, default=1.0
+        First length.
+    sufficient_decrease : float, default=1e-4
+        Fraction of the predicted decrease that is demanded (rho).
+    backtrack : float, default=0.5
+        Factor between lengths.
+    max_backtracks : int, default=30
+        Largest number of reductions.
+
+    Returns
+    -------
+    result : LineSearchResult
+        New points and what they cost.
+
+    Notes
+    -----
+    One gradient per length tried; only starts that still search are evaluated. A point
+    with a non-finite gradient is never accepted.
+    """
+    n = len(reference)
+    accepted_size, n_gradient = np.zeros(n), np.zeros(n, dtype=int)
+    new_theta, pending, gamma = theta, np.arange(n), step_size
+    slope = np.minimum(slope, 0.0)
+    for _ in range(max_backtracks + 1):
+        scaled = to_device(gamma, loss.backend, loss.dtype)
+        trial = take_rows(theta, pending) + scaled * take_rows(p, pending)
+        squared = squared_norm(loss.at(trial))
+        n_gradient[pending] += 1
+        bound = reference[pending] + sufficient_decrease * gamma * slope[pending]
+        good = squared <= bound
+        if good.any():
+            rows = pending[good]
+            accepted_size[rows] = gamma
+            values = take_rows(trial, np.flatnonzero(good))
+            new_theta = replace_rows(new_theta, rows, values)
+        pending = pending[~good]
+        if len(pending) == 0:
+            break
+        gamma = gamma * backtrack
+    return LineSearchResult(new_theta, accepted_size, n_gradient)
+
+
+def push_reference(memory, squared, window):
+    """Remember the last few squared gradient norms of each start.
+
+    Parameters
+    ----------
+    memory : ndarray of shape (n, m)
+        Earlier values, newest last.
+    squared : ndarray of shape (n,)
+        Current values.
+    window : int
+        How many to keep.
+
+    Returns
+    -------
+    memory : ndarray of shape (n, min(m + 1, window))
+        Values with the current ones; their largest is the reference of
+        :func:`armijo` (Grippo, Lampariello & Lucidi 1986).
+    """
+    return np.concatenate([memory, to_host(squared)[:, None]], axis=1)[:, -window:]

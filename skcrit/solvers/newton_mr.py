@@ -1,0 +1,145 @@
+"""Newton-MR: minimum-residual Newton steps, accepted by their gradient norm."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from skcrit._backend import array_namespace, to_device, to_host
+from skcrit.linalg import minres_qlp
+from skcrit.solvers.base import Solver, squared_norm
+from skcrit.solvers.line_search import armijo, push_reference
+
+__all__ = ["NewtonMR"]
+
+
+class NewtonMR(Solver):
+    """Solve ``H p = -g`` in the least-squares sense, and follow p to smaller gradients.
+
+    The step is the iterate of MINRES-QLP that first meets the inner tolerance or limit;
+    it minimises ``|H p + g|`` over a Krylov space. The step length is found by
+    backtracking on the squared gradient norm.
+
+    Parameters
+    ----------
+    tol, max_iter, store_history
+        As in :class:`~skcrit.solvers.Solver`.
+    inner_tol : float, default=0.01
+        Relative, on the residual norm ``|H p + g| / |g|`` of the linear system.
+    max_inner_iter : int, default=50
+        Largest number of Hessian-vector products per step.
+    max_step : float or None, default=None
+        Largest norm of a step, absolute, in the unit of ``theta``. None is no limit.
+    balance : bool, default=True
+        Whether to move each iterate to the canonical point of its symmetry orbit.
+    window : int, default=1
+        Number of squared gradient norms whose largest a step must get below; one is the
+        monotone search.
+    step_size, sufficient_decrease, backtrack, max_backtracks
+        As in :func:`~skcrit.solvers.line_search.armijo`.
+
+    Notes
+    -----
+    An iteration costs at most ``max_inner_iter + 2`` products and one gradient per
+    length tried, one more with ``balance``.
+
+    ``balance`` is not part of the published method. A linear network's loss does not
+    change when one layer is scaled up and the next one down, but its gradient does:
+    along such valleys the gradient norm falls without a critical point, and steps
+    minimise it by scaling. The canonical point takes this way out of the search.
+
+    References
+    ----------
+    .. [1] F. Roosta, Y. Liu, P. Xu and M. W. Mahoney. "Newton-MR: inexact Newton method
+       with minimum residual sub-problem solver". arXiv:1810.00303, 2018.
+    """
+
+    def __init__(
+        self,
+        *,
+        tol=1e-10,
+        max_iter=500,
+        store_history=False,
+        inner_tol=0.01,
+        max_inner_iter=50,
+        max_step=None,
+        balance=True,
+        window=1,
+        step_size=1.0,
+        sufficient_decrease=1e-4,
+        backtrack=0.5,
+        max_backtracks=30,
+    ):
+        super().__init__(tol=tol, max_iter=max_iter, store_history=store_history)
+        self.inner_tol = inner_tol
+        self.max_inner_iter = max_inner_iter
+        self.max_step = max_step
+        self.balance = balance
+        self.window = window
+        self.line_search = {
+            "step_size": step_size,
+            "sufficient_decrease": sufficient_decrease,
+            "backtrack": backtrack,
+            "max_backtracks": max_backtracks,
+        }
+
+    def setup(self, loss, theta0):  # noqa: D102 (documented in Solver)
+        state = super().setup(loss, theta0)
+        if not self.balance:
+            return state
+        # Factorisations refuse NaN: a start that is not finite stays where it is.
+        xp = array_namespace(state.local.theta)
+        finite = xp.all(xp.isfinite(state.local.theta), axis=-1)[:, None]
+        theta = xp.where(finite, state.local.theta, xp.zeros_like(state.local.theta))
+        theta = xp.where(finite, loss.canonicalize(theta), state.local.theta)
+        return replace(state, local=loss.at(theta))
+
+    def step(self, loss, state):  # noqa: D102
+        local, squared = state.local, squared_norm(state.local)
+        system = minres_qlp(
+            local.hvp,
+            -local.gradient,
+            rtol=self.inner_tol,
+            max_iter=self.max_inner_iter,
+            max_norm=self.max_step,
+            refine=False,
+        )
+        memory = push_reference(state.memory, squared, self.window)
+        # H p = -(g + r), so the slope 2 g^T H p needs no further product.
+        xp = array_namespace(system.residual)
+        overlap = xp.sum(local.gradient * system.residual, axis=-1)
+        search = armijo(
+            loss,
+            local.theta,
+            system.x,
+            reference=np.max(memory, axis=1),
+            slope=-2 * (squared + to_host(overlap)),
+            **self.line_search,
+        )
+        stuck = search.step_size == 0
+        return replace(
+            state,
+            local=loss.at(self._balanced(loss, search.theta, stuck)),
+            memory=memory,
+            stuck=stuck,
+            residual_ratio=_residual_ratio(system, np.sqrt(squared)),
+            inner_status=to_host(system.status),
+            n_hvp=state.n_hvp + to_host(system.n_matvec),
+            n_gradient=state.n_gradient + search.n_gradient + self.balance,
+        )
+
+    def _balanced(self, loss, theta, stuck):
+        """Move to the canonical points, but leave what is stuck where it is."""
+        if not self.balance:
+            return theta
+        xp = array_namespace(theta)
+        stay = to_device(stuck, loss.backend, loss.dtype) > 0
+        return xp.where(stay[:, None], theta, loss.canonicalize(theta))
+
+
+def _residual_ratio(system, grad_norm):
+    """Compute ``|H p + g| / (|H| |p| + |g|)``: near one, no step removes the gradient."""
+    residual, norm, size = (
+        to_host(a) for a in (system.residual_norm, system.matrix_norm, system.x_norm)
+    )
+    scale = norm * size + grad_norm
+    return residual / np.where(scale > 0, scale, 1.0)

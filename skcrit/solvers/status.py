@@ -1,0 +1,104 @@
+"""Why a search ended, one code per start, and the rules that decide it."""
+
+from enum import IntEnum
+
+import numpy as np
+
+__all__ = ["RUNNING", "Status", "explain_stop", "stop_codes"]
+
+RUNNING = -1
+
+# A point counts as gradient-flat when the best step removes less than a tenth of the
+# gradient from the linear system (the threshold of Frye et al. 2021, arXiv:2003.10397).
+FLAT_RATIO = 0.9
+
+# A point counts as lost when its norm has grown by this factor.
+MAX_GROWTH = 1e8
+
+
+class Status(IntEnum):
+    """Outcome of a search from one start."""
+
+    CONVERGED = 0
+    GRADIENT_FLAT = 1
+    STALLED = 2
+    MAX_ITER = 3
+    DIVERGED = 4
+
+    @property
+    def text(self):
+        """The outcome in a sentence that says what to do about it."""
+        return _TEXTS[self]
+
+
+_TEXTS = {
+    Status.CONVERGED: "the squared gradient norm is at most tol",
+    Status.GRADIENT_FLAT: (
+        "the gradient lies in the near-kernel of the Hessian: no step can remove it; "
+        "start elsewhere"
+    ),
+    Status.STALLED: (
+        "no step length was accepted; increase max_backtracks or loosen tol, which may "
+        "lie below rounding"
+    ),
+    Status.MAX_ITER: "the budget is spent; increase max_iter or loosen tol",
+    Status.DIVERGED: (
+        "the search met a non-finite value or left every bound; start closer or bound "
+        "the step"
+    ),
+}
+
+
+def stop_codes(*, finite, growth, squared_grad_norm, tol, stuck, n_iter, max_iter):
+    """Decide for each start whether it stops: non-finite, tolerance, stuck, budget.
+
+    A small step is never by itself convergence: only the gradient decides.
+
+    Parameters
+    ----------
+    finite : ndarray of bool of shape (n,)
+        Whether loss and gradient are finite.
+    growth : ndarray of shape (n,)
+        Norm of the point relative to that of its start (at least one).
+    squared_grad_norm : ndarray of shape (n,)
+        Squared gradient norm.
+    tol : float
+        Absolute, on the squared gradient norm.
+    stuck : ndarray of bool of shape (n,)
+        Whether the last step failed.
+    n_iter, max_iter : int
+        Iterations done and allowed.
+
+    Returns
+    -------
+    codes : ndarray of int of shape (n,)
+        A :class:`Status` or ``RUNNING``.
+    """
+    codes = np.full(len(finite), RUNNING)
+    if n_iter >= max_iter:
+        codes[:] = Status.MAX_ITER
+    codes[stuck] = Status.STALLED
+    codes[squared_grad_norm <= tol] = Status.CONVERGED
+    codes[~finite | (growth > MAX_GROWTH)] = Status.DIVERGED
+    return codes
+
+
+def explain_stop(codes, residual_ratio):
+    """Tell gradient-flat ends from the others that made no progress.
+
+    Parameters
+    ----------
+    codes : ndarray of int of shape (n,)
+        Codes of :func:`stop_codes`.
+    residual_ratio : ndarray of shape (n,)
+        ``|H p + g| / (|H| |p| + |g|)`` of the last step; NaN where there was none.
+
+    Returns
+    -------
+    codes : ndarray of int of shape (n,)
+        The same, with GRADIENT_FLAT where the ratio is close to one.
+    """
+    fruitless = np.isin(codes, (Status.STALLED, Status.MAX_ITER))
+    with np.errstate(invalid="ignore"):
+        flat = fruitless & (residual_ratio >= FLAT_RATIO)
+    return np.where(flat, Status.GRADIENT_FLAT, codes)

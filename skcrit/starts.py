@@ -1,0 +1,234 @@
+"""Where searches begin."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+
+from skcrit._backend import to_device, to_host
+from skcrit.utils._validation import Interval, StrOptions, check_params
+
+__all__ = ["GaussianStarts", "TrajectoryStarts", "random_streams"]
+
+
+def random_streams(random_state, n_streams, kind=0):
+    """Make independent random generators, the i-th the same for every number of them.
+
+    Parameters
+    ----------
+    random_state : int, RandomState instance or None
+        Source of the seed.
+    n_streams : int
+        Number of generators.
+    kind : int, default=0
+        Streams of different kinds are independent of each other.
+
+    Returns
+    -------
+    streams : list of numpy.random.Generator
+        One generator per start.
+    """
+    entropy = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+    return [
+        np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=(kind, i)))
+        for i in range(n_streams)
+    ]
+
+
+class GaussianStarts(BaseEstimator):
+    r"""Draw starts from a normal distribution around the origin.
+
+    Parameters
+    ----------
+    scale : float or "auto", default="auto"
+        Standard deviation of each parameter. "auto" is :math:`\sqrt{2 / n}` with n the
+        number of parameters: for a network of one hidden layer with d features and p
+        units :math:`1/\sqrt{dp}`, which gives an end-to-end matrix of size one whatever
+        the unit of the data.
+
+    Examples
+    --------
+    >>> from skcrit.losses import LinearAutoencoderLoss
+    >>> from skcrit.starts import GaussianStarts
+    >>> loss = LinearAutoencoderLoss((2,)).fit([[1.0, 0.0], [0.0, 1.0], [1.0, 3.0]])
+    >>> GaussianStarts(scale=0.1).sample(loss, 5, random_state=0).shape
+    (5, 8)
+    """
+
+    _parameter_constraints = {
+        "scale": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")]
+    }
+
+    def __init__(self, scale="auto"):
+        self.scale = scale
+
+    def sample(self, loss, n_starts, random_state=None):
+        """Draw starting points.
+
+        Parameters
+        ----------
+        loss : Loss
+            Fitted loss.
+        n_starts : int
+            Number of points.
+        random_state : int, RandomState instance or None, default=None
+            Source of randomness; every start has a stream of its own.
+
+        Returns
+        -------
+        theta0 : ndarray of shape (n_starts, n_params)
+            Starting points.
+
+        Raises
+        ------
+        ValueError
+            If ``scale`` is negative or not a number.
+        """
+        check_params(self)
+        scale = np.sqrt(2 / loss.n_params_) if self.scale == "auto" else self.scale
+        streams = random_streams(random_state, n_starts)
+        draws = [stream.standard_normal(loss.n_params_) for stream in streams]
+        return scale * np.stack(draws)
+
+
+class TrajectoryStarts(BaseEstimator):
+    """Draw starts from the iterates of gradient descent on the loss.
+
+    Parameters
+    ----------
+    by : {"height", "iteration"}, default="height"
+        "iteration" draws an iterate uniformly; "height" draws a value uniformly between
+        the first and the last loss and takes the iterate nearest to it, so that steep
+        parts of the descent get their share.
+    n_trajectories : int, default=1
+        Number of descents, each from a point of ``GaussianStarts()``. Start i lies on
+        descent ``i % n_trajectories``.
+    n_steps : int, default=10000
+        Steps of each descent.
+    learning_rate : float or "auto", default="auto"
+        Step length. "auto" is 0.02 over the curvature of the loss
+        (:meth:`~skcrit.losses.Loss.curvature`): 0.01 on data of covariance
+        ``diag(1, ..., 16)``.
+    noise_variance : float, default=0.0
+        Variance of the Gaussian noise added to each parameter of a start.
+
+    Notes
+    -----
+    The descent is run twice, once for the losses and once for the chosen iterates, so
+    that memory does not grow with ``n_steps * n_params``. It costs ``2 * n_steps``
+    gradients per descent.
+
+    References
+    ----------
+    .. [1] C. G. Frye, N. S. Wadia, M. R. DeWeese and K. E. Bouchard. "Numerically
+       recovering the critical points of a deep linear autoencoder".
+       arXiv:1901.10603, 2019.
+    """
+
+    _parameter_constraints = {
+        "by": [StrOptions({"height", "iteration"})],
+        "n_trajectories": [Interval(Integral, 1, None, closed="left")],
+        "n_steps": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+        "noise_variance": [Interval(Real, 0, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        by="height",
+        n_trajectories=1,
+        n_steps=10000,
+        learning_rate="auto",
+        noise_variance=0.0,
+    ):
+        self.by = by
+        self.n_trajectories = n_trajectories
+        self.n_steps = n_steps
+        self.learning_rate = learning_rate
+        self.noise_variance = noise_variance
+
+    def sample(self, loss, n_starts, random_state=None):
+        """Draw starting points.
+
+        Parameters
+        ----------
+        loss : Loss
+            Fitted loss.
+        n_starts : int
+            Number of points.
+        random_state : int, RandomState instance or None, default=None
+            Source of randomness; every descent and every start has a stream of its own.
+
+        Returns
+        -------
+        theta0 : ndarray of shape (n_starts, n_params)
+            Starting points.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, or a descent leaves the finite numbers
+            because ``learning_rate`` is too large.
+        """
+        check_params(self)
+        random_state = check_random_state(random_state)
+        n_descents = min(self.n_trajectories, n_starts)
+        first = GaussianStarts().sample(loss, n_descents, random_state)
+        streams = random_streams(random_state, n_starts, kind=1)
+        theta0 = self._pick(loss, first, streams)
+        if self.noise_variance > 0:
+            noise = [stream.standard_normal(loss.n_params_) for stream in streams]
+            theta0 = theta0 + np.sqrt(self.noise_variance) * np.stack(noise)
+        return theta0
+
+    def _pick(self, loss, first, streams):
+        """Choose an iterate for each start from the losses, then descend to it again."""
+        rate = self._rate(loss, first)
+        losses = np.stack([value for _, _, value in self._descend(loss, first, rate)])
+        descents = np.arange(len(streams)) % len(first)
+        iterations = np.array(
+            [
+                self._draw_iteration(losses[:, descent], stream)
+                for descent, stream in zip(descents, streams, strict=True)
+            ]
+        )
+        theta0 = np.empty((len(streams), loss.n_params_))
+        last = iterations.max()
+        for step, theta, _ in self._descend(loss, first, rate):
+            chosen = iterations == step
+            if chosen.any():
+                theta0[chosen] = to_host(theta)[descents[chosen]]
+            if step == last:
+                break
+        return theta0
+
+    def _rate(self, loss, first):
+        """Choose the step length."""
+        if self.learning_rate != "auto":
+            return self.learning_rate
+        curvature = np.max(loss.curvature(first))
+        # A flat loss (constant data) has no scale: its descent stays where it is.
+        return 0.02 / curvature if curvature > 0 else 1.0
+
+    def _descend(self, loss, first, rate):
+        """Iterate gradient descent, yielding step, points and losses."""
+        theta = to_device(first, loss.backend, loss.dtype)
+        for step in range(self.n_steps + 1):
+            local = loss.at(theta)
+            value = to_host(local.value)
+            if not np.all(np.isfinite(value)):
+                raise ValueError(
+                    "learning_rate must be small enough for gradient descent to stay "
+                    f"finite, got {self.learning_rate!r} (step length {rate:.3g}; the "
+                    f"loss is not finite after {step} steps)."
+                )
+            yield step, theta, value
+            theta = theta - rate * local.gradient
+
+    def _draw_iteration(self, losses, stream):
+        """Draw the number of an iterate of one descent."""
+        if self.by == "iteration":
+            return int(stream.integers(len(losses)))
+        height = stream.uniform(losses[-1], losses[0])
+        return int(np.argmin(np.abs(losses - height)))
