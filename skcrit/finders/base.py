@@ -55,7 +55,8 @@ class BaseFinder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         points, or an object with the method ``sample(loss, n_starts, random_state)``.
     tol : float, default=1e-10
         Absolute, on the squared gradient norm: a start has converged when its squared
-        gradient norm is at most ``tol``.
+        gradient norm is at most ``tol``, at its own point and at the canonical point of
+        its symmetry orbit.
     max_iter : int, default=500
         Largest number of iterations per start.
     batch_size : int, default=None

@@ -17,6 +17,7 @@ class NewtonMRFinder(BaseFinder):
         "inner_tol": [Interval(Real, 0, 1, closed="left")],
         "max_inner_iter": [Interval(Integral, 1, None, closed="left")],
         "max_step": [Interval(Real, 0, None, closed="neither"), None],
+        "regularization": [Interval(Real, 0, None, closed="left")],
         "balance": ["boolean"],
         "window": [Interval(Integral, 1, None, closed="left")],
         "step_size": [Interval(Real, 0, None, closed="neither")],
@@ -42,6 +43,7 @@ class NewtonMRFinder(BaseFinder):
         inner_tol=0.01,
         max_inner_iter=50,
         max_step=None,
+        regularization=0.0,
         balance=True,
         window=1,
         step_size=1.0,
@@ -65,6 +67,7 @@ class NewtonMRFinder(BaseFinder):
         self.inner_tol = inner_tol
         self.max_inner_iter = max_inner_iter
         self.max_step = max_step
+        self.regularization = regularization
         self.balance = balance
         self.window = window
         self.step_size = step_size
@@ -80,6 +83,7 @@ class NewtonMRFinder(BaseFinder):
             inner_tol=self.inner_tol,
             max_inner_iter=self.max_inner_iter,
             max_step=self.max_step,
+            regularization=self.regularization,
             balance=self.balance,
             window=self.window,
             step_size=self.step_size,

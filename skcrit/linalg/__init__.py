@@ -1,7 +1,8 @@
 """Batched kernels that know no loss."""
 
 from skcrit.linalg._inertia import inertia, rounding_level
-from skcrit.linalg._minres_qlp import LinearStatus, MinresQLPResult, minres_qlp
+from skcrit.linalg._linear_result import LinearStatus, MinresQLPResult
+from skcrit.linalg._minres_qlp import minres_qlp
 from skcrit.linalg._spectral_norm import spectral_norm
 
 __all__ = [

@@ -13,99 +13,13 @@ Written from Choi, Paige & Saunders (2011), whose symbols are kept, with
 """
 
 import math
-from dataclasses import dataclass
-from enum import IntEnum
 from numbers import Integral
 from types import SimpleNamespace
-from typing import Any
 
 from skcrit._backend import array_namespace, device
+from skcrit.linalg._linear_result import LinearStatus, MinresQLPResult
 
-__all__ = ["LinearStatus", "MinresQLPResult", "minres_qlp"]
-
-
-class LinearStatus(IntEnum):
-    """Say why the iteration on one linear system ended."""
-
-    SOLVED = 0
-    INCONSISTENT = 1
-    NONPOSITIVE_CURVATURE = 2
-    MAX_ITER = 3
-    NORM_LIMIT = 4
-    CONDITION_LIMIT = 5
-    STAGNATED = 6
-    NON_FINITE = 7
-
-    @property
-    def text(self):
-        """One line for a reader."""
-        return _TEXTS[self]
-
-
-_TEXTS = {
-    LinearStatus.SOLVED: "the residual is within tolerance",
-    LinearStatus.INCONSISTENT: "least-squares solution of minimum norm",
-    LinearStatus.NONPOSITIVE_CURVATURE: "the residual has nonpositive curvature",
-    LinearStatus.MAX_ITER: "iteration limit reached",
-    LinearStatus.NORM_LIMIT: "the next iterate exceeds max_norm",
-    LinearStatus.CONDITION_LIMIT: "the next iterate exceeds max_cond",
-    LinearStatus.STAGNATED: "the residual is at its rounding level",
-    LinearStatus.NON_FINITE: "a product or the right-hand side is not finite",
-}
-
-
-@dataclass(frozen=True)
-class MinresQLPResult:
-    r"""Solutions of a batch of linear systems and what was learnt about each.
-
-    Attributes
-    ----------
-    x : array of shape (n_systems, n)
-        Solutions, in the dtype of the right-hand sides.
-    residual : array of shape (n_systems, n)
-        :math:`b - (A - \mathrm{shift} I) x`, from one closing product.
-    residual_norm : array of shape (n_systems,)
-        2-norm of `residual`.
-    matrix_residual_norm : array of shape (n_systems,)
-        :math:`\|(A - \mathrm{shift} I) r\|` by the recurrences, for the last residual r
-        whose image was formed: that of `x` if the status is INCONSISTENT (measured
-        where `x` was refined), NONPOSITIVE_CURVATURE, NORM_LIMIT or CONDITION_LIMIT,
-        that of the iterate before it otherwise.
-    x_norm : array of shape (n_systems,)
-        2-norm of `x`.
-    matrix_norm : array of shape (n_systems,)
-        Lower estimate of the 2-norm of :math:`A - \mathrm{shift} I`: the largest column
-        norm of the Lanczos matrix.
-    condition : array of shape (n_systems,)
-        `matrix_norm` over the smallest diagonal entry of L: a lower estimate of the
-        condition number on the Krylov space. 1 where no iteration was done.
-    curvature : array of shape (n_systems,)
-        Smallest Rayleigh quotient :math:`r^T (A - \mathrm{shift} I) r / r^T r` over the
-        residuals met before a least-squares solution, an upper bound of the smallest
-        eigenvalue; inf if none was met. Its error is a few machine epsilons times
-        `matrix_norm`.
-    indefinite : array of bool of shape (n_systems,)
-        Whether `curvature` is nonpositive.
-    n_iter : array of int of shape (n_systems,)
-        Iterations taken into `x`, those of the refinement included.
-    n_matvec : array of int of shape (n_systems,)
-        Products that the system needed, the closing ones included.
-    status : array of int of shape (n_systems,)
-        Codes of :class:`LinearStatus`.
-    """
-
-    x: Any
-    residual: Any
-    residual_norm: Any
-    matrix_residual_norm: Any
-    x_norm: Any
-    matrix_norm: Any
-    condition: Any
-    curvature: Any
-    indefinite: Any
-    n_iter: Any
-    n_matvec: Any
-    status: Any
+__all__ = ["minres_qlp"]
 
 
 def minres_qlp(
@@ -114,6 +28,7 @@ def minres_qlp(
     *,
     shift=0.0,
     rtol=1e-10,
+    ls_rtol=1e-10,
     atol=0.0,
     max_iter=None,
     max_norm=None,
@@ -143,9 +58,11 @@ def minres_qlp(
     rtol : float, default=1e-10
         Relative, on the residual norm: SOLVED means
         :math:`\|r\| \le \mathrm{rtol} \|b\| + \mathrm{atol}`, with rtol at least the
-        machine epsilon :math:`\epsilon`. INCONSISTENT means
-        :math:`\|A r\| \le \mathrm{rtol} \|A\| \|r\|` with `matrix_norm` for A, or with
-        :math:`4 \sqrt\epsilon` in place of rtol if also
+        machine epsilon :math:`\epsilon`.
+    ls_rtol : float, default=1e-10
+        Relative, on the gradient of the least-squares problem: INCONSISTENT means
+        :math:`\|A r\| \le \mathrm{ls\_rtol} \|A\| \|r\|` with `matrix_norm` for A, or
+        with :math:`4 \sqrt\epsilon` in place of ls_rtol if also
         :math:`|r^T A r| \le \|A r\| \|r\| / 1000`, which tells a kernel from small
         eigenvalues, or :math:`\epsilon \|A\| \|x_k\| \ge \|b\|`: x grows without bound.
         The norms are those of the recurrences.
@@ -228,6 +145,7 @@ def minres_qlp(
     """
     limits = SimpleNamespace(
         rtol=rtol,
+        ls_rtol=ls_rtol,
         atol=atol,
         max_iter=max_iter,
         max_norm=max_norm,
@@ -244,15 +162,15 @@ def minres_qlp(
     return _finish(s, product, b, limits, refine)
 
 
-# The first thing that is wrong with the input, as a message, or None.
 def _find_problem(b, shift, limits):
+    """Describe the first thing that is wrong with the input; None if nothing is."""
     xp = array_namespace(b)
     shape = tuple(b.shape)
     if len(shape) != 2 or 0 in shape:
         return f"b must have shape (n_systems, n), no axis empty, got shape {shape}."
     if b.dtype not in (xp.float64, xp.float32):
         return f"b must be float64 or float32, got {b.dtype}."
-    for name in ("rtol", "atol", "max_norm", "max_cond"):
+    for name in ("rtol", "ls_rtol", "atol", "max_norm", "max_cond"):
         value, optional = getattr(limits, name), name.startswith("max")
         if not (optional and value is None or 0 <= value < math.inf):
             kind = "a nonnegative finite number" + " or None" * optional
@@ -266,8 +184,8 @@ def _find_problem(b, shift, limits):
     return None
 
 
-# The product with A - shift I, which checks what matvec returns.
 def _shifted_product(matvec, b, shift):
+    """Wrap the product with A - shift I, and check what matvec returns."""
     xp = array_namespace(b)
     shifted = hasattr(shift, "shape") or shift != 0
     shift = xp.asarray(shift, dtype=b.dtype, device=device(b))
@@ -286,8 +204,8 @@ def _shifted_product(matvec, b, shift):
     return product
 
 
-# Iterate until every system has ended: the last state, with x in its own scale.
 def _run(product, b, limits):
+    """Iterate until every system has ended: the last state, with x in its own scale."""
     s = _setup(product, b, limits)
     for k in range(1, limits.max_iter + 1):
         _lanczos_step(s)
@@ -305,13 +223,13 @@ def _run(product, b, limits):
     return s
 
 
-# Whether any entry of a mask is true: the one synchronisation with the host.
 def _any(xp, mask):
+    """Whether any entry of a mask is true: the one synchronisation with the host."""
     return bool(xp.any(mask))
 
 
-# Scale the systems and form the first product: the state before iteration 1.
 def _setup(product, b, limits):
+    """Scale the systems and form the first product: the state before iteration 1."""
     xp = array_namespace(b)
     s = SimpleNamespace(xp=xp, eps=float(xp.finfo(b.dtype).eps), zeros=xp.zeros_like(b))
     zero = xp.zeros(b.shape[:1], dtype=b.dtype, device=device(b))
@@ -329,8 +247,8 @@ def _setup(product, b, limits):
     s.sigma = xp.pow(one + 1, exponent)
     s.p, s.v = p / s.sigma[:, None], v / s.sigma[:, None]
     s.scale = s.beta1 / s.sigma
-    s.tol = max(limits.rtol, s.eps)
-    s.goal = s.tol * s.beta1 + limits.atol
+    s.ls_tol = max(limits.ls_rtol, s.eps)
+    s.goal = max(limits.rtol, s.eps) * s.beta1 + limits.atol
     s.count = xp.zeros(b.shape[:1], dtype=xp.int64, device=device(b))
     s.codes = {code: s.count + int(code) for code in LinearStatus}
     # MAX_ITER stands for "not finished" until the end.
@@ -433,8 +351,8 @@ def _right_reflections(s):
     s.row2, s.part1, s.epsilon = row1, part0, s.epsilon_next
 
 
-# Whether x_{k-1} is a least-squares solution, b in the kernel included.
 def _is_optimal(s, k):
+    """Whether x_{k-1} is a least-squares solution, b in the kernel included."""
     where = s.xp.where
     # Rounding keeps |A r| of an inconsistent system near the root of eps (see _refine;
     # no minimum above 1e-8 was met up to n = 200). |A r| as small as that comes from
@@ -442,7 +360,7 @@ def _is_optimal(s, k):
     # more iterations resolve, if they are about equal.
     flat = s.xp.abs(s.rayleigh) <= 1e-3 * s.root + s.anorm * (10 * s.eps)
     flat = flat & (s.root <= s.anorm * (4 * math.sqrt(s.eps)))
-    optimal = flat | (s.root <= s.anorm * s.tol)
+    optimal = flat | (s.root <= s.anorm * s.ls_tol)
     if k == 1:
         s.first = s.root
     if k == 2:
@@ -516,8 +434,8 @@ def _update(s):
     s.beta = xp.where(s.running, s.beta_next, s.zero)
 
 
-# Measure the residuals, improve the least-squares solutions, undo the scaling.
 def _finish(s, product, b, limits, refine):
+    """Measure the residuals, improve the least-squares solutions, undo the scaling."""
     xp = s.xp
     s.residual = _residual(xp, product, b, s.x)
     s.image = s.last_root * s.beta1 * s.sigma
@@ -571,6 +489,7 @@ def _refine(s, product, b, singular, limits):
     xp = s.xp
     inner = SimpleNamespace(
         rtol=10 * s.eps,
+        ls_rtol=10 * s.eps,
         atol=0.0,
         max_iter=limits.max_iter,
         max_norm=None,
@@ -594,24 +513,24 @@ def _refine(s, product, b, singular, limits):
     s.status = xp.where(solved, s.codes[LinearStatus.SOLVED], s.status)
 
 
-# b - A x, with NaN for all that is not finite.
 def _residual(xp, product, b, x):
+    """Compute b - A x, with NaN for all that is not finite."""
     residual = product(x)
     ok = xp.isfinite(residual) & xp.isfinite(b)
     zero, nan = xp.zeros_like(b), xp.full_like(b, xp.nan)
     return xp.where(ok, b, zero) - xp.where(ok, residual, nan)
 
 
-# The 2-norms of the rows, safe from overflow and underflow.
 def _norm(xp, v):
+    """Compute the 2-norms of the rows, safe from overflow and underflow."""
     peak = xp.max(xp.abs(v), axis=-1)
     unit = xp.where(peak > 0, peak, xp.ones_like(peak))
     v = v / unit[:, None]
     return unit * xp.sqrt(xp.vecdot(v, v))
 
 
-# The rows scaled to norm 1; zero rows stay zero.
 def _unit(xp, v):
+    """Scale the rows to norm 1; zero rows stay zero."""
     peak = xp.max(xp.abs(v), axis=-1)
     v = v / xp.where(peak > 0, peak, xp.ones_like(peak))[:, None]
     norm = xp.sqrt(xp.vecdot(v, v))

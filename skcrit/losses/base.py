@@ -1,6 +1,6 @@
 """The contract of a loss, and the local model that searches work with."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from functools import cached_property
 
 import numpy as np
@@ -69,7 +69,7 @@ class LocalModel:
         return self.loss.hessian(self.theta)
 
 
-class Loss(BaseEstimator):
+class Loss(BaseEstimator, ABC):
     """Describe a smooth function of a flat parameter vector.
 
     A loss is an estimator for the sake of its parameters (``get_params``, ``clone``,

@@ -1,0 +1,34 @@
+"""Metrics of fitted finders, and the same as scorers."""
+
+from skcrit.metrics._judgement import Judgement, judge
+from skcrit.metrics._recovery import (
+    index_error,
+    loss_error,
+    recovery_accuracy,
+    recovery_coverage,
+    recovery_precision,
+)
+from skcrit.metrics._report import recovery_report
+from skcrit.metrics._scorers import (
+    index_error_scorer,
+    loss_error_scorer,
+    recovery_accuracy_scorer,
+    recovery_coverage_scorer,
+    recovery_precision_scorer,
+)
+
+__all__ = [
+    "Judgement",
+    "index_error",
+    "index_error_scorer",
+    "judge",
+    "loss_error",
+    "loss_error_scorer",
+    "recovery_accuracy",
+    "recovery_accuracy_scorer",
+    "recovery_coverage",
+    "recovery_coverage_scorer",
+    "recovery_precision",
+    "recovery_precision_scorer",
+    "recovery_report",
+]

@@ -118,7 +118,8 @@ class Solver(ABC):
     ----------
     tol : float, default=1e-10
         Absolute, on the squared gradient norm: a start has converged when its squared
-        gradient norm is at most ``tol``.
+        gradient norm is at most ``tol``, at its own point and at the canonical point of
+        its symmetry orbit.
     max_iter : int, default=500
         Largest number of iterations per start.
     store_history : bool, default=False
@@ -209,21 +210,43 @@ class Solver(ABC):
         log = _Log(len(state.rows), loss.n_params_, self.store_history)
         while True:
             value, squared = to_host(state.local.value), squared_norm(state.local)
-            codes = stop_codes(
-                finite=np.isfinite(value) & np.isfinite(squared),
-                growth=_norm(state.local.theta) / state.start_norm,
-                squared_grad_norm=squared,
-                tol=self.tol,
-                stuck=state.stuck,
-                n_iter=state.n_iter,
-                max_iter=self.max_iter,
-            )
-            codes = explain_stop(codes, state.residual_ratio)
+            codes = self._stop(state, value, squared)
             log.record(state, value, squared, codes)
             state = state.take(codes == RUNNING)
             if len(state.rows) == 0:
                 return log.result
             state = self.step(loss, replace(state, n_iter=state.n_iter + 1))
+
+
+    def _stop(self, state, value, squared):
+        """Decide which starts end here, and why."""
+        codes = stop_codes(
+            finite=np.isfinite(value) & np.isfinite(squared),
+            growth=_norm(state.local.theta) / state.start_norm,
+            squared_grad_norm=self._worst_norm(state, squared),
+            tol=self.tol,
+            stuck=state.stuck,
+            n_iter=state.n_iter,
+            max_iter=self.max_iter,
+        )
+        return explain_stop(codes, state.residual_ratio)
+
+    def _worst_norm(self, state, squared):
+        """Take the larger of the norms at a small gradient's point and its canonical one.
+
+        Along the badly scaled valleys of a symmetric loss the gradient tends to zero
+        and no critical point is near. The canonical point is where this shows.
+        """
+        rows = np.flatnonzero(squared <= self.tol)
+        if len(rows) == 0:
+            return squared
+        loss, theta = state.local.loss, take_rows(state.local.theta, rows)
+        canonical = loss.canonicalize(theta)
+        if canonical is theta:
+            return squared
+        worst = squared.copy()
+        worst[rows] = np.maximum(squared[rows], squared_norm(loss.at(canonical)))
+        return worst
 
 
 class _Log:

@@ -29,6 +29,9 @@ class NewtonMR(Solver):
         Largest number of Hessian-vector products per step.
     max_step : float or None, default=None
         Largest norm of a step, absolute, in the unit of ``theta``. None is no limit.
+    regularization : float, default=0.0
+        Multiple of the identity that is added to the Hessian in the linear system,
+        absolute, in the unit of the Hessian.
     balance : bool, default=True
         Whether to move each iterate to the canonical point of its symmetry orbit.
     window : int, default=1
@@ -62,6 +65,7 @@ class NewtonMR(Solver):
         inner_tol=0.01,
         max_inner_iter=50,
         max_step=None,
+        regularization=0.0,
         balance=True,
         window=1,
         step_size=1.0,
@@ -73,6 +77,7 @@ class NewtonMR(Solver):
         self.inner_tol = inner_tol
         self.max_inner_iter = max_inner_iter
         self.max_step = max_step
+        self.regularization = regularization
         self.balance = balance
         self.window = window
         self.line_search = {
@@ -98,21 +103,23 @@ class NewtonMR(Solver):
         system = minres_qlp(
             local.hvp,
             -local.gradient,
+            shift=-self.regularization,
             rtol=self.inner_tol,
             max_iter=self.max_inner_iter,
-            max_norm=self.max_step,
             refine=False,
         )
+        p, shrink = self._bounded(system.x)
         memory = push_reference(state.memory, squared, self.window)
-        # H p = -(g + r), so the slope 2 g^T H p needs no further product.
+        # H p = -(g + r + regularization p): the slope 2 g^T H p needs no more products.
         xp = array_namespace(system.residual)
-        overlap = xp.sum(local.gradient * system.residual, axis=-1)
+        rest = system.residual + self.regularization * system.x
+        overlap = xp.sum(local.gradient * rest, axis=-1)
         search = armijo(
             loss,
             local.theta,
-            system.x,
+            p,
             reference=np.max(memory, axis=1),
-            slope=-2 * (squared + to_host(overlap)),
+            slope=-2 * (squared + to_host(overlap)) * shrink,
             **self.line_search,
         )
         stuck = search.step_size == 0
@@ -126,6 +133,15 @@ class NewtonMR(Solver):
             n_hvp=state.n_hvp + to_host(system.n_matvec),
             n_gradient=state.n_gradient + search.n_gradient + self.balance,
         )
+
+    def _bounded(self, p):
+        """Shorten steps to the bound, and say by which factors."""
+        xp = array_namespace(p)
+        if self.max_step is None:
+            return p, 1.0
+        size = xp.sqrt(xp.sum(p * p, axis=-1))
+        bound = self.max_step / xp.where(size > self.max_step, size, self.max_step)
+        return p * bound[:, None], to_host(bound)
 
     def _balanced(self, loss, theta, stuck):
         """Move to the canonical points, but leave what is stuck where it is."""

@@ -165,7 +165,7 @@ def test_impossible_hidden_layer_sizes(sizes, X):
         ({"penalty": "l2"}, "'penalty' .* among .*'product'.* Got 'l2'"),
         ({"backend": "torch"}, "'backend' .* among .*'numpy'.* Got 'torch'"),
         ({"dtype": "float16"}, "'dtype' .* among .*'float64'.* Got 'float16'"),
-        ({"center": "yes"}, "'center' .* bool.* Got 'yes'"),
+        ({"center": "yes"}, "'center' .*bool.* Got 'yes'"),
         ({"zero_rtol": 1.0}, r"'zero_rtol' .* in the range \[0.0, 1.0\). Got 1.0"),
         ({"tie_rtol": -0.1}, "'tie_rtol' .* Got -0.1"),
     ],
@@ -182,15 +182,13 @@ def test_impossible_parameters(params, message, X):
         (np.ones((2, 15)), r"shape \(2, 15\)"),
         (1.0, r"shape \(\)"),
         ("a", "str"),
-        (np.ones(16) * 1j, "complex"),
+        (np.ones(16) * 1j, "ndarray: complex"),
         ([[1.0], [1.0, 2.0]], "list"),
     ],
-    ids=str,
+    ids=["short", "short rows", "number", "text", "complex", "ragged"],
 )
 def test_impossible_points_and_directions(bad, got, loss, theta):
     message = rf"must .* \(\.\.\., 16\).*got {got}"
-    if got == "complex":
-        message = "real numbers.*got ndarray: complex"
     for name in ("value", "gradient", "hessian", "at", "canonicalize", "weights"):
         with pytest.raises(ValueError, match=f"theta {message}"):
             getattr(loss, name)(bad)
@@ -304,5 +302,7 @@ def test_linear_operator_finds_the_lowest_eigenvalue(loss, theta):
     np.testing.assert_allclose(np.sort(lowest), expected[:2], rtol=1e-10)
     np.testing.assert_allclose(operator @ np.eye(16), loss.hessian(theta), atol=1e-13)
     np.testing.assert_allclose(operator.H @ theta, operator @ theta)
-    with pytest.raises(ValueError, match=r"one vector of shape \(16,\), got .* \(2, 16"):
+    with pytest.raises(
+        ValueError, match=r"one vector of shape \(16,\), got .* \(2, 16"
+    ):
         loss.linear_operator(np.ones((2, 16)))

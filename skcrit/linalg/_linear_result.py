@@ -1,0 +1,91 @@
+"""How a linear solve ended and what it returns."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+__all__ = ["LinearStatus", "MinresQLPResult"]
+
+
+class LinearStatus(IntEnum):
+    """Say why the iteration on one linear system ended."""
+
+    SOLVED = 0
+    INCONSISTENT = 1
+    NONPOSITIVE_CURVATURE = 2
+    MAX_ITER = 3
+    NORM_LIMIT = 4
+    CONDITION_LIMIT = 5
+    STAGNATED = 6
+    NON_FINITE = 7
+
+    @property
+    def text(self):
+        """One line for a reader."""
+        return _TEXTS[self]
+
+
+_TEXTS = {
+    LinearStatus.SOLVED: "the residual is within tolerance",
+    LinearStatus.INCONSISTENT: "least-squares solution of minimum norm",
+    LinearStatus.NONPOSITIVE_CURVATURE: "the residual has nonpositive curvature",
+    LinearStatus.MAX_ITER: "iteration limit reached",
+    LinearStatus.NORM_LIMIT: "the next iterate exceeds max_norm",
+    LinearStatus.CONDITION_LIMIT: "the next iterate exceeds max_cond",
+    LinearStatus.STAGNATED: "the residual is at its rounding level",
+    LinearStatus.NON_FINITE: "a product or the right-hand side is not finite",
+}
+
+
+@dataclass(frozen=True)
+class MinresQLPResult:
+    r"""Solutions of a batch of linear systems and what was learnt about each.
+
+    Attributes
+    ----------
+    x : array of shape (n_systems, n)
+        Solutions, in the dtype of the right-hand sides.
+    residual : array of shape (n_systems, n)
+        :math:`b - (A - \mathrm{shift} I) x`, from one closing product.
+    residual_norm : array of shape (n_systems,)
+        2-norm of `residual`.
+    matrix_residual_norm : array of shape (n_systems,)
+        :math:`\|(A - \mathrm{shift} I) r\|` by the recurrences, for the last residual r
+        whose image was formed: that of `x` if the status is INCONSISTENT (measured
+        where `x` was refined), NONPOSITIVE_CURVATURE, NORM_LIMIT or CONDITION_LIMIT,
+        that of the iterate before it otherwise.
+    x_norm : array of shape (n_systems,)
+        2-norm of `x`.
+    matrix_norm : array of shape (n_systems,)
+        Lower estimate of the 2-norm of :math:`A - \mathrm{shift} I`: the largest column
+        norm of the Lanczos matrix.
+    condition : array of shape (n_systems,)
+        `matrix_norm` over the smallest diagonal entry of L: a lower estimate of the
+        condition number on the Krylov space. 1 where no iteration was done.
+    curvature : array of shape (n_systems,)
+        Smallest Rayleigh quotient :math:`r^T (A - \mathrm{shift} I) r / r^T r` over the
+        residuals met before a least-squares solution, an upper bound of the smallest
+        eigenvalue; inf if none was met. Its error is a few machine epsilons times
+        `matrix_norm`.
+    indefinite : array of bool of shape (n_systems,)
+        Whether `curvature` is nonpositive.
+    n_iter : array of int of shape (n_systems,)
+        Iterations taken into `x`, those of the refinement included.
+    n_matvec : array of int of shape (n_systems,)
+        Products that the system needed, the closing ones included.
+    status : array of int of shape (n_systems,)
+        Codes of :class:`LinearStatus`.
+    """
+
+    x: Any
+    residual: Any
+    residual_norm: Any
+    matrix_residual_norm: Any
+    x_norm: Any
+    matrix_norm: Any
+    condition: Any
+    curvature: Any
+    indefinite: Any
+    n_iter: Any
+    n_matvec: Any
+    status: Any

@@ -1,0 +1,216 @@
+"""Judge the starts of a fitted finder by the closed-form critical sets of its loss."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from skcrit.exceptions import NoGroundTruthError
+
+__all__ = ["Judgement", "judge"]
+
+# Between the bound of first order and the tolerance: covers what is left of higher
+# order at gradient norms up to the resolution of the spectrum.
+_SAFETY = 2.0
+
+# Rounding of a value, in units of eps times features times the sizes of the factors.
+_ROUNDING = 10.0
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """Verdicts on the starts of a finder, one row per start.
+
+    A start is a *hit* if it is reported as converged, its final point is identified
+    with a critical set, and the reported loss and Morse index are right. The scores are
+    means of these verdicts.
+
+    Attributes
+    ----------
+    spectrum : AnalyticalSpectrum
+        Critical sets of the loss that was searched.
+    converged : ndarray of bool of shape (n_starts,)
+        Reported convergence.
+    identified : ndarray of bool of shape (n_starts,)
+        Whether the final point matches a critical set unambiguously, converged or not.
+    sets : ndarray of object of shape (n_starts,)
+        Canonical name of the set nearest to the final point: a tuple of int.
+    loss, predicted_loss : ndarray of shape (n_starts,)
+        Reported loss, and loss of the nearest set.
+    loss_tolerance : ndarray of shape (n_starts,)
+        Largest difference of the two that the gradient and rounding explain.
+    morse_index, predicted_index : ndarray of int of shape (n_starts,)
+        Reported Morse index, -1 if unknown, and that of the nearest set, -1 where the
+        formula gives a lower bound only (open pivots of a deep network).
+    index_lower_bound : ndarray of int of shape (n_starts,)
+        Every critical point of the nearest set has at least this index.
+    loss_right, index_right : ndarray of bool of shape (n_starts,)
+        Whether reported loss and Morse index are those of the nearest set.
+    hit : ndarray of bool of shape (n_starts,)
+        All of converged, identified, loss_right and index_right.
+    """
+
+    spectrum: object
+    converged: np.ndarray
+    identified: np.ndarray
+    sets: np.ndarray
+    loss: np.ndarray
+    predicted_loss: np.ndarray
+    loss_tolerance: np.ndarray
+    morse_index: np.ndarray
+    predicted_index: np.ndarray
+    index_lower_bound: np.ndarray
+    loss_right: np.ndarray
+    index_right: np.ndarray
+    hit: np.ndarray
+
+    @property
+    def sets_found(self):
+        """Distinct sets among the hits, a list of tuples in lexicographic order."""
+        return sorted(set(self.sets[self.hit]))
+
+    @property
+    def accuracy(self):
+        """Fraction of all starts that are hits."""
+        return float(np.mean(self.hit))
+
+    @property
+    def precision(self):
+        """Fraction of the converged starts that are hits; NaN without any."""
+        return _mean(self.hit[self.converged])
+
+    @property
+    def coverage(self):
+        """Fraction of all critical sets that were hit."""
+        # Python integers divide exactly, however many sets there are.
+        return len(self.sets_found) / self.spectrum.n_sets
+
+    @property
+    def loss_error(self):
+        """Mean absolute loss error of the converged starts; NaN without any."""
+        return _mean(np.abs(self.loss - self.predicted_loss)[self.converged])
+
+    @property
+    def index_error(self):
+        """Mean absolute error of the index fraction; NaN without a known index."""
+        error = np.abs(self.morse_index - self.predicted_index)
+        # With an open pivot the index exceeds its bound, by an unknown amount.
+        shortfall = np.maximum(self.index_lower_bound + 1 - self.morse_index, 0)
+        error = np.where(self.predicted_index < 0, shortfall, error)
+        known = self.converged & (self.morse_index >= 0)
+        return _mean(error[known] / self.spectrum.n_params)
+
+
+def judge(finder):
+    r"""Compare every start of a fitted finder with its nearest critical set.
+
+    Parameters
+    ----------
+    finder : BaseFinder
+        Fitted finder, or any object with ``loss_``, ``final_params_`` and ``results_``.
+        What it reports (``converged``, ``loss``, ``morse_index``) is judged at the
+        points ``final_params_`` against ``loss_.analytical_spectrum()``.
+
+    Returns
+    -------
+    judgement : Judgement
+        One row per start.
+
+    Raises
+    ------
+    NotFittedError
+        If the finder is not fitted.
+    NoGroundTruthError
+        If the critical points of the loss are not known in closed form.
+
+    Notes
+    -----
+    A point with squared balanced gradient norm s is not on the critical set, and its
+    loss differs from the set's. Where the Hessian has no zero eigenvalues but those of
+    the set, the difference is :math:`g^T H^+ g / 2 \le s / (2 \mu)` to first order,
+    with :math:`\mu` the smallest modulus of the others. Hidden units that a set leaves
+    free, in a network of L > 2 layers, are flat to order L: their share of the loss is
+    at most :math:`\sqrt{s} (\sqrt{s} / \omega)^{1/(L-1)}`, :math:`\omega = 2 \lambda /
+    d` for the weakest positive eigenvalue; directions that the data do not see are flat
+    to order 4 under the penalty "product", and :math:`\lambda` is then the smaller of
+    it and the penalty's threshold. The loss is right if it differs by no more than
+    twice the sum of s / mu and this share, and the rounding errors of a product of
+    layers of the point's size, at the scale of the loss at the origin, the trace of C
+    over d, and in the precision of the loss.
+
+    The Morse index is right if it equals the predicted one. At an open pivot of a deep
+    network (Theorem: the index is at least the number of inversions plus one) any known
+    index above ``index_lower_bound`` is accepted.
+
+    Matching costs O(n_starts d^2 p).
+    """
+    check_is_fitted(finder, ("loss_", "final_params_", "results_"))
+    spectrum = _spectrum(finder.loss_)
+    theta = np.asarray(finder.final_params_, dtype=np.float64)
+    match = spectrum.match(theta)
+    columns = [finder.results_[name] for name in ("converged", "loss", "morse_index")]
+    converged, loss, index = map(np.asarray, columns)
+    with np.errstate(over="ignore", invalid="ignore"):
+        tolerance = _SAFETY * _loss_bound(spectrum, match)
+        tolerance += _rounding(spectrum, theta, getattr(finder.loss_, "dtype", float))
+        loss_right = np.abs(loss - match.loss) <= tolerance
+    is_open = match.morse_index < 0
+    index_right = np.where(
+        is_open, index > match.index_lower_bound, index == match.morse_index
+    )
+    return Judgement(
+        spectrum=spectrum,
+        converged=converged,
+        identified=match.identified,
+        sets=match.set,
+        loss=loss,
+        predicted_loss=match.loss,
+        loss_tolerance=tolerance,
+        morse_index=index,
+        predicted_index=match.morse_index,
+        index_lower_bound=match.index_lower_bound,
+        loss_right=loss_right,
+        index_right=index_right,
+        hit=converged & match.identified & loss_right & index_right,
+    )
+
+
+def _spectrum(loss):
+    """Return the critical sets of a loss."""
+    if not hasattr(loss, "analytical_spectrum"):
+        raise NoGroundTruthError(
+            f"{type(loss).__name__} has no analytical_spectrum(): there is nothing to "
+            "judge searches against."
+        )
+    return loss.analytical_spectrum()
+
+
+def _loss_bound(spectrum, match):
+    """Bound the distance in loss to the nearest set by the gradient, first order."""
+    squared = match.squared_balanced_grad_norm
+    bound = squared / spectrum.mu_min(match.mask)
+    weakest, order = spectrum.smallest_positive, spectrum.depth
+    if spectrum.tau > 0 and spectrum.penalty == "product":
+        if spectrum.rank < spectrum.n_features:
+            weakest, order = min(weakest, spectrum.tau), 4
+    width = min(spectrum.hidden_layer_sizes)
+    most = spectrum.max_rank if order == spectrum.depth else width
+    free = match.mask.sum(axis=1) < most
+    if order > 2 and weakest > 0:
+        norm, omega = np.sqrt(squared), 2 * weakest / spectrum.n_features
+        bound = bound + np.where(free, norm * (norm / omega) ** (1 / (order - 1)), 0.0)
+    return bound
+
+
+def _rounding(spectrum, theta, dtype):
+    """Bound the rounding error of a computed loss."""
+    # The product of the norms of L layers is largest when they are equal.
+    size = (np.sum(theta**2, axis=1) / spectrum.depth) ** (spectrum.depth / 2)
+    scale = spectrum.eigenvalues.sum() / spectrum.n_features
+    unit = np.finfo(dtype).eps * spectrum.n_features * scale
+    return _ROUNDING * unit * (1 + size)
+
+
+def _mean(values):
+    """Average, NaN of nothing."""
+    return float(np.mean(values)) if len(values) else float("nan")

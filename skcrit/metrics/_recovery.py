@@ -1,0 +1,191 @@
+"""How well a fitted finder recovers the critical points that are known."""
+
+import math
+import warnings
+
+from sklearn.exceptions import UndefinedMetricWarning
+
+from skcrit.metrics._judgement import judge
+
+__all__ = [
+    "index_error",
+    "loss_error",
+    "recovery_accuracy",
+    "recovery_coverage",
+    "recovery_precision",
+]
+
+
+def recovery_accuracy(finder):
+    """Compute the fraction of all starts that end at a known critical point.
+
+    A start counts if it converged, its final point is identified with an analytical
+    critical set, and the reported loss and Morse index are that set's. Not converged,
+    ambiguous, wrong or unknown index: all count as wrong.
+
+    Parameters
+    ----------
+    finder : BaseFinder
+        Fitted finder.
+
+    Returns
+    -------
+    accuracy : float
+        Between 0 and 1; 0 if nothing converged.
+
+    Raises
+    ------
+    NotFittedError
+        If the finder is not fitted.
+    NoGroundTruthError
+        If the critical points of the loss are not known in closed form.
+
+    See Also
+    --------
+    judge : The verdict on each start, and the tolerance on its loss.
+
+    Examples
+    --------
+    >>> from skcrit.finders import NewtonMRFinder
+    >>> from skcrit.metrics import recovery_accuracy
+    >>> X = [[2, 1.5, 1], [2, -1.5, -1], [-2, 1.5, -1], [-2, -1.5, 1]]
+    >>> finder = NewtonMRFinder(n_starts=10, random_state=0).fit(X)
+    >>> recovery_accuracy(finder)
+    1.0
+    """
+    return judge(finder).accuracy
+
+
+def recovery_precision(finder):
+    """Compute the fraction of the converged starts that end at a known critical point.
+
+    As ``recovery_accuracy``, among the starts that are reported as converged: how far
+    to believe the report.
+
+    Parameters
+    ----------
+    finder : BaseFinder
+        Fitted finder.
+
+    Returns
+    -------
+    precision : float
+        Between 0 and 1; NaN if nothing converged. (Not 0: a finder that reports nothing
+        reports nothing wrong. Searches over parameters rank NaN last.)
+
+    Raises
+    ------
+    NotFittedError
+        If the finder is not fitted.
+    NoGroundTruthError
+        If the critical points of the loss are not known in closed form.
+
+    Warns
+    -----
+    UndefinedMetricWarning
+        If nothing converged.
+    """
+    return _defined(judge(finder), "precision", "no start converged")
+
+
+def recovery_coverage(finder):
+    """Compute the fraction of all critical sets that were found.
+
+    A set is found if a start that ``recovery_accuracy`` counts ended there. Their
+    number is known exactly without enumeration.
+
+    Parameters
+    ----------
+    finder : BaseFinder
+        Fitted finder.
+
+    Returns
+    -------
+    coverage : float
+        Distinct sets found over ``n_sets`` of the spectrum; 0 if there are none.
+
+    Raises
+    ------
+    NotFittedError
+        If the finder is not fitted.
+    NoGroundTruthError
+        If the critical points of the loss are not known in closed form.
+    """
+    return judge(finder).coverage
+
+
+def loss_error(finder):
+    """Compute the mean absolute loss error of the converged starts.
+
+    The reference of each start is the critical set nearest to its final point, even
+    where the match is ambiguous.
+
+    Parameters
+    ----------
+    finder : BaseFinder
+        Fitted finder.
+
+    Returns
+    -------
+    error : float
+        In the unit of the loss; NaN if nothing converged.
+
+    Raises
+    ------
+    NotFittedError
+        If the finder is not fitted.
+    NoGroundTruthError
+        If the critical points of the loss are not known in closed form.
+
+    Warns
+    -----
+    UndefinedMetricWarning
+        If nothing converged.
+    """
+    return _defined(judge(finder), "loss_error", "no start converged")
+
+
+def index_error(finder):
+    """Compute the mean absolute error of the index fraction of the converged starts.
+
+    The index fraction is the Morse index over ``n_params``. The reference of each start
+    is the critical set nearest to its final point, even where the match is ambiguous.
+
+    Parameters
+    ----------
+    finder : BaseFinder
+        Fitted finder.
+
+    Returns
+    -------
+    error : float
+        Between 0 and 1; NaN if no converged start has a known index. Starts whose index
+        was not computed (-1) do not count. Where a deep network has an open pivot, so
+        that only a lower bound is known, the error is what the index lacks to it.
+
+    Raises
+    ------
+    NotFittedError
+        If the finder is not fitted.
+    NoGroundTruthError
+        If the critical points of the loss are not known in closed form.
+
+    Warns
+    -----
+    UndefinedMetricWarning
+        If no converged start has a known index.
+    """
+    reason = "no start converged with a known Morse index"
+    return _defined(judge(finder), "index_error", reason)
+
+
+def _defined(judgement, name, reason):
+    """Return a score, with a warning if there was nothing to average."""
+    score = getattr(judgement, name)
+    if math.isnan(score):
+        warnings.warn(
+            f"{name} is undefined and set to NaN: {reason}.",
+            UndefinedMetricWarning,
+            stacklevel=3,
+        )
+    return score

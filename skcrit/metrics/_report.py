@@ -1,0 +1,194 @@
+"""A text report on what a finder recovered."""
+
+from itertools import groupby
+
+import numpy as np
+
+from skcrit.metrics._judgement import judge
+
+__all__ = ["recovery_report"]
+
+
+def recovery_report(finder, *, digits=3, output_dict=False, max_sets=20):
+    """Report how far a fitted finder recovered the critical points that are known.
+
+    Parameters
+    ----------
+    finder : BaseFinder
+        Fitted finder.
+    digits : int, default=3
+        Digits after the decimal point of scores, and significant digits of losses and
+        errors.
+    output_dict : bool, default=False
+        Whether to return a dict instead of text.
+    max_sets : int, default=20
+        Largest number of rows of the table, the most frequent sets. It does not limit
+        the dict.
+
+    Returns
+    -------
+    report : str or dict
+        Scores (undefined ones are NaN), statuses, whether ``tol`` can tell the critical
+        sets apart, and a table of the sets that converged and identified starts ended
+        at, most frequent first: loss and predicted Morse index of the set ("> n" where
+        a deep network leaves only a bound), reported Morse indices and nullities ("?"
+        if unknown), number of starts and of hits.
+
+        The dict has the keys "n_starts", "n_converged", "n_identified", "n_hits",
+        "accuracy", "precision", "coverage", "n_sets", "n_sets_found", "loss_error",
+        "index_error", "status" (dict of counts), "tol", "resolution", "resolved" and
+        "sets", a list of dicts with "set" (tuple), "loss", "predicted_indices" (-1
+        where there is a bound only), "index_lower_bound", "morse_indices",
+        "nullities", "count" and "n_hits".
+
+    Raises
+    ------
+    NotFittedError
+        If the finder is not fitted.
+    NoGroundTruthError
+        If the critical points of the loss are not known in closed form.
+
+    Notes
+    -----
+    A start converges at a gradient norm of sqrt(tol). Critical sets can be told apart
+    up to the balanced gradient norm ``AnalyticalSpectrum.resolution``; with a larger
+    sqrt(tol), searches stop where it is not decided which set they approach, and count
+    as ambiguous.
+
+    Examples
+    --------
+    >>> from skcrit.finders import NewtonMRFinder
+    >>> from skcrit.metrics import recovery_report
+    >>> X = [[2, 1.5, 1], [2, -1.5, -1], [-2, 1.5, -1], [-2, -1.5, 1]]
+    >>> finder = NewtonMRFinder(n_starts=10, random_state=0).fit(X)
+    >>> report = recovery_report(finder, output_dict=True)
+    >>> report["n_sets"], report["accuracy"], report["resolved"]
+    (7, 1.0, True)
+    """
+    judgement = judge(finder)
+    report = _summary(finder, judgement)
+    report["sets"] = _rows(judgement, np.asarray(finder.results_["nullity"]))
+    if output_dict:
+        return report
+    title = f"{type(finder).__name__} on {judgement.spectrum!r}"
+    lines = [title, "", *_header(report, digits), ""]
+    return "\n".join([*lines, *_table(report["sets"], digits, max_sets)]) + "\n"
+
+
+def _summary(finder, judgement):
+    """Collect everything but the table."""
+    resolution = judgement.spectrum.resolution
+    names, counts = np.unique(finder.results_["status"], return_counts=True)
+    return {
+        "n_starts": len(judgement.hit),
+        "n_converged": int(judgement.converged.sum()),
+        "n_identified": int((judgement.converged & judgement.identified).sum()),
+        "n_hits": int(judgement.hit.sum()),
+        "accuracy": judgement.accuracy,
+        "precision": judgement.precision,
+        "coverage": judgement.coverage,
+        "n_sets": judgement.spectrum.n_sets,
+        "n_sets_found": len(judgement.sets_found),
+        "loss_error": judgement.loss_error,
+        "index_error": judgement.index_error,
+        "status": dict(zip(names.tolist(), counts.tolist(), strict=True)),
+        "tol": float(finder.tol),
+        "resolution": resolution,
+        "resolved": bool(finder.tol**0.5 <= resolution),
+    }
+
+
+def _rows(judgement, nullity):
+    """Describe each set that some converged start is identified with."""
+    starts = np.flatnonzero(judgement.converged & judgement.identified)
+    by_set = sorted(starts, key=lambda i: judgement.sets[i])
+    rows = []
+    for name, members in groupby(by_set, key=lambda i: judgement.sets[i]):
+        members = np.array(list(members))
+        rows.append({
+            "set": name,
+            "loss": float(judgement.predicted_loss[members[0]]),
+            "predicted_indices": _distinct(judgement.predicted_index[members]),
+            "index_lower_bound": int(judgement.index_lower_bound[members[0]]),
+            "morse_indices": _distinct(judgement.morse_index[members]),
+            "nullities": _distinct(nullity[members]),
+            "count": len(members),
+            "n_hits": int(judgement.hit[members].sum()),
+        })
+    return sorted(rows, key=lambda row: (-row["count"], row["loss"]))
+
+
+def _distinct(values):
+    """List the distinct values, ascending."""
+    return np.unique(values).tolist()
+
+
+def _header(report, digits):
+    """Write scores, statuses and resolution."""
+    found, n_sets = report["n_sets_found"], report["n_sets"]
+    counts = ("starts", "converged", "identified", "hits")
+    scores = ("accuracy", "precision", "coverage", "loss_error", "index_error")
+    texts = {name: f"{report[name]:.{digits}f}" for name in scores[:3]}
+    texts["coverage"] += f"  ({found} of {n_sets} sets)"
+    texts |= {name: f"{report[name]:.{digits}g}" for name in scores[3:]}
+    lines = [f"{name:<12}{report['n_' + name]}" for name in counts]
+    lines += [f"{name:<12}{text}" for name, text in texts.items()]
+    status = ", ".join(f"{n} {name}" for name, n in report["status"].items())
+    verdict = "tol tells the critical sets apart"
+    sign = "<="
+    if not report["resolved"]:
+        strict = report["resolution"] ** 2
+        verdict = f"tol cannot tell the critical sets apart; tol <= {strict:.1e} would"
+        sign = ">"
+    size = f"sqrt(tol) = {report['tol'] ** 0.5:.1e}"
+    return [
+        *lines,
+        f"{'status':<12}{status}",
+        f"{'resolution':<12}{size} {sign} {report['resolution']:.1e}: {verdict}",
+    ]
+
+
+def _table(rows, digits, max_sets):
+    """Write the table of sets."""
+    if not rows:
+        return ["No converged start is identified with a critical set."]
+    cells = [("set", "loss", "predicted", "index", "nullity", "count", "hits")]
+    for row in rows[:max_sets]:
+        bound = f">{row['index_lower_bound']}"
+        cells.append((
+            _set_text(row["set"]),
+            f"{row['loss']:#.{digits + 1}g}",
+            _integers_text(row["predicted_indices"], bound),
+            _integers_text(row["morse_indices"], "?"),
+            _integers_text(row["nullities"], "?"),
+            str(row["count"]),
+            str(row["n_hits"]),
+        ))
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = []
+    for line in cells:
+        first, *rest = zip(line, widths, strict=True)
+        parts = [first[0].ljust(first[1]), *(text.rjust(w) for text, w in rest)]
+        lines.append("  ".join(parts))
+    if len(rows) > max_sets:
+        hidden = rows[max_sets:]
+        starts = sum(row["count"] for row in hidden)
+        lines.append(f"and {len(hidden)} more sets with {starts} starts")
+    return lines
+
+
+def _integers_text(values, unknown):
+    """Write distinct integers; -1 stands for something unknown."""
+    return ", ".join(unknown if value < 0 else str(value) for value in values)
+
+
+def _set_text(name):
+    """Write a set, with runs of three and more indices as ranges."""
+    parts = []
+    for _, run in groupby(enumerate(name), key=lambda pair: pair[1] - pair[0]):
+        run = [index for _, index in run]
+        if len(run) > 2:
+            parts.append(f"{run[0]}-{run[-1]}")
+        else:
+            parts.extend(map(str, run))
+    return "{" + ", ".join(parts) + "}"

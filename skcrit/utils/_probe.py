@@ -1,0 +1,171 @@
+"""A loss with points to check it at, and the running of checks."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from skcrit._backend import to_device, to_host
+
+__all__ = ["Broken", "Probe", "difference", "evaluate", "run_checks"]
+
+
+class Broken(Exception):
+    """A method raised, so that the check that called it cannot go on."""
+
+
+class Probe:
+    """A loss with points, unit directions and tolerances, on the host.
+
+    Parameters
+    ----------
+    loss : Loss
+        Fitted loss.
+    points : int or array-like of shape (n_points, n_params)
+        Points, or how many to draw.
+    random_state : int, RandomState instance or None
+        Draws points and directions.
+    rtol : float or None
+        Tolerance of derivatives; None depends on the dtype.
+
+    Raises
+    ------
+    ValueError
+        If the loss is not fitted, or the points are not rows of length ``n_params_``.
+    """
+
+    def __init__(self, loss, points, random_state, rtol):
+        if getattr(loss, "n_params_", None) is None:
+            raise ValueError(f"loss must be fitted, got {loss!r} without n_params_.")
+        self.loss = loss
+        self.backend = getattr(loss, "backend", "numpy")
+        self.dtype = getattr(loss, "dtype", "float64")
+        self.n_params = loss.n_params_
+        # The dense Hessian is formed.
+        self.is_small = self.n_params <= 200
+        self.eps = np.finfo(self.dtype).eps
+        # Of two ways to compute the same thing.
+        self.same_rtol = self.eps ** (2 / 3)
+        default = 1e-6 if self.dtype == "float64" else 1e-2
+        self.rtol = default if rtol is None else rtol
+        rng = check_random_state(random_state)
+        if isinstance(points, Integral):
+            points = rng.standard_normal((points, self.n_params))
+        self.points = np.array(points, dtype=self.dtype)
+        if self.points.ndim != 2 or self.points.shape[1] != self.n_params:
+            raise ValueError(
+                f"theta must have shape (n_points, {self.n_params}), "
+                f"got shape {self.points.shape}."
+            )
+        u, v = rng.standard_normal((2, *self.points.shape))
+        self.u, self.v = (w / np.linalg.norm(w, axis=-1, keepdims=True) for w in (u, v))
+
+    def device(self, array):
+        # A copy: what overwrites its arguments is one fault, not a cause of others.
+        return to_device(np.array(array), self.backend, self.dtype)
+
+    def call(self, name, *arrays, on=None):
+        """Call a method with host arrays.
+
+        Parameters
+        ----------
+        name : str
+            Method.
+        *arrays : ndarray
+            Arguments.
+        on : object, default=None
+            Owner of the method; None is the loss.
+
+        Returns
+        -------
+        result : object
+            Whatever the method returns.
+
+        Raises
+        ------
+        Broken
+            If the method raises anything.
+        """
+        try:
+            with np.errstate(all="ignore"):
+                method = getattr(self.loss if on is None else on, name)
+                return method(*(self.device(array) for array in arrays))
+        except Exception as error:
+            shapes = " and ".join(str(np.shape(array)) for array in arrays)
+            where = f" for arguments of shape {shapes}" if arrays else ""
+            raise Broken(
+                f"{name} raised {type(error).__name__}{where}: {error}"
+            ) from error
+
+    def host(self, name, *arrays, on=None):
+        # Call a method that returns an array, and bring that to the host.
+        return to_host(self.call(name, *arrays, on=on))
+
+
+def run_checks(checks, probe):
+    """Collect what checks find.
+
+    Parameters
+    ----------
+    checks : list of callable
+        Generators of sentences.
+    probe : Probe
+        What they check.
+
+    Returns
+    -------
+    problems : list of str
+        Each sentence once.
+    """
+    problems = []
+    for check in checks:
+        try:
+            for problem in check(probe):
+                problems.append(problem)
+        except Broken as error:
+            problems.append(str(error))
+    return list(dict.fromkeys(problems))
+
+
+def evaluate(probe, points, v):
+    """Evaluate the methods that searches call.
+
+    Parameters
+    ----------
+    probe : Probe
+        The loss.
+    points, v : ndarray of shape (..., n_params)
+        Arguments.
+
+    Returns
+    -------
+    results : dict of str to ndarray
+        Results by name of the method.
+    """
+    return {
+        "value": probe.host("value", points),
+        "gradient": probe.host("gradient", points),
+        "hvp": probe.host("hvp", points, v),
+    }
+
+
+def difference(actual, expected, rtol):
+    """Compare arrays, relative to the largest entry.
+
+    Parameters
+    ----------
+    actual, expected : ndarray
+        Arrays of the same shape.
+    rtol : float
+        Tolerance, relative to the largest modulus in ``expected``.
+
+    Returns
+    -------
+    fault : str or None
+        The error in words; None within the tolerance.
+    """
+    scale = np.max(np.abs(expected), initial=0.0)
+    error = np.max(np.abs(actual - expected), initial=0.0)
+    if error <= rtol * scale:
+        return None
+    return f"relative error {error / scale if scale > 0 else np.inf:.2g}"
