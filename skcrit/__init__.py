@@ -1,1 +1,31 @@
-"""Critical points of loss surfaces, with scikit-learn estimators."""
+"""Critical points of loss surfaces, found by scikit-learn estimators.
+
+skcrit finds minima and saddles of every index, and says how far to believe them: its
+proving ground is the linear autoencoder, whose critical points are known.
+"""
+
+from skcrit._version import __version__
+from skcrit.analytical import AnalyticalSpectrum
+from skcrit.exceptions import (
+    NoGroundTruthError,
+    NotConvergedWarning,
+    ResolutionWarning,
+)
+from skcrit.finders import BaseFinder, NewtonMRFinder
+from skcrit.losses import FunctionLoss, LinearAutoencoderLoss, Loss
+from skcrit.starts import GaussianStarts, TrajectoryStarts
+
+__all__ = [
+    "AnalyticalSpectrum",
+    "BaseFinder",
+    "FunctionLoss",
+    "GaussianStarts",
+    "LinearAutoencoderLoss",
+    "Loss",
+    "NewtonMRFinder",
+    "NoGroundTruthError",
+    "NotConvergedWarning",
+    "ResolutionWarning",
+    "TrajectoryStarts",
+    "__version__",
+]

@@ -16,6 +16,9 @@ _SAFETY = 2.0
 # Rounding of a value, in units of eps times features times the sizes of the factors.
 _ROUNDING = 10.0
 
+# Smallest tolerance on open pivots, the default of AnalyticalSpectrum.match.
+_PIVOT_RTOL = 1e-6
+
 
 @dataclass(frozen=True, eq=False)
 class Judgement:
@@ -42,8 +45,8 @@ class Judgement:
     morse_index, predicted_index : ndarray of int of shape (n_starts,)
         Reported Morse index, -1 if unknown, and that of the nearest set, -1 where the
         formula gives a lower bound only (open pivots of a deep network).
-    index_lower_bound : ndarray of int of shape (n_starts,)
-        Every critical point of the nearest set has at least this index.
+    least_index : ndarray of int of shape (n_starts,)
+        That bound where there is no predicted index, else the predicted index.
     loss_right, index_right : ndarray of bool of shape (n_starts,)
         Whether reported loss and Morse index are those of the nearest set.
     hit : ndarray of bool of shape (n_starts,)
@@ -59,7 +62,7 @@ class Judgement:
     loss_tolerance: np.ndarray
     morse_index: np.ndarray
     predicted_index: np.ndarray
-    index_lower_bound: np.ndarray
+    least_index: np.ndarray
     loss_right: np.ndarray
     index_right: np.ndarray
     hit: np.ndarray
@@ -93,10 +96,10 @@ class Judgement:
     @property
     def index_error(self):
         """Mean absolute error of the index fraction; NaN without a known index."""
-        error = np.abs(self.morse_index - self.predicted_index)
-        # With an open pivot the index exceeds its bound, by an unknown amount.
-        shortfall = np.maximum(self.index_lower_bound + 1 - self.morse_index, 0)
-        error = np.where(self.predicted_index < 0, shortfall, error)
+        excess = self.morse_index - self.least_index
+        # Above a mere bound nothing is known to be wrong.
+        exact = self.predicted_index >= 0
+        error = np.where(exact, np.abs(excess), np.maximum(-excess, 0))
         known = self.converged & (self.morse_index >= 0)
         return _mean(error[known] / self.spectrum.n_params)
 
@@ -138,9 +141,12 @@ def judge(finder):
     layers of the point's size, at the scale of the loss at the origin, the trace of C
     over d, and in the precision of the loss.
 
-    The Morse index is right if it equals the predicted one. At an open pivot of a deep
-    network (Theorem: the index is at least the number of inversions plus one) any known
-    index above ``index_lower_bound`` is accepted.
+    The Morse index is right if it equals the predicted one. A deep network has an exact
+    prediction, the number of inversions, only where no pivot is open; at an open pivot
+    the index is larger, and every larger one is accepted. Weights below :math:`(2
+    \sqrt{t} / \omega)^{1/(L-1)}`, t the largest squared gradient norm of a converged
+    start, may be zero at the critical point: where only such weights open a pivot, the
+    number of inversions itself is accepted too.
 
     Matching costs O(n_starts d^2 p).
     """
@@ -154,10 +160,13 @@ def judge(finder):
         tolerance = _SAFETY * _loss_bound(spectrum, match)
         tolerance += _rounding(spectrum, theta, getattr(finder.loss_, "dtype", float))
         loss_right = np.abs(loss - match.loss) <= tolerance
-    is_open = match.morse_index < 0
-    index_right = np.where(
-        is_open, index > match.index_lower_bound, index == match.morse_index
-    )
+    exact = match.morse_index >= 0
+    least = match.morse_index
+    if not np.all(exact):
+        noise = _pivot_noise(spectrum, finder.results_["squared_grad_norm"], converged)
+        surely_open = spectrum.has_open_pivot(theta, rtol=noise)
+        least = np.where(exact, least, match.index_lower_bound + surely_open)
+    index_right = np.where(exact, index == least, index >= least)
     return Judgement(
         spectrum=spectrum,
         converged=converged,
@@ -168,7 +177,7 @@ def judge(finder):
         loss_tolerance=tolerance,
         morse_index=index,
         predicted_index=match.morse_index,
-        index_lower_bound=match.index_lower_bound,
+        least_index=least,
         loss_right=loss_right,
         index_right=index_right,
         hit=converged & match.identified & loss_right & index_right,
@@ -200,6 +209,16 @@ def _loss_bound(spectrum, match):
         norm, omega = np.sqrt(squared), 2 * weakest / spectrum.n_features
         bound = bound + np.where(free, norm * (norm / omega) ** (1 / (order - 1)), 0.0)
     return bound
+
+
+def _pivot_noise(spectrum, squared_grad_norm, converged):
+    """Bound the weights that a converged start may have where the limit has none."""
+    if spectrum.depth == 2 or spectrum.rank == 0 or not np.any(converged):
+        return _PIVOT_RTOL
+    norm = np.sqrt(np.max(np.asarray(squared_grad_norm)[converged]))
+    omega = 2 * spectrum.smallest_positive / spectrum.n_features
+    noise = (_SAFETY * norm / omega) ** (1 / (spectrum.depth - 1))
+    return max(_PIVOT_RTOL, float(noise))
 
 
 def _rounding(spectrum, theta, dtype):

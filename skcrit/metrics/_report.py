@@ -30,16 +30,16 @@ def recovery_report(finder, *, digits=3, output_dict=False, max_sets=20):
     report : str or dict
         Scores (undefined ones are NaN), statuses, whether ``tol`` can tell the critical
         sets apart, and a table of the sets that converged and identified starts ended
-        at, most frequent first: loss and predicted Morse index of the set ("> n" where
+        at, most frequent first: loss and predicted Morse index of the set (">=n" where
         a deep network leaves only a bound), reported Morse indices and nullities ("?"
         if unknown), number of starts and of hits.
 
         The dict has the keys "n_starts", "n_converged", "n_identified", "n_hits",
         "accuracy", "precision", "coverage", "n_sets", "n_sets_found", "loss_error",
         "index_error", "status" (dict of counts), "tol", "resolution", "resolved" and
-        "sets", a list of dicts with "set" (tuple), "loss", "predicted_indices" (-1
-        where there is a bound only), "index_lower_bound", "morse_indices",
-        "nullities", "count" and "n_hits".
+        "sets", a list of dicts with "set" (tuple), "loss", "predicted_indices",
+        "index_bounds" (of starts without an exact prediction), "morse_indices" and
+        "nullities" (-1 if unknown), "count" and "n_hits".
 
     Raises
     ------
@@ -105,11 +105,13 @@ def _rows(judgement, nullity):
     rows = []
     for name, members in groupby(by_set, key=lambda i: judgement.sets[i]):
         members = np.array(list(members))
+        exact = members[judgement.predicted_index[members] >= 0]
+        bounded = members[judgement.predicted_index[members] < 0]
         rows.append({
             "set": name,
             "loss": float(judgement.predicted_loss[members[0]]),
-            "predicted_indices": _distinct(judgement.predicted_index[members]),
-            "index_lower_bound": int(judgement.index_lower_bound[members[0]]),
+            "predicted_indices": _distinct(judgement.predicted_index[exact]),
+            "index_bounds": _distinct(judgement.least_index[bounded]),
             "morse_indices": _distinct(judgement.morse_index[members]),
             "nullities": _distinct(nullity[members]),
             "count": len(members),
@@ -131,8 +133,8 @@ def _header(report, digits):
     texts = {name: f"{report[name]:.{digits}f}" for name in scores[:3]}
     texts["coverage"] += f"  ({found} of {n_sets} sets)"
     texts |= {name: f"{report[name]:.{digits}g}" for name in scores[3:]}
-    lines = [f"{name:<12}{report['n_' + name]}" for name in counts]
-    lines += [f"{name:<12}{text}" for name, text in texts.items()]
+    lines = [f"{name:<13}{report['n_' + name]}" for name in counts]
+    lines += [f"{name:<13}{text}" for name, text in texts.items()]
     status = ", ".join(f"{n} {name}" for name, n in report["status"].items())
     verdict = "tol tells the critical sets apart"
     sign = "<="
@@ -143,8 +145,8 @@ def _header(report, digits):
     size = f"sqrt(tol) = {report['tol'] ** 0.5:.1e}"
     return [
         *lines,
-        f"{'status':<12}{status}",
-        f"{'resolution':<12}{size} {sign} {report['resolution']:.1e}: {verdict}",
+        f"{'status':<13}{status}",
+        f"{'resolution':<13}{size} {sign} {report['resolution']:.1e}: {verdict}",
     ]
 
 
@@ -154,13 +156,13 @@ def _table(rows, digits, max_sets):
         return ["No converged start is identified with a critical set."]
     cells = [("set", "loss", "predicted", "index", "nullity", "count", "hits")]
     for row in rows[:max_sets]:
-        bound = f">{row['index_lower_bound']}"
+        bounds = [f">={bound}" for bound in row["index_bounds"]]
         cells.append((
             _set_text(row["set"]),
             f"{row['loss']:#.{digits + 1}g}",
-            _integers_text(row["predicted_indices"], bound),
-            _integers_text(row["morse_indices"], "?"),
-            _integers_text(row["nullities"], "?"),
+            ", ".join([*map(str, row["predicted_indices"]), *bounds]),
+            _integers_text(row["morse_indices"]),
+            _integers_text(row["nullities"]),
             str(row["count"]),
             str(row["n_hits"]),
         ))
@@ -177,9 +179,9 @@ def _table(rows, digits, max_sets):
     return lines
 
 
-def _integers_text(values, unknown):
+def _integers_text(values):
     """Write distinct integers; -1 stands for something unknown."""
-    return ", ".join(unknown if value < 0 else str(value) for value in values)
+    return ", ".join("?" if value < 0 else str(value) for value in values)
 
 
 def _set_text(name):

@@ -1,4 +1,4 @@
-"""The checks behind ``skcrit.utils.testing``: generators of sentences, one per fault."""
+"""Checks of a loss against its contract: generators of sentences, one per fault."""
 
 import pickle
 from numbers import Integral
