@@ -206,8 +206,9 @@ class TrajectoryStarts(BaseEstimator):
     def _rate(self, loss, first):
         """Choose the step length."""
         if self.learning_rate != "auto":
-            return self.learning_rate
-        curvature = np.max(loss.curvature(first))
+            return float(self.learning_rate)
+        # A Python float takes the type and the device of what it multiplies.
+        curvature = float(np.max(loss.curvature(first)))
         # A flat loss (constant data) has no scale: its descent stays where it is.
         return 0.02 / curvature if curvature > 0 else 1.0
 

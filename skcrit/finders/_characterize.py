@@ -41,6 +41,8 @@ class Characters:
         Invariants of ``point``.
     uncertainty : ndarray of shape (n,)
         Estimated error of the invariants, in their Euclidean norm.
+    start_norm : ndarray of shape (n,)
+        Norm of the invariants where the search began: their natural scale.
     """
 
     point: np.ndarray
@@ -50,6 +52,7 @@ class Characters:
     nullity: np.ndarray
     invariants: np.ndarray
     uncertainty: np.ndarray
+    start_norm: np.ndarray
 
     @staticmethod
     def concatenate(parts):
@@ -72,13 +75,15 @@ class Characters:
         return Characters(**columns)
 
 
-def characterize(loss, theta, converged):
+def characterize(loss, theta0, theta, converged):
     """Describe the end points of a batch of searches.
 
     Parameters
     ----------
     loss : Loss
         Fitted loss.
+    theta0 : ndarray of shape (n, n_params)
+        Where the searches began.
     theta : ndarray of shape (n, n_params)
         End points; rows that are not finite get NaN and unknown counts.
     converged : ndarray of bool of shape (n,)
@@ -110,6 +115,7 @@ def characterize(loss, theta, converged):
         nullity=np.full(n, UNKNOWN),
         invariants=np.array(invariants, dtype=float),
         uncertainty=np.zeros(n),
+        start_norm=np.linalg.norm(to_host(loss.invariants(theta0)), axis=1),
     )
     rows = np.flatnonzero(converged & finite)
     if n_params <= MAX_DENSE and len(rows):

@@ -4,15 +4,15 @@ import numpy as np
 
 __all__ = ["group_points"]
 
-# Invariants of points that agree to this fraction of the largest invariants are equal
-# even where the error estimate says that they are known better: rounding.
+# Invariants of points that agree to this fraction of the scale are equal even where the
+# error estimate says that they are known better: rounding.
 _FLOOR = 1e-6
 
 # However uncertain, points further apart than this fraction are different.
 _CEILING = 1e-3
 
 
-def group_points(invariants, uncertainty, quality):
+def group_points(invariants, uncertainty, quality, scale=0.0):
     """Group points by nearness of their invariants.
 
     Parameters
@@ -23,6 +23,9 @@ def group_points(invariants, uncertainty, quality):
         Estimated error of the invariants of each point, in their Euclidean norm.
     quality : ndarray of shape (n,)
         Squared gradient norm: the point of least is its group's leader.
+    scale : float, default=0.0
+        Typical norm of invariants, for instance at the starts; the norms of the given
+        ones count too. It tells near-zero invariants from different ones.
 
     Returns
     -------
@@ -42,7 +45,7 @@ def group_points(invariants, uncertainty, quality):
     labels = np.empty(n, dtype=int)
     if n == 0:
         return labels, np.empty(0, dtype=int)
-    scale = np.max(np.linalg.norm(invariants, axis=1))
+    scale = max(scale, np.max(np.linalg.norm(invariants, axis=1)))
     radius = np.clip(uncertainty, _FLOOR * scale, _CEILING * scale)
     leaders = []
     # Equal qualities are ordered by the invariants, so that rows can come in any order.

@@ -63,7 +63,7 @@ def _solve_batch(solver, loss, theta0):
     """Solve and describe one batch; what a worker does and the cache keeps."""
     result = solver.solve(loss, theta0)
     converged = result.status == Status.CONVERGED
-    return result, characterize(loss, result.theta, converged)
+    return result, characterize(loss, theta0, result.theta, converged)
 
 
 def _as_memory(memory):

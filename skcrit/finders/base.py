@@ -1,7 +1,7 @@
 """The estimator around a solver: parameters, validation, starts, fitted attributes."""
 
 import warnings
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from numbers import Integral, Real
 
 import numpy as np
@@ -35,7 +35,7 @@ def _can_transform(finder):
     return loss is None or hasattr(loss, "transform")
 
 
-class BaseFinder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class BaseFinder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):
     """Find critical points of a loss from many starts.
 
     A subclass defines ``_make_solver()``, which returns an object with the method
@@ -91,7 +91,6 @@ class BaseFinder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         "verbose": ["verbose"],
     }
 
-    @abstractmethod
     def __init__(
         self,
         loss=None,
@@ -312,6 +311,7 @@ class BaseFinder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
             characters.invariants[rows],
             characters.uncertainty[rows],
             self.results_["squared_balanced_grad_norm"][rows],
+            scale=np.nanmax(characters.start_norm),
         )
         leaders = rows[leaders]
         keys = (characters.morse_index[leaders], characters.loss[leaders])

@@ -1,0 +1,6 @@
+"""Figures of fitted finders; Matplotlib is imported when one is drawn."""
+
+from skcrit.inspection.convergence import ConvergenceDisplay
+from skcrit.inspection.loss_index import LossIndexDisplay
+
+__all__ = ["ConvergenceDisplay", "LossIndexDisplay"]

@@ -34,9 +34,10 @@ class FunctionLoss(Loss):
     Notes
     -----
     The functions get NumPy float64 arrays and must treat the rows of a batch
-    independently. A difference of gradients costs two gradients per product and has an
-    error of about ``eps ** (2/3)``, relative: enough to find critical points (their
-    gradient is exact), not enough to certify tiny eigenvalues.
+    independently. A difference of gradients costs two gradients per product. Its step
+    is ``eps ** (1/3)`` times one plus the size of the parameters that ``v`` moves, its
+    error about ``eps ** (2/3)``, relative to ``|H| |v|``: enough to find critical
+    points (their gradient is exact), not enough to certify tiny eigenvalues.
 
     To run on several processes the functions must be picklable: defined in a module,
     not lambdas.

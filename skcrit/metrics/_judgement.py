@@ -164,8 +164,10 @@ def judge(finder):
     least = match.morse_index
     if not np.all(exact):
         noise = _pivot_noise(spectrum, finder.results_["squared_grad_norm"], converged)
-        surely_open = spectrum.has_open_pivot(theta, rtol=noise)
-        least = np.where(exact, least, match.index_lower_bound + surely_open)
+        # Starts that have not converged count for nothing, and may not be finite.
+        rows = np.flatnonzero(converged & ~exact)
+        least = np.where(exact, least, match.index_lower_bound)
+        least[rows] += spectrum.has_open_pivot(theta[rows], rtol=noise)
     index_right = np.where(exact, index == least, index >= least)
     return Judgement(
         spectrum=spectrum,

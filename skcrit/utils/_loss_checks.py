@@ -250,8 +250,8 @@ def _check_pickle(probe):
         copy = pickle.loads(pickle.dumps(probe.loss))
     except Exception as error:
         yield (
-            f"it cannot be pickled, which n_jobs and memory need: {error}. Functions "
-            "have to be defined in a module, they cannot be lambdas."
+            f"it cannot be pickled, which n_jobs and memory need: {error}. Classes "
+            "and functions have to be defined in a module; lambdas cannot be pickled."
         )
         return
     other = Probe(copy, probe.points, 0, probe.rtol)

@@ -1,0 +1,43 @@
+# Every target makes its own environment in .venv; all it needs is Python, pip and make.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+SCALE  ?= full
+OUTPUT ?= results
+
+# BLAS threads help nobody here: the matrices are small, and workers share the cores.
+export OPENBLAS_NUM_THREADS ?= 1
+export MKL_NUM_THREADS ?= 1
+
+.PHONY: help paper test lint bench clean
+
+help:
+	@echo "make paper   run the paper's experiment, write figures and report to $(OUTPUT)/"
+	@echo "             (SCALE=small: the quick version)"
+	@echo "make test    run the whole test suite"
+	@echo "make lint    check style, docstrings and spelling"
+	@echo "make bench   measure the defaults of Newton-MR, write doc/newton_mr_defaults.md"
+	@echo "make clean   remove environment and results"
+
+$(VENV)/.installed: pyproject.toml setup.py
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable ".[test,lint,bench]"
+	@touch $@
+
+paper: $(VENV)/.installed
+	$(BIN)/python examples/paper/run.py --scale $(SCALE) --output $(OUTPUT)
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest -n auto
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/codespell
+
+bench: $(VENV)/.installed
+	$(BIN)/python benchmarks/newton_mr_defaults.py --scale $(SCALE)
+
+clean:
+	rm -rf $(VENV) results build dist *.egg-info

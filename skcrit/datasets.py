@@ -1,0 +1,97 @@
+"""Data with a prescribed covariance spectrum."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+__all__ = ["make_gaussian_spectrum"]
+
+
+def make_gaussian_spectrum(
+    n_samples=10_000,
+    *,
+    eigenvalues=None,
+    rotate=False,
+    exact=False,
+    random_state=None,
+):
+    """Draw Gaussian data whose covariance has given eigenvalues.
+
+    Parameters
+    ----------
+    n_samples : int, default=10000
+        Number of samples.
+    eigenvalues : array-like of shape (n_features,), default=None
+        Eigenvalues of the covariance, in the unit of the squared data. None is
+        ``1, 2, ..., 16``, the data of the study of Frye et al. (arXiv:1901.10603).
+    rotate : bool, default=False
+        Whether the eigenvectors are a random orthonormal basis, uniform over the
+        orthogonal group; otherwise eigenvalue i is the variance of feature i.
+    exact : bool, default=False
+        Whether the centred second moment of the sample itself has these eigenvalues, to
+        rounding. It needs more samples than features.
+    random_state : int, RandomState instance or None, default=None
+        Source of randomness.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, n_features)
+        Data; centred if ``exact``.
+
+    Raises
+    ------
+    ValueError
+        If ``n_samples`` is not a positive int, there is no eigenvalue or one that is
+        negative or not finite, or there are too few samples for ``exact``.
+
+    Examples
+    --------
+    >>> from skcrit.datasets import make_gaussian_spectrum
+    >>> X = make_gaussian_spectrum(50, eigenvalues=[4, 1], exact=True, random_state=0)
+    >>> (X.T @ X / 50).round(6) + 0.0
+    array([[4., 0.],
+           [0., 1.]])
+    """
+    is_int = isinstance(n_samples, Integral) and not isinstance(n_samples, bool)
+    if not is_int or n_samples < 1:
+        raise ValueError(f"n_samples must be a positive int, got {n_samples!r}.")
+    if eigenvalues is None:
+        eigenvalues = np.arange(1.0, 17.0)
+    eigenvalues = _check_eigenvalues(eigenvalues)
+    n_features = len(eigenvalues)
+    if exact and n_samples <= n_features:
+        raise ValueError(
+            f"n_samples must be larger than the number of eigenvalues ({n_features}) "
+            f"if exact=True, got {n_samples}."
+        )
+    rng = check_random_state(random_state)
+    X = rng.standard_normal((n_samples, n_features))
+    if exact:
+        X = X - X.mean(axis=0)
+        X = np.linalg.qr(X)[0] * np.sqrt(n_samples)
+    X = X * np.sqrt(eigenvalues)
+    if rotate:
+        X = X @ _random_basis(n_features, rng).T
+    return X
+
+
+def _check_eigenvalues(eigenvalues):
+    try:
+        array = np.asarray(eigenvalues, dtype=np.float64)
+        valid = array.ndim == 1 and array.size > 0
+        valid = valid and bool(np.all((array >= 0) & np.isfinite(array)))
+    except (TypeError, ValueError):
+        valid = False
+    if not valid:
+        raise ValueError(
+            "eigenvalues must be a non-empty sequence of finite nonnegative numbers, "
+            f"got {eigenvalues!r}."
+        )
+    return array
+
+
+def _random_basis(n, rng):
+    # LAPACK prefers signs of the diagonal of R; undone, the basis is uniform.
+    Q, R = np.linalg.qr(rng.standard_normal((n, n)))
+    return Q * np.where(np.diag(R) < 0, -1.0, 1.0)

@@ -1,0 +1,177 @@
+"""The gradient along each search."""
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from skcrit.inspection._axes import FAILURE, LEGEND, SUCCESS, axes_of
+
+__all__ = ["ConvergenceDisplay"]
+
+# Fraction of the tolerance that the axis shows: the last Newton step can end tens of
+# decades below.
+_ROOM = 1e-6
+
+
+class ConvergenceDisplay:
+    """Squared gradient norm by iteration, a line per start.
+
+    Make one with :meth:`from_estimator`.
+
+    Parameters
+    ----------
+    squared_grad_norm : ndarray of shape (n_starts, n_iter + 1)
+        Squared gradient norm of every iterate, column 0 at the start; NaN after the
+        end of a run.
+    converged : ndarray of bool of shape (n_starts,)
+        Which starts converged.
+    tol : float
+        Absolute, on the squared gradient norm: the tolerance of the searches. Zero is
+        not drawn.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        Axes of the last plot.
+    figure_ : matplotlib.figure.Figure
+        Their figure.
+    lines_ : list of matplotlib.lines.Line2D
+        Line of each start.
+    tol_line_ : matplotlib.lines.Line2D or None
+        Line of the tolerance.
+
+    See Also
+    --------
+    LossIndexDisplay : Loss against index of the points found.
+
+    Examples
+    --------
+    >>> from skcrit.finders import NewtonMRFinder
+    >>> from skcrit.inspection import ConvergenceDisplay
+    >>> X = [[2, 1.5, 1], [2, -1.5, -1], [-2, 1.5, -1], [-2, -1.5, 1]]
+    >>> finder = NewtonMRFinder(n_starts=5, store_history=True, random_state=0).fit(X)
+    >>> display = ConvergenceDisplay.from_estimator(finder)
+    >>> len(display.lines_)
+    5
+    """
+
+    def __init__(self, squared_grad_norm, converged, tol):
+        self.squared_grad_norm = squared_grad_norm
+        self.converged = converged
+        self.tol = tol
+
+    @classmethod
+    def from_estimator(cls, finder, *, ax=None, line_kw=None):
+        """Draw the searches of a fitted finder.
+
+        Parameters
+        ----------
+        finder : BaseFinder
+            Finder fitted with ``store_history=True``.
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None makes a figure.
+        line_kw : dict, default=None
+            Passed to ``ax.plot`` for every start.
+
+        Returns
+        -------
+        display : ConvergenceDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If the finder kept no history.
+        NotFittedError
+            If the finder is not fitted.
+        ImportError
+            If ``ax`` is None and Matplotlib is not installed.
+        """
+        check_is_fitted(finder, "converged_")
+        if not hasattr(finder, "history_"):
+            raise ValueError(
+                f"{cls.__name__} needs the history of the searches: fit "
+                f"{type(finder).__name__} with store_history=True."
+            )
+        squared = np.asarray(finder.history_["squared_grad_norm"])
+        display = cls(squared, np.asarray(finder.converged_), float(finder.tol))
+        return display.plot(ax, line_kw=line_kw)
+
+    def plot(self, ax=None, *, line_kw=None):
+        """Draw both axes logarithmic, the first linear between iterations 0 and 1.
+
+        A mark ends each run: a dot where it converged, a cross where it failed, which
+        can be below ``tol``: the canonical point has to reach it, too. Values that are
+        zero or below a millionth of ``tol`` leave the axes.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None makes a figure.
+        line_kw : dict, default=None
+            Passed to ``ax.plot`` for every start.
+
+        Returns
+        -------
+        self : ConvergenceDisplay
+            The display.
+
+        Raises
+        ------
+        ImportError
+            If ``ax`` is None and Matplotlib is not installed.
+        """
+        ax = axes_of(self, ax)
+        styles = {
+            True: {"color": SUCCESS, "marker": "o", "markersize": 2.5, "zorder": 2},
+            False: {"color": FAILURE, "marker": "x", "markersize": 4, "zorder": 2.1},
+        }
+        shared = {"linewidth": 0.7, "alpha": 0.8, **(line_kw or {})}
+        self.lines_ = []
+        for run, converged in zip(self.squared_grad_norm, self.converged, strict=True):
+            run = run[: np.sum(~np.isnan(run))]
+            style = {**styles[bool(converged)], **shared, "markevery": [len(run) - 1]}
+            self.lines_ += ax.plot(np.arange(len(run)), run, **style)
+        self._draw_tolerance(ax)
+        self._label(ax, styles)
+        return self
+
+    def _draw_tolerance(self, ax):
+        """Draw the tolerance, and keep what is far below it from squeezing the rest."""
+        ax.set_yscale("log")
+        self.tol_line_ = None
+        if self.tol > 0:
+            ax.set_ylim(bottom=max(ax.get_ylim()[0], _ROOM * self.tol))
+            self.tol_line_ = ax.axhline(
+                self.tol, color="black", linestyle="--", linewidth=1, zorder=1.9
+            )
+
+    def _label(self, ax, styles):
+        """Name the axes and the colours, with counts."""
+        from matplotlib.lines import Line2D
+        from matplotlib.ticker import FuncFormatter, SymmetricalLogLocator
+
+        longest = max(self.squared_grad_norm.shape[1] - 1, 1)
+        # A logarithm has no place for iteration 0, and a shifted axis would misname
+        # all the others.
+        ax.set_xscale("symlog", linthresh=1, linscale=0.5)
+        ax.set_xlim(0, longest * 1.1)
+        digits = np.arange(2, 10)
+        ax.xaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=1))
+        ax.xaxis.set_minor_locator(
+            SymmetricalLogLocator(base=10, linthresh=1, subs=digits)
+        )
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        ax.set_xlabel("Iteration")
+        ax.set_ylabel("Squared gradient norm")
+        n_converged = int(np.sum(self.converged))
+        counts = {True: n_converged, False: len(self.converged) - n_converged}
+        names = {True: "converged", False: "failed"}
+        handles = [
+            Line2D([], [], linewidth=1, **styles[key], label=f"{names[key]}: {count}")
+            for key, count in counts.items()
+        ]
+        if self.tol_line_ is not None:
+            self.tol_line_.set_label(f"tolerance {self.tol:.0e}")
+            handles.append(self.tol_line_)
+        # Early iterations are flat: the left half below is empty.
+        ax.legend(handles=handles, loc="center left", **LEGEND)

@@ -1,0 +1,338 @@
+"""Recovery metrics: known fractions, each kind of mistake, edge cases."""
+
+import copy
+import math
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.exceptions import NotFittedError, UndefinedMetricWarning
+
+from skcrit.exceptions import NoGroundTruthError, NotConvergedWarning
+from skcrit.finders import NewtonMRFinder
+from skcrit.losses import FunctionLoss
+from skcrit.metrics import (
+    index_error,
+    judge,
+    loss_error,
+    recovery_accuracy,
+    recovery_coverage,
+    recovery_precision,
+)
+from tests.metrics._fits import corrupt, fit_at, make_data, make_loss
+
+METRICS = (
+    recovery_accuracy,
+    recovery_precision,
+    recovery_coverage,
+    loss_error,
+    index_error,
+)
+
+# Four starts on three of eleven sets.
+SETS = [(0, 1), (0, 1), (1, 2), (3,)]
+
+
+@pytest.fixture(scope="module")
+def finder():
+    return fit_at(make_loss(), SETS)
+
+
+def scores(finder):
+    return [metric(finder) for metric in METRICS]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_perfect_fit(seed):
+    finder = NewtonMRFinder(n_starts=20, tol=1e-14, random_state=seed, init="gaussian")
+    with warnings.catch_warnings():
+        # Rarely a start stalls; then it is for accuracy to say so.
+        warnings.simplefilter("ignore", NotConvergedWarning)
+        finder.fit(make_data(seed=seed))
+    assert recovery_precision(finder) == 1.0
+    assert recovery_accuracy(finder) == finder.converged_.mean()
+    assert finder.converged_.mean() > 0.8
+    assert index_error(finder) == 0.0
+    assert loss_error(finder) < 1e-12
+    assert recovery_coverage(finder) == finder.n_critical_sets_ / 11
+
+
+def test_scores_are_floats_with_known_values(finder):
+    values = scores(finder)
+    assert all(type(value) is float for value in values)
+    assert values[:3] == [1.0, 1.0, 3 / 11]
+    assert values[3] < 1e-12
+    assert values[4] == 0.0
+    assert judge(finder).sets_found == [(0, 1), (1, 2), (3,)]
+
+
+def test_score_of_the_estimator_is_the_accuracy(finder):
+    assert finder.score() == recovery_accuracy(finder)
+    assert finder.score(make_data()) == 1.0
+
+
+def test_wrong_index(finder):
+    wrong = corrupt(finder, 3, morse_index=finder.results_["morse_index"][3] + 2)
+    assert scores(wrong)[:3] == [0.75, 0.75, 2 / 11]
+    assert loss_error(wrong) == loss_error(finder)
+    assert index_error(wrong) == 2 / 16 / 4
+
+
+def test_wrong_loss(finder):
+    wrong = corrupt(finder, 0, loss=finder.results_["loss"][0] + 1e-6)
+    # The other start on the same set still finds it.
+    assert scores(wrong)[:3] == [0.75, 0.75, 3 / 11]
+    assert loss_error(wrong) == pytest.approx(1e-6 / 4, rel=1e-6)
+    assert index_error(wrong) == 0.0
+
+
+def test_not_converged(finder):
+    wrong = corrupt(finder, 2, converged=False, loss=7.0, morse_index=-1)
+    assert scores(wrong)[:3] == [0.75, 1.0, 2 / 11]
+    assert loss_error(wrong) < 1e-12
+    assert index_error(wrong) == 0.0
+
+
+def test_ambiguous_point(finder):
+    # Halfway between the eigenvectors of (0,) and (1,): the gradient is not small, and
+    # no set is near. What is reported agrees with the nearest set all the same.
+    loss = finder.loss_
+    b = (loss.eigenvectors_[:, 0] + loss.eigenvectors_[:, 1]) / np.sqrt(2)
+    W = np.zeros((2, 4))
+    W[0] = b
+    theta = loss.pack([W, W.T])
+    match = loss.analytical_spectrum().match(theta)
+    assert match.status == "ambiguous"
+    wrong = corrupt(
+        finder, 0, theta=theta, loss=match.loss, morse_index=match.morse_index
+    )
+    assert scores(wrong)[:3] == [0.75, 0.75, 3 / 11]
+    assert loss_error(wrong) < 1e-12
+    assert index_error(wrong) == 0.0
+
+
+def test_error_against_the_nearest_set_even_if_ambiguous(finder):
+    theta = 1.2 * finder.final_params_[3]
+    match = finder.loss_.analytical_spectrum().match(theta)
+    assert match.set == (3,)
+    assert not match.identified
+    wrong = corrupt(finder, 3, theta=theta, loss=2.0)
+    assert loss_error(wrong) == pytest.approx((2.25 - 2.0) / 4)
+
+
+def test_unknown_index(finder):
+    wrong = corrupt(finder, 1, morse_index=-1)
+    assert scores(wrong)[:3] == [0.75, 0.75, 3 / 11]
+    assert index_error(wrong) == 0.0  # of the starts whose index is known
+
+
+def test_all_indices_unknown(finder):
+    wrong = corrupt(finder, slice(None), morse_index=-1)
+    assert recovery_accuracy(wrong) == 0.0
+    assert recovery_precision(wrong) == 0.0
+    with pytest.warns(UndefinedMetricWarning, match="index_error is undefined"):
+        assert math.isnan(index_error(wrong))
+
+
+def test_nothing_converged():
+    finder = NewtonMRFinder(n_starts=5, max_iter=0, init="gaussian", random_state=0)
+    with pytest.warns(NotConvergedWarning):
+        finder.fit(make_data())
+    assert recovery_accuracy(finder) == 0.0
+    assert recovery_coverage(finder) == 0.0
+    for metric in (recovery_precision, loss_error, index_error):
+        with pytest.warns(UndefinedMetricWarning, match="no start converged"):
+            value = metric(finder)
+        assert type(value) is float
+        assert math.isnan(value)
+
+
+def test_loss_tolerance_follows_the_scale_of_the_data(finder):
+    # The same mistake, relative to the trace, at any scale; rounding is accepted.
+    for scale in (1e-8, 1e8):
+        eigenvalues = scale * np.array([4.0, 3.0, 2.0, 1.0])
+        loss = make_loss(eigenvalues=eigenvalues)
+        tol = 1e-24 * scale**2
+        found = fit_at(loss, SETS, tol=tol)
+        assert recovery_accuracy(found) == 1.0
+        value = found.results_["loss"][0]
+        assert recovery_accuracy(corrupt(found, 0, loss=value * (1 + 1e-5))) == 0.75
+        assert recovery_accuracy(corrupt(found, 0, loss=value * (1 + 4e-16))) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("hidden", "eigenvalues", "params"),
+    [
+        ((2,), (4.0, 3.0, 2.0, 1.0), {}),
+        ((6,), (4.0, 3.0, 2.0, 1.0), {}),
+        ((2,), (8.0, 4.0, 4.0, 1.0, 0.0), {}),
+        ((2,), (4.0, 3.0, 2.0, 1.0), {"alpha": 0.1}),
+        ((2,), (4.0, 3.0, 2.0, 1.0), {"alpha": 0.1, "penalty": "product"}),
+        ((3,), (4.0, 3.0, 2.0, 0.0), {"alpha": 0.1, "penalty": "product"}),
+        ((2, 3), (4.0, 3.0, 2.0, 1.0), {}),
+        ((3, 3, 3), (4.0, 3.0, 2.0, 1.0), {}),
+    ],
+)
+def test_gradient_explains_the_loss(hidden, eigenvalues, params, finder, rng):
+    # Identified points at every distance from every set are within the tolerance.
+    loss = make_loss(hidden, eigenvalues, **params)
+    spectrum = loss.analytical_spectrum()
+    points = np.array([
+        spectrum.representative(name, random_state=int(seed))
+        for name in spectrum.all_sets()
+        for seed in rng.integers(1000, size=5)
+    ])
+    sizes = 10.0 ** rng.uniform(-8, -1, size=(len(points), 1))
+    points = points + sizes * rng.standard_normal(points.shape)
+    n = len(points)
+    probe = copy.copy(finder)
+    probe.loss_, probe.final_params_ = loss, points
+    probe.results_ = {
+        "converged": np.ones(n, dtype=bool),
+        "loss": loss.value(points),
+        "morse_index": np.zeros(n, dtype=int),
+        "squared_grad_norm": np.sum(loss.gradient(points) ** 2, axis=1),
+    }
+    judgement = judge(probe)
+    assert judgement.identified.sum() > n / 4
+    assert np.all(judgement.loss_right[judgement.identified])
+    # And the tolerance never reaches the next critical value of an identified point.
+    levels = np.unique(np.round(spectrum.losses(spectrum.all_sets()), 10))
+    near = judgement.loss_tolerance[judgement.identified]
+    if loss.alpha == 0 and len(hidden) == 1:
+        assert np.max(near) < np.min(np.diff(levels)) / 2
+
+
+@pytest.mark.parametrize(
+    "params", [{"alpha": 0.1}, {"alpha": 0.1, "penalty": "product"}]
+)
+def test_penalties(params):
+    finder = fit_at(make_loss(**params), [(), (0,), (1, 3), (0, 1)])
+    assert scores(finder)[:3] == [1.0, 1.0, 4 / 11]
+    wrong = corrupt(finder, 1, morse_index=0)
+    assert index_error(wrong) == 3 / 16 / 4
+
+
+def test_unseen_directions_with_the_product_penalty():
+    loss = make_loss((3,), (4.0, 3.0, 2.0, 0.0), alpha=0.1, penalty="product")
+    finder = NewtonMRFinder(n_starts=10, tol=1e-18, init="gaussian", random_state=0)
+    finder.fit(loss)
+    assert recovery_accuracy(finder) == 1.0
+
+
+def test_ties_and_zeros():
+    # Two equal eigenvalues: (1,) and (2,) are one set, and the zero names none.
+    loss = make_loss(eigenvalues=(4.0, 3.0, 3.0, 0.0))
+    finder = fit_at(loss, [(1,), (2,), (0, 2), (0, 1), ()])
+    assert scores(finder)[:3] == [1.0, 1.0, 3 / 5]
+    assert judge(finder).sets_found == [(), (0, 1), (1,)]
+
+
+def test_float32_has_its_own_rounding():
+    finder = fit_at(make_loss(dtype="float32"), SETS, tol=1e-9)
+    value = finder.results_["loss"][0]
+    assert recovery_accuracy(finder) == 1.0
+    assert recovery_accuracy(corrupt(finder, 0, loss=value + 1e-7)) == 1.0
+    assert recovery_accuracy(corrupt(finder, 0, loss=value + 1e-2)) == 0.75
+
+
+def test_deep_network_at_full_rank_has_an_exact_index():
+    finder = fit_at(make_loss((3, 2)), [(0, 1), (2, 3)])
+    assert scores(finder)[:2] == [1.0, 1.0]
+    for wrong_index in (3, 5):
+        wrong = corrupt(finder, 1, morse_index=wrong_index)
+        assert recovery_accuracy(wrong) == 0.5
+        assert index_error(wrong) == pytest.approx(1 / finder.n_params_ / 2)
+
+
+def test_deep_network_with_an_open_pivot_has_a_bound():
+    # Index 2 at this point, inversions 0: every index above 0 is accepted.
+    finder = fit_at(make_loss((2, 2), (3.0, 2.0, 1.0)), [(0, 1)])
+    spectrum = finder.loss_.analytical_spectrum()
+    theta = spectrum.representative((0,), kind="open")
+    at = corrupt(finder, 0, theta=theta, loss=1.0, morse_index=2)
+    assert recovery_accuracy(at) == 1.0
+    assert recovery_accuracy(corrupt(at, 0, morse_index=1)) == 1.0
+    assert recovery_accuracy(corrupt(at, 0, morse_index=0)) == 0.0
+    assert recovery_accuracy(corrupt(at, 0, morse_index=-1)) == 0.0
+    assert index_error(at) == 0.0
+    wrong = corrupt(at, 0, morse_index=0)
+    assert index_error(wrong) == pytest.approx(1 / finder.n_params_)
+    assert judge(at).predicted_index.tolist() == [-1]
+    assert judge(at).least_index.tolist() == [1]
+
+
+def test_pivots_opened_by_noise_decide_nothing():
+    # The middle layer passes the free unit on with a weight that the gradient allows
+    # at a point with none: both indices are accepted.
+    finder = fit_at(make_loss((2, 2), (3.0, 2.0, 1.0)), [(0, 1)])
+    spectrum = finder.loss_.analytical_spectrum()
+    closed = spectrum.representative((0,))
+    opened = spectrum.representative((0,), kind="open")
+    theta = closed + 1e-4 * (opened - closed)
+    for squared, expected in ((1e-10, 1.0), (1e-30, 0.0)):
+        at = corrupt(finder, 0, theta=theta, loss=1.0, squared_grad_norm=squared)
+        assert judge(at).predicted_index.tolist() == [-1]
+        assert recovery_accuracy(corrupt(at, 0, morse_index=0)) == expected
+        assert recovery_accuracy(corrupt(at, 0, morse_index=2)) == 1.0
+        assert recovery_accuracy(corrupt(at, 0, morse_index=-1)) == 0.0
+
+
+def test_deep_network_searched():
+    finder = NewtonMRFinder(n_starts=20, init="gaussian", random_state=0)
+    finder.fit(make_loss((3, 2)))
+    assert recovery_precision(finder) == 1.0
+
+
+def test_points_that_are_not_finite():
+    finder = fit_at(make_loss((3, 2)), [(0, 1), (2, 3)])
+    lost = corrupt(
+        finder, 0, theta=np.nan, loss=np.nan, morse_index=-1, converged=False
+    )
+    assert scores(lost)[:3] == [0.5, 1.0, 1 / 11]
+
+
+def test_coverage_of_a_huge_number_of_sets(finder):
+    # The quotient of exact integers: no overflow on the way to a tiny float.
+    judgement = judge(finder)
+
+    class Many:
+        n_sets = 10**400
+
+    object.__setattr__(judgement, "spectrum", Many())
+    assert judgement.coverage == 0.0
+    Many.n_sets = 3 * 10**300
+    assert judgement.coverage == 1e-300
+
+
+def test_unfitted():
+    for metric in METRICS:
+        with pytest.raises(NotFittedError):
+            metric(NewtonMRFinder())
+
+
+def test_no_ground_truth():
+    loss = FunctionLoss(_value, _gradient, n_params=2).fit(None)
+    finder = NewtonMRFinder(n_starts=3, init=np.ones((3, 2))).fit(loss)
+    for metric in METRICS:
+        with pytest.raises(NoGroundTruthError):
+            metric(finder)
+    finder.loss_ = object()
+    with pytest.raises(NoGroundTruthError, match="object has no analytical_spectrum"):
+        recovery_accuracy(finder)
+
+
+def test_no_ground_truth_for_penalised_deep_networks():
+    finder = NewtonMRFinder(n_starts=2, max_iter=0, init="gaussian", random_state=0)
+    with pytest.warns(NotConvergedWarning):
+        finder.fit(make_loss((3, 2), alpha=0.1))
+    with pytest.raises(NoGroundTruthError, match="alpha=0"):
+        recovery_accuracy(finder)
+
+
+def _value(theta):
+    return np.sum(theta**2, axis=-1)
+
+
+def _gradient(theta):
+    return 2 * theta

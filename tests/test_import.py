@@ -1,0 +1,51 @@
+"""What importing skcrit costs, and what it gives."""
+
+import subprocess
+import sys
+
+import pytest
+
+import skcrit
+
+HEAVY = (
+    "cupy",
+    "torch",
+    "matplotlib",
+    "dask",
+    "pandas",
+    "tqdm",
+    "array_api_strict",
+)
+
+
+def run(script):
+    """Run Python in a fresh process and return the words it prints."""
+    command = [sys.executable, "-W", "error", "-c", script]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_import_loads_no_optional_library():
+    loaded = run("import skcrit, sys; print(*sys.modules)").split()
+    assert "skcrit.finders" in loaded
+    assert not {name.split(".")[0] for name in loaded} & set(HEAVY)
+
+
+def test_star_import_gives_the_public_names():
+    names = run("from skcrit import *; print(*dir())").split()
+    assert set(skcrit.__all__) <= set(names)
+
+
+@pytest.mark.parametrize("name", skcrit.__all__)
+def test_public_names_exist(name):
+    assert getattr(skcrit, name) is not None
+
+
+def test_public_names_are_sorted_and_each_once():
+    assert list(skcrit.__all__) == sorted(set(skcrit.__all__))
+
+
+def test_only_the_public_names_are_public():
+    # Submodules are attributes of the package as soon as they are imported.
+    ours = {n for n in vars(skcrit) if not n.startswith("_")}
+    modules = {n for n in ours if f"skcrit.{n}" in sys.modules}
+    assert ours - modules <= set(skcrit.__all__)
