@@ -130,7 +130,10 @@ class TrajectoryStarts(BaseEstimator):
         "by": [StrOptions({"height", "iteration"})],
         "n_trajectories": [Interval(Integral, 1, None, closed="left")],
         "n_steps": [Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+        "learning_rate": [
+            StrOptions({"auto"}),
+            Interval(Real, 0, None, closed="neither"),
+        ],
         "noise_variance": [Interval(Real, 0, None, closed="left")],
     }
 
@@ -176,23 +179,23 @@ class TrajectoryStarts(BaseEstimator):
         n_descents = min(self.n_trajectories, n_starts)
         first = GaussianStarts().sample(loss, n_descents, random_state)
         streams = random_streams(random_state, n_starts, kind=1)
-        theta0 = self._pick(loss, first, streams)
+        # A descent that overflows raises an error that says why: no warnings before it.
+        with np.errstate(over="ignore", invalid="ignore"):
+            theta0 = self._pick(loss, first, streams)
         if self.noise_variance > 0:
             noise = [stream.standard_normal(loss.n_params_) for stream in streams]
             theta0 = theta0 + np.sqrt(self.noise_variance) * np.stack(noise)
         return theta0
 
     def _pick(self, loss, first, streams):
-        """Choose an iterate for each start from the losses, then descend to it again."""
+        """Choose an iterate for each start by the losses, then descend to it again."""
         rate = self._rate(loss, first)
         losses = np.stack([value for _, _, value in self._descend(loss, first, rate)])
         descents = np.arange(len(streams)) % len(first)
-        iterations = np.array(
-            [
-                self._draw_iteration(losses[:, descent], stream)
-                for descent, stream in zip(descents, streams, strict=True)
-            ]
-        )
+        iterations = np.array([
+            self._draw_iteration(losses[:, descent], stream)
+            for descent, stream in zip(descents, streams, strict=True)
+        ])
         theta0 = np.empty((len(streams), loss.n_params_))
         last = iterations.max()
         for step, theta, _ in self._descend(loss, first, rate):

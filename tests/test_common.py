@@ -22,7 +22,9 @@ def takes_no_arguments(cls):
 def public_estimators():
     """All public classes with a fit that can be built without arguments."""
     classes = [getattr(skcrit, name) for name in skcrit.__all__]
-    classes = [c for c in classes if inspect.isclass(c) and issubclass(c, BaseEstimator)]
+    classes = [
+        c for c in classes if inspect.isclass(c) and issubclass(c, BaseEstimator)
+    ]
     return [
         c
         for c in classes
@@ -46,6 +48,8 @@ def test_the_public_estimators_are_found():
     assert not names & {"BaseFinder", "Loss", "FunctionLoss", "GaussianStarts"}
 
 
+# A search of 50 iterations may leave a start or two behind; the checks judge the rest.
+@pytest.mark.filterwarnings("ignore::skcrit.NotConvergedWarning")
 @parametrize_with_checks(list(instances()))
 def test_scikit_learn_checks(estimator, check):
     if "array_api" in str(check):

@@ -11,9 +11,7 @@ from skcrit.starts import GaussianStarts, TrajectoryStarts, random_streams
 
 
 def autoencoder(eigenvalues, hidden=(2,), unit=1.0, **params):
-    X = make_gaussian_spectrum(
-        200, eigenvalues=eigenvalues, exact=True, random_state=0
-    )
+    X = make_gaussian_spectrum(200, eigenvalues=eigenvalues, exact=True, random_state=0)
     return LinearAutoencoderLoss(hidden, **params).fit(unit * X)
 
 

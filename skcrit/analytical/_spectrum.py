@@ -255,9 +255,14 @@ class AnalyticalSpectrum(SetQuantities):
         shape = theta.shape[:-1]
         problem = self._problem
         mask = match_points(problem, theta, self.resolution, rtol).mask
-        weights = split_weights(problem, theta.reshape(-1, self.n_params))
+        # A point that is not finite has no pivots: its match is empty, and so is it here.
+        finite = np.all(np.isfinite(theta), axis=-1, keepdims=True)
+        flat = np.where(finite, theta, 0.0).reshape(-1, self.n_params)
+        weights = split_weights(problem, flat)
         rank = mask.reshape(-1, self.n_features).sum(axis=1)
-        is_open = open_pivots(problem, weights, rank, rtol).reshape(shape)
+        is_open = (
+            open_pivots(problem, weights, rank, rtol).reshape(shape) & finite[..., 0]
+        )
         return is_open if shape else bool(is_open)
 
     def _check_theta(self, theta):

@@ -1,4 +1,4 @@
-"""What a numerical critical point is: its inertia and its invariants, with their errors.
+"""What a numerical critical point is: inertia and invariants, with their errors.
 
 Everything here comes from the loss's value, gradient and Hessian at the point.
 """
@@ -22,6 +22,14 @@ _CHUNK = 2**23
 # Safety factor on error estimates of first order.
 _SAFETY = 10.0
 
+# Newton corrections per point: one where the Hessian is regular up to symmetries, more
+# help where it is not.
+_CORRECTIONS = 3
+
+# When eigenvalues are uncertain by more than this fraction of the largest, or of the
+# curvature that is usual for the loss, the Morse index is not known.
+_UNRESOLVED = 1e-3
+
 
 @dataclass
 class Characters:
@@ -30,7 +38,7 @@ class Characters:
     Attributes
     ----------
     point : ndarray of shape (n, n_params)
-        Canonical points, corrected by one Newton step where that helps.
+        Canonical points, corrected by Newton steps where that helps.
     loss : ndarray of shape (n,)
         Loss there.
     squared_balanced_grad_norm : ndarray of shape (n,)
@@ -75,6 +83,7 @@ class Characters:
         return Characters(**columns)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # searches that failed end anywhere
 def characterize(loss, theta0, theta, converged):
     """Describe the end points of a batch of searches.
 
@@ -96,7 +105,7 @@ def characterize(loss, theta0, theta, converged):
 
     Notes
     -----
-    Costs two dense Hessians and two symmetric eigenproblems per converged point.
+    Costs up to four dense Hessians and symmetric eigenproblems per converged point.
     """
     n, n_params = theta.shape
     finite = np.all(np.isfinite(theta), axis=1)
@@ -104,8 +113,7 @@ def characterize(loss, theta0, theta, converged):
     canonical = loss.canonicalize(to_device(safe, loss.backend, loss.dtype))
     local = loss.at(canonical)
     xp = array_namespace(canonical)
-    with np.errstate(over="ignore", invalid="ignore"):
-        squared = to_host(xp.sum(local.gradient**2, axis=-1))
+    squared = to_host(xp.sum(local.gradient**2, axis=-1))
     invariants = to_host(loss.invariants(canonical))
     result = Characters(
         point=np.array(to_host(canonical), dtype=float),
@@ -119,6 +127,8 @@ def characterize(loss, theta0, theta, converged):
     )
     rows = np.flatnonzero(converged & finite)
     if n_params <= MAX_DENSE and len(rows):
+        if not loss.canonicalize_keeps_inertia:
+            canonical = to_device(safe, loss.backend, loss.dtype)
         size = max(1, _CHUNK // n_params**2)
         for chunk in np.array_split(rows, -(-len(rows) // size)):
             _examine(loss, take_rows(canonical, chunk), chunk, result)
@@ -126,58 +136,65 @@ def characterize(loss, theta0, theta, converged):
 
 
 def _examine(loss, theta, rows, result):
-    r"""Correct critical points by a Newton step and count their eigenvalues.
+    r"""Correct critical points by Newton steps and count their eigenvalues.
 
     At a point that misses the critical set by a distance :math:`\delta`, the zero modes
     of the Hessian have size O(delta), of either sign. How large that is in the unit of
-    the loss is measured: the step reaches the set up to the factor by which it reduces
+    the loss is measured: a step reaches the set up to the factor by which it reduces
     the gradient, and by Weyl's inequality no eigenvalue moves further than the Hessian
     does along the step.
     """
     xp = array_namespace(theta)
-    local = loss.at(theta)
-    hessian = local.hessian()
+    hessian = loss.at(theta).hessian()
+    for _ in range(_CORRECTIONS):
+        theta, hessian, error, uncertainty = _correct(loss, theta, hessian)
+    eigenvalues = xp.linalg.eigvalsh(hessian)
+    threshold = xp.maximum(rounding_level(eigenvalues), _SAFETY * error)
+    n_negative, n_zero = (to_host(n) for n in inertia(eigenvalues, threshold))
+    largest = to_host(xp.max(xp.abs(eigenvalues), axis=-1))
+    scale = np.maximum(largest, loss.curvature(theta))
+    unresolved = to_host(threshold) > np.where(scale > 0, _UNRESOLVED * scale, np.inf)
+    for name, column in (
+        ("point", theta),
+        ("loss", loss.value(theta)),
+        ("morse_index", np.where(unresolved, UNKNOWN, n_negative)),
+        ("nullity", np.where(unresolved, UNKNOWN, n_zero)),
+        ("invariants", loss.invariants(theta)),
+        ("uncertainty", uncertainty),
+    ):
+        getattr(result, name)[rows] = to_host(column)
+
+
+def _correct(loss, theta, hessian):
+    """Take Newton steps where they help; return the Hessians there and all errors."""
+    xp, local = array_namespace(theta), loss.at(theta)
     eigenvalues, vectors = xp.linalg.eigh(hessian)
     step = _newton_step(xp, eigenvalues, vectors, local.gradient)
     moved = loss.at(theta + step)
     moved_hessian = moved.hessian()
     before, after = (xp.sum(m.gradient**2, axis=-1) for m in (local, moved))
     ratio = xp.sqrt(after / xp.where(before > 0, before, xp.ones_like(before)))
+    change = xp.sqrt(xp.sum((moved_hessian - hessian) ** 2, axis=(-2, -1)))
+    # A step that is no correction (a weak direction, a huge length) says nothing.
+    change = xp.where(xp.isfinite(change), change, xp.max(xp.abs(eigenvalues), axis=-1))
     improved = ratio < 0.5
     ratio = xp.where(improved, ratio, xp.ones_like(ratio))
-    change = xp.sqrt(xp.sum((moved_hessian - hessian) ** 2, axis=(-2, -1)))
-    # A step that is not a correction (a weak direction, a huge length) says nothing.
-    change = xp.where(xp.isfinite(change), change, xp.max(xp.abs(eigenvalues), axis=-1))
-    better = improved[:, None, None]
-    eigenvalues = xp.linalg.eigvalsh(xp.where(better, moved_hessian, hessian))
-    error = _SAFETY * ratio * change
-    threshold = xp.maximum(rounding_level(eigenvalues), error)
-    point = xp.where(improved[:, None], theta + step, theta)
-    n_negative, n_zero = inertia(eigenvalues, threshold)
     shift = loss.invariants(theta + step) - loss.invariants(theta)
-    shift = xp.sqrt(xp.sum(shift**2, axis=-1))
-    uncertainty = to_host(shift * xp.minimum(_SAFETY * ratio, xp.ones_like(ratio)))
-    value = xp.where(improved, moved.value, local.value)
-    for name, column in (
-        ("point", point),
-        ("loss", value),
-        ("morse_index", n_negative),
-        ("nullity", n_zero),
-        ("invariants", loss.invariants(point)),
-        ("uncertainty", np.nan_to_num(uncertainty, nan=np.inf)),
-    ):
-        getattr(result, name)[rows] = to_host(column)
+    shift = to_host(xp.sqrt(xp.sum(shift**2, axis=-1)))
+    shift = shift * np.minimum(_SAFETY * to_host(ratio), 1.0)
+    theta = xp.where(improved[:, None], theta + step, theta)
+    hessian = xp.where(improved[:, None, None], moved_hessian, hessian)
+    return theta, hessian, ratio * change, np.nan_to_num(shift, nan=np.inf)
 
 
 def _newton_step(xp, eigenvalues, vectors, gradient):
-    """Compute ``-H^+ g``, blind to eigenvalues below the root of the precision.
-
-    The gradient is orthogonal to the symmetry orbits, so that the eigenvalues that are
-    zero because of them carry nothing; the cut only keeps rounding out.
-    """
+    """Compute ``-H^+ g``, blind to eigenvalues below the root of the precision."""
+    # The gradient is orthogonal to the symmetry orbits, so that the eigenvalues that
+    # are zero because of them carry nothing; the cut only keeps rounding out.
     eps = float(xp.finfo(eigenvalues.dtype).eps)
     size = xp.abs(eigenvalues)
     keep = size > eps**0.5 * xp.max(size, axis=-1)[:, None]
-    inverse = xp.where(keep, 1 / xp.where(keep, eigenvalues, xp.ones_like(size)), 0 * size)
+    inverse = 1 / xp.where(keep, eigenvalues, xp.ones_like(size))
+    inverse = xp.where(keep, inverse, xp.zeros_like(size))
     components = xp.sum(vectors * gradient[:, :, None], axis=-2)
     return -xp.sum(vectors * (inverse * components)[:, None, :], axis=-1)

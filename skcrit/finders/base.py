@@ -251,8 +251,8 @@ class BaseFinder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         missing = [m for m in _LOSS_METHODS if not callable(getattr(loss, m, None))]
         if missing:
             raise ValueError(
-                f"{name} must be a loss with the methods {', '.join(_LOSS_METHODS)} to be "
-                f"searched by {type(self).__name__}; {type(loss).__name__} lacks "
+                f"{name} must be a loss with the methods {', '.join(_LOSS_METHODS)} to "
+                f"be searched by {type(self).__name__}; {type(loss).__name__} lacks "
                 f"{', '.join(missing)}."
             )
 
@@ -267,8 +267,8 @@ class BaseFinder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         if isinstance(init, str):
             if init not in samplers:
                 raise ValueError(
-                    f"init must be one of {sorted(samplers)}, an array of shape {shape} "
-                    f"or a sampler, got {init!r}."
+                    f"init must be one of {sorted(samplers)}, an array of shape "
+                    f"{shape} or a sampler, got {init!r}."
                 )
             init = samplers[init]
         if hasattr(init, "sample") and not hasattr(init, "dtype"):

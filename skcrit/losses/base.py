@@ -90,6 +90,10 @@ class Loss(BaseEstimator, ABC):
     backend = "numpy"
     dtype = "float64"
 
+    # Whether canonicalize keeps the inertia of the Hessian at critical points. Where it
+    # does not, a finder counts eigenvalues at the points themselves.
+    canonicalize_keeps_inertia = True
+
     @abstractmethod
     def fit(self, X, y=None):
         """Learn from data all that evaluation needs.

@@ -265,6 +265,15 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
         ):
             setattr(self, name, to_device(matrix, self.backend, self.dtype))
 
+    @property
+    def canonicalize_keeps_inertia(self):
+        """Whether the canonical point is on the same orbit: not for deep networks.
+
+        The middle layers of a deep network can pass more than the end-to-end matrix
+        shows; balancing drops that, and the Morse index may fall.
+        """
+        return self._decay > 0 or len(self._shapes) == 2
+
     def weights(self, theta):
         """Cut parameters into the matrices of the layers.
 

@@ -28,7 +28,7 @@ class Judgement:
     with a critical set, and the reported loss and Morse index are right. The scores are
     means of these verdicts.
 
-    Attributes
+    Parameters
     ----------
     spectrum : AnalyticalSpectrum
         Critical sets of the loss that was searched.

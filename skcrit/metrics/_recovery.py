@@ -70,8 +70,8 @@ def recovery_precision(finder):
     Returns
     -------
     precision : float
-        Between 0 and 1; NaN if nothing converged. (Not 0: a finder that reports nothing
-        reports nothing wrong. Searches over parameters rank NaN last.)
+        Between 0 and 1; NaN if nothing converged, not 0: a finder that reports nothing
+        reports nothing wrong. Searches over parameters rank NaN last.
 
     Raises
     ------

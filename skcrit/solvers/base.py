@@ -180,6 +180,8 @@ class Solver(ABC):
             memory=np.empty((n, 0)),
         )
 
+    # Trial points far away overflow; they are rejected, which is all there is to say.
+    @np.errstate(over="ignore", invalid="ignore")
     def solve(self, loss, theta0):
         """Run a batch of starts to its end.
 
@@ -217,7 +219,6 @@ class Solver(ABC):
                 return log.result
             state = self.step(loss, replace(state, n_iter=state.n_iter + 1))
 
-
     def _stop(self, state, value, squared):
         """Decide which starts end here, and why."""
         codes = stop_codes(
@@ -232,11 +233,9 @@ class Solver(ABC):
         return explain_stop(codes, state.residual_ratio)
 
     def _worst_norm(self, state, squared):
-        """Take the larger of the norms at a small gradient's point and its canonical one.
-
-        Along the badly scaled valleys of a symmetric loss the gradient tends to zero
-        and no critical point is near. The canonical point is where this shows.
-        """
+        """Take the larger of the norms at a point and at its canonical point."""
+        # Along the badly scaled valleys of a symmetric loss the gradient tends to zero
+        # and no critical point is near. The canonical point is where this shows.
         rows = np.flatnonzero(squared <= self.tol)
         if len(rows) == 0:
             return squared

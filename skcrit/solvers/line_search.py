@@ -45,7 +45,9 @@ def armijo(
 
     The first length ``gamma`` of ``step_size * backtrack**j`` is accepted for which
 
-    ``|g(theta + gamma p)|^2 <= reference + sufficient_decrease * gamma * slope``.
+    ``|g(theta + gamma p)|^2 <= reference + sufficient_decrease * gamma * slope``
+
+    and the left side is below ``reference``: a step without effect is none.
 
     Parameters
     ----------
@@ -90,7 +92,7 @@ def armijo(
         squared = squared_norm(loss.at(trial))
         n_gradient[pending] += 1
         bound = reference[pending] + sufficient_decrease * gamma * slope[pending]
-        good = squared <= bound
+        good = (squared <= bound) & (squared < reference[pending])
         if good.any():
             rows = pending[good]
             accepted_size[rows] = gamma

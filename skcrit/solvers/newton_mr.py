@@ -153,7 +153,7 @@ class NewtonMR(Solver):
 
 
 def _residual_ratio(system, grad_norm):
-    """Compute ``|H p + g| / (|H| |p| + |g|)``: near one, no step removes the gradient."""
+    """Compute ``|H p + g| / (|H| |p| + |g|)``, near one where no step helps."""
     residual, norm, size = (
         to_host(a) for a in (system.residual_norm, system.matrix_norm, system.x_norm)
     )

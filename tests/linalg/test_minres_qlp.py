@@ -427,6 +427,26 @@ def test_size_one(backend):
     assert result.condition[0] == 1
 
 
+def test_loose_residual_tolerance_on_a_regular_system(rng):
+    # The tolerance of the least-squares gradient is its own: when rtol is loose, the
+    # first acceptable residual must end the run, and not count as inconsistent.
+    n = 12
+    A = spectral(rng, np.r_[np.linspace(-5, -1, 6), np.linspace(1, 5, 6)], 20)
+    b = rng.normal(size=(20, n))
+    norm = np.linalg.norm(b, axis=-1)
+    result = solve(A, b, rtol=0.5)
+    assert np.all(result.status == LinearStatus.SOLVED)
+    assert np.all(result.residual_norm <= 0.5 * norm * (1 + 1e-12))
+    assert np.all(result.residual_norm > 1e-3 * norm)
+    for i, n_iter in enumerate(result.n_iter):
+        if n_iter > 1:
+            before = solve(A[i : i + 1], b[i : i + 1], rtol=0.5, max_iter=n_iter - 1)
+            assert before.residual_norm[0] > 0.5 * norm[i]
+    # With the same tolerance for both, as before, some would end as inconsistent.
+    mixed = solve(A, b, rtol=0.5, ls_rtol=0.5, refine=False)
+    assert np.any(mixed.status == LinearStatus.INCONSISTENT)
+
+
 def test_norm_limit(rng):
     A = spectral(rng, np.geomspace(1e-4, 1, 20), 3)
     b = rng.normal(size=(3, 20))
@@ -551,6 +571,7 @@ def test_status_texts():
     [
         ({"rtol": -1.0}, "rtol must be a nonnegative finite number, got -1.0"),
         ({"rtol": np.nan}, "rtol must be a nonnegative finite number, got nan"),
+        ({"ls_rtol": -0.1}, "ls_rtol must be a nonnegative finite number, got -0.1"),
         ({"atol": -1e-3}, "atol must be a nonnegative finite number, got -0.001"),
         ({"max_iter": 0}, "max_iter must be a positive integer or None, got 0"),
         ({"max_iter": 2.5}, "max_iter must be a positive integer or None, got 2.5"),

@@ -1,0 +1,90 @@
+"""Functions of two variables whose critical points are known."""
+
+from functools import partial
+
+import numpy as np
+
+from skcrit.losses import FunctionLoss
+
+
+def polynomial_value(terms, theta):
+    x, y = theta[..., 0], theta[..., 1]
+    return sum(c * x**i * y**j for (i, j), c in terms.items())
+
+
+def derivative(terms, axis):
+    """Differentiate a polynomial, given as coefficients by exponents."""
+    result = {}
+    for exponents, c in terms.items():
+        power = exponents[axis]
+        if power:
+            lower = tuple(e - (k == axis) for k, e in enumerate(exponents))
+            result[lower] = result.get(lower, 0.0) + power * c
+    return result
+
+
+def polynomial_gradient(terms, theta):
+    parts = [polynomial_value(derivative(terms, k), theta) for k in range(2)]
+    return np.stack([part + 0.0 * theta[..., 0] for part in parts], axis=-1)
+
+
+def polynomial_hvp(terms, theta, v):
+    rows = []
+    for k in range(2):
+        slope = polynomial_gradient(derivative(terms, k), theta)
+        rows.append(np.sum(slope * v, axis=-1))
+    return np.stack(rows, axis=-1)
+
+
+def polynomial(**terms):
+    """Make a loss of terms such as x2y1=3.0, with exact derivatives."""
+    terms = {(int(name[1]), int(name[3])): c for name, c in terms.items()}
+    return FunctionLoss(
+        partial(polynomial_value, terms),
+        partial(polynomial_gradient, terms),
+        partial(polynomial_hvp, terms),
+        n_params=2,
+    ).fit()
+
+
+def expected_value(terms, theta):
+    return polynomial_value(terms, theta)
+
+
+SADDLE = polynomial(x2y0=1.0, x0y2=-3.0, x1y1=1.0, x1y0=2.0)
+BOWL = polynomial(x2y0=0.5, x0y2=0.5)
+# (1 - x)^2 + 100 (y - x^2)^2
+ROSENBROCK = polynomial(
+    x0y0=1.0, x1y0=-2.0, x2y0=1.0, x0y2=100.0, x2y1=-200.0, x4y0=100.0
+)
+# (x^2 + y - 11)^2 + (x + y^2 - 7)^2
+HIMMELBLAU = polynomial(
+    x4y0=1.0,
+    x2y1=2.0,
+    x2y0=-21.0,
+    x0y2=-13.0,
+    x1y2=2.0,
+    x0y4=1.0,
+    x1y0=-14.0,
+    x0y1=-22.0,
+    x0y0=170.0,
+)
+MONKEY = polynomial(x3y0=1.0, x1y2=-3.0)
+# Its gradient is at least one everywhere: there is no critical point.
+SLOPE = polynomial(x3y0=1.0, x1y0=1.0, x0y2=1.0)
+# A valley of minima along the circle: (x^2 + y^2 - 1)^2 / 4
+CIRCLE = polynomial(
+    x4y0=0.25, x2y2=0.5, x0y4=0.25, x2y0=-0.5, x0y2=-0.5, x0y0=0.25
+)
+# Morse indices of the nine critical points, to the digits given.
+HIMMELBLAU_POINTS = [
+    ((3.0, 2.0), 0),
+    ((-2.805118, 3.131313), 0),
+    ((-3.779310, -3.283186), 0),
+    ((3.584428, -1.848127), 0),
+    ((0.086678, 2.884255), 1),
+    ((-3.073026, -0.081353), 1),
+    ((-0.127961, -1.953715), 1),
+    ((3.385154, 0.073852), 1),
+    ((-0.270845, -0.923039), 2),
+]
