@@ -255,7 +255,7 @@ class AnalyticalSpectrum(SetQuantities):
         shape = theta.shape[:-1]
         problem = self._problem
         mask = match_points(problem, theta, self.resolution, rtol).mask
-        # A point that is not finite has no pivots: its match is empty, and so is it here.
+        # A point that is not finite matches nothing, and has no pivots either.
         finite = np.all(np.isfinite(theta), axis=-1, keepdims=True)
         flat = np.where(finite, theta, 0.0).reshape(-1, self.n_params)
         weights = split_weights(problem, flat)

@@ -69,7 +69,8 @@ class NewtonMRFinder(BaseFinder):
     step_size : float, default=1.0
         First step length of the line search.
     sufficient_decrease : float, default=1e-4
-        Fraction of the predicted decrease of the squared gradient norm that is demanded.
+        Fraction of the predicted decrease of the squared gradient norm that is
+        demanded.
     backtrack : float, default=0.5
         Factor between step lengths.
     max_backtracks : int, default=30
@@ -110,8 +111,8 @@ class NewtonMRFinder(BaseFinder):
     n_critical_sets_ : int
         Number of distinct sets found.
     history_ : dict of str to ndarray of shape (n_starts, n_iter_ + 1)
-        "loss" and "squared_grad_norm" of every iterate, NaN after the end of a run; only
-        with ``store_history``.
+        "loss" and "squared_grad_norm" of every iterate, NaN after the end of a run;
+        only with ``store_history``.
 
     See Also
     --------

@@ -279,7 +279,8 @@ def test_pivots_opened_by_noise_decide_nothing():
 
 
 def test_deep_network_searched():
-    finder = NewtonMRFinder(n_starts=20, init="gaussian", random_state=0)
+    # Degenerate sets: at a loose tolerance their index stays unknown.
+    finder = NewtonMRFinder(n_starts=20, init="gaussian", tol=1e-20, random_state=0)
     finder.fit(make_loss((3, 2)))
     assert recovery_precision(finder) == 1.0
 

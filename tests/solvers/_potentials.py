@@ -47,10 +47,6 @@ def polynomial(**terms):
     ).fit()
 
 
-def expected_value(terms, theta):
-    return polynomial_value(terms, theta)
-
-
 SADDLE = polynomial(x2y0=1.0, x0y2=-3.0, x1y1=1.0, x1y0=2.0)
 BOWL = polynomial(x2y0=0.5, x0y2=0.5)
 # (1 - x)^2 + 100 (y - x^2)^2
@@ -73,10 +69,8 @@ MONKEY = polynomial(x3y0=1.0, x1y2=-3.0)
 # Its gradient is at least one everywhere: there is no critical point.
 SLOPE = polynomial(x3y0=1.0, x1y0=1.0, x0y2=1.0)
 # A valley of minima along the circle: (x^2 + y^2 - 1)^2 / 4
-CIRCLE = polynomial(
-    x4y0=0.25, x2y2=0.5, x0y4=0.25, x2y0=-0.5, x0y2=-0.5, x0y0=0.25
-)
-# Morse indices of the nine critical points, to the digits given.
+CIRCLE = polynomial(x4y0=0.25, x2y2=0.5, x0y4=0.25, x2y0=-0.5, x0y2=-0.5, x0y0=0.25)
+# The nine critical points to the digits given, with their Morse indices.
 HIMMELBLAU_POINTS = [
     ((3.0, 2.0), 0),
     ((-2.805118, 3.131313), 0),
