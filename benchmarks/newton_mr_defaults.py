@@ -121,7 +121,7 @@ def main():
     parser.add_argument("--scale", choices=["full", "small"], default="full")
     parser.add_argument("--output", type=Path, default=DOC)
     args = parser.parse_args()
-    draws, n_starts = (4, 75) if args.scale == "full" else (1, 10)
+    draws, n_starts = (2, 75) if args.scale == "full" else (1, 10)
     settings = [{}, *SETTINGS] if args.scale == "full" else [{}, {"balance": False}]
     header = (
         "| setting | < 1e-10 | < 1e-20 | iterations to 1e-10, median (quartiles) | "

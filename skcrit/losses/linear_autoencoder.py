@@ -1,6 +1,5 @@
 """The mean squared reconstruction error of a linear autoencoder of any depth."""
 
-from functools import cached_property
 from math import prod
 from numbers import Integral, Real
 
@@ -8,12 +7,11 @@ import numpy as np
 from sklearn.base import TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skcrit import _backend
-from skcrit._backend import array_namespace, to_device, to_host
+from skcrit._backend import BACKENDS, array_namespace, to_device, to_host
 from skcrit.analytical import AnalyticalSpectrum, clean_eigenvalues
-from skcrit.losses import _network
 from skcrit.losses._balance import balanced_layers, thin_svd
-from skcrit.losses.base import LocalModel, Loss
+from skcrit.losses._network_model import NetworkModel
+from skcrit.losses.base import Loss
 from skcrit.utils._validation import (
     Interval,
     StrOptions,
@@ -23,55 +21,6 @@ from skcrit.utils._validation import (
 )
 
 __all__ = ["LinearAutoencoderLoss"]
-
-
-class _NetworkModel(LocalModel):
-    """Local model that shares one forward and backward sweep."""
-
-    def __init__(self, loss, theta):
-        super().__init__(loss, theta)
-        self._sweep = _network.Sweep(
-            loss.weights(theta), loss._quadratic_moment, loss._moment
-        )
-
-    @cached_property
-    def value(self):
-        loss, xp = self.loss, array_namespace(self.theta)
-        # |W R - R|^2 with C = R R^T: tr C - 2 tr WC + tr WCW^T would cancel near zero.
-        # There is a hidden layer, so A_{L-1} is a matrix.
-        inner = self._sweep.A[-2] @ loss._root
-        residual = self._sweep.weights[-1] @ inner - loss._root
-        value = xp.sum(residual * residual, axis=(-2, -1)) / loss.n_features_in_
-        return value + loss._penalty_value(self.theta, self._sweep)
-
-    @cached_property
-    def gradient(self):
-        return self._with_decay(self.loss.pack(self._sweep.gradient()), self.theta)
-
-    def hvp(self, v):
-        v = self.loss._as_directions(v, self.theta)
-        product = _network.hvp(self._sweep, self.loss.weights(v))
-        return self._with_decay(self.loss.pack(product), v)
-
-    def hessian(self):
-        loss, xp = self.loss, array_namespace(self.theta)
-        hessian = _network.hessian(self._sweep, loss._quadratic_moment)
-        if loss._decay == 0:
-            return hessian
-        identity = xp.eye(
-            loss.n_params_, dtype=hessian.dtype, device=_backend.device(hessian)
-        )
-        return hessian + 2 * loss._decay * identity
-
-    def third_derivative(self, u, v):
-        u = self.loss._as_directions(u, self.theta, name="u")
-        v = self.loss._as_directions(v, self.theta, name="v")
-        sides = [self.loss.weights(w) for w in (u, v)]
-        return self.loss.pack(_network.third_derivative(self._sweep, *sides))
-
-    def _with_decay(self, product, v):
-        # Add the part of the penalty on the weights, which is linear in v.
-        return product if self.loss._decay == 0 else product + 2 * self.loss._decay * v
 
 
 class LinearAutoencoderLoss(TransformerMixin, Loss):
@@ -160,7 +109,7 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
         "alpha": [Interval(Real, 0, None, closed="left")],
         "penalty": [StrOptions({"sum", "product"})],
         "center": ["boolean"],
-        "backend": [StrOptions(set(_backend.BACKENDS))],
+        "backend": [StrOptions(set(BACKENDS))],
         "dtype": [StrOptions({"float64", "float32"})],
         "zero_rtol": [None, Interval(Real, 0, 1, closed="left")],
         "tie_rtol": [Interval(Real, 0, 1, closed="left")],
@@ -341,7 +290,7 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
         return self.at(theta).hessian()
 
     def at(self, theta):  # noqa: D102
-        return _NetworkModel(self, self._as_points(theta))
+        return NetworkModel(self, self._as_points(theta))
 
     def third_derivative(self, theta, u, v):
         """Contract the third derivative with two directions.

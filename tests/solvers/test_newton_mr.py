@@ -1,0 +1,548 @@
+"""Newton-MR on functions whose critical points are known."""
+
+import numpy as np
+import pytest
+
+from skcrit._backend import to_device
+from skcrit.datasets import make_gaussian_spectrum
+from skcrit.linalg import LinearStatus
+from skcrit.losses import FunctionLoss, LinearAutoencoderLoss
+from skcrit.losses.base import LocalModel
+from skcrit.solvers import NewtonMR, Solver, Status
+
+from ._potentials import (
+    BOWL,
+    CIRCLE,
+    HIMMELBLAU,
+    HIMMELBLAU_POINTS,
+    MONKEY,
+    ROSENBROCK,
+    SADDLE,
+    SLOPE,
+)
+
+
+def autoencoder(eigenvalues=(4.0, 3.0, 2.0, 1.0), hidden=(2,), **params):
+    X = make_gaussian_spectrum(100, eigenvalues=eigenvalues, exact=True, random_state=0)
+    return LinearAutoencoderLoss(hidden, **params).fit(X)
+
+
+def solve(loss, theta0, **params):
+    return NewtonMR(**params).solve(loss, np.atleast_2d(np.asarray(theta0, float)))
+
+
+def index(loss, theta):
+    return int(np.sum(np.linalg.eigvalsh(loss.hessian(theta)) < 0))
+
+
+class Counted(LinearAutoencoderLoss):
+    """Count the rows that are evaluated."""
+
+    def reset(self):
+        self.n_gradient = self.n_hvp = 0
+        return self
+
+    def at(self, theta):
+        outer = self
+
+        class Model(LocalModel):
+            @property
+            def gradient(self):
+                if "_gradient" not in vars(self):
+                    outer.n_gradient += self.theta.shape[0]
+                    self._gradient = self._plain.gradient
+                return self._gradient
+
+            def hvp(self, v):
+                # Rows of finished systems are zero: the solver does not need them.
+                outer.n_hvp += int(np.sum(np.any(v != 0, axis=-1)))
+                return self._plain.hvp(v)
+
+        model = Model(self, theta)
+        model._plain = super().at(theta)
+        return model
+
+
+# Known critical points
+
+TABLE = [
+    ("saddle", SADDLE, (3.0, 4.0), (-12 / 13, -2 / 13), 1),
+    ("bowl", BOWL, (3.0, 4.0), (0.0, 0.0), 0),
+    ("rosenbrock", ROSENBROCK, (0.5, 0.5), (1.0, 1.0), 0),
+    ("rosenbrock, classical", ROSENBROCK, (-1.2, 1.0), (1.0, 1.0), 0),
+    ("hill of the circle", CIRCLE, (0.1, 0.0), (0.0, 0.0), 2),
+] + [
+    (f"himmelblau {k}", HIMMELBLAU, np.add(point, (0.1, -0.08)), point, morse)
+    for k, (point, morse) in enumerate(HIMMELBLAU_POINTS)
+]
+
+
+@pytest.mark.parametrize("row", TABLE, ids=[row[0] for row in TABLE])
+def test_known_critical_points(row):
+    _, loss, start, point, morse = row
+    result = solve(loss, start, tol=1e-20)
+    assert result.status[0] == Status.CONVERGED
+    np.testing.assert_allclose(result.theta[0], point, atol=2e-6)
+    assert index(loss, result.theta[0]) == morse
+    assert result.squared_grad_norm[0] <= 1e-20
+    assert result.loss[0] == loss.value(result.theta[0])
+
+
+def test_all_points_of_himmelblau_from_random_starts(rng):
+    result = solve(HIMMELBLAU, rng.uniform(-5, 5, size=(150, 2)))
+    assert np.all(result.status == Status.CONVERGED)
+    points = np.array([point for point, _ in HIMMELBLAU_POINTS])
+    distance = np.linalg.norm(result.theta[:, None] - points, axis=-1)
+    assert np.max(np.min(distance, axis=1)) < 1e-5
+    assert len(set(np.argmin(distance, axis=1))) == 9
+
+
+@pytest.mark.parametrize("start", [(3, 4), (100, -7), (1e-3, 1e5), (0, 0)])
+def test_one_step_on_a_quadratic(start):
+    result = solve(SADDLE, start)
+    assert result.n_iter[0] == 1
+    assert result.status[0] == Status.CONVERGED
+
+
+@pytest.mark.parametrize("start", [(1.0, 0.3), (1e-2, 5e-3)])
+def test_degenerate_point_is_reached_linearly(start):
+    # H p = -g halves the distance to the monkey saddle: its Hessian vanishes there.
+    result = solve(MONKEY, start, store_history=True, tol=1e-16)
+    assert result.status[0] == Status.CONVERGED
+    assert np.linalg.norm(result.theta[0]) < 1e-4
+    norms = np.array(result.history["squared_grad_norm"][0])
+    np.testing.assert_allclose(norms[1:] / norms[:-1], 1 / 16, rtol=1e-6)
+
+
+def test_valley_of_minima(rng):
+    angle = rng.uniform(0, 2 * np.pi, 20)
+    start = 1.3 * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    result = solve(CIRCLE, start, tol=1e-24)
+    assert np.all(result.status == Status.CONVERGED)
+    # The minimum-norm step is radial: the kernel along the valley is not entered.
+    np.testing.assert_allclose(result.theta, start / 1.3, atol=1e-9)
+
+
+def test_starts_at_critical_points():
+    points = [(0.0, 0.0), (1.0, 0.0), (0.6, 0.8)]
+    result = solve(CIRCLE, points, tol=1e-28)
+    assert np.all(result.status == Status.CONVERGED)
+    assert result.n_iter.tolist() == [0, 0, 0]
+    assert result.n_gradient.tolist() == [1, 1, 1]
+    assert result.n_hvp.tolist() == [0, 0, 0]
+    assert result.inner_status.tolist() == [-1, -1, -1]
+    np.testing.assert_array_equal(result.theta, points)
+    assert np.all(np.isnan(result.residual_ratio))
+
+
+# Ends without a critical point
+
+
+@pytest.mark.parametrize("start", [(0.0, 0.0), (0.0, 3.0), (1.0, 1.0)])
+def test_gradient_flat(start):
+    # The gradient of x^3 + x + y^2 tends to (1, 0), which is in the kernel of H.
+    result = solve(SLOPE, start)
+    assert result.status[0] == Status.GRADIENT_FLAT
+    assert result.residual_ratio[0] == pytest.approx(1, abs=1e-6)
+    assert result.squared_grad_norm[0] == pytest.approx(1)
+    assert result.inner_status[0] == LinearStatus.INCONSISTENT
+    # A zero step is no step: the budget is not spent on it.
+    assert result.n_iter[0] <= 10
+
+
+def test_no_critical_point_is_never_convergence(rng):
+    result = solve(SLOPE, rng.uniform(-2, 2, size=(60, 2)), max_iter=100)
+    ends = {Status.GRADIENT_FLAT, Status.STALLED, Status.MAX_ITER}
+    assert set(result.status) <= ends
+    assert np.all(result.squared_grad_norm >= 1)
+    assert np.all(np.isfinite(result.theta))
+
+
+def test_stalled_below_rounding():
+    # No gradient of Himmelblau's function is this small at its saddles.
+    result = solve(HIMMELBLAU, (0.1, 2.9), tol=0.0)
+    assert result.status[0] == Status.STALLED
+    assert result.squared_grad_norm[0] < 1e-24
+    assert result.n_iter[0] < 30
+
+
+def test_stalled_without_backtracking():
+    result = solve(ROSENBROCK, (-1.2, 1.0), max_backtracks=0)
+    assert result.status[0] == Status.STALLED
+    assert result.squared_grad_norm[0] > 1
+
+
+def test_budget():
+    result = solve(ROSENBROCK, (-1.2, 1.0), max_iter=5, store_history=True)
+    assert result.status[0] == Status.MAX_ITER
+    assert result.n_iter[0] == 5
+    assert len(result.history["loss"][0]) == 6
+
+
+def test_no_iterations_at_all():
+    starts = [(1.0, 2.0), (0.0, 0.0)]
+    result = solve(BOWL, starts, max_iter=0, store_history=True)
+    assert result.status.tolist() == [Status.MAX_ITER, Status.CONVERGED]
+    assert result.n_iter.tolist() == [0, 0]
+    np.testing.assert_array_equal(result.theta, starts)
+    assert result.history["squared_grad_norm"] == [[5.0], [0.0]]
+
+
+@pytest.mark.parametrize("balance", [True, False])
+def test_non_finite_starts_diverge_and_disturb_nobody(balance, rng):
+    loss = autoencoder()
+    good = 0.3 * rng.standard_normal((4, loss.n_params_))
+    bad = good.copy()
+    bad[0, 3] = np.nan
+    bad[1, 0] = np.inf
+    bad[2, 1] = -np.inf
+    bad[3] *= 1e120  # finite, with an infinite gradient
+    order = [0, 4, 5, 1, 2, 6, 3, 7]
+    result = solve(loss, np.concatenate([bad, good])[order], balance=balance)
+    alone = solve(loss, good, balance=balance)
+    is_bad = np.array(order) < 4
+    assert np.all(result.status[is_bad] == Status.DIVERGED)
+    assert np.all(result.n_iter[is_bad] == 0)
+    kept = result.theta[is_bad][:3]
+    np.testing.assert_array_equal(kept, bad[:3])
+    np.testing.assert_array_equal(result.theta[~is_bad], alone.theta)
+    np.testing.assert_array_equal(result.status[~is_bad], alone.status)
+    for name in ("n_iter", "n_gradient", "n_hvp", "squared_grad_norm"):
+        np.testing.assert_array_equal(
+            getattr(result, name)[~is_bad], getattr(alone, name)
+        )
+
+
+def bounded_gradient(theta):
+    inside = np.sum(theta**2, axis=-1, keepdims=True) < 4
+    return np.where(
+        inside, np.stack([np.sin(theta[..., 0]), theta[..., 1]], -1), np.nan
+    )
+
+
+def bounded_hvp(theta, v):
+    return np.stack([np.cos(theta[..., 0]) * v[..., 0], v[..., 1]], -1)
+
+
+def test_non_finite_neighbourhood_is_avoided():
+    # Outside the disc of radius two the gradient is NaN; the Newton step from 1.5 goes
+    # there, shorter ones lead to the minimum at the origin.
+    loss = FunctionLoss(
+        lambda t: 1 - np.cos(t[..., 0]) + t[..., 1] ** 2 / 2,
+        bounded_gradient,
+        bounded_hvp,
+        n_params=2,
+    ).fit()
+    result = solve(loss, (1.5, 0.3))
+    assert result.status[0] == Status.CONVERGED
+    np.testing.assert_allclose(result.theta[0], 0, atol=1e-4)
+    assert result.n_gradient[0] > 2 * result.n_iter[0] + 1
+
+
+def test_last_finite_point_is_kept():
+    # With a NaN everywhere but at the start no step can be taken.
+    def gradient(theta):
+        here = np.all(theta == 1.0, axis=-1, keepdims=True)
+        return np.where(here, theta, np.nan)
+
+    loss = FunctionLoss(
+        lambda t: np.sum(t, axis=-1), gradient, lambda t, v: v, n_params=2
+    ).fit()
+    result = solve(loss, (1.0, 1.0))
+    assert result.status[0] == Status.STALLED
+    assert result.theta.tolist() == [[1.0, 1.0]]
+    assert result.squared_grad_norm[0] == 2
+
+
+def test_runaway_diverges():
+    # exp(-x) has its infimum at infinity; Newton steps of length one go there.
+    loss = FunctionLoss(
+        lambda t: np.log(1 + t[..., 0] ** 2),
+        lambda t: 2 * t / (1 + t**2),
+        lambda t, v: 2 * (1 - t**2) / (1 + t**2) ** 2 * v,
+        n_params=1,
+    ).fit()
+    result = solve(loss, [2.0], tol=0.0)
+    assert result.status[0] == Status.DIVERGED
+    assert np.isfinite(result.theta[0, 0])
+    assert result.theta[0, 0] > 1e7
+
+
+def test_every_status_can_be_reached():
+    flat, stalled = solve(SLOPE, (0.0, 0.0)), solve(HIMMELBLAU, (0.1, 2.9), tol=0.0)
+    lost, spent = solve(BOWL, (np.nan, 0.0)), solve(ROSENBROCK, (0, 0), max_iter=1)
+    found = solve(BOWL, (1.0, 0.0))
+    ends = [Status(r.status[0]) for r in (found, flat, stalled, spent, lost)]
+    assert ends == list(Status)
+
+
+# Progress
+
+
+@pytest.mark.parametrize("hidden, alpha", [((2,), 0.0), ((2,), 0.1), ((2, 2), 0.0)])
+def test_squared_gradient_norm_falls_monotonically(hidden, alpha, rng):
+    loss = autoencoder(hidden=hidden, alpha=alpha) if len(hidden) == 1 else None
+    loss = loss or autoencoder(hidden=hidden)
+    start = 0.5 * rng.standard_normal((10, loss.n_params_))
+    result = solve(loss, start, store_history=True, balance=False, max_iter=60)
+    for run in result.history["squared_grad_norm"]:
+        assert np.all(np.diff(run) < 0)
+
+
+def test_a_window_allows_increases_but_not_above_its_largest():
+    window = 4
+    params = {"balance": False, "store_history": True, "max_iter": 100}
+    result = solve(ROSENBROCK, (-1.2, 1.0), window=window, **params)
+    run = result.history["squared_grad_norm"][0]
+    assert np.any(np.diff(run) > 0)
+    for k in range(1, len(run)):
+        assert run[k] < max(run[max(0, k - window) : k])
+
+
+def test_quadratic_convergence_near_the_end(rng):
+    # The logarithm of the gradient norm doubles from step to step, at last.
+    loss = autoencoder()
+    start = 0.5 * rng.standard_normal((20, loss.n_params_))
+    result = solve(
+        loss, start, tol=1e-22, inner_tol=1e-10, store_history=True, max_iter=300
+    )
+    orders = []
+    for run in result.history["squared_grad_norm"]:
+        norms = np.sqrt(run)
+        small = norms[(norms < 1e-2) & (norms > 1e-14)]
+        logs = np.log(small)
+        orders += list(logs[1:] / logs[:-1])
+    assert np.mean(result.status == Status.CONVERGED) >= 0.9
+    assert len(orders) > 20
+    assert np.median(orders) == pytest.approx(2, abs=0.15)
+
+
+def test_inner_tolerance_is_the_residual_of_the_step(rng):
+    loss = autoencoder()
+    start = 0.5 * rng.standard_normal((20, loss.n_params_))
+    loose = solve(loss, start, inner_tol=0.5, max_iter=1)
+    tight = solve(loss, start, inner_tol=1e-8, max_iter=1)
+    assert np.all(loose.n_hvp < tight.n_hvp)
+    limited = solve(loss, start, inner_tol=1e-8, max_inner_iter=3, max_iter=1)
+    assert np.all(limited.n_hvp <= 5)
+
+
+def test_counts_are_what_the_loss_sees(rng):
+    for balance in (True, False):
+        loss = autoencoder()
+        counted = Counted().fit(loss.eigenvectors_ @ np.diag([2, 3**0.5, 2**0.5, 1]))
+        start = 0.5 * rng.standard_normal((6, counted.n_params_))
+        counted.reset()
+        # No tolerance: the end points need no extra gradient of a canonical point.
+        result = solve(counted, start, max_iter=8, tol=0.0, balance=balance)
+        extra = result.n_gradient.sum() - counted.n_gradient
+        assert extra == 0 if not balance else abs(extra) <= len(start)
+        assert counted.n_hvp <= result.n_hvp.sum()
+        assert counted.n_hvp >= result.n_hvp.sum() - result.n_iter.sum()
+
+
+def test_history_has_an_entry_per_iterate(rng):
+    loss = autoencoder()
+    start = 0.5 * rng.standard_normal((8, loss.n_params_))
+    result = solve(loss, start, store_history=True, max_iter=40)
+    for name in ("loss", "squared_grad_norm"):
+        runs = result.history[name]
+        assert [len(run) - 1 for run in runs] == result.n_iter.tolist()
+        np.testing.assert_array_equal([r[-1] for r in runs], getattr(result, name))
+    balanced = loss.canonicalize(start)
+    np.testing.assert_allclose(
+        [run[0] for run in result.history["loss"]], loss.value(balanced), rtol=1e-12
+    )
+    assert solve(loss, start, max_iter=2).history == {}
+
+
+def test_start_values_are_those_of_the_start_without_balancing(rng):
+    loss = autoencoder()
+    start = 0.5 * rng.standard_normal((8, loss.n_params_))
+    result = solve(loss, start, store_history=True, balance=False, max_iter=2)
+    first = [run[0] for run in result.history["squared_grad_norm"]]
+    expected = np.sum(loss.gradient(start) ** 2, axis=-1)
+    np.testing.assert_allclose(first, expected, rtol=1e-14)
+
+
+# Batches and backends
+
+
+@pytest.mark.parametrize("balance", [True, False])
+def test_rows_do_not_depend_on_the_batch(balance, rng):
+    loss = autoencoder(eigenvalues=(5.0, 4.0, 3.0, 2.0, 1.0), hidden=(3,))
+    start = 0.5 * rng.standard_normal((12, loss.n_params_))
+    params = {"balance": balance, "max_iter": 50, "store_history": True}
+    together = solve(loss, start, **params)
+    backwards = solve(loss, start[::-1], **params)
+    assert len(np.unique(together.n_iter)) > 3
+    for i in (0, 5, 11):
+        alone = solve(loss, start[i], **params)
+        for result, row in ((alone, 0), (backwards, 11 - i)):
+            np.testing.assert_array_equal(result.theta[row], together.theta[i])
+            for name in ("loss", "squared_grad_norm", "n_hvp", "n_gradient", "status"):
+                assert getattr(result, name)[row] == getattr(together, name)[i]
+            for name, runs in together.history.items():
+                assert result.history[name][row] == runs[i]
+
+
+@pytest.mark.parametrize("hidden", [(2,), (2, 2)], ids=str)
+def test_device_gives_the_results_of_numpy(hidden, rng):
+    host, device = (
+        autoencoder(hidden=hidden, backend=backend)
+        for backend in ("numpy", "array_api_strict")
+    )
+    start = 0.5 * rng.standard_normal((5, host.n_params_))
+    expected = solve(host, start, max_iter=15)
+    results = [solve(device, start, max_iter=15)]
+    there = to_device(start, "array_api_strict")
+    results.append(NewtonMR(max_iter=15).solve(device, there))
+    for result in results:
+        assert isinstance(result.theta, np.ndarray)
+        np.testing.assert_array_equal(result.status, expected.status)
+        np.testing.assert_allclose(result.loss, expected.loss, rtol=1e-7)
+        done = expected.status == Status.CONVERGED
+        np.testing.assert_allclose(
+            device.invariants(result.theta[done]).__array__()
+            if hidden is None
+            else host.invariants(result.theta[done]),
+            host.invariants(expected.theta[done]),
+            atol=1e-4,
+        )
+
+
+def test_float32_runs_in_float32(rng):
+    loss = autoencoder(dtype="float32")
+    start = 0.5 * rng.standard_normal((10, loss.n_params_))
+    result = solve(loss, start, tol=1e-8)
+    assert np.mean(result.status == Status.CONVERGED) >= 0.9
+    exact = autoencoder()
+    found = result.theta[result.status == Status.CONVERGED]
+    assert np.all(np.sum(exact.gradient(found) ** 2, axis=-1) < 1e-7)
+
+
+# Badly scaled valleys
+
+
+def test_scaled_valley_is_not_convergence():
+    # ground_truth.md, section 7: the raw gradient tends to zero along W2 = t b,
+    # W1 = b^T / t, the loss stays at 1.875, and there is no critical value near.
+    loss = autoencoder(hidden=(1,))
+    b = loss.eigenvectors_ @ np.full(4, 0.5)
+    scales = np.array([1e5, 1e6, 1e7, 1e8])
+    theta = np.concatenate(
+        [b / scales[:, None], np.repeat(b[None], 4, 0) * scales[:, None]], axis=1
+    )
+    assert np.all(np.sum(loss.gradient(theta) ** 2, axis=-1) <= 2e-10)
+    balanced = loss.gradient(loss.canonicalize(theta))
+    np.testing.assert_allclose(np.linalg.norm(balanced, axis=-1), 0.559, atol=1e-3)
+    stuck = solve(loss, theta, tol=1e-10, max_iter=0, balance=False)
+    assert np.all(stuck.status == Status.MAX_ITER)
+    for balance in (True, False):
+        result = solve(loss, theta, tol=1e-10, max_iter=100, balance=balance)
+        found = result.theta[result.status == Status.CONVERGED]
+        norms = np.sum(loss.gradient(loss.canonicalize(found)) ** 2, axis=-1)
+        assert np.all(norms <= 1e-10)
+        assert np.all(loss.analytical_spectrum().match(found).status == "identified")
+    assert len(found) or not balance
+
+
+def test_balancing_leaves_the_valley():
+    loss = autoencoder(hidden=(1,))
+    b = loss.eigenvectors_ @ np.array([0.8, 0.5, 0.3, 0.15])
+    theta = np.concatenate([b * 1e-3, b * 1e3])
+    result = solve(loss, theta, tol=1e-16)
+    assert result.status[0] == Status.CONVERGED
+    W1, W2 = loss.weights(result.theta[0])
+    assert np.linalg.norm(W1) == pytest.approx(np.linalg.norm(W2), rel=1e-6)
+
+
+# Parameters of the step
+
+
+@pytest.mark.parametrize("bound", [0.05, 0.3])
+def test_steps_respect_their_bound(bound, rng):
+    loss = autoencoder()
+    start = 0.5 * rng.standard_normal((10, loss.n_params_))
+    params = {"max_step": bound, "balance": False}
+    previous = start
+    for n_iter in range(1, 6):
+        result = solve(loss, start, max_iter=n_iter, **params)
+        moved = np.linalg.norm(result.theta - previous, axis=-1)
+        assert np.all(moved <= bound * (1 + 1e-12))
+        previous = result.theta
+    assert np.any(moved > 0.5 * bound)
+
+
+def test_a_large_bound_changes_nothing(rng):
+    loss = autoencoder()
+    start = 0.5 * rng.standard_normal((10, loss.n_params_))
+    free, bounded = (
+        solve(loss, start, max_iter=30, max_step=bound) for bound in (None, 1e12)
+    )
+    np.testing.assert_array_equal(free.theta, bounded.theta)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.7, 10.0])
+def test_regularised_step(gamma):
+    # One step from x of a quadratic with Hessian A: p = -(A + gamma I)^-1 g.
+    A = SADDLE.hessian(np.zeros(2))
+    start = np.array([3.0, 4.0])
+    g = SADDLE.gradient(start)
+    result = solve(
+        SADDLE, start, regularization=gamma, inner_tol=1e-12, max_iter=1, tol=0.0
+    )
+    expected = start - np.linalg.solve(A + gamma * np.eye(2), g)
+    before, after = (np.sum(SADDLE.gradient(t) ** 2) for t in (start, expected))
+    if after < before:
+        np.testing.assert_allclose(result.theta[0], expected, rtol=1e-10)
+    else:
+        assert result.squared_grad_norm[0] <= before
+
+
+def test_regularisation_still_finds_critical_points():
+    result = solve(HIMMELBLAU, [(3.1, 2.1), (0.1, 2.9)], regularization=1e-2)
+    assert np.all(result.status == Status.CONVERGED)
+    np.testing.assert_allclose(
+        result.theta, [(3.0, 2.0), (0.086678, 2.884255)], atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("step_size", [0.1, 0.5])
+def test_damped_steps_converge_linearly(step_size):
+    # On a quadratic a step of length gamma leaves the factor (1 - gamma)^2.
+    result = solve(
+        SADDLE,
+        (3, 4),
+        step_size=step_size,
+        inner_tol=1e-14,
+        store_history=True,
+        max_iter=20,
+    )
+    run = np.array(result.history["squared_grad_norm"][0])
+    np.testing.assert_allclose(run[1:] / run[:-1], (1 - step_size) ** 2, rtol=1e-6)
+
+
+# The contract
+
+
+def test_missing_methods_are_named_with_both_classes():
+    class Half:
+        n_params_ = 2
+
+        def value(self, theta):
+            return theta
+
+    with pytest.raises(ValueError, match="NewtonMR needs .* Half has no gradient, hvp"):
+        NewtonMR().solve(Half(), np.zeros((1, 2)))
+
+
+def test_a_solver_is_abstract():
+    with pytest.raises(TypeError, match="step"):
+        Solver()
+
+
+def test_parameters_are_kept():
+    solver = NewtonMR(tol=1e-3, max_iter=7, window=3, backtrack=0.2)
+    assert (solver.tol, solver.max_iter, solver.window) == (1e-3, 7, 3)
+    assert solver.line_search["backtrack"] == 0.2
