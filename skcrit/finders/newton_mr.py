@@ -50,7 +50,7 @@ class NewtonMRFinder(BaseFinder):
         depends neither on ``n_jobs`` nor on ``batch_size``.
     verbose : int, default=0
         Positive shows a progress bar (needs tqdm).
-    inner_tol : float, default=0.01
+    inner_tol : float, default=0.1
         Relative, on the residual norm ``|H p + g| / |g|`` of the linear system.
     max_inner_iter : int, default=50
         Largest number of Hessian-vector products per step.
@@ -181,7 +181,7 @@ class NewtonMRFinder(BaseFinder):
         store_history=False,
         random_state=None,
         verbose=0,
-        inner_tol=0.01,
+        inner_tol=0.1,
         max_inner_iter=50,
         max_step=None,
         regularization=0.0,

@@ -12,6 +12,19 @@ __all__ = ["LossIndexDisplay"]
 # Beyond this many points a vector graphic gets slow; they are drawn as an image in it.
 _MAX_VECTOR = 5000
 
+# Where points without index go, in units of the width of the axes.
+_EDGE = 0.985
+
+_RING = {
+    "s": 22,
+    "facecolors": "none",
+    "edgecolors": SUCCESS,
+    "linewidths": 1.1,
+    "zorder": 2,
+}
+_CROSS = {"s": 28, "marker": "x", "color": FAILURE, "linewidths": 1.4, "zorder": 3}
+_TICK = {"s": 60, "marker": "_", "color": FAILURE, "linewidths": 1.2, "zorder": 3}
+
 
 class LossIndexDisplay:
     """Loss against index of numerical critical points, over the analytical ones.
@@ -22,7 +35,7 @@ class LossIndexDisplay:
     Parameters
     ----------
     loss, index_fraction : ndarray of shape (n_points,)
-        Loss and index of each converged start whose index is known.
+        Loss and index of each converged start; NaN where the index is not known.
     n_starts : int
         Number of starts, converged or not.
     hit : ndarray of bool of shape (n_points,), default=None
@@ -41,7 +54,7 @@ class LossIndexDisplay:
     figure_ : matplotlib.figure.Figure
         Their figure.
     points_ : list of matplotlib.collections.PathCollection
-        Numerical points: hits and misses, or all of them without a truth.
+        Numerical points: hits, misses and those without index, where there are any.
     analytical_points_ : matplotlib.collections.PathCollection or None
         Analytical points.
 
@@ -122,10 +135,11 @@ class LossIndexDisplay:
         """
         check_is_fitted(finder, ("loss_", "results_"))
         index = np.asarray(finder.results_["morse_index"])
-        known = np.asarray(finder.converged_) & (index >= 0)
+        converged = np.asarray(finder.converged_)
+        fraction = np.where(index >= 0, index / finder.n_params_, np.nan)
         display = cls(
-            np.asarray(finder.results_["loss"])[known],
-            index[known] / finder.n_params_,
+            np.asarray(finder.results_["loss"])[converged],
+            fraction[converged],
             len(index),
         )
         try:
@@ -137,7 +151,7 @@ class LossIndexDisplay:
             sets = spectrum.all_sets(max_sets)
         else:
             sets = spectrum.sample_sets(max_sets, random_state)
-        display.hit = judgement.hit[known]
+        display.hit = judgement.hit[converged]
         display.analytical_loss = spectrum.losses(sets)
         display.analytical_index_fraction = spectrum.index_fractions(sets)
         display.n_sets = spectrum.n_sets
@@ -145,6 +159,8 @@ class LossIndexDisplay:
 
     def plot(self, ax=None, *, point_kw=None, analytical_kw=None):
         """Draw loss (vertical) against index.
+
+        Where the index of a point is not known, a tick at the right edge marks its loss.
 
         Parameters
         ----------
@@ -170,16 +186,17 @@ class LossIndexDisplay:
         self.points_ = self._draw_numerical(ax, point_kw or {})
         ax.set_xlabel("Index / number of parameters")
         ax.set_ylabel("Loss")
-        # Loss grows with index: the upper left corner is the empty one.
-        ax.legend(loc="upper left", **LEGEND)
+        # Points of high index and low loss there are none.
+        ax.legend(loc="lower right", **LEGEND)
         return self
 
     def _draw_analytical(self, ax, options):
         """Draw the analytical points, underneath."""
         n_drawn = len(self.analytical_loss)
-        label = f"analytical: {self.n_sets} sets"
+        label = f"analytical: {n_drawn:,} sets"
         if n_drawn < self.n_sets:
-            label = f"analytical: {n_drawn} random\nof {self.n_sets:.3g} sets"
+            total = f"{self.n_sets:,}" if self.n_sets < 10**9 else f"{self.n_sets:.1e}"
+            label = f"analytical: {n_drawn:,} random\nof {total} sets"
         style = {"s": 6, "color": GREY, "linewidths": 0, "zorder": 1, "label": label}
         style["rasterized"] = n_drawn > _MAX_VECTOR
         return ax.scatter(
@@ -187,21 +204,23 @@ class LossIndexDisplay:
         )
 
     def _draw_numerical(self, ax, options):
-        """Draw the numerical points: hits as rings, misses as crosses."""
-        hits = np.ones(len(self.loss), dtype=bool) if self.hit is None else self.hit
-        total = f" of {self.n_starts} starts"
+        """Draw hits as rings, misses as crosses, and what has no index at the edge."""
+        known = np.isfinite(self.index_fraction)
+        hits = known if self.hit is None else known & self.hit
         name = "converged" if self.hit is None else "hits"
-        ring = {"s": 22, "facecolors": "none", "edgecolors": SUCCESS, "linewidths": 1.1}
-        cross = {"s": 28, "marker": "x", "color": FAILURE, "linewidths": 1.4}
-        groups = [(hits, f"{name}: {np.sum(hits)}{total}", {**ring, "zorder": 2})]
-        if not np.all(hits):
-            n_missed = np.sum(~hits)
-            groups.append((~hits, f"missed: {n_missed}", {**cross, "zorder": 3}))
-        return [
-            ax.scatter(
-                self.index_fraction[rows],
-                self.loss[rows],
-                **{**style, "label": label, **options},
-            )
-            for rows, label, style in groups
-        ]
+        label = f"{name}: {np.sum(hits)} of {self.n_starts} starts"
+        points = [self._scatter(ax, hits, label, {**_RING, **options})]
+        misses = known & ~hits
+        if np.any(misses):
+            label = f"missed: {np.sum(misses)}"
+            points.append(self._scatter(ax, misses, label, {**_CROSS, **options}))
+        if not np.all(known):
+            label = f"index not resolved: {np.sum(~known)}"
+            edge = {**_TICK, "transform": ax.get_yaxis_transform(), **options}
+            points.append(self._scatter(ax, ~known, label, edge))
+        return points
+
+    def _scatter(self, ax, rows, label, style):
+        """Draw some of the numerical points."""
+        x = np.where(np.isfinite(self.index_fraction), self.index_fraction, _EDGE)
+        return ax.scatter(x[rows], self.loss[rows], label=label, **style)

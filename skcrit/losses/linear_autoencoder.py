@@ -415,7 +415,8 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
             depth two and no penalty also the spectral norm at the origin.
         """
         size = len(self._shapes) * self.eigenvalues_[0] / self.n_features_in_
-        return np.full(len(theta), size + 2 * self._decay)
+        n_points = self._as_points(theta).shape[0]
+        return np.full(n_points, size + 2 * self._decay)
 
     def analytical_spectrum(self):
         """Return all critical points in closed form.

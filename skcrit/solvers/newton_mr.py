@@ -23,7 +23,7 @@ class NewtonMR(Solver):
     ----------
     tol, max_iter, store_history
         As in :class:`~skcrit.solvers.Solver`.
-    inner_tol : float, default=0.01
+    inner_tol : float, default=0.1
         Relative, on the residual norm ``|H p + g| / |g|`` of the linear system.
     max_inner_iter : int, default=50
         Largest number of Hessian-vector products per step.
@@ -42,8 +42,8 @@ class NewtonMR(Solver):
 
     Notes
     -----
-    An iteration costs at most ``max_inner_iter + 2`` products and one gradient per
-    length tried, one more with ``balance``.
+    An iteration costs at most ``max_inner_iter + 2`` products, one gradient per length
+    tried and one at the new point.
 
     ``balance`` is not part of the published method. A linear network's loss does not
     change when one layer is scaled up and the next one down, but its gradient does:
@@ -62,7 +62,7 @@ class NewtonMR(Solver):
         tol=1e-10,
         max_iter=500,
         store_history=False,
-        inner_tol=0.01,
+        inner_tol=0.1,
         max_inner_iter=50,
         max_step=None,
         regularization=0.0,
@@ -131,7 +131,7 @@ class NewtonMR(Solver):
             residual_ratio=_residual_ratio(system, np.sqrt(squared)),
             inner_status=to_host(system.status),
             n_hvp=state.n_hvp + to_host(system.n_matvec),
-            n_gradient=state.n_gradient + search.n_gradient + self.balance,
+            n_gradient=state.n_gradient + search.n_gradient + 1,
         )
 
     def _bounded(self, p):

@@ -7,7 +7,6 @@ from skcrit._backend import to_device
 from skcrit.datasets import make_gaussian_spectrum
 from skcrit.linalg import LinearStatus
 from skcrit.losses import FunctionLoss, LinearAutoencoderLoss
-from skcrit.losses.base import LocalModel
 from skcrit.solvers import NewtonMR, Solver, Status
 
 from ._potentials import (
@@ -35,32 +34,24 @@ def index(loss, theta):
     return int(np.sum(np.linalg.eigvalsh(loss.hessian(theta)) < 0))
 
 
-class Counted(LinearAutoencoderLoss):
-    """Count the rows that are evaluated."""
+class Counter:
+    """Make a loss of the functions of another one that counts the rows it is asked."""
 
-    def reset(self):
+    def __init__(self, loss):
+        self.inner = loss
         self.n_gradient = self.n_hvp = 0
-        return self
+        self.loss = FunctionLoss(
+            loss.value, self.gradient, self.hvp, n_params=loss.n_params_
+        ).fit()
 
-    def at(self, theta):
-        outer = self
+    def gradient(self, theta):
+        self.n_gradient += len(theta)
+        return self.inner.gradient(theta)
 
-        class Model(LocalModel):
-            @property
-            def gradient(self):
-                if "_gradient" not in vars(self):
-                    outer.n_gradient += self.theta.shape[0]
-                    self._gradient = self._plain.gradient
-                return self._gradient
-
-            def hvp(self, v):
-                # Rows of finished systems are zero: the solver does not need them.
-                outer.n_hvp += int(np.sum(np.any(v != 0, axis=-1)))
-                return self._plain.hvp(v)
-
-        model = Model(self, theta)
-        model._plain = super().at(theta)
-        return model
+    def hvp(self, theta, v):
+        # The rows of finished linear systems are zero: nobody asked for them.
+        self.n_hvp += int(np.sum(np.any(v != 0, axis=-1)))
+        return self.inner.hvp(theta, v)
 
 
 # Known critical points
@@ -159,11 +150,12 @@ def test_no_critical_point_is_never_convergence(rng):
 
 
 def test_stalled_below_rounding():
-    # No gradient of Himmelblau's function is this small at its saddles.
-    result = solve(HIMMELBLAU, (0.1, 2.9), tol=0.0)
-    assert result.status[0] == Status.STALLED
-    assert result.squared_grad_norm[0] < 1e-24
-    assert result.n_iter[0] < 30
+    starts = np.array([point for point, _ in HIMMELBLAU_POINTS]) + 0.1
+    result = solve(HIMMELBLAU, starts, tol=0.0)
+    # At some points rounding allows the exact zero.
+    assert set(result.status) == {Status.STALLED, Status.CONVERGED}
+    assert np.all(result.squared_grad_norm < 1e-24)
+    assert np.all(result.n_iter < 30)
 
 
 def test_stalled_without_backtracking():
@@ -269,7 +261,7 @@ def test_runaway_diverges():
 
 
 def test_every_status_can_be_reached():
-    flat, stalled = solve(SLOPE, (0.0, 0.0)), solve(HIMMELBLAU, (0.1, 2.9), tol=0.0)
+    flat, stalled = solve(SLOPE, (0, 0)), solve(ROSENBROCK, (-1.2, 1), max_backtracks=0)
     lost, spent = solve(BOWL, (np.nan, 0.0)), solve(ROSENBROCK, (0, 0), max_iter=1)
     found = solve(BOWL, (1.0, 0.0))
     ends = [Status(r.status[0]) for r in (found, flat, stalled, spent, lost)]
@@ -281,8 +273,7 @@ def test_every_status_can_be_reached():
 
 @pytest.mark.parametrize("hidden, alpha", [((2,), 0.0), ((2,), 0.1), ((2, 2), 0.0)])
 def test_squared_gradient_norm_falls_monotonically(hidden, alpha, rng):
-    loss = autoencoder(hidden=hidden, alpha=alpha) if len(hidden) == 1 else None
-    loss = loss or autoencoder(hidden=hidden)
+    loss = autoencoder(hidden=hidden, alpha=alpha)
     start = 0.5 * rng.standard_normal((10, loss.n_params_))
     result = solve(loss, start, store_history=True, balance=False, max_iter=60)
     for run in result.history["squared_grad_norm"]:
@@ -327,18 +318,25 @@ def test_inner_tolerance_is_the_residual_of_the_step(rng):
     assert np.all(limited.n_hvp <= 5)
 
 
-def test_counts_are_what_the_loss_sees(rng):
-    for balance in (True, False):
-        loss = autoencoder()
-        counted = Counted().fit(loss.eigenvectors_ @ np.diag([2, 3**0.5, 2**0.5, 1]))
-        start = 0.5 * rng.standard_normal((6, counted.n_params_))
-        counted.reset()
-        # No tolerance: the end points need no extra gradient of a canonical point.
-        result = solve(counted, start, max_iter=8, tol=0.0, balance=balance)
-        extra = result.n_gradient.sum() - counted.n_gradient
-        assert extra == 0 if not balance else abs(extra) <= len(start)
-        assert counted.n_hvp <= result.n_hvp.sum()
-        assert counted.n_hvp >= result.n_hvp.sum() - result.n_iter.sum()
+@pytest.mark.parametrize("balance", [True, False])
+def test_counts_are_what_the_loss_sees(balance, rng):
+    counter = Counter(autoencoder())
+    start = 0.5 * rng.standard_normal(counter.loss.n_params_)
+    result = solve(counter.loss, start, max_iter=12, balance=balance)
+    assert result.n_iter[0] > 3
+    assert result.n_gradient[0] == counter.n_gradient
+    assert result.n_hvp[0] == counter.n_hvp
+
+
+def test_counts_of_a_batch(rng):
+    counter = Counter(autoencoder())
+    start = 0.5 * rng.standard_normal((6, counter.loss.n_params_))
+    result = solve(counter.loss, start, max_iter=40)
+    assert result.n_hvp.sum() == counter.n_hvp
+    # When starts end, the gradients of the others are formed again.
+    n_ends = len(np.unique(result.n_iter))
+    again = counter.n_gradient - result.n_gradient.sum()
+    assert 0 <= again <= n_ends * len(start)
 
 
 def test_history_has_an_entry_per_iterate(rng):
@@ -402,13 +400,9 @@ def test_device_gives_the_results_of_numpy(hidden, rng):
         np.testing.assert_array_equal(result.status, expected.status)
         np.testing.assert_allclose(result.loss, expected.loss, rtol=1e-7)
         done = expected.status == Status.CONVERGED
-        np.testing.assert_allclose(
-            device.invariants(result.theta[done]).__array__()
-            if hidden is None
-            else host.invariants(result.theta[done]),
-            host.invariants(expected.theta[done]),
-            atol=1e-4,
-        )
+        found, wanted = (host.invariants(r.theta[done]) for r in (result, expected))
+        assert len(found) > 0
+        np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 
 def test_float32_runs_in_float32(rng):
@@ -444,7 +438,7 @@ def test_scaled_valley_is_not_convergence():
         norms = np.sum(loss.gradient(loss.canonicalize(found)) ** 2, axis=-1)
         assert np.all(norms <= 1e-10)
         assert np.all(loss.analytical_spectrum().match(found).status == "identified")
-    assert len(found) or not balance
+        assert len(found) == 4 or not balance
 
 
 def test_balancing_leaves_the_valley():
