@@ -45,30 +45,34 @@ for size, spectrum in spectra.items():
 #
 # ``resolution`` is the largest gradient norm, at the balanced point, at which critical
 # sets can be told apart. ``tol`` bounds the squared gradient norm, so it should not
-# exceed the square of the resolution. The usual tolerance of 1e-10 is far too loose.
+# exceed the square of the resolution. The usual 1e-10 is too large by seven decades.
 
-usual_tol = 1e-10
-strict_tol = {size: spectrum.resolution**2 for size, spectrum in spectra.items()}
-for size, tol in strict_tol.items():
-    assert tol < 1e-7 * usual_tol
-    print(f"{size} hidden units: tol <= {tol:.1e}")
+loose_tol, strict_tol = 1e-10, 1e-18
+for spectrum in spectra.values():
+    print(f"tol should be at most {spectrum.resolution**2:.1e}")
+    assert strict_tol <= spectrum.resolution**2 < 1e-7 * loose_tol
 
 
 # %%
-# Two fits
-# --------
+# Two fits each
+# -------------
 #
-# The weak eigenvalues make the linear systems of Newton's method badly conditioned as
-# well. To reach the strict tolerance they must be solved more accurately than by
-# default, with as many products as there are parameters.
+# The weak eigenvalues also make the linear systems of Newton's method badly
+# conditioned. For the strict tolerance they must be solved more accurately than by
+# default, with as many products as there are parameters. The larger network starts
+# later on its descents: from high up, few searches would get there in seconds.
+
+starts = {
+    3: TrajectoryStarts(by="height", n_steps=1000),
+    5: TrajectoryStarts(by="iteration", n_trajectories=16, n_steps=2000),
+}
 
 
-def search(loss, tol, **options):
-    """Search from 16 points of 16 gradient descents."""
-    starts = TrajectoryStarts(by="iteration", n_trajectories=16, n_steps=2000)
+def search(size, tol, **options):
+    """Search 16 critical points."""
     finder = NewtonMRFinder(
         n_starts=16,
-        init=starts,
+        init=starts[size],
         tol=tol,
         store_history=True,
         n_jobs=2,
@@ -77,57 +81,64 @@ def search(loss, tol, **options):
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotConvergedWarning)  # the report counts them
-        return finder.fit(loss)
+        return finder.fit(losses[size])
 
 
-usual, strict = {}, {}
-for size, loss in losses.items():
-    usual[size] = search(loss, usual_tol, max_iter=100)
+loose, strict = {}, {}
+for size, max_iter in ((3, 35), (5, 20)):
+    loose[size] = search(size, loose_tol, max_iter=100)
     strict[size] = search(
-        loss,
-        strict_tol[size],
+        size,
+        strict_tol,
+        max_iter=max_iter,
         inner_tol=1e-6,
-        max_inner_iter=loss.n_params_,
-        max_iter=40,
+        max_inner_iter=losses[size].n_params_,
     )
 
 # %%
-# At the usual tolerance most searches converge, and none of their points can be
-# identified: "converged" says that the gradient is small, not that this is a certain
-# critical point.
+# Loose tolerance
+# ---------------
+#
+# Searches converge, but none of their points can be identified: "converged" says that
+# the gradient is small, not that this is one certain critical point. Nor are the signs
+# of the small Hessian eigenvalues settled, so that no Morse index is reported.
 
-for size, finder in usual.items():
+for size, finder in loose.items():
     report = recovery_report(finder, output_dict=True)
-    assert report["n_converged"] >= 8
+    assert report["n_converged"] >= 4
     assert not report["resolved"]
     assert report["n_identified"] == 0
-print(recovery_report(usual[3]))
+    assert (finder.morse_indices_ == -1).all()
+print(recovery_report(loose[3]))
 
 # %%
-# At the strict tolerance fewer searches get to the end of their budget converged, but
-# every one that does is at a known critical point, with its loss and its Morse index.
+# Strict tolerance
+# ----------------
+#
+# Fewer searches converge within the budget, but every one that does is at an analytical
+# critical point, with its loss, and every Morse index that is reported is right.
 
 for size, finder in strict.items():
     report = recovery_report(finder, output_dict=True)
     assert report["resolved"]
     assert report["n_converged"] >= 3
-    assert report["precision"] == 1.0
+    assert report["n_identified"] == report["n_converged"]
+    assert report["loss_error"] < 1e-9
+    assert report["index_error"] == 0
     print(recovery_report(finder))
 
 # %%
 # The figure
 # ----------
 #
-# Grey are analytical critical points, of which there are too many to draw all. Where
-# sets cannot be told apart, eigenvalues that are not surely negative do not count, and
-# the points of the loose fit lie left of the truth.
+# Grey are analytical critical points, of which there are too many to draw all; ticks at
+# the right edge are the losses of points whose index is not resolved.
 
 figure, axes = plt.subplots(2, 3, figsize=(10, 6), layout="constrained")
 for row, size in zip(axes, losses, strict=True):
     ConvergenceDisplay.from_estimator(strict[size], ax=row[0])
-    LossIndexDisplay.from_estimator(usual[size], ax=row[1], random_state=0)
-    LossIndexDisplay.from_estimator(strict[size], ax=row[2], random_state=0)
+    for ax, finder in ((row[1], loose[size]), (row[2], strict[size])):
+        LossIndexDisplay.from_estimator(finder, ax=ax, random_state=0)
+        ax.set_title(f"{size} hidden units, tol = {finder.tol:.0e}", fontsize="medium")
     row[0].set_title(f"{size} hidden units", fontsize="medium")
-    row[1].set_title(f"tol = {usual_tol:.0e}", fontsize="medium")
-    row[2].set_title(f"tol = {strict_tol[size]:.0e}", fontsize="medium")
 plt.show()

@@ -41,6 +41,7 @@ def draw_figure(fits):
         ConvergenceDisplay.from_estimator(fit.finder, ax=top)
         LossIndexDisplay.from_estimator(fit.finder, ax=bottom)
         top.set_title(fit.variant, fontsize="medium")
+    figure.get_layout_engine().set(wspace=0.06, hspace=0.06)
     longest = max(top.get_xlim()[1] for top in axes[0])
     for row, letter in zip(axes, "ab", strict=True):
         row[0].set_title(letter, loc="left", fontweight="bold")

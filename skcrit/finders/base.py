@@ -1,5 +1,6 @@
 """The estimator around a solver: parameters, validation, starts, fitted attributes."""
 
+import os
 import warnings
 from abc import ABC, abstractmethod
 from numbers import Integral, Real
@@ -22,7 +23,12 @@ from skcrit.linalg import LinearStatus
 from skcrit.losses import LinearAutoencoderLoss
 from skcrit.solvers import Status
 from skcrit.starts import GaussianStarts, TrajectoryStarts
-from skcrit.utils._validation import Interval, check_params, validate_data
+from skcrit.utils._validation import (
+    HasMethods,
+    Interval,
+    check_params,
+    validate_data,
+)
 
 __all__ = ["BaseFinder"]
 
@@ -85,7 +91,7 @@ class BaseFinder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         "max_iter": [Interval(Integral, 0, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "n_jobs": [Integral, None],
-        "memory": "no_validation",
+        "memory": [str, os.PathLike, HasMethods("cache"), None],
         "store_history": ["boolean"],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -156,6 +162,8 @@ class BaseFinder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
             If some starts did not reach ``tol``.
         """
         check_params(self)
+        for name in ("history_", "n_features_in_", "feature_names_in_"):
+            vars(self).pop(name, None)  # of an earlier fit
         self.loss_ = self._fit_loss(X)
         self.n_params_ = self.loss_.n_params_
         solver = self._make_solver()
@@ -176,7 +184,6 @@ class BaseFinder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         self._warn_of_failures(result.status)
         return self
 
-    @available_if(_can_transform)
     def transform(self, X):
         """Compute the reconstruction error of each sample under each critical point.
 
@@ -276,7 +283,20 @@ class BaseFinder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
             starts = init.sample(self.loss_, self.n_starts, rng)
         else:
             starts = init
-        starts = check_array(starts, dtype=np.float64, input_name="init", copy=True)
+        try:
+            starts = check_array(
+                starts,
+                dtype=np.float64,
+                ensure_2d=False,
+                allow_nd=True,
+                copy=True,
+                input_name="init",
+            )
+        except TypeError as error:
+            raise ValueError(
+                f"init must be a name, an array of shape {shape} or a sampler, got "
+                f"{self.init!r}."
+            ) from error
         if starts.shape != shape:
             raise ValueError(
                 f"init must have shape (n_starts, n_params) = {shape}, "
@@ -342,6 +362,10 @@ class BaseFinder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
                 NotConvergedWarning,
                 stacklevel=3,
             )
+
+
+# Here and not in the class, where set_output would wrap the method and the condition.
+BaseFinder.transform = available_if(_can_transform)(BaseFinder.transform)
 
 
 def _names(codes, values):

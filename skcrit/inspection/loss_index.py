@@ -187,7 +187,8 @@ class LossIndexDisplay:
         ax.set_xlabel("Index / number of parameters")
         ax.set_ylabel("Loss")
         # Points of high index and low loss there are none.
-        ax.legend(loc="lower right", **LEGEND)
+        unknown = not np.all(np.isfinite(self.index_fraction))
+        ax.legend(loc="lower right", borderaxespad=2.0 if unknown else 0.5, **LEGEND)
         return self
 
     def _draw_analytical(self, ax, options):
@@ -218,6 +219,10 @@ class LossIndexDisplay:
             label = f"index not resolved: {np.sum(~known)}"
             edge = {**_TICK, "transform": ax.get_yaxis_transform(), **options}
             points.append(self._scatter(ax, ~known, label, edge))
+            # What is placed by the axes does not stretch them by itself.
+            losses = np.column_stack([self.loss[~known]] * 2)
+            ax.update_datalim(losses, updatex=False)
+            ax.autoscale_view()
         return points
 
     def _scatter(self, ax, rows, label, style):

@@ -269,11 +269,12 @@ class _Log:
 
     def record(self, state, value, squared, codes):
         """Note the current iterates, and everything about those that end here."""
-        for name, column in (("loss", value), ("squared_grad_norm", squared)):
-            for row, entry in zip(state.rows, column, strict=True):
-                # A start that found no step stands where it stood: one entry is enough.
-                if self.result.history and not state.stuck[state.rows == row].any():
-                    self.result.history[name][row].append(float(entry))
+        # A start that found no step stands where it stood: it has no new iterate.
+        new = ~state.stuck
+        columns = {"loss": value, "squared_grad_norm": squared}
+        for name, runs in self.result.history.items():
+            for row, entry in zip(state.rows[new], columns[name][new], strict=True):
+                runs[row].append(float(entry))
         done = codes != RUNNING
         if not done.any():
             return

@@ -9,9 +9,11 @@ from skcrit import _backend
 def _cupy_works():
     try:
         import cupy
-
+    except ImportError:
+        return False
+    try:
         return cupy.cuda.runtime.getDeviceCount() > 0
-    except Exception:
+    except cupy.cuda.runtime.CUDARuntimeError:
         return False
 
 

@@ -181,6 +181,17 @@ def test_published_errors_and_balanced_gradient():
     close(np.linalg.norm(loss.gradient(balanced)), 3.156792975745)
 
 
+@pytest.mark.parametrize("q, inertia", [(0, (0, 16)), (1, (3, 10)), (2, (6, 4))])
+def test_published_inertia_where_the_middle_layer_passes_units_on(q, inertia):
+    # All three points have the end-to-end matrix 0; only the middle layer differs.
+    X = np.array([[2, 1.5, 1], [2, -1.5, -1], [-2, 1.5, -1], [-2, -1.5, 1]])
+    loss = LinearAutoencoderLoss((2, 2)).fit(X)
+    middle = np.diag((np.arange(2) < q).astype(float))
+    theta = loss.pack([np.zeros((2, 3)), middle, np.zeros((3, 2))])
+    eigenvalues = np.linalg.eigvalsh(loss.hessian(theta))
+    assert (np.sum(eigenvalues < -1e-12), np.sum(abs(eigenvalues) < 1e-12)) == inertia
+
+
 def test_published_numbers_of_two_hidden_layers():
     loss = LinearAutoencoderLoss((2, 2)).fit(DATA)
     theta, v = np.arange(1, 17) / 10, np.array([1.0, -1.0] * 8)

@@ -23,26 +23,25 @@ def derivative(terms, axis):
     return result
 
 
-def polynomial_gradient(terms, theta):
-    parts = [polynomial_value(derivative(terms, k), theta) for k in range(2)]
-    return np.stack([part + 0.0 * theta[..., 0] for part in parts], axis=-1)
+def polynomial_gradient(slopes, theta):
+    parts = [polynomial_value(slope, theta) + 0.0 * theta[..., 0] for slope in slopes]
+    return np.stack(parts, axis=-1)
 
 
-def polynomial_hvp(terms, theta, v):
-    rows = []
-    for k in range(2):
-        slope = polynomial_gradient(derivative(terms, k), theta)
-        rows.append(np.sum(slope * v, axis=-1))
-    return np.stack(rows, axis=-1)
+def polynomial_hvp(curvatures, theta, v):
+    rows = [polynomial_gradient(row, theta) for row in curvatures]
+    return np.stack([np.sum(row * v, axis=-1) for row in rows], axis=-1)
 
 
 def polynomial(**terms):
     """Make a loss of terms such as x2y1=3.0, with exact derivatives."""
     terms = {(int(name[1]), int(name[3])): c for name, c in terms.items()}
+    slopes = [derivative(terms, axis) for axis in range(2)]
+    curvatures = [[derivative(slope, axis) for axis in range(2)] for slope in slopes]
     return FunctionLoss(
         partial(polynomial_value, terms),
-        partial(polynomial_gradient, terms),
-        partial(polynomial_hvp, terms),
+        partial(polynomial_gradient, slopes),
+        partial(polynomial_hvp, curvatures),
         n_params=2,
     ).fit()
 

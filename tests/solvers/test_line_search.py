@@ -8,7 +8,7 @@ from skcrit.datasets import make_gaussian_spectrum
 from skcrit.losses import FunctionLoss, LinearAutoencoderLoss
 from skcrit.solvers.line_search import armijo, push_reference
 
-from ._potentials import HIMMELBLAU, polynomial_hvp
+from ._potentials import HIMMELBLAU
 
 
 def squared(loss, theta):
@@ -144,7 +144,7 @@ def test_only_pending_rows_are_evaluated(search):
             sizes.append(len(theta))
             return HIMMELBLAU.gradient(theta)
 
-    loss = Counting(HIMMELBLAU.value, HIMMELBLAU.gradient, polynomial_hvp, 2).fit()
+    loss = Counting(HIMMELBLAU.value, HIMMELBLAU.gradient, HIMMELBLAU.hvp, 2).fit()
     search["loss"] = loss
     result = armijo(**search)
     assert sum(sizes) == np.sum(result.n_gradient)
