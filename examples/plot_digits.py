@@ -2,10 +2,10 @@
 Handwritten digits: how far to believe a critical point
 =======================================================
 
-The covariance of real data has tiny eigenvalues. Critical points of an autoencoder that
-differ in a weak direction only lie close to each other, compared with the gradients
-between them, and a search that stops too early has not decided which of them it is at.
-The analytical spectrum says beforehand how strict the tolerance must be.
+The covariance of real data has tiny eigenvalues. Between critical points of an
+autoencoder that differ in a weak direction only, the gradient stays tiny too, and a
+search that stops too early has not decided which of them it approaches. The analytical
+spectrum says beforehand how strict the tolerance must be.
 """
 
 # %%
@@ -33,7 +33,7 @@ from skcrit.metrics import recovery_report
 X = load_digits().data / 16
 losses = {size: LinearAutoencoderLoss((size,)).fit(X) for size in (3, 5)}
 spectra = {size: loss.analytical_spectrum() for size, loss in losses.items()}
-for size, spectrum in spectra.items():
+for spectrum in spectra.values():
     assert spectrum.rank == 61
     largest, smallest = spectrum.eigenvalues[0], spectrum.smallest_positive
     assert largest > 1e5 * smallest
@@ -103,7 +103,7 @@ for size, max_iter in ((3, 35), (5, 20)):
 # the gradient is small, not that this is one certain critical point. Nor are the signs
 # of the small Hessian eigenvalues settled, so that no Morse index is reported.
 
-for size, finder in loose.items():
+for finder in loose.values():
     report = recovery_report(finder, output_dict=True)
     assert report["n_converged"] >= 4
     assert not report["resolved"]
@@ -118,7 +118,7 @@ print(recovery_report(loose[3]))
 # Fewer searches converge within the budget, but every one that does is at an analytical
 # critical point, with its loss, and every Morse index that is reported is right.
 
-for size, finder in strict.items():
+for finder in strict.values():
     report = recovery_report(finder, output_dict=True)
     assert report["resolved"]
     assert report["n_converged"] >= 3

@@ -21,8 +21,8 @@ SUCCESS = 1e-10
 TOL = 1e-20
 
 VARIANTS = {
-    "Newton-MR, balanced (default)": {},
-    "Newton-MR, as published": {"balance": False},
+    "Newton-MR, default": {},
+    "Newton-MR, monotone, unbalanced": {"balance": False, "window": 1},
 }
 
 
@@ -40,7 +40,7 @@ class Scale:
 
 SCALES = {
     "full": Scale(5, 10_000, 5, 75, 10_000, 500),
-    "small": Scale(2, 1000, 5, 10, 1000, 100),
+    "small": Scale(2, 1000, 5, 10, 300, 60),
 }
 
 

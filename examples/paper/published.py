@@ -27,7 +27,7 @@ NEWTON_MR_RERUN = {
     "origin": "about 1/5",
 }
 REMARKS = (
-    "(a) Quartiles of the iterations that successful runs took until they ended, at most "
-    "500; not until 1e-10.",
+    "(a) Quartiles of the iterations that successful runs took until they ended, at "
+    "most 500; not until 1e-10.",
     "(b) Their estimate counts the bin of the origin twice; ours counts it once.",
 )

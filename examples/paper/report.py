@@ -55,11 +55,13 @@ def write_report(path, fits, command, figure):
     lines = [
         "# Newton-MR on a linear autoencoder, authors and skcrit",
         "",
-        f"The first experiment of {SOURCE}: a linear autoencoder 16-4-16 on Gaussian data "
-        "of covariance diag(1, ..., 16), searched from points drawn uniformly over the "
-        f"loss along gradient descents ({finder.n_starts} starts on "
+        f"The first experiment of {SOURCE}: a linear autoencoder 16-4-16 on Gaussian "
+        "data of covariance diag(1, ..., 16), searched from points drawn uniformly "
+        f"over the loss along gradient descents ({finder.n_starts} starts on "
         f"{finder.init.n_trajectories} descents per draw of data). Brackets are 95 % "
-        "Wilson intervals.",
+        "Wilson intervals. A search is reported as converged when the squared gradient "
+        f"norm is at most {TOL:g} both at its point and at the balanced point of the "
+        "same end-to-end matrix.",
         "",
         f"Made by `{command}` on {_machine()}, {_versions()}.",
         "",
@@ -88,13 +90,24 @@ def _comparison(fits):
     stored = {"runs": str(runs), "success": share(successes, runs), **NEWTON_MR_STORED}
     columns = [stored, NEWTON_MR_RERUN]
     for name in VARIANTS:
-        columns.append(summarize(pool(fits, name), _seconds(fits, name)))
+        columns.append(_pooled(fits, name))
     head = ["", "authors, stored notebooks", "authors' code, re-run", *VARIANTS]
     body = [
         [title, *(column.get(key, "-") for column in columns)]
         for key, title in ROWS.items()
     ]
     return _table(head, body)
+
+
+def _pooled(fits, name):
+    """Describe all draws together, and give ranges for what grows with their number."""
+    own = [fit for fit in fits if fit.variant == name]
+    summary = summarize(pool(fits, name), [fit.seconds for fit in own])
+    single = [summarize(fit.runs) for fit in own]
+    for key in ("sets", "entropy"):
+        values = sorted((one[key] for one in single), key=float)
+        summary[key] = f"{values[0]} to {values[-1]} per draw; {summary[key]} in all"
+    return summary
 
 
 def _draws(fits):
@@ -112,10 +125,6 @@ def _draws(fits):
     return lines
 
 
-def _seconds(fits, name):
-    return [fit.seconds for fit in fits if fit.variant == name]
-
-
 def _status(fit):
     counts = fit.runs["status"].value_counts()
     return ", ".join(f"{count} {status}" for status, count in counts.items())
@@ -128,8 +137,8 @@ def _table(head, body):
 
 
 def _versions():
-    modules = {"skcrit": skcrit, "numpy": numpy, "scipy": scipy, "scikit-learn": sklearn}
-    texts = [f"{name} {module.__version__}" for name, module in modules.items()]
+    modules = (skcrit, numpy, scipy, sklearn)
+    texts = [f"{module.__name__} {module.__version__}" for module in modules]
     return ", ".join([f"Python {platform.python_version()}", *texts])
 
 

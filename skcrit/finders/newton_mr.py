@@ -14,8 +14,8 @@ class NewtonMRFinder(BaseFinder):
 
     Each iteration solves :math:`H p = -g` in the least-squares sense by MINRES-QLP,
     where ``g`` and ``H`` are gradient and Hessian of the loss, and shortens the step
-    until the squared gradient norm decreases sufficiently. Saddles of every index
-    attract it as much as minima do.
+    until the squared gradient norm is sufficiently below the largest of the last
+    ``window`` ones. Saddles of every index attract it as much as minima do.
 
     Parameters
     ----------
@@ -62,10 +62,11 @@ class NewtonMRFinder(BaseFinder):
         absolute, in the unit of the Hessian.
     balance : bool, default=True
         Whether to move each iterate to the canonical point of its symmetry orbit.
-        Without it the method is as published.
-    window : int, default=1
-        Number of squared gradient norms whose largest a step must get below; one is the
-        monotone search.
+        ``balance=False, window=1`` is the published method.
+    window : int, default=5
+        Number of latest squared gradient norms whose largest a step must get below (the
+        non-monotone search of Grippo, Lampariello & Lucidi 1986); 1 is the monotone
+        search of the published method.
     step_size : float, default=1.0
         First step length of the line search.
     sufficient_decrease : float, default=1e-4
@@ -186,7 +187,7 @@ class NewtonMRFinder(BaseFinder):
         max_step=None,
         regularization=0.0,
         balance=True,
-        window=1,
+        window=5,
         step_size=1.0,
         sufficient_decrease=1e-4,
         backtrack=0.5,

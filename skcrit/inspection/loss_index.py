@@ -41,8 +41,10 @@ class LossIndexDisplay:
     hit : ndarray of bool of shape (n_points,), default=None
         Which of the points are identified with an analytical critical set and have its
         loss and index; None where the truth is not known.
-    analytical_loss, analytical_index_fraction : ndarray of shape (n_drawn,), default=None
-        Loss and index of analytical critical sets; None where they are not known.
+    analytical_loss : ndarray of shape (n_drawn,), default=None
+        Loss of analytical critical sets; None where they are not known.
+    analytical_index_fraction : ndarray of shape (n_drawn,), default=None
+        Index of the same sets.
     n_sets : int, default=None
         Number of all analytical critical sets: more than ``n_drawn`` if those are a
         random sample.
@@ -160,7 +162,7 @@ class LossIndexDisplay:
     def plot(self, ax=None, *, point_kw=None, analytical_kw=None):
         """Draw loss (vertical) against index.
 
-        Where the index of a point is not known, a tick at the right edge marks its loss.
+        Where the index of a point is not known, a tick at the edge marks its loss.
 
         Parameters
         ----------

@@ -34,9 +34,10 @@ class NewtonMR(Solver):
         absolute, in the unit of the Hessian.
     balance : bool, default=True
         Whether to move each iterate to the canonical point of its symmetry orbit.
-    window : int, default=1
-        Number of squared gradient norms whose largest a step must get below; one is the
-        monotone search.
+    window : int, default=5
+        Number of latest squared gradient norms whose largest a step must get below (the
+        non-monotone search of Grippo, Lampariello & Lucidi 1986); 1 is the monotone
+        search of the published method.
     step_size, sufficient_decrease, backtrack, max_backtracks
         As in :func:`~skcrit.solvers.line_search.armijo`.
 
@@ -45,10 +46,11 @@ class NewtonMR(Solver):
     An iteration costs at most ``max_inner_iter + 2`` products, one gradient per length
     tried and one at the new point.
 
-    ``balance`` is not part of the published method. A linear network's loss does not
-    change when one layer is scaled up and the next one down, but its gradient does:
-    along such valleys the gradient norm falls without a critical point, and steps
-    minimise it by scaling. The canonical point takes this way out of the search.
+    ``balance`` and a ``window`` above 1 are not part of the published method. A linear
+    network's loss does not change when one layer is scaled up and the next one down,
+    but its gradient does: along such valleys the gradient norm falls without a critical
+    point, and steps minimise it by scaling. The canonical point takes this way out of
+    the search.
 
     References
     ----------
@@ -67,7 +69,7 @@ class NewtonMR(Solver):
         max_step=None,
         regularization=0.0,
         balance=True,
-        window=1,
+        window=5,
         step_size=1.0,
         sufficient_decrease=1e-4,
         backtrack=0.5,

@@ -34,8 +34,8 @@ class Status(IntEnum):
 _TEXTS = {
     Status.CONVERGED: "the squared gradient norm is at most tol",
     Status.GRADIENT_FLAT: (
-        "the gradient lies in the near-kernel of the Hessian: no step can remove it; "
-        "start elsewhere"
+        "the gradient lies in the near-kernel of the Hessian as the linear solver saw "
+        "it; start elsewhere, or solve more accurately: inner_tol, max_inner_iter"
     ),
     Status.STALLED: (
         "no step length was accepted; increase max_backtracks or loosen tol, which may "

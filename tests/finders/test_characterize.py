@@ -82,7 +82,7 @@ def test_coarse_points_are_right_or_unknown(condition, rng):
         ([4.0, 2.0, 1.0], (2,), {"alpha": 0.1, "penalty": "product"}),
     ],
 )
-@pytest.mark.parametrize("distance", [1e-8, 1e-6])
+@pytest.mark.parametrize("distance", [1e-8, 1e-7])
 def test_inertia_of_other_networks(eigenvalues, hidden, params, distance, rng):
     loss = autoencoder(eigenvalues, hidden, **params)
     spectrum = loss.analytical_spectrum()

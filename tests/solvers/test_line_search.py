@@ -63,7 +63,7 @@ def test_the_first_acceptable_length_is_taken(search, options):
         assert result.step_size[i] == gamma
         assert result.n_gradient[i] == n_tried
         np.testing.assert_array_equal(result.theta[i], theta[i] + gamma * p[i])
-    assert len(np.unique(result.step_size)) > 3 or backtrack == 0.1
+    assert len(np.unique(result.step_size)) > 1
 
 
 def test_armijo_condition_holds(search):
