@@ -233,13 +233,14 @@ def test_attributes_are_numpy_on_every_backend(backend, dtype, X):
     assert finder.final_params_.dtype == np.float64
     assert finder.critical_points_.dtype == np.float64
     assert type(finder.transform(X)) is np.ndarray
-    reference = small(n_starts=4, max_iter=15, tol=1e-8).fit(X)
+    reference = small(n_starts=4, max_iter=0).fit(X)
     np.testing.assert_allclose(finder.start_params_, reference.start_params_)
-    both = finder.converged_ & reference.converged_
-    assert np.sum(both) > 0
-    np.testing.assert_allclose(
-        finder.results_["loss"][both], reference.results_["loss"][both], atol=1e-4
-    )
+    # Rounding decides which critical point is found, not whether it is one.
+    assert np.mean(finder.converged_) >= 0.5
+    spectrum = reference.loss_.analytical_spectrum()
+    match = spectrum.match(finder.final_params_[finder.converged_])
+    losses = finder.results_["loss"][finder.converged_]
+    np.testing.assert_allclose(losses, match.loss, atol=1e-5)
 
 
 def test_labels_agree_with_the_table_of_sets(fitted):
