@@ -16,7 +16,7 @@ help:
 	@echo "             (SCALE=small: the quick version)"
 	@echo "make test    run the whole test suite"
 	@echo "make lint    check style, docstrings and spelling"
-	@echo "make bench   measure the defaults of Newton-MR, write doc/newton_mr_defaults.md"
+	@echo "make bench   measure the defaults of Newton-MR, write doc/newton_mr_*.md"
 	@echo "make clean   remove environment and results"
 
 $(VENV)/.installed: pyproject.toml setup.py
@@ -37,6 +37,7 @@ lint: $(VENV)/.installed
 	$(BIN)/codespell
 
 bench: $(VENV)/.installed
+	$(BIN)/python benchmarks/newton_mr_small_problems.py
 	$(BIN)/python benchmarks/newton_mr_defaults.py --scale $(SCALE)
 
 clean:

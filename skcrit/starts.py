@@ -6,7 +6,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
-from skcrit._backend import to_device, to_host
+from skcrit._backend import to_host
+from skcrit.losses._defaults import curvature, place
 from skcrit.utils._validation import Interval, StrOptions, check_params
 
 __all__ = ["GaussianStarts", "TrajectoryStarts", "random_streams"]
@@ -211,13 +212,13 @@ class TrajectoryStarts(BaseEstimator):
         if self.learning_rate != "auto":
             return float(self.learning_rate)
         # A Python float takes the type and the device of what it multiplies.
-        curvature = float(np.max(loss.curvature(first)))
+        size = float(np.max(curvature(loss, first)))
         # A flat loss (constant data) has no scale: its descent stays where it is.
-        return 0.02 / curvature if curvature > 0 else 1.0
+        return 0.02 / size if size > 0 else 1.0
 
     def _descend(self, loss, first, rate):
         """Iterate gradient descent, yielding step, points and losses."""
-        theta = to_device(first, loss.backend, loss.dtype)
+        theta = place(loss, first)
         for step in range(self.n_steps + 1):
             local = loss.at(theta)
             value = to_host(local.value)

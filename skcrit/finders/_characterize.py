@@ -7,8 +7,9 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from skcrit._backend import array_namespace, take_rows, to_device, to_host
+from skcrit._backend import array_namespace, take_rows, to_host
 from skcrit.linalg import inertia, rounding_level
+from skcrit.losses._defaults import curvature, keeps_inertia, place
 
 __all__ = ["MAX_DENSE", "UNKNOWN", "Characters", "characterize"]
 
@@ -110,7 +111,7 @@ def characterize(loss, theta0, theta, converged):
     n, n_params = theta.shape
     finite = np.all(np.isfinite(theta), axis=1)
     safe = np.where(finite[:, None], theta, 0.0)
-    canonical = loss.canonicalize(to_device(safe, loss.backend, loss.dtype))
+    canonical = loss.canonicalize(place(loss, safe))
     local = loss.at(canonical)
     xp = array_namespace(canonical)
     squared = to_host(xp.sum(local.gradient**2, axis=-1))
@@ -127,8 +128,8 @@ def characterize(loss, theta0, theta, converged):
     )
     rows = np.flatnonzero(converged & finite)
     if n_params <= MAX_DENSE and len(rows):
-        if not loss.canonicalize_keeps_inertia:
-            canonical = to_device(safe, loss.backend, loss.dtype)
+        if not keeps_inertia(loss):
+            canonical = place(loss, safe)
         size = max(1, _CHUNK // n_params**2)
         for chunk in np.array_split(rows, -(-len(rows) // size)):
             _examine(loss, take_rows(canonical, chunk), chunk, result)
@@ -152,7 +153,7 @@ def _examine(loss, theta, rows, result):
     threshold = xp.maximum(rounding_level(eigenvalues), _SAFETY * error)
     n_negative, n_zero = (to_host(n) for n in inertia(eigenvalues, threshold))
     largest = to_host(xp.max(xp.abs(eigenvalues), axis=-1))
-    scale = np.maximum(largest, loss.curvature(theta))
+    scale = np.maximum(largest, curvature(loss, theta))
     unresolved = to_host(threshold) > np.where(scale > 0, _UNRESOLVED * scale, np.inf)
     for name, column in (
         ("point", theta),

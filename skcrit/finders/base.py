@@ -12,6 +12,7 @@ from sklearn.base import (
     TransformerMixin,
     clone,
 )
+from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -32,7 +33,15 @@ from skcrit.utils._validation import (
 
 __all__ = ["BaseFinder"]
 
-_LOSS_METHODS = ("fit", "value", "gradient", "hvp", "at", "canonicalize", "invariants")
+_LOSS_METHODS = (
+    "fit",
+    "value",
+    "gradient",
+    "hvp",
+    "at",
+    "canonicalize",
+    "invariants",
+)
 
 
 def _can_transform(finder):
@@ -245,7 +254,11 @@ class BaseFinder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         """Return a fitted loss: X itself, or a clone of the parameter fitted to X."""
         if hasattr(X, "value") and hasattr(X, "gradient"):
             self._check_loss(X, "X")
-            check_is_fitted(X, "n_params_")
+            if not hasattr(X, "n_params_"):
+                raise NotFittedError(
+                    f"X must be a fitted loss; this {type(X).__name__} instance is not "
+                    "fitted yet: call its fit first."
+                )
             if hasattr(X, "n_features_in_"):
                 self.n_features_in_ = X.n_features_in_
             return X

@@ -122,7 +122,7 @@ class NewtonMRFinder(BaseFinder):
     Notes
     -----
     An iteration costs at most ``max_inner_iter + 2`` Hessian-vector products per start,
-    one gradient per step length tried, and one more with ``balance``. The defaults are
+    one gradient per step length tried, and one at the new point. The defaults are
     chosen by measurement, see the page on the defaults of Newton-MR.
 
     The loss of a linear network does not change when one layer is scaled up and the

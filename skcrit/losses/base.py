@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcrit._backend import get_namespace, to_device, to_host
 from skcrit.exceptions import NoGroundTruthError
-from skcrit.linalg import spectral_norm
+from skcrit.losses._defaults import estimate_curvature
 
 __all__ = ["LocalModel", "Loss"]
 
@@ -277,10 +277,7 @@ class Loss(BaseEstimator, ABC):
         curvature : ndarray of shape (n_points,)
             Lower estimates of the spectral norm, by default from 20 products each.
         """
-        local = self.at(theta)
-        draw = np.random.default_rng(0).standard_normal(local.theta.shape)
-        v = to_device(draw, self.backend, self.dtype)
-        return to_host(spectral_norm(local.hvp, v))
+        return estimate_curvature(self, theta)
 
     def analytical_spectrum(self):
         """Return the critical points in closed form, where they are known.

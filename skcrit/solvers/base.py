@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
-from skcrit._backend import array_namespace, take_rows, to_device, to_host
+from skcrit._backend import array_namespace, take_rows, to_host
+from skcrit.losses._defaults import place
 from skcrit.solvers.status import RUNNING, Status, explain_stop, stop_codes
 
 __all__ = ["Solver", "SolverResult", "State"]
@@ -167,7 +168,7 @@ class Solver(ABC):
             The batch before its first iteration.
         """
         n = theta0.shape[0]
-        local = loss.at(to_device(theta0, loss.backend, loss.dtype))
+        local = loss.at(place(loss, theta0))
         return State(
             local=local,
             rows=np.arange(n),

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skcrit._backend import replace_rows, take_rows, to_device, to_host
+from skcrit._backend import replace_rows, take_rows, to_host
+from skcrit.losses._defaults import place
 from skcrit.solvers.base import squared_norm
 
 __all__ = ["LineSearchResult", "armijo"]
@@ -87,7 +88,7 @@ def armijo(
     new_theta, pending, gamma = theta, np.arange(n), step_size
     slope = np.minimum(slope, 0.0)
     for _ in range(max_backtracks + 1):
-        scaled = to_device(gamma, loss.backend, loss.dtype)
+        scaled = place(loss, gamma)
         trial = take_rows(theta, pending) + scaled * take_rows(p, pending)
         squared = squared_norm(loss.at(trial))
         n_gradient[pending] += 1

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from skcrit._backend import array_namespace, to_device, to_host
+from skcrit._backend import array_namespace, to_host
 from skcrit.linalg import minres_qlp
+from skcrit.losses._defaults import place
 from skcrit.solvers.base import Solver, squared_norm
 from skcrit.solvers.line_search import armijo, push_reference
 
@@ -150,7 +151,7 @@ class NewtonMR(Solver):
         if not self.balance:
             return theta
         xp = array_namespace(theta)
-        stay = to_device(stuck, loss.backend, loss.dtype) > 0
+        stay = place(loss, stuck) > 0
         return xp.where(stay[:, None], theta, loss.canonicalize(theta))
 
 

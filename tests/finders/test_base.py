@@ -25,6 +25,7 @@ from skcrit import (
     TrajectoryStarts,
 )
 from skcrit.datasets import make_gaussian_spectrum
+from skcrit.losses import LocalModel
 from skcrit.solvers import Status
 
 from ._finders import LoggingFinder, PseudoInverseFinder
@@ -759,3 +760,46 @@ def test_the_unit_of_the_data_does_not_matter(unit, X):
     np.testing.assert_allclose(
         scaled.critical_losses_, unit**2 * base.critical_losses_, rtol=1e-8
     )
+
+
+class Contract:
+    """The methods of the contract and nothing else, on a double well."""
+
+    n_params_ = 2
+
+    def fit(self, X, y=None):
+        return self
+
+    def value(self, theta):
+        return (theta[..., 0] ** 2 - 1) ** 2 + theta[..., 1] ** 2
+
+    def gradient(self, theta):
+        x, y = theta[..., 0], theta[..., 1]
+        return np.stack([4 * x * (x**2 - 1), 2 * y], axis=-1)
+
+    def hvp(self, theta, v):
+        curvature = np.stack(
+            [12 * theta[..., 0] ** 2 - 4, np.full(theta.shape[:-1], 2.0)], axis=-1
+        )
+        return curvature * v
+
+    def hessian(self, theta):
+        return self.hvp(theta[..., None, :], np.eye(2))
+
+    def at(self, theta):
+        return LocalModel(self, theta)
+
+    def canonicalize(self, theta):
+        return theta
+
+    def invariants(self, theta):
+        return theta
+
+
+@pytest.mark.parametrize("init", ["gaussian", "height"])
+def test_a_loss_needs_the_contract_and_no_base_class(init):
+    finder = NewtonMRFinder(n_starts=30, init=init, random_state=0).fit(Contract())
+    assert finder.converged_.all()
+    assert set(finder.morse_indices_) <= {0, 1}
+    assert set(finder.critical_losses_.round(8)) <= {0.0, 1.0}
+    assert not hasattr(finder, "n_features_in_")

@@ -39,7 +39,7 @@ def failed_finder(data):
     finder = NewtonMRFinder(
         LinearAutoencoderLoss((2,)),
         n_starts=8,
-        max_iter=6,
+        max_iter=8,
         store_history=True,
         random_state=0,
     )

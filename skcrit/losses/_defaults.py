@@ -1,0 +1,83 @@
+"""What a loss that follows the contract without deriving from Loss may leave out."""
+
+import numpy as np
+
+from skcrit._backend import to_device, to_host
+from skcrit.linalg import spectral_norm
+
+__all__ = ["curvature", "estimate_curvature", "keeps_inertia", "place"]
+
+
+def place(loss, array):
+    """Put host numbers where a loss computes: NumPy float64 unless it says else.
+
+    Parameters
+    ----------
+    loss : Loss
+        Fitted loss.
+    array : array-like
+        Numbers on the host, or on the device already.
+
+    Returns
+    -------
+    array : array
+        The same numbers on the device of the loss.
+    """
+    backend = getattr(loss, "backend", "numpy")
+    return to_device(array, backend, getattr(loss, "dtype", "float64"))
+
+
+def keeps_inertia(loss):
+    """Tell whether canonical points have the inertia of the points themselves.
+
+    Parameters
+    ----------
+    loss : Loss
+        Fitted loss.
+
+    Returns
+    -------
+    keeps : bool
+        What the loss says, True if it says nothing.
+    """
+    return getattr(loss, "canonicalize_keeps_inertia", True)
+
+
+def curvature(loss, theta):
+    """Ask a loss for the size of its Hessian, or estimate it.
+
+    Parameters
+    ----------
+    loss : Loss
+        Fitted loss.
+    theta : array of shape (n_points, n_params)
+        Points.
+
+    Returns
+    -------
+    curvature : ndarray of shape (n_points,)
+        Sizes.
+    """
+    if hasattr(loss, "curvature"):
+        return loss.curvature(theta)
+    return estimate_curvature(loss, theta)
+
+
+def estimate_curvature(loss, theta):
+    """Estimate the spectral norm of the Hessian from 20 products per point.
+
+    Parameters
+    ----------
+    loss : Loss
+        Fitted loss.
+    theta : array of shape (n_points, n_params)
+        Points.
+
+    Returns
+    -------
+    curvature : ndarray of shape (n_points,)
+        Lower estimates.
+    """
+    local = loss.at(place(loss, theta))
+    draw = np.random.default_rng(0).standard_normal(local.theta.shape)
+    return to_host(spectral_norm(local.hvp, place(loss, draw)))
