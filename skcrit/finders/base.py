@@ -252,7 +252,8 @@ class BaseFinder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
 
     def _fit_loss(self, X):
         """Return a fitted loss: X itself, or a clone of the parameter fitted to X."""
-        if hasattr(X, "value") and hasattr(X, "gradient"):
+        # A data frame can have columns of these names: they must be methods.
+        if all(callable(getattr(X, m, None)) for m in ("value", "gradient")):
             self._check_loss(X, "X")
             if not hasattr(X, "n_params_"):
                 raise NotFittedError(

@@ -803,3 +803,9 @@ def test_a_loss_needs_the_contract_and_no_base_class(init):
     assert set(finder.morse_indices_) <= {0, 1}
     assert set(finder.critical_losses_.round(8)) <= {0.0, 1.0}
     assert not hasattr(finder, "n_features_in_")
+
+
+def test_a_data_frame_with_columns_named_like_methods_is_data(X):
+    frame = pd.DataFrame(X[:, :2], columns=["value", "gradient"])
+    finder = small().fit(frame)
+    assert finder.n_features_in_ == 2
