@@ -1,6 +1,6 @@
 """The end-to-end matrix of a linear network in thin factors, and balanced layers."""
 
-from skcrit._backend import array_namespace
+from skcrit._backend import array_namespace, device
 
 __all__ = ["balanced_layers", "thin_svd"]
 
@@ -79,7 +79,7 @@ def balanced_layers(A, S, Bt, shapes):
     xp = array_namespace(A)
     depth, q = len(shapes), S.shape[-1]
     root = S ** (1 / depth)
-    identity = xp.eye(q, dtype=S.dtype, device=S.device)
+    identity = xp.eye(q, dtype=S.dtype, device=device(S))
     layers = [root[..., :, None] * Bt]
     layers += [root[..., :, None] * identity] * (depth - 2)
     layers.append(A * root[..., None, :])
@@ -93,6 +93,6 @@ def _pad(W, shape):
         missing = list(W.shape)
         missing[axis] = size - W.shape[axis]
         if missing[axis] > 0:
-            zeros = xp.zeros(tuple(missing), dtype=W.dtype, device=W.device)
+            zeros = xp.zeros(tuple(missing), dtype=W.dtype, device=device(W))
             W = xp.concat([W, zeros], axis=axis)
     return W

@@ -17,7 +17,7 @@ one start never depend on the batch that it is in: stacking the rows of several 
 into one large product would be faster, and would round differently.
 """
 
-from skcrit._backend import array_namespace
+from skcrit._backend import array_namespace, device
 
 __all__ = ["Sweep", "hessian", "hvp", "third_derivative"]
 
@@ -199,7 +199,7 @@ def hessian(sweep, K_0):
     """
     xp = array_namespace(sweep.B[0])
     depth, d = len(sweep.weights), sweep.d
-    identity = xp.eye(d, dtype=K_0.dtype, device=K_0.device)
+    identity = xp.eye(d, dtype=K_0.dtype, device=device(K_0))
     products = _partial_products(sweep.weights)
     batch = tuple(sweep.B[0].shape[:-2])
 
@@ -219,7 +219,7 @@ def hessian(sweep, K_0):
                 inner = products[ell - 1, m + 1]  # [b, c]
                 if inner is None:
                     size = sweep.weights[m - 1].shape[-2]
-                    inner = xp.eye(size, dtype=K_0.dtype, device=K_0.device)
+                    inner = xp.eye(size, dtype=K_0.dtype, device=device(K_0))
                 block = (
                     block + outer[..., :, None, None, :] * inner[..., None, :, :, None]
                 )
