@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skcrit._backend import replace_rows, take_rows, to_host
+from skcrit._backend import replace_rows, take_rows
 from skcrit.losses._defaults import place
 from skcrit.solvers.base import squared_norm
 
-__all__ = ["LineSearchResult", "armijo"]
+__all__ = ["LineSearchResult", "armijo", "push_reference"]
 
 
 @dataclass
@@ -63,7 +63,7 @@ def armijo(
         the last few for a non-monotone search.
     slope : ndarray of shape (n,)
         Derivative ``2 p^T H g`` of the squared gradient norm along ``p``; a positive
-        one, which only rounding can produce, counts as zero.
+        one, from rounding or a regularised system, counts as zero.
     step_size : float, default=1.0
         First length.
     sufficient_decrease : float, default=1e-4
@@ -124,4 +124,4 @@ def push_reference(memory, squared, window):
         Values with the current ones; their largest is the reference of
         :func:`armijo` (Grippo, Lampariello & Lucidi 1986).
     """
-    return np.concatenate([memory, to_host(squared)[:, None]], axis=1)[:, -window:]
+    return np.concatenate([memory, squared[:, None]], axis=1)[:, -window:]
