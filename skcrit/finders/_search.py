@@ -10,13 +10,13 @@ from sklearn.utils.parallel import Parallel, delayed
 from skcrit.finders._characterize import Characters, characterize
 from skcrit.solvers import SolverResult, Status
 
-__all__ = ["search"]
+__all__ = ["search", "search_tols"]
 
 # Starts per batch: large enough to hide the interpreter, small enough for the cache.
 _BATCH_SIZE = 128
 
 
-def search(solver, loss, theta0, *, batch_size, n_jobs, memory, verbose):
+def search(solver, loss, theta0, **options):
     """Solve all starts and describe their ends.
 
     Parameters
@@ -27,14 +27,8 @@ def search(solver, loss, theta0, *, batch_size, n_jobs, memory, verbose):
         Fitted loss.
     theta0 : ndarray of shape (n_starts, n_params)
         Starting points.
-    batch_size : int or None
-        Starts per batch; None divides them over the workers, at most 128 each.
-    n_jobs : int or None
-        Workers.
-    memory : str, path-like, joblib.Memory or None
-        Where finished batches are kept.
-    verbose : int
-        Whether to show progress.
+    **options : dict
+        ``batch_size``, ``n_jobs``, ``memory`` and ``verbose`` of a finder.
 
     Returns
     -------
@@ -43,25 +37,67 @@ def search(solver, loss, theta0, *, batch_size, n_jobs, memory, verbose):
     characters : Characters
         One row per start.
     """
+    (outcome,) = _run(_solve_batch, solver, loss, theta0, **options)
+    return outcome
+
+
+def search_tols(solver, loss, theta0, tols, **options):
+    """Solve all starts once, and describe where they stop at several tolerances.
+
+    Parameters
+    ----------
+    solver : Solver
+        Object with ``solve_tols(loss, theta0, tols)``.
+    loss : Loss
+        Fitted loss.
+    theta0 : ndarray of shape (n_starts, n_params)
+        Starting points.
+    tols : tuple of float
+        Tolerances, absolute, on the squared gradient norm.
+    **options : dict
+        ``batch_size``, ``n_jobs``, ``memory`` and ``verbose`` of a finder.
+
+    Returns
+    -------
+    outcomes : list of tuple of (SolverResult, Characters)
+        What :func:`search` returns, for each tolerance.
+    """
+    return _run(_solve_batch_tols, solver, loss, theta0, tols, **options)
+
+
+def _run(task, solver, loss, theta0, *rest, batch_size, n_jobs, memory, verbose):
+    """Spread batches over workers, and join what comes back."""
     n_starts = len(theta0)
     if batch_size is None:
         share = -(-n_starts // effective_n_jobs(n_jobs))
         batch_size = min(_BATCH_SIZE, share)
-    run = _solve_batch
     if memory is not None:
-        run = _as_memory(memory).cache(_solve_batch)
+        task = _as_memory(memory).cache(task)
     batches = [theta0[i : i + batch_size] for i in range(0, n_starts, batch_size)]
-    tasks = (delayed(run)(solver, loss, batch) for batch in batches)
-    outcomes = Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
+    tasks = (delayed(task)(solver, loss, batch, *rest) for batch in batches)
+    done = Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
     if verbose:
-        outcomes = _with_progress(outcomes, n_starts)
-    results, characters = zip(*outcomes, strict=True)
-    return _concatenate(results), Characters.concatenate(characters)
+        done = _with_progress(done, n_starts)
+    outcomes = []
+    for parts in zip(*done, strict=True):
+        results, characters = zip(*parts, strict=True)
+        outcomes.append((_concatenate(results), Characters.concatenate(characters)))
+    return outcomes
 
 
 def _solve_batch(solver, loss, theta0):
     """Solve and describe one batch; what a worker does and the cache keeps."""
-    result = solver.solve(loss, theta0)
+    return [_describe(loss, theta0, solver.solve(loss, theta0))]
+
+
+def _solve_batch_tols(solver, loss, theta0, tols):
+    """Solve one batch, and describe it at several tolerances."""
+    results = solver.solve_tols(loss, theta0, tols)
+    return [_describe(loss, theta0, result) for result in results]
+
+
+def _describe(loss, theta0, result):
+    """Add to a result what its end points are."""
     converged = result.status == Status.CONVERGED
     return result, characterize(loss, theta0, result.theta, converged)
 
@@ -81,11 +117,12 @@ def _with_progress(outcomes, n_starts):
         raise ImportError("verbose > 0 needs tqdm: install skcrit[plot].") from error
     converged = 0
     with tqdm(total=n_starts, unit="start") as bar:
-        for result, characters in outcomes:
-            converged += int(np.sum(result.status == Status.CONVERGED))
+        for outcome in outcomes:
+            status = outcome[-1][0].status
+            converged += int(np.sum(status == Status.CONVERGED))
             bar.set_postfix(converged=converged)
-            bar.update(len(result.status))
-            yield result, characters
+            bar.update(len(status))
+            yield outcome
 
 
 def _concatenate(results):

@@ -71,7 +71,7 @@ class BaseFinder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
     tol : float, default=1e-10
         Absolute, on the squared gradient norm: a start has converged when its squared
         gradient norm is at most ``tol``, at its own point and at the canonical point of
-        its symmetry orbit.
+        its symmetry orbit. Infinity leaves the starts where they are.
     max_iter : int, default=500
         Largest number of iterations per start.
     batch_size : int, default=None
@@ -96,7 +96,7 @@ class BaseFinder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         "loss": "no_validation",  # _fit_loss names every missing method at once
         "n_starts": [Interval(Integral, 1, None, closed="left")],
         "init": "no_validation",  # _make_starts, which knows n_params
-        "tol": [Interval(Real, 0, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="both")],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "n_jobs": [Integral, None],
@@ -170,6 +170,16 @@ class BaseFinder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         NotConvergedWarning
             If some starts did not reach ``tol``.
         """
+        solver = self._begin(X)
+        outcome = search(
+            solver, self.loss_, self.start_params_, **self._search_options()
+        )
+        self._finish(*outcome)
+        self._warn_of_failures()
+        return self
+
+    def _begin(self, X):
+        """Validate, fit the loss, draw the starts; return the solver."""
         check_params(self)
         for name in ("history_", "n_features_in_", "feature_names_in_"):
             vars(self).pop(name, None)  # of an earlier fit
@@ -177,21 +187,19 @@ class BaseFinder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         self.n_params_ = self.loss_.n_params_
         solver = self._make_solver()
         self.start_params_ = self._make_starts()
-        result, characters = search(
-            solver,
-            self.loss_,
-            self.start_params_,
-            batch_size=self.batch_size,
-            n_jobs=self.n_jobs,
-            memory=self.memory,
-            verbose=self.verbose,
-        )
+        return solver
+
+    def _search_options(self):
+        """Name the parameters that say how searches are run."""
+        names = ("batch_size", "n_jobs", "memory", "verbose")
+        return {name: getattr(self, name) for name in names}
+
+    def _finish(self, result, characters):
+        """Set all fitted attributes."""
         self._set_results(result, characters)
         self._set_critical_sets(characters)
         if self.store_history:
             self.history_ = _padded_history(result.history)
-        self._warn_of_failures(result.status)
-        return self
 
     def transform(self, X):
         """Compute the reconstruction error of each sample under each critical point.
@@ -363,15 +371,17 @@ class BaseFinder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         self.n_critical_sets_ = len(leaders)
         self.counts_ = np.bincount(critical_set[rows], minlength=len(leaders))
 
-    def _warn_of_failures(self, status):
+    def _warn_of_failures(self):
         """Count the starts that failed and say what to change, once."""
-        failed = [s for s in Status if s != Status.CONVERGED and np.any(status == s)]
+        status = self.results_["status"]
+        failed = [s for s in Status if s != Status.CONVERGED and s.name in status]
         if failed:
             reasons = "; ".join(
-                f"{np.sum(status == code)} {code.name} ({code.text})" for code in failed
+                f"{np.sum(status == code.name)} {code.name} ({code.text})"
+                for code in failed
             )
             warnings.warn(
-                f"{type(self).__name__}: {np.sum(status != Status.CONVERGED)} of "
+                f"{type(self).__name__}: {np.sum(~self.converged_)} of "
                 f"{len(status)} starts did not reach tol={self.tol:g}: {reasons}.",
                 NotConvergedWarning,
                 stacklevel=3,

@@ -79,5 +79,7 @@ def estimate_curvature(loss, theta):
         Lower estimates.
     """
     local = loss.at(place(loss, theta))
-    draw = np.random.default_rng(0).standard_normal(local.theta.shape)
+    # The same direction for all: a row may not depend on its place in the batch.
+    draw = np.random.default_rng(0).standard_normal(local.theta.shape[-1])
+    draw = np.broadcast_to(draw, local.theta.shape)
     return to_host(spectral_norm(local.hvp, place(loss, draw)))

@@ -32,8 +32,8 @@ class State:
         ``|H p + g| / (|H| |p| + |g|)`` of the last step, NaN before the first.
     inner_status : ndarray of int of shape (n,)
         Status of the last linear solve, -1 before the first.
-    memory : ndarray of shape (n, m)
-        Whatever a solver carries from step to step.
+    memory : array of shape (n, ...)
+        Whatever a solver carries from step to step, on host or device.
     n_iter : int
         Iterations done, the same for all that still run.
     """
@@ -64,12 +64,13 @@ class State:
         """
         if keep.all():
             return self
+        rows = np.flatnonzero(keep)
         arrays = {
-            f.name: getattr(self, f.name)[keep]
+            f.name: take_rows(getattr(self, f.name), rows)
             for f in fields(self)
-            if isinstance(getattr(self, f.name), np.ndarray)
+            if f.name not in {"local", "n_iter"}
         }
-        theta = take_rows(self.local.theta, np.flatnonzero(keep))
+        theta = take_rows(self.local.theta, rows)
         return replace(self, local=self.local.loss.at(theta), **arrays)
 
 
@@ -181,8 +182,6 @@ class Solver(ABC):
             memory=np.empty((n, 0)),
         )
 
-    # Trial points far away overflow; they are rejected, which is all there is to say.
-    @np.errstate(over="ignore", invalid="ignore")
     def solve(self, loss, theta0):
         """Run a batch of starts to its end.
 
@@ -203,6 +202,33 @@ class Solver(ABC):
         ValueError
             If the loss lacks a method that the solver needs.
         """
+        return self.solve_tols(loss, theta0, (self.tol,))[0]
+
+    # Trial points far away overflow; they are rejected, which is all there is to say.
+    @np.errstate(over="ignore", invalid="ignore")
+    def solve_tols(self, loss, theta0, tols):
+        """Run a batch of starts once, and stop it at several tolerances.
+
+        Parameters
+        ----------
+        loss : Loss
+            Fitted loss.
+        theta0 : array of shape (n_starts, n_params)
+            Starting points, on host or device.
+        tols : sequence of float
+            Tolerances in place of ``tol``.
+
+        Returns
+        -------
+        results : list of SolverResult
+            What :meth:`solve` would return at each tolerance: a step may not depend on
+            ``tol``, so that every looser run is the beginning of the strictest.
+
+        Raises
+        ------
+        ValueError
+            If the loss lacks a method that the solver needs.
+        """
         missing = [m for m in self.required_methods if not hasattr(loss, m)]
         if missing:
             raise ValueError(
@@ -210,49 +236,59 @@ class Solver(ABC):
                 f"loss, but {type(loss).__name__} has no {', '.join(missing)}."
             )
         state = self.setup(loss, theta0)
-        log = _Log(len(state.rows), loss.n_params_, self.store_history)
+        n_starts = len(state.rows)
+        logs = [_Log(n_starts, loss.n_params_, self.store_history) for _ in tols]
         while True:
             value, squared = to_host(state.local.value), squared_norm(state.local)
-            codes = self._stop(state, value, squared)
-            log.record(state, value, squared, codes)
-            state = state.take(codes == RUNNING)
+            runs = [log.running[state.rows] for log in logs]
+            pairs = zip(runs, tols, strict=True)
+            near = np.any([run & (squared <= tol) for run, tol in pairs], axis=0)
+            worst = _worst_norm(state, squared, np.flatnonzero(near))
+            finite = np.isfinite(value) & np.isfinite(squared)
+            for log, tol in zip(logs, tols, strict=True):
+                codes = self._stop(state, finite, worst, tol)
+                log.record(state, value, squared, codes)
+            state = state.take(
+                np.any([log.running[state.rows] for log in logs], axis=0)
+            )
             if len(state.rows) == 0:
-                return log.result
+                return [log.result for log in logs]
             state = self.step(loss, replace(state, n_iter=state.n_iter + 1))
 
-    def _stop(self, state, value, squared):
+    def _stop(self, state, finite, squared, tol):
         """Decide which starts end here, and why."""
         codes = stop_codes(
-            finite=np.isfinite(value) & np.isfinite(squared),
+            finite=finite,
             growth=_norm(state.local.theta) / state.start_norm,
-            squared_grad_norm=self._worst_norm(state, squared),
-            tol=self.tol,
+            squared_grad_norm=squared,
+            tol=tol,
             stuck=state.stuck,
             n_iter=state.n_iter,
             max_iter=self.max_iter,
         )
         return explain_stop(codes, state.residual_ratio)
 
-    def _worst_norm(self, state, squared):
-        """Take the larger of the norms at a point and at its canonical point."""
-        # Along the badly scaled valleys of a symmetric loss the gradient tends to zero
-        # and no critical point is near. The canonical point is where this shows.
-        rows = np.flatnonzero(squared <= self.tol)
-        if len(rows) == 0:
-            return squared
-        loss, theta = state.local.loss, take_rows(state.local.theta, rows)
-        canonical = loss.canonicalize(theta)
-        if canonical is theta:
-            return squared
-        worst = squared.copy()
-        worst[rows] = np.maximum(squared[rows], squared_norm(loss.at(canonical)))
-        return worst
+
+def _worst_norm(state, squared, rows):
+    """Take the larger of the norms at a point and at its canonical point, for rows."""
+    # Along the badly scaled valleys of a symmetric loss the gradient tends to zero and
+    # no critical point is near. The canonical point is where this shows.
+    if len(rows) == 0:
+        return squared
+    loss, theta = state.local.loss, take_rows(state.local.theta, rows)
+    canonical = loss.canonicalize(theta)
+    if canonical is theta:
+        return squared
+    worst = squared.copy()
+    worst[rows] = np.maximum(squared[rows], squared_norm(loss.at(canonical)))
+    return worst
 
 
 class _Log:
     """Collect what is known of each start until it ends."""
 
     def __init__(self, n_starts, n_params, store_history):
+        self.running = np.ones(n_starts, dtype=bool)
         self.result = SolverResult(
             theta=np.full((n_starts, n_params), np.nan),
             loss=np.full(n_starts, np.nan),
@@ -271,14 +307,16 @@ class _Log:
     def record(self, state, value, squared, codes):
         """Note the current iterates, and everything about those that end here."""
         # A start that found no step stands where it stood: it has no new iterate.
-        new = ~state.stuck
+        running = self.running[state.rows]
+        new = running & ~state.stuck
         columns = {"loss": value, "squared_grad_norm": squared}
         for name, runs in self.result.history.items():
             for row, entry in zip(state.rows[new], columns[name][new], strict=True):
                 runs[row].append(float(entry))
-        done = codes != RUNNING
+        done = running & (codes != RUNNING)
         if not done.any():
             return
+        self.running[state.rows[done]] = False
         ended, result = state.rows[done], self.result
         result.theta[ended] = to_host(state.local.theta)[done]
         result.loss[ended] = value[done]

@@ -1,0 +1,158 @@
+"""How recovery depends on the tolerance, from one run of every search."""
+
+from copy import copy
+from dataclasses import dataclass
+from numbers import Real
+
+import numpy as np
+from sklearn.base import clone
+
+from skcrit.finders._search import search_tols
+from skcrit.metrics import judge
+
+__all__ = ["ToleranceCurve", "tolerance_curve"]
+
+
+@dataclass(frozen=True, eq=False)
+class ToleranceCurve:
+    """Recovery at several tolerances.
+
+    Parameters
+    ----------
+    tols : ndarray of shape (n_tols,)
+        Tolerances, absolute, on the squared gradient norm, from loose to strict;
+        infinity stands for the starting points.
+    finders : list of BaseFinder
+        Fitted finder at each tolerance, what ``fit`` with this ``tol`` would give.
+    converged : ndarray of shape (n_tols,)
+        Fraction of the starts that reached the tolerance.
+    accuracy : ndarray of shape (n_tols,)
+        Recovery accuracy: fraction of all starts that end at a critical point known in
+        closed form, with its loss and Morse index.
+    precision : ndarray of shape (n_tols,)
+        The same among the starts that reached the tolerance; NaN without any.
+    loss_error, index_error : ndarray of shape (n_tols,)
+        Mean absolute errors of the converged starts against their nearest critical set,
+        the index as a fraction of the parameters; NaN if unknown.
+    n_gradient, n_hvp : ndarray of shape (n_tols,)
+        Mean numbers of gradients and Hessian-vector products per start.
+    """
+
+    tols: np.ndarray
+    finders: list
+    converged: np.ndarray
+    accuracy: np.ndarray
+    precision: np.ndarray
+    loss_error: np.ndarray
+    index_error: np.ndarray
+    n_gradient: np.ndarray
+    n_hvp: np.ndarray
+
+    def to_dict(self):
+        """Return the curve as columns, ready for ``pandas.DataFrame``.
+
+        Returns
+        -------
+        columns : dict of str to ndarray
+            Everything but the finders.
+        """
+        return {name: vars(self)[name] for name in ("tols", *_SCORES, *_COSTS)}
+
+
+_SCORES = ("converged", "accuracy", "precision", "loss_error", "index_error")
+_COSTS = ("n_gradient", "n_hvp")
+
+
+def tolerance_curve(finder, X, tols=(np.inf, 1e-6, 1e-8, 1e-10)):
+    """Measure recovery against the tolerance, with one run of every search.
+
+    Parameters
+    ----------
+    finder : BaseFinder
+        Finder; it is cloned, and its ``tol`` is not used.
+    X : array-like of shape (n_samples, n_features), or fitted Loss
+        As in :meth:`BaseFinder.fit <skcrit.BaseFinder.fit>`.
+    tols : array-like of shape (n_tols,), default=(inf, 1e-6, 1e-8, 1e-10)
+        Tolerances in any order, absolute, on the squared gradient norm; infinity stands
+        for the starting points.
+
+    Returns
+    -------
+    curve : ToleranceCurve
+        Scores and fitted finders, from the loosest tolerance to the strictest.
+
+    Raises
+    ------
+    ValueError
+        If ``tols`` is empty or not made of non-negative numbers, or the finder's solver
+        cannot stop at several tolerances; and whatever ``fit`` raises.
+    NoGroundTruthError
+        If the critical points of the loss are not known in closed form.
+
+    Notes
+    -----
+    A search that stops at a loose tolerance is the beginning of the search that stops
+    at a strict one. Every start is therefore run once, to the strictest tolerance, and
+    is described where it passes each of the others: the finders are equal, bit by bit,
+    to refitted ones, at the cost of one fit and of the Hessians at every stop. With
+    ``random_state=None`` all of them still have the same starts.
+
+    A start that does not reach a tolerance is what the curve shows: there is no
+    NotConvergedWarning.
+
+    Examples
+    --------
+    >>> from skcrit import NewtonMRFinder
+    >>> from skcrit.model_selection import tolerance_curve
+    >>> X = [[2, 1.5, 1], [2, -1.5, -1], [-2, 1.5, -1], [-2, -1.5, 1]]
+    >>> finder = NewtonMRFinder(n_starts=10, random_state=0)
+    >>> curve = tolerance_curve(finder, X, [float("inf"), 1e-10])
+    >>> [float(value) for value in curve.accuracy]
+    [0.0, 1.0]
+    """
+    tols = _check_tols(tols)
+    finder = clone(finder).set_params(tol=min(tols))
+    solver = finder._begin(X)
+    if not hasattr(solver, "solve_tols"):
+        raise ValueError(
+            "finder must have a solver with the method solve_tols, as those have that "
+            "derive from skcrit.solvers.Solver, to be stopped at several tolerances; "
+            f"got the solver {type(solver).__name__} of {type(finder).__name__}."
+        )
+    options = finder._search_options()
+    outcomes = search_tols(solver, finder.loss_, finder.start_params_, tols, **options)
+    finders = []
+    for tol, outcome in zip(tols, outcomes, strict=True):
+        fitted = copy(finder).set_params(tol=tol)
+        fitted._finish(*outcome)
+        finders.append(fitted)
+    return _measure(np.array(tols), finders)
+
+
+def _check_tols(tols):
+    """Sort tolerances from loose to strict."""
+    try:
+        values = list(tols)
+    except TypeError:
+        values = []
+    if not values or not all(isinstance(tol, Real) and tol >= 0 for tol in values):
+        raise ValueError(
+            "tols must be a non-empty sequence of numbers that are not negative, got "
+            f"{tols!r}."
+        )
+    return tuple(sorted(map(float, values), reverse=True))
+
+
+def _measure(tols, finders):
+    """Score a fitted finder per tolerance."""
+    judgements = [judge(finder) for finder in finders]
+    scores = {
+        name: np.array([getattr(judgement, name) for judgement in judgements])
+        for name in _SCORES[1:]
+    }
+    costs = {
+        name: np.array([np.mean(finder.results_[name]) for finder in finders])
+        for name in _COSTS
+    }
+    converged = np.array([np.mean(finder.converged_) for finder in finders])
+    return ToleranceCurve(tols, finders, converged, **scores, **costs)
