@@ -1,7 +1,27 @@
 """Solvers: one algorithm a file, batched over starts."""
 
 from skcrit.solvers.base import Solver, SolverResult, State
+from skcrit.solvers.grad_norm import (
+    GradNormDescent,
+    GradNormLBFGS,
+    GradNormLM,
+    GradNormSolver,
+    GradNormWolfe,
+)
 from skcrit.solvers.newton_mr import NewtonMR
+from skcrit.solvers.newton_tr import NewtonTR
 from skcrit.solvers.status import Status
 
-__all__ = ["NewtonMR", "Solver", "SolverResult", "State", "Status"]
+__all__ = [
+    "GradNormDescent",
+    "GradNormLBFGS",
+    "GradNormLM",
+    "GradNormSolver",
+    "GradNormWolfe",
+    "NewtonMR",
+    "NewtonTR",
+    "Solver",
+    "SolverResult",
+    "State",
+    "Status",
+]

@@ -1,0 +1,221 @@
+"""Symmetric systems that are damped in many ways, for the price of one factorisation.
+
+Two families of damped solutions of ``A x = b`` are needed by searches:
+
+    shifted        (A + s I) x = b,
+    regularized    min |A x - b|^2 + m |x|^2,
+
+for a whole ladder of s or m. Both are cheap once the eigenvectors of A are known, and
+also on a Krylov space: all its shifts have the same space.
+"""
+
+from skcrit._backend import array_namespace, device, to_host
+from skcrit.linalg._lanczos import lanczos
+
+__all__ = ["EigenSystem", "KrylovSystem"]
+
+
+class EigenSystem:
+    """Damped solutions from the eigendecomposition of dense matrices.
+
+    Parameters
+    ----------
+    matrix : array of shape (n_systems, n, n)
+        Symmetric matrices A.
+    b : array of shape (n_systems, n)
+        Right-hand sides.
+
+    Attributes
+    ----------
+    norm : ndarray of shape (n_systems,)
+        Spectral norms of A, on the host.
+    n_matvec : int
+        Products that forming a matrix of this size stands for, n.
+    """
+
+    def __init__(self, matrix, b):
+        xp = array_namespace(matrix)
+        # Decompositions refuse what is not finite: such a system gets the solution 0.
+        finite = xp.all(xp.isfinite(matrix), axis=(-2, -1))[:, None, None]
+        matrix = xp.where(finite, matrix, xp.zeros_like(matrix))
+        self._eigenvalues, self._vectors = xp.linalg.eigh(matrix)
+        self._rhs = self._components(b)
+        self.norm = to_host(xp.max(xp.abs(self._eigenvalues), axis=-1))
+        self.n_matvec = matrix.shape[-1]
+
+    def shifted(self, shift):
+        """Solve ``(A + shift I) x = b``, in the least-squares sense if singular.
+
+        Parameters
+        ----------
+        shift : array of shape (n_systems,)
+            Shifts, absolute, in the unit of A.
+
+        Returns
+        -------
+        x : array of shape (n_systems, n)
+            Solutions of minimum norm.
+        """
+        xp = array_namespace(shift)
+        moved = self._eigenvalues + shift[:, None]
+        keep = xp.abs(moved) > _cutoff(xp, moved)
+        inverse = 1 / xp.where(keep, moved, xp.ones_like(moved))
+        return self._combine(xp.where(keep, inverse, xp.zeros_like(moved)))
+
+    def regularized(self, weight):
+        """Minimise ``|A x - b|^2 + weight |x|^2``.
+
+        Parameters
+        ----------
+        weight : array of shape (n_systems,)
+            Weights, positive, in the unit of A squared.
+
+        Returns
+        -------
+        x : array of shape (n_systems, n)
+            Minimisers.
+        """
+        values = self._eigenvalues
+        return self._combine(values / (values * values + weight[:, None]))
+
+    def residual_norm(self, x):
+        """Compute ``|A x - b|``.
+
+        Parameters
+        ----------
+        x : array of shape (n_systems, n)
+            Vectors.
+
+        Returns
+        -------
+        norm : ndarray of shape (n_systems,)
+            Norms, on the host.
+        """
+        xp = array_namespace(x)
+        residual = self._eigenvalues * self._components(x) - self._rhs
+        return to_host(xp.sqrt(xp.sum(residual * residual, axis=-1)))
+
+    def _combine(self, factors):
+        """Return the vectors whose components are the right-hand side's, scaled."""
+        return (self._vectors @ (factors * self._rhs)[..., None])[..., 0]
+
+    def _components(self, x):
+        """Return the components of vectors along the eigenvectors."""
+        xp = array_namespace(x)
+        return (xp.matrix_transpose(self._vectors) @ x[..., None])[..., 0]
+
+
+class KrylovSystem:
+    """Damped solutions on the Krylov space of the right-hand side.
+
+    The shifted solutions minimise ``|(A + shift I) x - b|`` over the space, and are of
+    minimum norm: the iterates of MINRES-QLP, for all shifts at once.
+
+    Parameters
+    ----------
+    matvec : callable
+        Maps an array (n_systems, n) to the products ``A v`` of the same shape.
+    b : array of shape (n_systems, n)
+        Right-hand sides.
+    n_vectors : int
+        Dimension of the space; larger ones than n are cut to n.
+
+    Attributes
+    ----------
+    norm : ndarray of shape (n_systems,)
+        Spectral norms of A on the space, on the host.
+    n_matvec : ndarray of int of shape (n_systems,)
+        Products spent.
+    """
+
+    def __init__(self, matvec, b, n_vectors):
+        xp = array_namespace(b)
+        self._basis, self._matrix, count = lanczos(
+            matvec, b, min(n_vectors, b.shape[-1])
+        )
+        # b is the first vector times its norm.
+        self._size = xp.sqrt(xp.sum(b * b, axis=-1))
+        # Decompositions refuse what is not finite: such a system gets the solution 0.
+        finite = xp.all(xp.isfinite(self._matrix), axis=(-2, -1))
+        self._size = xp.where(finite, self._size, xp.zeros_like(self._size))
+        for name in ("_basis", "_matrix"):
+            array = getattr(self, name)
+            clean = xp.where(finite[:, None, None], array, xp.zeros_like(array))
+            setattr(self, name, clean)
+        self._left, self._singular, self._right = xp.linalg.svd(
+            self._matrix, full_matrices=False
+        )
+        self.norm = to_host(xp.max(self._singular, axis=-1))
+        self.n_matvec = to_host(count)
+
+    def shifted(self, shift):
+        """Minimise ``|(A + shift I) x - b|`` over the space.
+
+        Parameters
+        ----------
+        shift : array of shape (n_systems,)
+            Shifts, absolute, in the unit of A.
+
+        Returns
+        -------
+        x : array of shape (n_systems, n)
+            Minimisers of minimum norm.
+        """
+        xp = array_namespace(shift)
+        n_rows, n_columns = self._matrix.shape[-2:]
+        identity = xp.eye(
+            n_rows, n_columns, dtype=shift.dtype, device=device(self._matrix)
+        )
+        inverse = xp.linalg.pinv(self._matrix + shift[:, None, None] * identity)
+        return self._lift(inverse[:, :, 0] * self._size[:, None])
+
+    def regularized(self, weight):
+        """Minimise ``|A x - b|^2 + weight |x|^2`` over the space.
+
+        Parameters
+        ----------
+        weight : array of shape (n_systems,)
+            Weights, positive, in the unit of A squared.
+
+        Returns
+        -------
+        x : array of shape (n_systems, n)
+            Minimisers.
+        """
+        xp = array_namespace(weight)
+        values = self._singular
+        factors = values / (values * values + weight[:, None])
+        factors = factors * self._left[:, 0, :] * self._size[:, None]
+        transposed = xp.matrix_transpose(self._right)
+        return self._lift((transposed @ factors[..., None])[..., 0])
+
+    def residual_norm(self, x):
+        """Compute ``|A x - b|`` of vectors in the space.
+
+        Parameters
+        ----------
+        x : array of shape (n_systems, n)
+            Vectors in the space.
+
+        Returns
+        -------
+        norm : ndarray of shape (n_systems,)
+            Norms, on the host.
+        """
+        xp = array_namespace(x)
+        y = self._basis[:, :-1, :] @ x[..., None]
+        residual = (self._matrix @ y)[..., 0]
+        residual[:, 0] = residual[:, 0] - self._size
+        return to_host(xp.sqrt(xp.sum(residual * residual, axis=-1)))
+
+    def _lift(self, y):
+        """Return the vectors with coordinates y in the basis."""
+        xp = array_namespace(y)
+        transposed = xp.matrix_transpose(self._basis[:, :-1, :])
+        return (transposed @ y[..., None])[..., 0]
+
+
+def _cutoff(xp, values):
+    """Say below which size eigenvalues are rounding."""
+    n, eps = values.shape[-1], xp.finfo(values.dtype).eps
+    return (n * eps * xp.max(xp.abs(values), axis=-1))[:, None]

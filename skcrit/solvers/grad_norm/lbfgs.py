@@ -1,0 +1,128 @@
+"""L-BFGS on half the squared gradient norm, batched."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from skcrit._backend import array_namespace, take_rows
+from skcrit.losses._defaults import place
+from skcrit.solvers.base import squared_norm
+from skcrit.solvers.grad_norm.base import GradNormSolver
+from skcrit.solvers.grad_norm.objective import cauchy_length, dot, slope
+from skcrit.solvers.wolfe import wolfe
+
+__all__ = ["GradNormLBFGS"]
+
+
+class GradNormLBFGS(GradNormSolver):
+    """Minimise ``|g|^2 / 2`` by L-BFGS with a search for the strong Wolfe conditions.
+
+    Parameters
+    ----------
+    tol, max_iter, store_history, balance
+        As in :class:`~skcrit.solvers.grad_norm.GradNormSolver`.
+    memory_size : int, default=20
+        Number of pairs (step, change of the slope) that are remembered.
+    sufficient_decrease, curvature, max_trials
+        As in :func:`~skcrit.solvers.wolfe.wolfe`, with the strong conditions.
+
+    Notes
+    -----
+    An iteration costs a gradient and a product for each length tried, usually one;
+    storage is ``2 memory_size + 1`` vectors per start.
+
+    References
+    ----------
+    .. [1] D. C. Liu and J. Nocedal. "On the limited memory BFGS method for large scale
+       optimization". Mathematical Programming 45, 1989, doi:10.1007/BF01589116.
+    .. [2] J. Nocedal and S. J. Wright. "Numerical Optimization", 2nd ed., algorithm
+       7.4. Springer, 2006.
+    """
+
+    def __init__(
+        self,
+        *,
+        tol=1e-10,
+        max_iter=2000,
+        store_history=False,
+        balance=True,
+        memory_size=20,
+        sufficient_decrease=1e-4,
+        curvature=0.9,
+        max_trials=60,
+    ):
+        super().__init__(
+            tol=tol, max_iter=max_iter, store_history=store_history, balance=balance
+        )
+        self.memory_size = memory_size
+        self.line_search = {
+            "sufficient_decrease": sufficient_decrease,
+            "curvature": curvature,
+            "max_trials": max_trials,
+            "strong": True,
+        }
+
+    def fresh_memory(self, local):  # noqa: D102 (documented in GradNormSolver)
+        descent = slope(local)[:, None, :]
+        # The slope, then the pairs, newest last; a pair of zeros is none.
+        xp = array_namespace(descent)
+        pairs = [xp.zeros_like(descent)] * (2 * self.memory_size)
+        return xp.concat([descent, *pairs], axis=1)
+
+    def descend(self, loss, state):  # noqa: D102
+        local, descent = state.local, state.memory[:, 0, :]
+        p = -_two_loops(loss, state.memory, self.memory_size)
+        length, n_hvp = np.ones(len(state.rows)), state.n_hvp.copy()
+        # Where nothing is known of the scale, ask the Gauss-Newton model.
+        newest = state.memory[:, -1, :]
+        fresh = np.flatnonzero(dot(newest, newest) == 0)
+        if len(fresh):
+            there = loss.at(take_rows(local.theta, fresh))
+            length[fresh] = cauchy_length(there, take_rows(p, fresh))
+            n_hvp[fresh] += 1
+        search = wolfe(
+            loss,
+            local.theta,
+            p,
+            slope=descent,
+            value=squared_norm(local) / 2,
+            step_size=length,
+            **self.line_search,
+        )
+        state = replace(
+            state,
+            local=loss.at(search.theta),
+            memory=self._remember(state, search),
+            stuck=search.step_size == 0,
+            n_hvp=n_hvp + search.n_trials,
+            n_gradient=state.n_gradient + search.n_trials,
+        )
+        return state, search.slope
+
+    def _remember(self, state, search):
+        """Put the new slope first, and the new pair last."""
+        xp, m = array_namespace(search.slope), self.memory_size
+        steps, changes = state.memory[:, 1 : m + 1, :], state.memory[:, m + 1 :, :]
+        step = (search.theta - state.local.theta)[:, None, :]
+        change = (search.slope - state.memory[:, 0, :])[:, None, :]
+        first = search.slope[:, None, :]
+        kept = (steps[:, 1:, :], step, changes[:, 1:, :], change)
+        return xp.concat([first, *kept], axis=1)
+
+
+def _two_loops(loss, memory, m):
+    """Multiply the slope by the inverse Hessian that the pairs describe."""
+    q, s, y = memory[:, 0, :], memory[:, 1 : m + 1, :], memory[:, m + 1 :, :]
+    rho, alpha = [None] * m, [None] * m
+    for i in reversed(range(m)):
+        curved = dot(s[:, i, :], y[:, i, :])
+        rho[i] = np.where(curved > 0, 1 / np.where(curved > 0, curved, 1.0), 0.0)
+        alpha[i] = rho[i] * dot(s[:, i, :], q)
+        q = q - place(loss, alpha[i])[:, None] * y[:, i, :]
+    size = dot(y[:, -1, :], y[:, -1, :]) * rho[-1]
+    scale = np.where(size > 0, 1 / np.where(size > 0, size, 1.0), 1.0)
+    q = place(loss, scale)[:, None] * q
+    for i in range(m):
+        beta = rho[i] * dot(y[:, i, :], q)
+        q = q + place(loss, alpha[i] - beta)[:, None] * s[:, i, :]
+    return q

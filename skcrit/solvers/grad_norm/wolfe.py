@@ -1,0 +1,73 @@
+"""Steepest descent on half the squared gradient norm, with a Wolfe search."""
+
+from dataclasses import replace
+
+from skcrit.solvers.base import squared_norm
+from skcrit.solvers.grad_norm.base import GradNormSolver
+from skcrit.solvers.grad_norm.objective import cauchy_length, slope
+from skcrit.solvers.wolfe import wolfe
+
+__all__ = ["GradNormWolfe"]
+
+
+class GradNormWolfe(GradNormSolver):
+    """Descend ``|g|^2 / 2`` along ``-H g``; bracketing and zooming find the length.
+
+    The first length tried is that of the Gauss-Newton model along the direction.
+
+    Parameters
+    ----------
+    tol, max_iter, store_history, balance
+        As in :class:`~skcrit.solvers.grad_norm.GradNormSolver`.
+    sufficient_decrease, curvature, max_trials
+        As in :func:`~skcrit.solvers.wolfe.wolfe`, with the weak conditions.
+
+    Notes
+    -----
+    An iteration costs one product for the first length, and a gradient and a product
+    for each length tried; the next iteration starts from the last of them.
+    """
+
+    def __init__(
+        self,
+        *,
+        tol=1e-10,
+        max_iter=10000,
+        store_history=False,
+        balance=True,
+        sufficient_decrease=1e-4,
+        curvature=0.9,
+        max_trials=60,
+    ):
+        super().__init__(
+            tol=tol, max_iter=max_iter, store_history=store_history, balance=balance
+        )
+        self.line_search = {
+            "sufficient_decrease": sufficient_decrease,
+            "curvature": curvature,
+            "max_trials": max_trials,
+        }
+
+    def fresh_memory(self, local):  # noqa: D102 (documented in GradNormSolver)
+        return slope(local)
+
+    def descend(self, loss, state):  # noqa: D102
+        local, descent = state.local, state.memory
+        search = wolfe(
+            loss,
+            local.theta,
+            -descent,
+            slope=descent,
+            value=squared_norm(local) / 2,
+            step_size=cauchy_length(local, -descent),
+            **self.line_search,
+        )
+        state = replace(
+            state,
+            local=loss.at(search.theta),
+            memory=search.slope,
+            stuck=search.step_size == 0,
+            n_hvp=state.n_hvp + 1 + search.n_trials,
+            n_gradient=state.n_gradient + search.n_trials,
+        )
+        return state, search.slope

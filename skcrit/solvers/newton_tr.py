@@ -1,0 +1,106 @@
+"""Newton-TR: damped Newton steps for a ladder of shifts, the best one taken."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from skcrit._backend import replace_rows, take_rows
+from skcrit.losses._defaults import curvature, place
+from skcrit.solvers.base import Solver, squared_norm
+from skcrit.solvers.damped import factorize, residual_ratio
+
+__all__ = ["NewtonTR"]
+
+# Up to this many parameters one eigendecomposition costs less than a Krylov space that
+# is good enough to replace it.
+MAX_DENSE = 256
+
+# The published ladder 1e2, 1e1, ..., 1e-7, on data where the curvature is 2.
+LADDER = tuple(50.0 * 0.1**k for k in range(10))
+
+
+class NewtonTR(Solver):
+    """Solve ``(H + gamma I) p = -g`` for a ladder of gamma, and take the best step.
+
+    Large shifts give short steps along the gradient, small ones Newton steps. Of all
+    points ``theta + step_size * p`` the one with the smallest gradient norm is taken,
+    if it is smaller than the present one.
+
+    Parameters
+    ----------
+    tol, max_iter, store_history
+        As in :class:`~skcrit.solvers.Solver`.
+    gammas : sequence of float or "auto", default="auto"
+        Shifts, absolute, in the unit of the Hessian; negative ones are allowed. "auto"
+        is ``50, 5, ..., 5e-8`` times the curvature of the loss at the start: ``1e2,
+        1e1, ..., 1e-7`` on data of covariance ``diag(1, ..., 16)``.
+    step_size : float, default=1.0
+        Length of the steps relative to p.
+    linear_solver : {"auto", "dense", "krylov"}, default="auto"
+        "dense" takes the eigenvectors of the Hessian, "krylov" the Krylov space of the
+        gradient, whose solutions are those of MINRES-QLP for each shift; both serve the
+        whole ladder. "auto" is "dense" up to 256 parameters.
+    max_inner_iter : int, default=50
+        Dimension of the Krylov space.
+
+    Notes
+    -----
+    An iteration costs ``n_params`` ("dense": a Hessian) or ``max_inner_iter``
+    ("krylov") products, and a gradient for each shift and one at the new point.
+
+    References
+    ----------
+    .. [1] Y. Dauphin, R. Pascanu, C. Gulcehre, K. Cho, S. Ganguli and Y. Bengio.
+       "Identifying and attacking the saddle point problem in high-dimensional
+       non-convex optimization". arXiv:1406.2572, 2014.
+    """
+
+    required_methods = ("value", "gradient", "hvp", "hessian")
+
+    def __init__(
+        self,
+        *,
+        tol=1e-10,
+        max_iter=500,
+        store_history=False,
+        gammas="auto",
+        step_size=1.0,
+        linear_solver="auto",
+        max_inner_iter=50,
+    ):
+        super().__init__(tol=tol, max_iter=max_iter, store_history=store_history)
+        self.gammas = gammas
+        self.step_size = step_size
+        self.linear_solver = linear_solver
+        self.max_inner_iter = max_inner_iter
+
+    def setup(self, loss, theta0):  # noqa: D102 (documented in Solver)
+        state = super().setup(loss, theta0)
+        if isinstance(self.gammas, str):
+            unit = curvature(loss, state.local.theta)[:, None]
+            # A flat loss has no unit; it has no gradient to follow either.
+            gammas = np.where(unit > 0, unit, 1.0) * np.array(LADDER)
+        else:
+            gammas = np.tile(np.asarray(self.gammas, float), (len(state.rows), 1))
+        return replace(state, memory=gammas)
+
+    def step(self, loss, state):  # noqa: D102
+        local, squared = state.local, squared_norm(state.local)
+        system = factorize(local, self.linear_solver, self.max_inner_iter, MAX_DENSE)
+        best, theta, p = squared.copy(), local.theta, None
+        for gamma in state.memory.T:
+            p = system.shifted(place(loss, gamma))
+            trial = local.theta + self.step_size * p
+            norm = squared_norm(loss.at(trial))
+            better = np.flatnonzero(norm < best)
+            best[better] = norm[better]
+            theta = replace_rows(theta, better, take_rows(trial, better))
+        return replace(
+            state,
+            local=loss.at(theta),
+            stuck=best == squared,
+            # Of the least damped step: what the Hessian can do against the gradient.
+            residual_ratio=residual_ratio(system, p, np.sqrt(squared)),
+            n_hvp=state.n_hvp + system.n_matvec,
+            n_gradient=state.n_gradient + state.memory.shape[1] + 1,
+        )

@@ -1,0 +1,193 @@
+"""Bracketing and zooming to a step that meets the Wolfe conditions, batched."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from skcrit._backend import array_namespace, replace_rows, take_rows, to_host
+from skcrit.losses._defaults import place
+
+__all__ = ["WolfeResult", "wolfe"]
+
+# Zooming keeps this fraction of the bracket away from its ends.
+_MARGIN = 0.1
+
+
+@dataclass
+class WolfeResult:
+    """Accepted points of a Wolfe search.
+
+    Attributes
+    ----------
+    theta, slope : array of shape (n, n_params)
+        New points and the slopes ``H g`` there; the old ones where no step was
+        accepted.
+    step_size : ndarray of shape (n,)
+        Accepted step lengths, zero where none was.
+    n_trials : ndarray of int of shape (n,)
+        Lengths tried: a gradient and a product each.
+    """
+
+    theta: object
+    slope: object
+    step_size: np.ndarray
+    n_trials: np.ndarray
+
+
+def wolfe(
+    loss,
+    theta,
+    p,
+    *,
+    slope,
+    value,
+    step_size,
+    sufficient_decrease=1e-4,
+    curvature=0.9,
+    strong=False,
+    max_trials=60,
+):
+    r"""Find step lengths that meet the Wolfe conditions on the squared gradient norm.
+
+    With :math:`\phi(t) = |g(\theta + t p)|^2 / 2`, a length t is accepted for which
+
+    .. math::
+
+        \phi(t) \le \phi(0) + c_1 t \phi'(0), \qquad
+        \phi'(t) \ge c_2 \phi'(0) \text{ or, if strong, } |\phi'(t)| \le c_2 |\phi'(0)|.
+
+    Parameters
+    ----------
+    loss : Loss
+        Fitted loss.
+    theta : array of shape (n, n_params)
+        Points.
+    p : array of shape (n, n_params)
+        Directions of descent.
+    slope : array of shape (n, n_params)
+        Slopes ``H g`` at the points.
+    value : ndarray of shape (n,)
+        Half the squared gradient norm at the points.
+    step_size : ndarray of shape (n,)
+        First lengths to try.
+    sufficient_decrease : float, default=1e-4
+        Fraction c1 of the predicted decrease that is demanded.
+    curvature : float, default=0.9
+        Fraction c2 of the first derivative that may be left; above
+        ``sufficient_decrease``.
+    strong : bool, default=False
+        Whether a positive derivative is bounded too.
+    max_trials : int, default=60
+        Largest number of lengths.
+
+    Returns
+    -------
+    result : WolfeResult
+        New points and what they cost; a row without descent is not moved.
+
+    Notes
+    -----
+    Backtracking alone never lengthens a step: it cannot meet the second condition once
+    the step is too short. Here too short and too long steps bracket an interval: ``lo``
+    with sufficient decrease and a descent steeper than allowed, ``hi`` with too large a
+    value or a positive derivative. Such an interval contains acceptable lengths (lemma
+    3.1 of [1]_). Doubling finds one, and zooming by cubic interpolation, kept away from
+    the ends, narrows it until a length is accepted (algorithms 3.5 and 3.6). A smooth
+    function that is bounded below always has one.
+
+    A trial costs one gradient and one Hessian-vector product, for those rows only that
+    still search.
+
+    References
+    ----------
+    .. [1] J. Nocedal and S. J. Wright. "Numerical Optimization", 2nd ed., chapter 3.
+       Springer, 2006.
+    """
+    n = len(value)
+    first = _dot(slope, p)
+    bracket = _Bracket(value, first)
+    result = WolfeResult(theta, slope, np.zeros(n), np.zeros(n, dtype=int))
+    pending, t = np.flatnonzero(first < 0), np.array(step_size, dtype=float)
+    for _ in range(max_trials):
+        if len(pending) == 0:
+            break
+        length = t[pending]
+        trial = take_rows(theta, pending) + place(loss, length)[:, None] * take_rows(
+            p, pending
+        )
+        local = loss.at(trial)
+        new_slope = local.hvp(local.gradient)
+        phi = _dot(local.gradient, local.gradient) / 2
+        derivative = _dot(new_slope, take_rows(p, pending))
+        result.n_trials[pending] += 1
+        line = value[pending] + sufficient_decrease * length * first[pending]
+        # Not finite is too long.
+        high = ~(phi <= line) | ~np.isfinite(derivative)
+        steep = derivative < curvature * first[pending]
+        overshot = strong & (derivative > -curvature * first[pending])
+        good = ~high & ~steep & ~overshot & (phi < value[pending])
+        rows, chosen = pending[good], np.flatnonzero(good)
+        result.step_size[rows] = length[good]
+        result.theta = replace_rows(result.theta, rows, take_rows(trial, chosen))
+        result.slope = replace_rows(result.slope, rows, take_rows(new_slope, chosen))
+        t[pending] = bracket.narrow(pending, length, phi, derivative, high)
+        pending = pending[~good]
+        # Ends that meet hold nothing but rounding.
+        pending = pending[bracket.is_open(pending)]
+    return result
+
+
+class _Bracket:
+    """Ends of the interval in which each row searches."""
+
+    def __init__(self, value, derivative):
+        n = len(value)
+        self.lo, self.phi_lo, self.d_lo = np.zeros(n), value.copy(), derivative.copy()
+        self.hi, self.phi_hi, self.d_hi = np.full((3, n), np.inf)
+
+    def narrow(self, rows, t, phi, derivative, high):
+        """Replace an end by a length that was tried, and return the next one."""
+        upper = high | (phi >= self.phi_lo[rows]) | (derivative >= 0)
+        for end, chosen in (("hi", rows[upper]), ("lo", rows[~upper])):
+            part = upper if end == "hi" else ~upper
+            getattr(self, end)[chosen] = t[part]
+            getattr(self, f"phi_{end}")[chosen] = phi[part]
+            getattr(self, f"d_{end}")[chosen] = derivative[part]
+        return self._next(rows)
+
+    def is_open(self, rows):
+        """Tell whether a number lies between the ends."""
+        lo, hi = self.lo[rows], self.hi[rows]
+        middle = np.where(np.isfinite(hi), lo / 2 + np.minimum(hi, 1e300) / 2, 2 * lo)
+        return (lo < middle) & (middle < hi)
+
+    def _next(self, rows):
+        """Double the length until there is a bracket, then interpolate in it."""
+        lo, hi = self.lo[rows], self.hi[rows]
+        bracketed = np.isfinite(hi)
+        width = np.where(bracketed, hi - lo, 0.0)
+        with np.errstate(all="ignore"):
+            inner = _cubic_minimum(
+                width,
+                self.phi_hi[rows] - self.phi_lo[rows],
+                self.d_lo[rows],
+                self.d_hi[rows],
+            )
+        usable = np.isfinite(inner)
+        inner = np.where(usable, inner, width / 2)
+        inner = np.clip(inner, _MARGIN * width, (1 - _MARGIN) * width)
+        return np.where(bracketed, lo + inner, 2 * lo)
+
+
+def _cubic_minimum(width, rise, d_lo, d_hi):
+    """Minimise the cubic with given rise and derivatives at 0 and width."""
+    # Nocedal & Wright 2006, eq. (3.59), written from the lower end.
+    d1 = d_lo + d_hi - 3 * rise / width
+    d2 = np.sqrt(d1 * d1 - d_lo * d_hi)
+    return width - width * (d_hi + d2 - d1) / (d_hi - d_lo + 2 * d2)
+
+
+def _dot(a, b):
+    """Multiply vectors row by row, on the host."""
+    xp = array_namespace(a)
+    return to_host(xp.sum(a * b, axis=-1))
