@@ -11,8 +11,13 @@ from skcrit.exceptions import (
     NotConvergedWarning,
     ResolutionWarning,
 )
-from skcrit.finders import BaseFinder, NewtonMRFinder
-from skcrit.losses import FunctionLoss, LinearAutoencoderLoss, Loss
+from skcrit.finders import (
+    BaseFinder,
+    GradNormFinder,
+    NewtonMRFinder,
+    NewtonTRFinder,
+)
+from skcrit.losses import FunctionLoss, GradientNormLoss, LinearAutoencoderLoss, Loss
 from skcrit.starts import GaussianStarts, TrajectoryStarts
 
 __all__ = [
@@ -20,9 +25,12 @@ __all__ = [
     "BaseFinder",
     "FunctionLoss",
     "GaussianStarts",
+    "GradNormFinder",
+    "GradientNormLoss",
     "LinearAutoencoderLoss",
     "Loss",
     "NewtonMRFinder",
+    "NewtonTRFinder",
     "NoGroundTruthError",
     "NotConvergedWarning",
     "ResolutionWarning",

@@ -2,5 +2,6 @@
 
 from skcrit.inspection.convergence import ConvergenceDisplay
 from skcrit.inspection.loss_index import LossIndexDisplay
+from skcrit.inspection.participation import ParticipationDisplay
 
-__all__ = ["ConvergenceDisplay", "LossIndexDisplay"]
+__all__ = ["ConvergenceDisplay", "LossIndexDisplay", "ParticipationDisplay"]

@@ -1,6 +1,7 @@
 """Metrics of fitted finders, and the same as scorers."""
 
 from skcrit.metrics._judgement import Judgement, judge
+from skcrit.metrics._participation import participation_counts
 from skcrit.metrics._recovery import (
     index_error,
     loss_error,
@@ -9,9 +10,14 @@ from skcrit.metrics._recovery import (
     recovery_precision,
 )
 from skcrit.metrics._report import recovery_report
+from skcrit.metrics._sampling import (
+    participation_entropy,
+    participation_entropy_interval,
+)
 from skcrit.metrics._scorers import (
     index_error_scorer,
     loss_error_scorer,
+    participation_entropy_scorer,
     recovery_accuracy_scorer,
     recovery_coverage_scorer,
     recovery_precision_scorer,
@@ -24,6 +30,10 @@ __all__ = [
     "judge",
     "loss_error",
     "loss_error_scorer",
+    "participation_counts",
+    "participation_entropy",
+    "participation_entropy_interval",
+    "participation_entropy_scorer",
     "recovery_accuracy",
     "recovery_accuracy_scorer",
     "recovery_coverage",

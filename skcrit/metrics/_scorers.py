@@ -1,10 +1,11 @@
-"""Recovery metrics in the form that scikit-learn takes as ``scoring``."""
+"""Metrics in the form that scikit-learn takes as ``scoring``."""
 
-from skcrit.metrics import _recovery
+from skcrit.metrics import _recovery, _sampling
 
 __all__ = [
     "index_error_scorer",
     "loss_error_scorer",
+    "participation_entropy_scorer",
     "recovery_accuracy_scorer",
     "recovery_coverage_scorer",
     "recovery_precision_scorer",
@@ -163,6 +164,40 @@ def index_error_scorer(estimator, X=None, y=None):
         If no converged start has a known index.
     """
     return -_recovery.index_error(_finder(estimator))
+
+
+def participation_entropy_scorer(estimator, X=None, y=None):
+    """Score a finder by ``participation_entropy``, for ``scoring=`` of a search.
+
+    Parameters
+    ----------
+    estimator : BaseFinder, Pipeline or search
+        Fitted finder; of a pipeline the last step, of a search the best estimator.
+    X : array-like, default=None
+        Ignored, see ``recovery_accuracy_scorer``.
+    y : None
+        Ignored.
+
+    Returns
+    -------
+    score : float
+        Entropy in bits of how often each eigenvector takes part, without correction of
+        its bias; NaN, which a search ranks last, if no start converged and is
+        identified. Compare it between equal numbers of starts only: it grows with them.
+
+    Raises
+    ------
+    NotFittedError
+        If the finder is not fitted.
+    NoGroundTruthError
+        If the critical points of the loss are not known in closed form.
+
+    Warns
+    -----
+    UndefinedMetricWarning
+        If no start converged and is identified with a critical set.
+    """
+    return _sampling.participation_entropy(_finder(estimator))
 
 
 def _finder(estimator):

@@ -34,12 +34,12 @@ class Status(IntEnum):
 _TEXTS = {
     Status.CONVERGED: "the squared gradient norm is at most tol",
     Status.GRADIENT_FLAT: (
-        "the gradient lies in the near-kernel of the Hessian as the linear solver saw "
-        "it; start elsewhere, or solve more accurately: inner_tol, max_inner_iter"
+        "the gradient lies in the near-kernel of the Hessian as far as the search saw "
+        "it; start elsewhere, or solve linear systems more accurately"
     ),
     Status.STALLED: (
-        "no step length was accepted; increase max_backtracks or loosen tol, which may "
-        "lie below rounding"
+        "no step was accepted; start elsewhere, allow more step lengths, or loosen "
+        "tol, which may lie below rounding"
     ),
     Status.MAX_ITER: "the budget is spent; increase max_iter or loosen tol",
     Status.DIVERGED: (

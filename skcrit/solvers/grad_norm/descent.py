@@ -28,8 +28,7 @@ class GradNormDescent(GradNormSolver):
 
     Notes
     -----
-    An iteration costs one gradient and one product; the last one of a run that fails
-    one product more, to tell why.
+    An iteration costs one gradient and one product.
     """
 
     memory_cost = 0

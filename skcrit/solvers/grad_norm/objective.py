@@ -3,8 +3,12 @@
 import numpy as np
 
 from skcrit._backend import array_namespace, to_host
+from skcrit.linalg import spectral_norm
 
-__all__ = ["cauchy_length", "dot", "flatness", "slope"]
+__all__ = ["FLATNESS_COST", "cauchy_length", "dot", "flatness", "slope"]
+
+# Products that flatness spends on a point.
+FLATNESS_COST = 21
 
 
 def slope(local):
@@ -63,7 +67,7 @@ def cauchy_length(local, d):
 
 
 def flatness(local, descent):
-    r"""Tell how little of the gradient a step along the slope can remove.
+    r"""Tell how little of the gradient the best step along the slope can remove.
 
     Parameters
     ----------
@@ -75,10 +79,19 @@ def flatness(local, descent):
     Returns
     -------
     ratio : ndarray of shape (n,)
-        :math:`\min_t |g + t H (H g)| / |g|`: one where the gradient lies in the kernel
-        of the Hessian, which is where searches on the gradient norm get stuck.
+        ``|H p + g| / (|H| |p| + |g|)`` for the step p along the slope that makes it
+        smallest: near one where the gradient lies in the kernel of the Hessian, which
+        is where searches on the gradient norm get stuck.
+
+    Notes
+    -----
+    Costs 21 products, 20 of them for the size of the Hessian.
     """
     image = local.hvp(descent)
-    size = dot(image, image) * dot(local.gradient, local.gradient)
-    cosine = dot(local.gradient, image) ** 2 / np.where(size > 0, size, 1.0)
-    return np.sqrt(np.clip(1.0 - cosine, 0.0, 1.0))
+    squared, slope_squared = dot(local.gradient, local.gradient), dot(descent, descent)
+    size = dot(image, image)
+    length = slope_squared / np.where(size > 0, size, 1.0)
+    residual = np.sqrt(np.maximum(squared - length * slope_squared, 0.0))
+    norm = to_host(spectral_norm(local.hvp, descent))
+    scale = norm * length * np.sqrt(slope_squared) + np.sqrt(squared)
+    return residual / np.where(scale > 0, scale, 1.0)

@@ -1,0 +1,257 @@
+"""The gradient-norm minimisation finder."""
+
+from numbers import Integral, Real
+
+from skcrit.finders.base import BaseFinder
+from skcrit.solvers import GradNormDescent, GradNormLBFGS, GradNormLM, GradNormWolfe
+from skcrit.utils._validation import Interval, StrOptions
+
+__all__ = ["GradNormFinder"]
+
+# Solver of each minimizer, and the finder's parameters that it takes.
+_SEARCH = ("sufficient_decrease", "curvature", "max_trials")
+_MINIMIZERS = {
+    "gd": (GradNormDescent, ("learning_rate",)),
+    "momentum": (GradNormDescent, ("learning_rate", "momentum")),
+    "btls": (GradNormWolfe, _SEARCH),
+    "l-bfgs": (GradNormLBFGS, ("memory_size", *_SEARCH)),
+    "lm": (GradNormLM, ("damping", "linear_solver", "max_inner_iter", "max_trials")),
+}
+
+
+class GradNormFinder(BaseFinder):
+    r"""Find critical points by minimising half the squared gradient norm.
+
+    :math:`g(\theta) = |\nabla f(\theta)|^2 / 2` is zero at the critical points of f and
+    nowhere else, whatever their index. Its gradient is the Hessian-vector product
+    :math:`H \nabla f`. Other minima of g are points where the gradient lies in the
+    kernel of the Hessian; searches that end there have the status GRADIENT_FLAT.
+
+    Parameters
+    ----------
+    loss : Loss, default=None
+        Loss to search. It is cloned and fitted to the data. None is
+        ``LinearAutoencoderLoss()``.
+    n_starts : int, default=100
+        Number of searches.
+    init : {"gaussian", "height", "iteration"}, array-like of shape \
+            (n_starts, n_params), or sampler, default="height"
+        Where searches begin: ``GaussianStarts()``, ``TrajectoryStarts(by=init)``, given
+        points, or an object with the method ``sample(loss, n_starts, random_state)``.
+    tol : float, default=1e-10
+        Absolute, on the squared gradient norm: a start has converged when its squared
+        gradient norm is at most ``tol``, at its own point and at the canonical point of
+        its symmetry orbit.
+    max_iter : int, default=2000
+        Largest number of iterations per start. First-order minimizers need more: the
+        published study gave 50 000 to "btls".
+    batch_size : int, default=None
+        Starts that are solved together; None divides them over the workers, at most
+        128 each. It changes time and memory, never the result.
+    n_jobs : int, default=None
+        Workers over batches, through joblib; None is 1 outside a
+        ``joblib.parallel_config`` context.
+    memory : str, path-like or joblib.Memory, default=None
+        Folder where finished batches are kept: an interrupted fit that is started
+        again repeats none of them.
+    store_history : bool, default=False
+        Whether to keep loss and squared gradient norm of every iterate.
+    random_state : int, RandomState instance or None, default=None
+        Source of randomness. Each start has a stream of its own, so that the result
+        depends neither on ``n_jobs`` nor on ``batch_size``.
+    verbose : int, default=0
+        Positive shows a progress bar (needs tqdm).
+    minimizer : {"gd", "momentum", "btls", "l-bfgs", "lm"}, default="l-bfgs"
+        Gradient descent with steps of fixed length, the same with momentum, with a
+        search for the (weak) Wolfe conditions, L-BFGS with the strong ones, or
+        Levenberg-Marquardt, which is Gauss-Newton on g, damped.
+    balance : bool, default=True
+        Whether iterates whose squared norm exceeds that of the canonical point of their
+        symmetry orbit by 5 % move there. ``balance=False, minimizer="btls"`` is the
+        published method with a sound line search.
+    learning_rate : float or "auto", default="auto"
+        Length of the steps of "gd" and "momentum". "auto" is 0.4 over the squared
+        curvature of the loss at the start: 0.1, as published, on data of covariance
+        ``diag(1, ..., 16)``.
+    momentum : float, default=0.9
+        Fraction of the last step that "momentum" keeps.
+    memory_size : int, default=20
+        Number of steps that "l-bfgs" remembers.
+    damping : float, default=1e-3
+        First damping of "lm", relative to the squared spectral norm of the Hessian.
+    linear_solver : {"auto", "dense", "krylov"}, default="auto"
+        How "lm" solves for its steps: by the eigenvectors of the Hessian, or in the
+        Krylov space of the gradient. "auto" is "dense" up to 64 parameters.
+    max_inner_iter : int, default=50
+        Dimension of the Krylov space of "lm".
+    sufficient_decrease : float, default=1e-4
+        Wolfe's first constant, of "btls" and "l-bfgs": fraction of the predicted
+        decrease that is demanded.
+    curvature : float, default=0.9
+        Wolfe's second constant: fraction of the first derivative along the step that
+        may be left.
+    max_trials : int, default=60
+        Largest number of step lengths, or of dampings, that are tried.
+
+    Attributes
+    ----------
+    loss_ : Loss
+        The fitted loss.
+    n_features_in_ : int
+        Number of features, where the loss has data.
+    n_params_ : int
+        Number of parameters.
+    start_params_, final_params_ : ndarray of shape (n_starts, n_params)
+        First and last points; a run that failed keeps its last finite point.
+    converged_ : ndarray of bool of shape (n_starts,)
+        Which starts reached ``tol``.
+    n_iter_ : int
+        Iterations of the longest run.
+    results_ : dict of str to ndarray of shape (n_starts,)
+        Ready for ``pandas.DataFrame``: "loss", "squared_grad_norm",
+        "squared_balanced_grad_norm" (at the canonical point), "n_iter", "n_gradient",
+        "n_hvp", "status" (CONVERGED, GRADIENT_FLAT, STALLED, MAX_ITER or DIVERGED),
+        "inner_status" (of the last linear system), "residual_ratio" (of the last step,
+        ``|H p + g| / (|H| |p| + |g|)``), "converged", "morse_index" and "nullity" (-1
+        where not converged), "critical_set" (label, -1 where not converged).
+    critical_points_ : ndarray of shape (n_critical_sets_, n_params)
+        A well-scaled point of each distinct critical set found, by increasing loss.
+    critical_losses_ : ndarray of shape (n_critical_sets_,)
+        Losses there.
+    morse_indices_, nullities_ : ndarray of int of shape (n_critical_sets_,)
+        Numbers of negative and of zero eigenvalues of the Hessian there; -1 beyond 4096
+        parameters, where no dense Hessian is formed.
+    index_fractions_ : ndarray of shape (n_critical_sets_,)
+        Morse indices over ``n_params_``.
+    counts_ : ndarray of int of shape (n_critical_sets_,)
+        How many starts ended in each set.
+    n_critical_sets_ : int
+        Number of distinct sets found.
+    history_ : dict of str to ndarray of shape (n_starts, n_iter_ + 1)
+        "loss" and "squared_grad_norm" of every iterate, NaN after the end of a run;
+        only with ``store_history``.
+
+    See Also
+    --------
+    skcrit.losses.GradientNormLoss : The function that is minimised, as a loss.
+
+    Notes
+    -----
+    Cost per iteration and start, in Hessian-vector products: "gd" and "momentum" 1,
+    "btls" 1 and one for each length tried, "l-bfgs" one for each length tried, "lm"
+    ``n_params`` (dense) or at most ``max_inner_iter`` (krylov). Each length or damping
+    tried costs a gradient.
+
+    The gradient norm can be lowered without coming closer to a critical point, by
+    scaling one layer of a network up and the next one down. A minimiser of the gradient
+    norm does this thoroughly; ``balance`` takes that way out.
+
+    Morse index, nullity, labels and status come from the loss alone, see
+    :class:`NewtonMRFinder`.
+
+    References
+    ----------
+    .. [1] J. W. McIver and A. Komornicki. "Structure of transition states in organic
+       reactions". J. Am. Chem. Soc. 94, 1972, doi:10.1021/ja00763a011.
+    .. [2] J. Pennington and Y. Bahri. "Geometry of neural network loss surfaces via
+       random matrix theory". ICML 2017.
+    .. [3] D. C. Liu and J. Nocedal. "On the limited memory BFGS method for large scale
+       optimization". Mathematical Programming 45, 1989, doi:10.1007/BF01589116.
+    .. [4] D. W. Marquardt. "An algorithm for least-squares estimation of nonlinear
+       parameters". J. SIAM 11, 1963, doi:10.1137/0111030.
+
+    Examples
+    --------
+    >>> from skcrit import GradNormFinder, LinearAutoencoderLoss
+    >>> from skcrit.datasets import make_gaussian_spectrum
+    >>> X = make_gaussian_spectrum(500, eigenvalues=[4, 2, 1], random_state=0)
+    >>> loss = LinearAutoencoderLoss(hidden_layer_sizes=(2,))
+    >>> finder = GradNormFinder(loss, minimizer="lm", n_starts=40, random_state=0)
+    >>> finder.fit(X).score(X)
+    1.0
+    """
+
+    _parameter_constraints = {
+        **BaseFinder._parameter_constraints,
+        "minimizer": [StrOptions(set(_MINIMIZERS))],
+        "balance": ["boolean"],
+        "learning_rate": [
+            StrOptions({"auto"}),
+            Interval(Real, 0, None, closed="neither"),
+        ],
+        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "memory_size": [Interval(Integral, 1, None, closed="left")],
+        "damping": [Interval(Real, 0, None, closed="neither")],
+        "linear_solver": [StrOptions({"auto", "dense", "krylov"})],
+        "max_inner_iter": [Interval(Integral, 1, None, closed="left")],
+        "sufficient_decrease": [Interval(Real, 0, 1, closed="neither")],
+        "curvature": [Interval(Real, 0, 1, closed="neither")],
+        "max_trials": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        loss=None,
+        *,
+        n_starts=100,
+        init="height",
+        tol=1e-10,
+        max_iter=2000,
+        batch_size=None,
+        n_jobs=None,
+        memory=None,
+        store_history=False,
+        random_state=None,
+        verbose=0,
+        minimizer="l-bfgs",
+        balance=True,
+        learning_rate="auto",
+        momentum=0.9,
+        memory_size=20,
+        damping=1e-3,
+        linear_solver="auto",
+        max_inner_iter=50,
+        sufficient_decrease=1e-4,
+        curvature=0.9,
+        max_trials=60,
+    ):
+        super().__init__(
+            loss=loss,
+            n_starts=n_starts,
+            init=init,
+            tol=tol,
+            max_iter=max_iter,
+            batch_size=batch_size,
+            n_jobs=n_jobs,
+            memory=memory,
+            store_history=store_history,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.minimizer = minimizer
+        self.balance = balance
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.memory_size = memory_size
+        self.damping = damping
+        self.linear_solver = linear_solver
+        self.max_inner_iter = max_inner_iter
+        self.sufficient_decrease = sufficient_decrease
+        self.curvature = curvature
+        self.max_trials = max_trials
+
+    def _make_solver(self):
+        if self.curvature <= self.sufficient_decrease:
+            raise ValueError(
+                "curvature must be above sufficient_decrease, or no step may meet the "
+                f"Wolfe conditions; got curvature={self.curvature!r} and "
+                f"sufficient_decrease={self.sufficient_decrease!r}."
+            )
+        solver, names = _MINIMIZERS[self.minimizer]
+        return solver(
+            tol=self.tol,
+            max_iter=self.max_iter,
+            store_history=self.store_history,
+            balance=self.balance,
+            **{name: getattr(self, name) for name in names},
+        )

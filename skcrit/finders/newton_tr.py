@@ -1,0 +1,215 @@
+"""The Newton-TR finder."""
+
+from numbers import Integral, Real
+
+import numpy as np
+
+from skcrit.finders.base import BaseFinder
+from skcrit.solvers import NewtonTR
+from skcrit.utils._validation import Interval, StrOptions
+
+__all__ = ["NewtonTRFinder"]
+
+
+class NewtonTRFinder(BaseFinder):
+    r"""Find critical points by damped Newton steps from many starts.
+
+    Each iteration solves :math:`(H + \gamma I) p = -g` for a ladder of
+    :math:`\gamma`, where ``g`` and ``H`` are gradient and Hessian of the loss. Of the
+    points that result it takes the one with the smallest gradient norm, if that is
+    smaller than the present one; otherwise the search ends.
+
+    Parameters
+    ----------
+    loss : Loss, default=None
+        Loss to search. It is cloned and fitted to the data. None is
+        ``LinearAutoencoderLoss()``.
+    n_starts : int, default=100
+        Number of searches.
+    init : {"gaussian", "height", "iteration"}, array-like of shape \
+            (n_starts, n_params), or sampler, default="height"
+        Where searches begin: ``GaussianStarts()``, ``TrajectoryStarts(by=init)``, given
+        points, or an object with the method ``sample(loss, n_starts, random_state)``.
+    tol : float, default=1e-10
+        Absolute, on the squared gradient norm: a start has converged when its squared
+        gradient norm is at most ``tol``, at its own point and at the canonical point of
+        its symmetry orbit.
+    max_iter : int, default=500
+        Largest number of iterations per start.
+    batch_size : int, default=None
+        Starts that are solved together; None divides them over the workers, at most
+        128 each. It changes time and memory, never the result.
+    n_jobs : int, default=None
+        Workers over batches, through joblib; None is 1 outside a
+        ``joblib.parallel_config`` context.
+    memory : str, path-like or joblib.Memory, default=None
+        Folder where finished batches are kept: an interrupted fit that is started
+        again repeats none of them.
+    store_history : bool, default=False
+        Whether to keep loss and squared gradient norm of every iterate.
+    random_state : int, RandomState instance or None, default=None
+        Source of randomness. Each start has a stream of its own, so that the result
+        depends neither on ``n_jobs`` nor on ``batch_size``.
+    verbose : int, default=0
+        Positive shows a progress bar (needs tqdm).
+    gammas : array-like of float or "auto", default="auto"
+        Shifts, absolute, in the unit of the Hessian; negative ones are allowed. "auto"
+        is ``50, 5, ..., 5e-8`` times the curvature of the loss at the start, the
+        published ladder ``1e2, 1e1, ..., 1e-7`` on data of covariance ``diag(1, ...,
+        16)``.
+    step_size : float, default=1.0
+        Fraction of the steps that is taken.
+    linear_solver : {"auto", "dense", "krylov"}, default="auto"
+        "dense" takes the eigenvectors of the Hessian, "krylov" the Krylov space of the
+        gradient, whose solutions are those of MINRES-QLP for each shift; both serve the
+        whole ladder. "auto" is "dense" up to 256 parameters.
+    max_inner_iter : int, default=50
+        Dimension of the Krylov space.
+
+    Attributes
+    ----------
+    loss_ : Loss
+        The fitted loss.
+    n_features_in_ : int
+        Number of features, where the loss has data.
+    n_params_ : int
+        Number of parameters.
+    start_params_, final_params_ : ndarray of shape (n_starts, n_params)
+        First and last points; a run that failed keeps its last finite point.
+    converged_ : ndarray of bool of shape (n_starts,)
+        Which starts reached ``tol``.
+    n_iter_ : int
+        Iterations of the longest run.
+    results_ : dict of str to ndarray of shape (n_starts,)
+        Ready for ``pandas.DataFrame``: "loss", "squared_grad_norm",
+        "squared_balanced_grad_norm" (at the canonical point), "n_iter", "n_gradient",
+        "n_hvp", "status" (CONVERGED, GRADIENT_FLAT, STALLED, MAX_ITER or DIVERGED),
+        "inner_status" (of the last linear system), "residual_ratio" (of the last step,
+        ``|H p + g| / (|H| |p| + |g|)``), "converged", "morse_index" and "nullity" (-1
+        where not converged), "critical_set" (label, -1 where not converged).
+    critical_points_ : ndarray of shape (n_critical_sets_, n_params)
+        A well-scaled point of each distinct critical set found, by increasing loss.
+    critical_losses_ : ndarray of shape (n_critical_sets_,)
+        Losses there.
+    morse_indices_, nullities_ : ndarray of int of shape (n_critical_sets_,)
+        Numbers of negative and of zero eigenvalues of the Hessian there; -1 beyond 4096
+        parameters, where no dense Hessian is formed.
+    index_fractions_ : ndarray of shape (n_critical_sets_,)
+        Morse indices over ``n_params_``.
+    counts_ : ndarray of int of shape (n_critical_sets_,)
+        How many starts ended in each set.
+    n_critical_sets_ : int
+        Number of distinct sets found.
+    history_ : dict of str to ndarray of shape (n_starts, n_iter_ + 1)
+        "loss" and "squared_grad_norm" of every iterate, NaN after the end of a run;
+        only with ``store_history``.
+
+    See Also
+    --------
+    NewtonMRFinder : Minimum-residual Newton steps with a line search.
+
+    Notes
+    -----
+    An iteration costs ``n_params`` ("dense": a Hessian) or at most ``max_inner_iter``
+    ("krylov") Hessian-vector products per start, and one gradient for each shift and
+    one at the new point.
+
+    Positive shifts turn steps into descent on the loss. On linear networks the searches
+    that converge therefore end almost all in the global minimum, and where no candidate
+    lowers the gradient norm a search ends at once: this method is a minimiser rather
+    than a sampler of saddles. Figures are on the page on the paper.
+
+    Morse index, nullity, labels and status come from the loss alone, see
+    :class:`NewtonMRFinder`.
+
+    References
+    ----------
+    .. [1] Y. Dauphin, R. Pascanu, C. Gulcehre, K. Cho, S. Ganguli and Y. Bengio.
+       "Identifying and attacking the saddle point problem in high-dimensional
+       non-convex optimization". arXiv:1406.2572, 2014.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from skcrit import LinearAutoencoderLoss, NewtonTRFinder
+    >>> from skcrit.datasets import make_gaussian_spectrum
+    >>> X = make_gaussian_spectrum(500, eigenvalues=[4, 2, 1], random_state=0)
+    >>> loss = LinearAutoencoderLoss(hidden_layer_sizes=(2,))
+    >>> finder = NewtonTRFinder(loss, n_starts=40, random_state=0)
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")  # some searches stop at once
+    ...     finder = finder.fit(X)
+    >>> bool(finder.converged_.mean() > 0.4)
+    True
+    """
+
+    _parameter_constraints = {
+        **BaseFinder._parameter_constraints,
+        "gammas": [StrOptions({"auto"}), "array-like"],
+        "step_size": [Interval(Real, 0, None, closed="neither")],
+        "linear_solver": [StrOptions({"auto", "dense", "krylov"})],
+        "max_inner_iter": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        loss=None,
+        *,
+        n_starts=100,
+        init="height",
+        tol=1e-10,
+        max_iter=500,
+        batch_size=None,
+        n_jobs=None,
+        memory=None,
+        store_history=False,
+        random_state=None,
+        verbose=0,
+        gammas="auto",
+        step_size=1.0,
+        linear_solver="auto",
+        max_inner_iter=50,
+    ):
+        super().__init__(
+            loss=loss,
+            n_starts=n_starts,
+            init=init,
+            tol=tol,
+            max_iter=max_iter,
+            batch_size=batch_size,
+            n_jobs=n_jobs,
+            memory=memory,
+            store_history=store_history,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.gammas = gammas
+        self.step_size = step_size
+        self.linear_solver = linear_solver
+        self.max_inner_iter = max_inner_iter
+
+    def _make_solver(self):
+        return NewtonTR(
+            tol=self.tol,
+            max_iter=self.max_iter,
+            store_history=self.store_history,
+            gammas=self._check_gammas(),
+            step_size=self.step_size,
+            linear_solver=self.linear_solver,
+            max_inner_iter=self.max_inner_iter,
+        )
+
+    def _check_gammas(self):
+        """Return "auto" or an array of finite shifts."""
+        if isinstance(self.gammas, str):
+            return self.gammas
+        try:
+            gammas = np.asarray(self.gammas, dtype=np.float64)
+        except (TypeError, ValueError):
+            gammas = np.empty(0)
+        if gammas.ndim != 1 or len(gammas) == 0 or not np.all(np.isfinite(gammas)):
+            raise ValueError(
+                'gammas must be "auto" or a non-empty sequence of finite numbers, got '
+                f"{self.gammas!r}."
+            )
+        return gammas

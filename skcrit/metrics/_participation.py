@@ -1,0 +1,167 @@
+"""Which eigenvectors of the data take part in the critical points that were found."""
+
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+
+from skcrit.metrics._judgement import judge
+
+__all__ = ["Participation", "participation", "participation_counts"]
+
+
+def participation_counts(finder):
+    """Count how often each eigenvector takes part in the critical sets that were found.
+
+    A start counts if it converged and its final point is identified with a critical
+    set. It adds one to the bin of each eigenvector of the set; if the set is empty, the
+    critical point at the origin, it adds one to the last bin.
+
+    Parameters
+    ----------
+    finder : BaseFinder
+        Fitted finder.
+
+    Returns
+    -------
+    counts : ndarray of int of shape (n_bins,)
+        A bin per eigenvector of the second moment matrix that a critical set can use,
+        in the order of descending eigenvalues, and a last one for the origin. Without a
+        penalty these are the eigenvectors with positive eigenvalue, and n_bins is
+        ``rank + 1``. All zero if no start counts.
+
+    Raises
+    ------
+    NotFittedError
+        If the finder is not fitted.
+    NoGroundTruthError
+        If the critical points of the loss are not known in closed form.
+
+    See Also
+    --------
+    participation_entropy : How even the counts are.
+    judge : What was found, start by start.
+
+    Notes
+    -----
+    Eigenvectors of a repeated eigenvalue are not determined, and which of them a
+    critical point uses has no meaning; how many of them does. So each distinct
+    eigenvalue has one bin, to which a set adds the dimension that it uses of the
+    eigenspace. With the penalty "sum", eigenvalues up to the threshold ``tau`` have no
+    bin: no critical set can use them.
+
+    The published study [1]_ counted otherwise: it took the coordinate axes for the
+    eigenvectors, found them by entries above 0.9, and took every point that it did not
+    recognise for the origin, converged or not. None of this is done here.
+
+    Judging costs O(n_starts d^2 p).
+
+    References
+    ----------
+    .. [1] C. G. Frye, N. S. Wadia, M. R. DeWeese, K. E. Bouchard, "Numerically
+       recovering the critical points of a deep linear autoencoder", 2019,
+       arXiv:1901.10603, figures 3 and 4.
+
+    Examples
+    --------
+    >>> from skcrit.finders import NewtonMRFinder
+    >>> from skcrit.metrics import participation_counts
+    >>> X = [[2, 1.5, 1], [2, -1.5, -1], [-2, 1.5, -1], [-2, -1.5, 1]]
+    >>> finder = NewtonMRFinder(n_starts=10, random_state=0).fit(X)
+    >>> len(participation_counts(finder))
+    4
+    """
+    return participation(finder).counts
+
+
+@dataclass(frozen=True, eq=False)
+class Participation:
+    """What each start adds to the participation counts.
+
+    Parameters
+    ----------
+    rows : ndarray of int of shape (n_starts, n_bins)
+        A row per start, zero where the start does not count.
+    labels : list of str
+        Names of the bins: zero-based indices of eigenvectors, "i-j" for those of a
+        repeated eigenvalue, and "at 0".
+    """
+
+    rows: np.ndarray
+    labels: list
+
+    @property
+    def counts(self):
+        """Sum over the starts, an ndarray of int of shape (n_bins,)."""
+        return self.rows.sum(axis=0)
+
+    def units(self, groups=None):
+        """Return the rows that count, of starts or summed over groups.
+
+        Parameters
+        ----------
+        groups : array-like of shape (n_starts,), default=None
+            Labels of the groups; None leaves each start for itself.
+
+        Returns
+        -------
+        units : ndarray of int of shape (n_units, n_bins)
+            One row per start or group that counts.
+
+        Raises
+        ------
+        ValueError
+            If there is not one label per start.
+        """
+        rows = self.rows
+        if groups is not None:
+            groups = np.asarray(groups)
+            if groups.shape != (len(rows),):
+                raise ValueError(
+                    "groups must have one label per start: expected shape "
+                    f"({len(rows)},), got {groups.shape}."
+                )
+            names, group_of = np.unique(groups, return_inverse=True)
+            rows = np.zeros((len(names), rows.shape[1]), dtype=rows.dtype)
+            np.add.at(rows, group_of, self.rows)
+        return rows[rows.any(axis=1)]
+
+
+def participation(finder):
+    """Find what each start adds to the participation counts.
+
+    Parameters
+    ----------
+    finder : BaseFinder
+        Fitted finder.
+
+    Returns
+    -------
+    participation : Participation
+        One row per start.
+
+    Raises
+    ------
+    NotFittedError
+        If the finder is not fitted.
+    NoGroundTruthError
+        If the critical points of the loss are not known in closed form.
+    """
+    judgement = judge(finder)
+    spectrum = judgement.spectrum
+    threshold = spectrum.tau if spectrum.penalty == "sum" else 0.0
+    usable = spectrum.eigenvalues[spectrum.eigenvalues > threshold]
+    # Ties are exact in a spectrum, so that every difference starts a bin.
+    first = np.flatnonzero(np.diff(usable, prepend=np.inf))
+    bin_of = np.searchsorted(first, np.arange(usable.size), side="right") - 1
+    last = np.append(first[1:], usable.size)[: first.size] - 1
+    pairs = zip(first.tolist(), last.tolist(), strict=True)
+    labels = [str(i) if i == j else f"{i}-{j}" for i, j in pairs]
+    rows = np.zeros((len(judgement.sets), first.size + 1), dtype=np.int64)
+    starts = np.flatnonzero(judgement.converged & judgement.identified)
+    sets = judgement.sets[starts]
+    sizes = np.fromiter(map(len, sets), dtype=np.intp, count=len(sets))
+    used = np.fromiter(chain.from_iterable(sets), dtype=np.intp, count=sizes.sum())
+    np.add.at(rows, (np.repeat(starts, sizes), bin_of[used]), 1)
+    rows[starts[sizes == 0], -1] = 1
+    return Participation(rows, [*labels, "at 0"])

@@ -1,0 +1,195 @@
+"""How evenly the critical points that were found use the eigenvectors of the data."""
+
+import math
+import warnings
+
+from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.utils import check_random_state
+
+from skcrit.metrics._entropy import entropy_interval, estimate_entropy
+from skcrit.metrics._participation import participation
+
+__all__ = ["participation_entropy", "participation_entropy_interval"]
+
+_NO_START = "no start converged and is identified with a critical set"
+_ONE_UNIT = "it needs two independent starts that are identified with a critical set"
+
+
+def participation_entropy(finder, *, bias_correction=None, groups=None):
+    r"""Compute the entropy of how often each eigenvector takes part.
+
+    The Shannon entropy :math:`-\sum_j p_j \log_2 p_j` of the shares p of
+    ``participation_counts``: the higher, the more evenly the critical sets found use
+    the eigenvectors.
+
+    Parameters
+    ----------
+    finder : BaseFinder
+        Fitted finder.
+    bias_correction : {None, "miller-madow", "jackknife"}, default=None
+        None is the entropy of the counts as they are, which is too low on average.
+        "miller-madow" adds (K - 1) / (2 N ln 2) bits for N counts in K bins [1]_,
+        "jackknife" takes out what the entropy loses without one start, or one group,
+        on average [2]_. Corrected values stay within [0, log2(n_bins)].
+    groups : array-like of shape (n_starts,), default=None
+        Labels of starts that are not independent, used by "jackknife" only, see
+        ``participation_entropy_interval``. None takes all starts for independent.
+
+    Returns
+    -------
+    entropy : float
+        In bits, between 0 and log2(n_bins), 4.09 for 16 features; NaN if no start
+        converged and is identified.
+
+    Raises
+    ------
+    ValueError
+        If ``bias_correction`` is unknown, or ``groups`` has not one label per start.
+    NotFittedError
+        If the finder is not fitted.
+    NoGroundTruthError
+        If the critical points of the loss are not known in closed form.
+
+    Warns
+    -----
+    UndefinedMetricWarning
+        If no start converged and is identified with a critical set.
+
+    See Also
+    --------
+    participation_counts : The counts, and how they differ from the published ones.
+
+    Notes
+    -----
+    A sample that takes all critical sets alike uses all eigenvectors alike, but rarely
+    ends at the origin, one set of many: for 16 features and 4 hidden units its entropy
+    is 4.00 bits, not 4.09. The published study counted the origin's bin twice; its
+    values (3.05 bits, 2.22) cannot be compared with these digit by digit.
+
+    The counts are not independent, as Miller's correction supposes: a start adds up to
+    p of them, each in another bin. They scatter less than independent ones, and where
+    all eigenvectors are used alike, sets of k of m, "miller-madow" is too large by the
+    factor (m - 1) / (m - k), 5/4 for 4 of 16. Where starts on one descent end in the
+    same sets it is far too small. The jackknife leaves out whole starts, or groups, and
+    needs no such supposition: it is the one to prefer.
+
+    References
+    ----------
+    .. [1] G. A. Miller, "Note on the bias of information estimates", in: H. Quastler
+       (ed.), Information Theory in Psychology, Free Press, 1955, 95-100.
+    .. [2] S. Zahl, "Jackknifing an index of diversity", Ecology 58 (1977), 907-913.
+
+    Examples
+    --------
+    >>> from skcrit.finders import NewtonMRFinder
+    >>> from skcrit.metrics import participation_entropy
+    >>> X = [[2, 1.5, 1], [2, -1.5, -1], [-2, 1.5, -1], [-2, -1.5, 1]]
+    >>> finder = NewtonMRFinder(n_starts=10, random_state=0).fit(X)
+    >>> 0 < participation_entropy(finder) < 2
+    True
+    """
+    units = participation(finder).units(groups)
+    value = estimate_entropy(units, bias_correction)
+    if math.isnan(value):
+        _warn("participation_entropy", _NO_START)
+    return value
+
+
+def participation_entropy_interval(
+    finder,
+    *,
+    confidence_level=0.95,
+    n_resamples=2000,
+    bias_correction=None,
+    groups=None,
+    random_state=None,
+):
+    r"""Compute a confidence interval of ``participation_entropy`` by the bootstrap.
+
+    It covers the entropy that infinitely many starts of the same kind would have. Whole
+    starts, or groups of them, are drawn with replacement.
+
+    Parameters
+    ----------
+    finder : BaseFinder
+        Fitted finder.
+    confidence_level : float, default=0.95
+        Between 0 and 1, exclusive.
+    n_resamples : int, default=2000
+        Number of resamples.
+    bias_correction : {None, "miller-madow", "jackknife"}, default=None
+        The estimate in the middle of the interval, as in ``participation_entropy``.
+        None takes "jackknife": around the uncorrected entropy no interval covers.
+    groups : array-like of shape (n_starts,), default=None
+        Labels of starts that are not independent, such as those on one descent:
+        ``np.arange(n_starts) % n_trajectories`` for ``TrajectoryStarts``. Groups are
+        resampled as a whole. None takes all starts for independent: if they lie on one
+        descent, or a few, the interval speaks of starts on these descents only.
+    random_state : int, RandomState instance or None, default=None
+        Source of randomness of the resamples.
+
+    Returns
+    -------
+    low, high : float
+        In bits, between 0 and log2(n_bins). NaN with less than two starts, or groups,
+        that count.
+
+    Raises
+    ------
+    TypeError
+        If ``confidence_level`` or ``n_resamples`` is not a number of its kind.
+    ValueError
+        If one of them is out of range, ``bias_correction`` is unknown, or ``groups``
+        has not one label per start.
+    NotFittedError
+        If the finder is not fitted.
+    NoGroundTruthError
+        If the critical points of the loss are not known in closed form.
+
+    Warns
+    -----
+    UndefinedMetricWarning
+        If less than two starts, or groups, converged and are identified.
+
+    Notes
+    -----
+    The entropy of a sample is too low on average, that of a resample is too low once
+    more. Percentiles of the resamples lie below the estimate, and cover an entropy near
+    the largest in next to no sample; corrections of the percentiles (BCa) cannot reach
+    above the highest resample. So the larger deviation of the percentiles from the mean
+    of the resamples, widened for small samples [1]_, is put either side of a
+    bias-corrected estimate, and cut at the limits. A set of starts is a small sample:
+    simulated ones of 75 covered at 94 to 100 % for nominal 95 %, over distributions
+    from two sets to all, 4 to 64 features; 20 starts at 85 to 100 %, 75 starts in 10
+    correlated groups at 82 to 100 %. The least are those of a distribution on two sets,
+    one of them rare. What no start found the bootstrap does not see: if all ended in
+    one set, the interval has no width.
+
+    The published study drew bins with replacement and tested the replicates against
+    each other as if they were independent data: that says nothing about other starts.
+
+    The cost, beside judging, is O(n_resamples s n_bins) for starts in s different sets.
+
+    References
+    ----------
+    .. [1] T. C. Hesterberg, "What teachers should know about the bootstrap: resampling
+       in the undergraduate statistics curriculum", The American Statistician 69 (2015),
+       371-386, doi:10.1080/00031305.2015.1089789.
+    """
+    rng = check_random_state(random_state)
+    units = participation(finder).units(groups)
+    interval = entropy_interval(
+        units, confidence_level, n_resamples, bias_correction, rng
+    )
+    if math.isnan(interval[0]):
+        _warn("participation_entropy_interval", _ONE_UNIT)
+    return interval
+
+
+def _warn(name, reason):
+    """Warn the caller of a metric that there was nothing to measure."""
+    warnings.warn(
+        f"{name} is undefined and set to NaN: {reason}.",
+        UndefinedMetricWarning,
+        stacklevel=3,
+    )
