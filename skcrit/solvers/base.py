@@ -237,13 +237,16 @@ class Solver(ABC):
             )
         state = self.setup(loss, theta0)
         n_starts = len(state.rows)
-        logs = [_Log(n_starts, loss.n_params_, self.store_history) for _ in tols]
+        logs = [_Log(n_starts, loss.n_params_) for _ in tols]
+        history = _History(n_starts)
         while True:
             value, squared = to_host(state.local.value), squared_norm(state.local)
             runs = [log.running[state.rows] for log in logs]
             pairs = zip(runs, tols, strict=True)
             near = np.any([run & (squared <= tol) for run, tol in pairs], axis=0)
             worst = _worst_norm(state, squared, np.flatnonzero(near))
+            if self.store_history:
+                history.record(state, loss=value, squared_grad_norm=squared)
             finite = np.isfinite(value) & np.isfinite(squared)
             for log, tol in zip(logs, tols, strict=True):
                 codes = self._stop(state, finite, worst, tol)
@@ -252,7 +255,7 @@ class Solver(ABC):
                 np.any([log.running[state.rows] for log in logs], axis=0)
             )
             if len(state.rows) == 0:
-                return [log.result for log in logs]
+                return [history.attach(log.result) for log in logs]
             state = self.step(loss, replace(state, n_iter=state.n_iter + 1))
 
     def _stop(self, state, finite, squared, tol):
@@ -287,7 +290,7 @@ def _worst_norm(state, squared, rows):
 class _Log:
     """Collect what is known of each start until it ends."""
 
-    def __init__(self, n_starts, n_params, store_history):
+    def __init__(self, n_starts, n_params):
         self.running = np.ones(n_starts, dtype=bool)
         self.result = SolverResult(
             theta=np.full((n_starts, n_params), np.nan),
@@ -300,20 +303,10 @@ class _Log:
             inner_status=np.full(n_starts, -1),
             residual_ratio=np.full(n_starts, np.nan),
         )
-        if store_history:
-            names = ("loss", "squared_grad_norm")
-            self.result.history = {n: [[] for _ in range(n_starts)] for n in names}
 
     def record(self, state, value, squared, codes):
-        """Note the current iterates, and everything about those that end here."""
-        # A start that found no step stands where it stood: it has no new iterate.
-        running = self.running[state.rows]
-        new = running & ~state.stuck
-        columns = {"loss": value, "squared_grad_norm": squared}
-        for name, runs in self.result.history.items():
-            for row, entry in zip(state.rows[new], columns[name][new], strict=True):
-                runs[row].append(float(entry))
-        done = running & (codes != RUNNING)
+        """Note everything about the starts that end here."""
+        done = self.running[state.rows] & (codes != RUNNING)
         if not done.any():
             return
         self.running[state.rows[done]] = False
@@ -327,6 +320,35 @@ class _Log:
         result.status[ended] = codes[done]
         result.inner_status[ended] = state.inner_status[done]
         result.residual_ratio[ended] = state.residual_ratio[done]
+
+
+class _History:
+    """Collect the iterates of all starts, once for all tolerances."""
+
+    def __init__(self, n_starts):
+        self.n_starts, self.rows, self.columns = n_starts, [], {}
+
+    def record(self, state, **columns):
+        """Note the current iterates."""
+        # A start that found no step stands where it stood: it has no new iterate.
+        new = ~state.stuck
+        self.rows.append(state.rows[new])
+        for name, values in columns.items():
+            self.columns.setdefault(name, []).append(np.array(values[new], float))
+
+    def attach(self, result):
+        """Give a result the iterates of its starts, each up to its end."""
+        if not self.rows:
+            return result
+        rows = np.concatenate(self.rows)
+        order = np.argsort(rows, kind="stable")
+        ends = np.cumsum(np.bincount(rows, minlength=self.n_starts))[:-1]
+        history = {}
+        for name, parts in self.columns.items():
+            runs = np.split(np.concatenate(parts)[order], ends)
+            pairs = zip(runs, result.n_iter, strict=True)
+            history[name] = [run[: n_iter + 1] for run, n_iter in pairs]
+        return replace(result, history=history)
 
 
 def squared_norm(local):

@@ -35,10 +35,10 @@ _TEXTS = {
     Status.CONVERGED: "the squared gradient norm is at most tol",
     Status.GRADIENT_FLAT: (
         "the gradient lies in the near-kernel of the Hessian as far as the search saw "
-        "it; start elsewhere, or solve linear systems more accurately"
+        "it; start elsewhere, or solve more accurately (inner_tol, max_inner_iter)"
     ),
     Status.STALLED: (
-        "no step was accepted; start elsewhere, allow more step lengths, or loosen "
+        "no step was accepted; try more lengths (max_backtracks, max_trials), or loosen "
         "tol, which may lie below rounding"
     ),
     Status.MAX_ITER: "the budget is spent; increase max_iter or loosen tol",

@@ -178,7 +178,8 @@ def test_no_iterations_at_all():
     assert result.status.tolist() == [Status.MAX_ITER, Status.CONVERGED]
     assert result.n_iter.tolist() == [0, 0]
     np.testing.assert_array_equal(result.theta, starts)
-    assert result.history["squared_grad_norm"] == [[5.0], [0.0]]
+    runs = [run.tolist() for run in result.history["squared_grad_norm"]]
+    assert runs == [[5.0], [0.0]]
 
 
 @pytest.mark.parametrize("balance", [True, False])
@@ -384,7 +385,7 @@ def test_rows_do_not_depend_on_the_batch(balance, rng):
             for name in ("loss", "squared_grad_norm", "n_hvp", "n_gradient", "status"):
                 assert getattr(result, name)[row] == getattr(together, name)[i]
             for name, runs in together.history.items():
-                assert result.history[name][row] == runs[i]
+                np.testing.assert_array_equal(result.history[name][row], runs[i])
 
 
 @pytest.mark.parametrize("hidden", [(2,), (2, 2)], ids=str)
