@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+FIGURES = ("figure1", "figure2", "figure3", "figure4", "figure_costs")
+SHARE = re.compile(r"[01]\.\d\d \[[01]\.\d\d, [01]\.\d\d\]")
 
 
 def run_script(path, *arguments, cwd):
@@ -29,7 +31,7 @@ def run_script(path, *arguments, cwd):
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    """Folder of the results of the small paper run, and its progress display."""
+    """Folder of the results of the small study, and its progress display."""
     folder = tmp_path_factory.mktemp("paper")
     done = run_script(
         EXAMPLES / "paper" / "run.py", "--scale", "small", "--output", "out", cwd=folder
@@ -37,52 +39,100 @@ def results(tmp_path_factory):
     return folder / "out", done.stderr
 
 
-def test_paper_files(results):
+@pytest.fixture(scope="module")
+def sections(results):
+    """Tables of the report by section: a dict of rows of cells by their first cell."""
+    text = (results[0] / "report.md").read_text(encoding="utf-8")
+    sections = {}
+    for part in text.split("\n## ")[1:]:
+        title, body = part.split("\n", 1)
+        lines = [line for line in body.splitlines() if line.startswith("| ")]
+        cells = [[c.strip() for c in line.strip("|").split("|")] for line in lines]
+        sections[title] = {"head": cells[0], "body": cells[2:]}
+    return sections
+
+
+def row(table, title):
+    """Return the cells of a row."""
+    (cells,) = [cells for cells in table["body"] if cells[0] == title]
+    return cells[1:]
+
+
+def test_study_files(results):
     folder, progress = results
     names = {path.name for path in folder.iterdir()}
-    assert names == {
-        "figure1_newton_mr.png",
-        "figure1_newton_mr.svg",
-        "newton_mr_runs.csv",
-        "report.md",
-    }
+    figures = {f"{name}.{suffix}" for name in FIGURES for suffix in ("png", "svg")}
+    assert names == figures | {"report.md", "runs.csv"}
     assert all(path.stat().st_size > 0 for path in folder.iterdir())
-    assert "100%" in progress
-
-
-def test_paper_table(results):
-    folder, _ = results
+    for title in ("figures 1 and 2", "bias by height", "bias by iteration"):
+        assert f"{title}: 100%" in progress
     text = (folder / "report.md").read_text(encoding="utf-8")
     assert "run.py --scale small --output out" in text
-    assert "2517 analytical" in text
-    table = [
-        [cell.strip() for cell in line.strip("|").split("|")]
-        for line in text.splitlines()
-        if line.startswith("| final squared gradient norm < 1e-10")
+    assert "2517 critical sets" in text
+    for name in FIGURES:
+        assert f"![]({name}.png)" in text
+
+
+def test_study_stands_in_three_columns(sections):
+    published = sections["1. Performance (figure 1)"]
+    intended = sections["As intended"]
+    assert {
+        "Newton-MR, authors",
+        "Newton-MR, as published",
+        "Newton-TR, authors",
+        "Newton-TR, as published",
+        "GNM, authors",
+        "GNM, as published",
+    } <= set(published["head"])
+    assert {"Newton-MR", "Newton-TR", "GNM, l-bfgs", "GNM, lm"} <= set(intended["head"])
+    title = "final squared gradient norm < 1e-10"
+    for table in (published, intended):
+        cells = row(table, title)
+        assert len(cells) == len(table["head"]) - 1
+        assert all(SHARE.fullmatch(cell) for cell in cells)
+    assert row(published, title)[0] == "0.92 [0.84, 0.96]"
+    assert "0.37 [0.27, 0.49]" in row(published, title)
+
+
+def test_study_numbers_come_from_the_runs(results, sections):
+    runs = pd.read_csv(results[0] / "runs.csv")
+    first = runs[(runs["by"] == "height") & (runs["noise"] == 0)]
+    intended = sections["As intended"]
+    for place, method in enumerate(intended["head"][1:]):
+        own = first[(first["column"] == "as intended") & (first["method"] == method)]
+        # The samplers run again in the bias experiment, after the first.
+        own = own.iloc[:6]
+        for title, name in (
+            ("final squared gradient norm < 1e-10", "success"),
+            ("final squared gradient norm < 1e-20", "below_tol"),
+            ("converged at 1e-10", "critical"),
+        ):
+            value = float(row(intended, title)[place].split()[0])
+            assert value == pytest.approx(own[name].mean(), abs=0.005)
+    critical = runs[runs["critical"]]
+    assert critical["identified"].all()
+    assert (critical["n_hvp_to_success"] <= critical["n_hvp"]).all()
+    assert (critical["n_iter_to_success"] <= critical["n_iter"]).all()
+
+
+def test_study_has_all_of_its_tables(sections):
+    rerun = sections["2. The programs, re-run"]["body"]
+    assert len(rerun) == 14
+    assert {cells[4] for cells in rerun[1::2]} <= {"yes", "**no**"}
+    tolerance = sections["4. Tolerance (figure 2)"]["body"]
+    levels = ["1e-10", "1e-08", "1e-06", "none (starts)"]
+    assert [cells[1] for cells in tolerance] == 2 * levels
+    # Starting points are no critical points.
+    assert all(cells[3].startswith("0.00") for cells in tolerance[3::4])
+    bias = sections["5. Bias (figures 3 and 4)"]["body"]
+    assert [cells[2] for cells in bias] == [
+        *("3.05", "-", "3.33", "2.95"),
+        *("2.22", "-", "2.50", "-"),
     ]
-    # Authors' stored and re-run numbers, then our variants; afterwards a table each.
-    assert len(table) == 3
-    assert table[0][1:3] == ["0.92 [0.84, 0.96]", "0.87 [0.77, 0.93]"]
-    share = re.compile(r"[01]\.\d\d \[[01]\.\d\d, [01]\.\d\d\]")
-    assert all(share.fullmatch(cell) for row in table for cell in row[1:])
-    assert [len(row) for row in table] == [5, 3, 3]
-
-
-def test_paper_numbers_come_from_the_runs(results):
-    folder, _ = results
-    runs = pd.read_csv(folder / "newton_mr_runs.csv")
-    assert runs.groupby(["variant", "draw"]).size().tolist() == [10] * 4
-    text = (folder / "report.md").read_text(encoding="utf-8")
-    for name, cell in (("success", "1e-10"), ("below_tol", "1e-20")):
-        row = next(
-            line for line in text.splitlines() if f"gradient norm < {cell}" in line
-        )
-        shares = [float(value.split()[0]) for value in row.split("|")[4:6]]
-        means = runs.groupby("variant", sort=False)[name].mean()
-        assert shares == pytest.approx(means.tolist(), abs=0.005)
-    converged = runs[runs["converged"]]
-    assert converged["identified"].all()
-    assert converged["index_right"].all()
+    checks = {cells[0]: cells[1] for cells in sections["6. Checks"]["body"]}
+    stops = checks["GNM, as published: early stops where an acceptable step exists"]
+    exist, all_stops = re.match(r"(\d+) of (\d+)", stops).groups()
+    assert exist == all_stops
 
 
 @pytest.mark.slow
