@@ -12,7 +12,7 @@ export MKL_NUM_THREADS ?= 1
 .PHONY: help paper test lint bench clean
 
 help:
-	@echo "make paper   run the paper's experiment, write figures and report to $(OUTPUT)/"
+	@echo "make paper   run the whole study, write figures 1-4 and the report to $(OUTPUT)/"
 	@echo "             (SCALE=small: the quick version)"
 	@echo "make test    run the whole test suite"
 	@echo "make lint    check style, docstrings and spelling"

@@ -63,6 +63,9 @@ METHODS = {
     (INTENDED, "GNM, l-bfgs, unbalanced"): GradNormFinder(
         tol=TOL, minimizer="l-bfgs", balance=False
     ),
+    (INTENDED, "GNM, lm, unbalanced"): GradNormFinder(
+        tol=TOL, minimizer="lm", balance=False
+    ),
 }
 
 # Which of them sample the critical points from which starts in the bias experiments.

@@ -17,9 +17,13 @@ from skcrit.metrics import participation_entropy, participation_entropy_interval
 __all__ = ["figure1", "figure2", "figure3", "figure_costs"]
 
 # Colours of Okabe & Ito (2008); line styles and markers say the same.
-COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "black"]
+COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9"]
+COLOURS += ["black", "0.6"]
 SMALL = {"fontsize": "x-small", "framealpha": 0.9, "handlelength": 1.8}
 TITLE = {"fontsize": "medium"}
+
+# Thousands of points in each of many panels: not as shapes.
+FLAT = {"rasterized": True}
 
 # Iterations drawn of long runs, evenly spaced in the logarithm.
 N_DRAWN = 300
@@ -47,14 +51,22 @@ def figure1(fits):
         for place, method in enumerate(methods):
             fit = select(fits, column=column, method=method, draw=0)[0]
             _convergence(fit, pair[0, place])
-            LossIndexDisplay.from_estimator(fit.found, ax=pair[1, place])
+            _loss_index(fit.found, pair[1, place])
             pair[0, place].set_title(f"{method}, {column}", fontsize="small")
     for row, letter in zip(axes, "abcd", strict=True):
         _letter(row[0], letter)
         for ax in row[1:]:
             ax.set_ylabel("")
             ax.sharey(row[0])
+    for row in axes[::2]:
+        # One run that leaps for an iteration would press the others together.
+        row[0].set_ylim(1e-6 * SUCCESS, 1e3)
     return figure
+
+
+def _loss_index(finder, ax):
+    """Draw loss against index over the analytical points."""
+    LossIndexDisplay.from_estimator(finder, ax=ax, analytical_kw=FLAT)
 
 
 def _convergence(fit, ax):
@@ -65,15 +77,14 @@ def _convergence(fit, ax):
     # A run ends at its last iterate, wherever that is.
     drawn = np.unique(np.concatenate([spread, last, np.arange(50)]))
     drawn = drawn[drawn < squared.shape[1]]
-    thin = np.full_like(squared, np.nan)
-    thin[:, drawn] = squared[:, drawn]
     display = ConvergenceDisplay(squared, fit.runs["success"].to_numpy(), SUCCESS)
     display.plot(ax)
     for line, row in zip(display.lines_, squared, strict=True):
         keep = drawn[np.isfinite(row[drawn])]
-        end = keep.size - 1
         line.set_data(keep, row[keep])
-        line.set_markevery([end])
+        line.set_markevery([keep.size - 1])
+    if squared.shape[1] > 2000:
+        ax.set_xticks([0, 1, 10, 100, 1000, 10_000], ["0", "1", "10", "100", "", "10⁴"])
 
 
 def figure2(fits):
@@ -101,7 +112,7 @@ def figure2(fits):
         title = "starts" if np.isinf(tol) else f"squared norm $\\leq$ {tol:.0e}"
         ax.set_title(title, **TITLE)
         ax.set_xlabel("")
-        LossIndexDisplay.from_estimator(_at(below, tol), ax=axes[1, place])
+        _loss_index(_at(below, tol), axes[1, place])
     for ax in axes[:, 1:].flat:
         ax.set_ylabel("")
     _letter(axes[0, 0], "a")
@@ -126,7 +137,7 @@ def _with_published_index(finder, ax):
         analytical_loss=spectrum.losses(sets),
         analytical_index_fraction=spectrum.index_fractions(sets),
         n_sets=spectrum.n_sets,
-    ).plot(ax)
+    ).plot(ax, analytical_kw=FLAT)
 
 
 def figure3(fits):
@@ -157,7 +168,7 @@ def figure3(fits):
         cells = slice(3 * place, 3 * place + 3)
         top = figure.add_subplot(grid[1, cells], sharex=first, sharey=first)
         first = first or top
-        LossIndexDisplay.from_estimator(fit.found, ax=top)
+        _loss_index(fit.found, top)
         top.set_title(f"noise variance {noise:g}", **TITLE)
         bottom = figure.add_subplot(grid[2, cells], sharex=first)
         _index_histogram(fit.found, bottom)
@@ -258,7 +269,7 @@ def figure_costs(fits):
     for ax, unit in zip(axes, ("n_hvp", "n_gradient"), strict=True):
         for column in (PUBLISHED, INTENDED):
             own = [method for c, method in names if c == column]
-            for colour, method in zip(COLOURS, own, strict=False):
+            for colour, method in zip(COLOURS[: len(own)], own, strict=True):
                 runs = pool(select(fits, column=column, method=method))
                 spent = np.sort(runs[f"{unit}_to_success"].dropna())
                 reached = np.arange(1, len(spent) + 1) / len(runs)

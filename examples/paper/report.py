@@ -102,7 +102,8 @@ def _sections(study):
         "![](figure2.png)\n\nThe Newton-MR runs, cut where they first reach a "
         "tolerance. *True*: loss and index are those of the nearest critical set. The "
         "study's index counts eigenvalues below -1e-5 at the point as it is; ours is "
-        "counted after a Newton correction, and unknown where the tolerance cannot tell."
+        "counted after a Newton correction, and unknown where a tolerance is too loose "
+        "to tell."
     )
     yield "4. Tolerance (figure 2)", text, tolerance_table(fits)
     text = (

@@ -48,7 +48,7 @@ def draw(study, folder):
     }
     for name, figure in drawn.items():
         for suffix in ("png", "svg"):
-            figure.savefig(folder / f"{name}.{suffix}", dpi=200)
+            figure.savefig(folder / f"{name}.{suffix}", dpi=150)
         plt.close(figure)
 
 

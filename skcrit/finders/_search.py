@@ -116,7 +116,7 @@ def _with_progress(outcomes, n_starts):
     except ImportError as error:
         raise ImportError("verbose > 0 needs tqdm: install skcrit[plot].") from error
     converged = 0
-    with tqdm(total=n_starts, unit="start") as bar:
+    with tqdm(total=n_starts, unit="start", leave=None) as bar:
         for outcome in outcomes:
             status = outcome[-1][0].status
             converged += int(np.sum(status == Status.CONVERGED))

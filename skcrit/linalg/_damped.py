@@ -36,8 +36,10 @@ class EigenSystem:
     def __init__(self, matrix, b):
         xp = array_namespace(matrix)
         # Decompositions refuse what is not finite: such a system gets the solution 0.
-        finite = xp.all(xp.isfinite(matrix), axis=(-2, -1))[:, None, None]
-        matrix = xp.where(finite, matrix, xp.zeros_like(matrix))
+        finite = xp.all(xp.isfinite(matrix), axis=(-2, -1))
+        finite = finite & xp.all(xp.isfinite(b), axis=-1)
+        matrix = xp.where(finite[:, None, None], matrix, xp.zeros_like(matrix))
+        b = xp.where(finite[:, None], b, xp.zeros_like(b))
         self._eigenvalues, self._vectors = xp.linalg.eigh(matrix)
         self._rhs = self._components(b)
         self.norm = to_host(xp.max(xp.abs(self._eigenvalues), axis=-1))
@@ -75,8 +77,8 @@ class EigenSystem:
         x : array of shape (n_systems, n)
             Minimisers.
         """
-        values = self._eigenvalues
-        return self._combine(values / (values * values + weight[:, None]))
+        xp, values = array_namespace(weight), self._eigenvalues
+        return self._combine(_filtered(xp, values, weight))
 
     def residual_norm(self, x):
         """Compute ``|A x - b|``.
@@ -137,6 +139,7 @@ class KrylovSystem:
         self._size = xp.sqrt(xp.sum(b * b, axis=-1))
         # Decompositions refuse what is not finite: such a system gets the solution 0.
         finite = xp.all(xp.isfinite(self._matrix), axis=(-2, -1))
+        finite = finite & xp.isfinite(self._size)
         self._size = xp.where(finite, self._size, xp.zeros_like(self._size))
         for name in ("_basis", "_matrix"):
             array = getattr(self, name)
@@ -183,8 +186,29 @@ class KrylovSystem:
             Minimisers.
         """
         xp = array_namespace(weight)
-        values = self._singular
-        factors = values / (values * values + weight[:, None])
+        return self._filter(_filtered(xp, self._singular, weight))
+
+    def truncated(self, rtol):
+        """Minimise ``|A x - b|`` over the space, blind to small singular values.
+
+        Parameters
+        ----------
+        rtol : float
+            Singular values up to this part of the largest count as zero.
+
+        Returns
+        -------
+        x : array of shape (n_systems, n)
+            Minimisers of minimum norm.
+        """
+        values, xp = self._singular, array_namespace(self._singular)
+        keep = values > rtol * xp.max(values, axis=-1)[:, None]
+        inverse = 1 / xp.where(keep, values, xp.ones_like(values))
+        return self._filter(xp.where(keep, inverse, xp.zeros_like(values)))
+
+    def _filter(self, factors):
+        """Scale the components of b along the singular vectors."""
+        xp = array_namespace(factors)
         factors = factors * self._left[:, 0, :] * self._size[:, None]
         transposed = xp.matrix_transpose(self._right)
         return self._lift((transposed @ factors[..., None])[..., 0])
@@ -213,6 +237,14 @@ class KrylovSystem:
         xp = array_namespace(y)
         transposed = xp.matrix_transpose(self._basis[:, :-1, :])
         return (transposed @ y[..., None])[..., 0]
+
+
+def _filtered(xp, values, weight):
+    """Invert values with a weight; what is rounding counts as zero."""
+    # A small weight would blow rounding up, and a zero one divide by zero.
+    keep = xp.abs(values) > _cutoff(xp, values)
+    size = xp.where(keep, values * values + weight[:, None], xp.ones_like(values))
+    return xp.where(keep, values / size, xp.zeros_like(values))
 
 
 def _cutoff(xp, values):

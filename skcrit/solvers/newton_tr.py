@@ -87,7 +87,7 @@ class NewtonTR(Solver):
     def step(self, loss, state):  # noqa: D102
         local, squared = state.local, squared_norm(state.local)
         system = factorize(local, self.linear_solver, self.max_inner_iter, MAX_DENSE)
-        best, theta, p = squared.copy(), local.theta, None
+        best, theta = squared.copy(), local.theta
         for gamma in state.memory.T:
             p = system.shifted(place(loss, gamma))
             trial = local.theta + self.step_size * p
@@ -95,12 +95,13 @@ class NewtonTR(Solver):
             better = np.flatnonzero(norm < best)
             best[better] = norm[better]
             theta = replace_rows(theta, better, take_rows(trial, better))
+        undamped = system.shifted(place(loss, np.zeros(len(squared))))
         return replace(
             state,
             local=loss.at(theta),
             stuck=best == squared,
-            # Of the least damped step: what the Hessian can do against the gradient.
-            residual_ratio=residual_ratio(system, p, np.sqrt(squared)),
+            # What the Hessian can do against the gradient, damping apart.
+            residual_ratio=residual_ratio(system, undamped, np.sqrt(squared)),
             n_hvp=state.n_hvp + system.n_matvec,
             n_gradient=state.n_gradient + state.memory.shape[1] + 1,
         )

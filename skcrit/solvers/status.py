@@ -38,8 +38,8 @@ _TEXTS = {
         "it; start elsewhere, or solve more accurately (inner_tol, max_inner_iter)"
     ),
     Status.STALLED: (
-        "no step was accepted; try more lengths (max_backtracks, max_trials), or loosen "
-        "tol, which may lie below rounding"
+        "no step was accepted; try more lengths (max_backtracks, max_trials), or "
+        "loosen tol, which may lie below rounding"
     ),
     Status.MAX_ITER: "the budget is spent; increase max_iter or loosen tol",
     Status.DIVERGED: (

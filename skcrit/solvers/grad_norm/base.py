@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from skcrit._backend import replace_rows, take_rows
+from skcrit._backend import array_namespace, replace_rows, take_rows
 from skcrit.solvers.base import Solver
-from skcrit.solvers.grad_norm.objective import FLATNESS_COST, dot, flatness
+from skcrit.solvers.grad_norm.objective import dot, flatness
 
 __all__ = ["GradNormSolver"]
 
@@ -33,13 +33,17 @@ class GradNormSolver(Solver):
     -----
     The gradient norm is not constant along the symmetry orbits of a network: scaling
     one layer up and the next one down makes it small without a critical point. Without
-    ``balance`` a minimiser of the gradient norm does just that. A move costs one
-    gradient and what the new memory costs. A run that fails costs 21 products more at
-    its end, to tell whether the gradient lies in the kernel of the Hessian there.
+    ``balance`` a minimiser of the gradient norm does just that. A move costs what
+    the new memory costs: a gradient and a product where slopes are remembered. A run
+    that fails costs a gradient and at most 50 products more at its end, to tell whether
+    the gradient lies in the kernel of the Hessian there.
     """
 
     # Products that fresh_memory spends on a start.
     memory_cost = 1
+
+    # Whether failures are to be explained: steps say nothing of the Hessian's kernel.
+    explains = True
 
     def __init__(self, *, tol=1e-10, max_iter=2000, store_history=False, balance=True):
         super().__init__(tol=tol, max_iter=max_iter, store_history=store_history)
@@ -75,52 +79,61 @@ class GradNormSolver(Solver):
         -------
         state : State
             The same starts, one iteration later.
-        slope : array of shape (n, n_params) or None
-            Slopes ``H g``, by which to explain a failure; None if that is done.
         """
 
     def setup(self, loss, theta0):  # noqa: D102 (documented in Solver)
         state = super().setup(loss, theta0)
-        memory = self.fresh_memory(state.local)
-        state = replace(state, memory=memory, n_hvp=state.n_hvp + self.memory_cost)
-        return self._balanced(loss, state)
-
-    def step(self, loss, state):  # noqa: D102
-        state, slope = self.descend(loss, state)
-        if slope is not None:
-            state = _explained(state, slope, self.max_iter)
-        return self._balanced(loss, state)
-
-    def _balanced(self, loss, state):
-        """Move what is out of balance, and let it start anew."""
-        theta = state.local.theta
-        finite = np.isfinite(dot(theta, theta))
-        if not self.balance or not finite.all():
-            # Factorisations refuse NaN; such starts end before the next iteration.
-            return state
-        canonical = loss.canonicalize(theta)
-        excess = dot(theta, theta) > MAX_IMBALANCE * dot(canonical, canonical)
-        rows = np.flatnonzero(excess & ~state.stuck)
-        if len(rows) == 0:
-            return state
-        moved = loss.at(take_rows(canonical, rows))
-        n_hvp, n_gradient = state.n_hvp.copy(), state.n_gradient.copy()
-        n_hvp[rows] += self.memory_cost
-        n_gradient[rows] += 1
-        memory = replace_rows(state.memory, rows, self.fresh_memory(moved))
-        local = loss.at(replace_rows(theta, rows, moved.theta))
+        theta, _ = self._balanced(loss, state.local.theta, ~state.stuck)
+        local = loss.at(theta)
+        memory = self.fresh_memory(local)
         return replace(
-            state, local=local, memory=memory, n_hvp=n_hvp, n_gradient=n_gradient
+            state, local=local, memory=memory, n_hvp=state.n_hvp + self.memory_cost
         )
 
+    def step(self, loss, state):  # noqa: D102
+        state = self.descend(loss, state)
+        if self.explains:
+            state = _explained(state, self.max_iter)
+        theta, rows = self._balanced(loss, state.local.theta, ~state.stuck)
+        if len(rows) == 0:
+            return state
+        # What has moved starts anew.
+        fresh = self.fresh_memory(loss.at(take_rows(theta, rows)))
+        n_hvp, n_gradient = state.n_hvp.copy(), state.n_gradient.copy()
+        n_hvp[rows] += self.memory_cost
+        n_gradient[rows] += self.memory_cost
+        return replace(
+            state,
+            local=loss.at(theta),
+            memory=replace_rows(state.memory, rows, fresh),
+            n_hvp=n_hvp,
+            n_gradient=n_gradient,
+        )
 
-def _explained(state, slope, max_iter):
+    def _balanced(self, loss, theta, movable):
+        """Move what is out of balance to its canonical point, and name the rows."""
+        if not self.balance:
+            return theta, np.empty(0, dtype=int)
+        # Factorisations refuse NaN: a point that is not finite stays where it is.
+        finite = np.isfinite(dot(theta, theta))
+        lost = np.flatnonzero(~finite)
+        xp = array_namespace(theta)
+        origin = xp.zeros_like(take_rows(theta, lost))
+        canonical = loss.canonicalize(replace_rows(theta, lost, origin))
+        excess = dot(theta, theta) > MAX_IMBALANCE * dot(canonical, canonical)
+        rows = np.flatnonzero(excess & finite & movable)
+        return replace_rows(theta, rows, take_rows(canonical, rows)), rows
+
+
+def _explained(state, max_iter):
     """Measure how flat the loss is where a search ends without success."""
     ending = np.flatnonzero(state.stuck | (state.n_iter == max_iter))
     if len(ending) == 0:
         return state
     local = state.local.loss.at(take_rows(state.local.theta, ending))
     ratio, n_hvp = state.residual_ratio.copy(), state.n_hvp.copy()
-    ratio[ending] = flatness(local, take_rows(slope, ending))
-    n_hvp[ending] += FLATNESS_COST
-    return replace(state, residual_ratio=ratio, n_hvp=n_hvp)
+    n_gradient = state.n_gradient.copy()
+    ratio[ending], spent = flatness(local)
+    n_hvp[ending] += spent
+    n_gradient[ending] += 1
+    return replace(state, residual_ratio=ratio, n_hvp=n_hvp, n_gradient=n_gradient)

@@ -65,11 +65,10 @@ class GradNormDescent(GradNormSolver):
         velocity, rate = state.memory[:, :-1], state.memory[:, -1:]
         descent = slope(local)
         velocity = self.momentum * velocity + descent
-        state = replace(
+        return replace(
             state,
             local=loss.at(local.theta - rate * velocity),
             memory=xp.concat([velocity, rate], axis=-1),
             n_hvp=state.n_hvp + 1,
             n_gradient=state.n_gradient + 1,
         )
-        return state, descent

@@ -28,8 +28,9 @@ class GradNormLBFGS(GradNormSolver):
 
     Notes
     -----
-    An iteration costs a gradient and a product for each length tried, usually one;
-    storage is ``2 memory_size + 1`` vectors per start.
+    An iteration costs a gradient and a product for each length tried, usually one, and
+    the gradient at the new point; the first one a gradient and a product more. Storage
+    is ``2 memory_size + 1`` vectors per start.
 
     References
     ----------
@@ -72,14 +73,14 @@ class GradNormLBFGS(GradNormSolver):
     def descend(self, loss, state):  # noqa: D102
         local, descent = state.local, state.memory[:, 0, :]
         p = -_two_loops(loss, state.memory, self.memory_size)
-        length, n_hvp = np.ones(len(state.rows)), state.n_hvp.copy()
+        length, first = np.ones(len(state.rows)), np.zeros(len(state.rows), dtype=int)
         # Where nothing is known of the scale, ask the Gauss-Newton model.
         newest = state.memory[:, -1, :]
         fresh = np.flatnonzero(dot(newest, newest) == 0)
         if len(fresh):
             there = loss.at(take_rows(local.theta, fresh))
             length[fresh] = cauchy_length(there, take_rows(p, fresh))
-            n_hvp[fresh] += 1
+            first[fresh] = 1
         search = wolfe(
             loss,
             local.theta,
@@ -89,15 +90,14 @@ class GradNormLBFGS(GradNormSolver):
             step_size=length,
             **self.line_search,
         )
-        state = replace(
+        return replace(
             state,
             local=loss.at(search.theta),
             memory=self._remember(state, search),
             stuck=search.step_size == 0,
-            n_hvp=n_hvp + search.n_trials,
-            n_gradient=state.n_gradient + search.n_trials,
+            n_hvp=state.n_hvp + first + search.n_trials,
+            n_gradient=state.n_gradient + first + search.n_trials + 1,
         )
-        return state, search.slope
 
     def _remember(self, state, search):
         """Put the new slope first, and the new pair last."""

@@ -15,6 +15,9 @@ __all__ = ["GradNormLM"]
 # Up to this many parameters a Krylov space saves nothing.
 MAX_DENSE = 64
 
+# Smaller dampings are without effect, and would take many trials to raise again.
+MIN_DAMPING = 1e-30
+
 
 class GradNormLM(GradNormSolver):
     """Solve ``(H^2 + mu I) p = -H g`` and adapt mu to how well the model predicts.
@@ -37,8 +40,8 @@ class GradNormLM(GradNormSolver):
     Notes
     -----
     An iteration costs ``n_params`` ("dense": a Hessian) or ``max_inner_iter``
-    ("krylov") products, and a gradient for each mu tried. Mu follows the gain ratio as
-    Nielsen (1999) proposed.
+    ("krylov") products, and a gradient for each mu tried and one at the new point. Mu
+    follows the gain ratio as Nielsen (1999) proposed.
 
     References
     ----------
@@ -52,6 +55,7 @@ class GradNormLM(GradNormSolver):
 
     required_methods = ("value", "gradient", "hvp", "hessian")
     memory_cost = 0
+    explains = False
 
     def __init__(
         self,
@@ -85,23 +89,23 @@ class GradNormLM(GradNormSolver):
             search.try_all(loss, system)
             if not search.pending.any():
                 break
-        state = replace(
+        return replace(
             state,
             local=loss.at(search.theta),
             memory=search.mu,
             stuck=search.pending,
+            # Of the least damped step: what the Hessian can do against the gradient.
             residual_ratio=residual_ratio(system, search.p, np.sqrt(squared)),
             n_hvp=state.n_hvp + system.n_matvec,
-            n_gradient=state.n_gradient + search.n_trials,
+            n_gradient=state.n_gradient + search.n_trials + 1,
         )
-        return state, None
 
 
 class _Search:
     """Raise mu from the value of the last step until the gradient norm falls."""
 
     def __init__(self, theta, squared, mu):
-        self.start, self.theta, self.p = theta, theta, 0 * theta
+        self.start, self.theta, self.p = theta, theta, None
         self.squared, self.mu = squared, mu.copy()
         self.factor = np.full(len(squared), 2.0)
         self.n_trials = np.zeros(len(squared), dtype=int)
@@ -115,7 +119,7 @@ class _Search:
         trial = take_rows(self.start, rows) + take_rows(p, rows)
         norm = squared_norm(loss.at(trial))
         self.n_trials[rows] += 1
-        self.p = replace_rows(self.p, rows, take_rows(p, rows))
+        self.p = p if self.p is None else self.p
         predicted = self.squared[rows] - system.residual_norm(p)[rows] ** 2
         gain = (self.squared[rows] - norm) / np.where(predicted > 0, predicted, np.inf)
         good = (gain > 0) & (norm < self.squared[rows])
@@ -124,7 +128,7 @@ class _Search:
         )
         # Nielsen 1999: down to a third where the model is right, up faster and faster.
         shrink = np.maximum(1 / 3, 1 - (2 * gain[good] - 1) ** 3)
-        self.mu[rows[good]] *= shrink
+        self.mu[rows[good]] = np.maximum(self.mu[rows[good]] * shrink, MIN_DAMPING)
         self.mu[rows[~good]] *= self.factor[rows[~good]]
         self.factor[rows[~good]] *= 2
         self.pending[rows[good]] = False

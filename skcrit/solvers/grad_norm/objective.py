@@ -3,12 +3,16 @@
 import numpy as np
 
 from skcrit._backend import array_namespace, to_host
-from skcrit.linalg import spectral_norm
+from skcrit.linalg import KrylovSystem
+from skcrit.solvers.damped import residual_ratio
 
-__all__ = ["FLATNESS_COST", "cauchy_length", "dot", "flatness", "slope"]
+__all__ = ["cauchy_length", "dot", "flatness", "slope"]
 
-# Products that flatness spends on a point.
-FLATNESS_COST = 21
+# Products that flatness spends on a point, the default of Newton-MR.
+MAX_FLATNESS_COST = 50
+
+# Eigenvalues that count as zero there, relative to the largest.
+NEAR_KERNEL = 1e-5
 
 
 def slope(local):
@@ -66,32 +70,25 @@ def cauchy_length(local, d):
     return np.where(defined, gain / np.where(defined, size, 1.0), 1.0)
 
 
-def flatness(local, descent):
-    r"""Tell how little of the gradient the best step along the slope can remove.
+def flatness(local):
+    """Tell how little of the gradient a Newton step can remove.
 
     Parameters
     ----------
     local : LocalModel
         Loss at a batch of points.
-    descent : array of shape (n, n_params)
-        Slopes ``H g``.
 
     Returns
     -------
     ratio : ndarray of shape (n,)
-        ``|H p + g| / (|H| |p| + |g|)`` for the step p along the slope that makes it
-        smallest: near one where the gradient lies in the kernel of the Hessian, which
-        is where searches on the gradient norm get stuck.
-
-    Notes
-    -----
-    Costs 21 products, 20 of them for the size of the Hessian.
+        ``|H p + g| / (|H| |p| + |g|)`` for the minimum-residual step p that takes
+        eigenvalues below 1e-5 of the largest for zero: near one where the gradient lies
+        in the near-kernel of the Hessian, which is where searches on the gradient norm
+        get stuck. A search that is merely slow has no such gradient.
+    n_hvp : ndarray of int of shape (n,)
+        Products spent, at most 50.
     """
-    image = local.hvp(descent)
-    squared, slope_squared = dot(local.gradient, local.gradient), dot(descent, descent)
-    size = dot(image, image)
-    length = slope_squared / np.where(size > 0, size, 1.0)
-    residual = np.sqrt(np.maximum(squared - length * slope_squared, 0.0))
-    norm = to_host(spectral_norm(local.hvp, descent))
-    scale = norm * length * np.sqrt(slope_squared) + np.sqrt(squared)
-    return residual / np.where(scale > 0, scale, 1.0)
+    system = KrylovSystem(local.hvp, -local.gradient, MAX_FLATNESS_COST)
+    p = system.truncated(NEAR_KERNEL)
+    norm = np.sqrt(dot(local.gradient, local.gradient))
+    return residual_ratio(system, p, norm), system.n_matvec

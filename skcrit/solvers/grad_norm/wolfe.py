@@ -24,8 +24,9 @@ class GradNormWolfe(GradNormSolver):
 
     Notes
     -----
-    An iteration costs one product for the first length, and a gradient and a product
-    for each length tried; the next iteration starts from the last of them.
+    An iteration costs one product for the first length, a gradient and a product for
+    each length tried, of which the next iteration takes the slope, and the gradient at
+    the new point.
     """
 
     def __init__(
@@ -62,12 +63,11 @@ class GradNormWolfe(GradNormSolver):
             step_size=cauchy_length(local, -descent),
             **self.line_search,
         )
-        state = replace(
+        return replace(
             state,
             local=loss.at(search.theta),
             memory=search.slope,
             stuck=search.step_size == 0,
             n_hvp=state.n_hvp + 1 + search.n_trials,
-            n_gradient=state.n_gradient + search.n_trials,
+            n_gradient=state.n_gradient + search.n_trials + 1,
         )
-        return state, search.slope
