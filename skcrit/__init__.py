@@ -14,8 +14,10 @@ from skcrit.exceptions import (
 from skcrit.finders import (
     BaseFinder,
     GradNormFinder,
+    LandscapeExplorer,
     NewtonMRFinder,
     NewtonTRFinder,
+    SaddleDynamicsFinder,
 )
 from skcrit.losses import FunctionLoss, GradientNormLoss, LinearAutoencoderLoss, Loss
 from skcrit.starts import GaussianStarts, TrajectoryStarts
@@ -27,6 +29,7 @@ __all__ = [
     "GaussianStarts",
     "GradNormFinder",
     "GradientNormLoss",
+    "LandscapeExplorer",
     "LinearAutoencoderLoss",
     "Loss",
     "NewtonMRFinder",
@@ -34,6 +37,7 @@ __all__ = [
     "NoGroundTruthError",
     "NotConvergedWarning",
     "ResolutionWarning",
+    "SaddleDynamicsFinder",
     "TrajectoryStarts",
     "__version__",
 ]

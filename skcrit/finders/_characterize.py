@@ -64,6 +64,24 @@ class Characters:
     start_norm: np.ndarray
 
     @staticmethod
+    def empty(n_params):
+        """Describe no point.
+
+        Parameters
+        ----------
+        n_params : int
+            Number of parameters.
+
+        Returns
+        -------
+        characters : Characters
+            No rows.
+        """
+        none, nothing = np.empty(0), np.empty(0, dtype=int)
+        points = np.empty((0, n_params))
+        return Characters(points, none, none, nothing, nothing, points, none, none)
+
+    @staticmethod
     def concatenate(parts):
         """Join batches.
 

@@ -10,7 +10,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from skcrit.finders._characterize import Characters, characterize
 from skcrit.solvers import SolverResult, Status
 
-__all__ = ["search", "search_tols"]
+__all__ = ["concatenate", "run_batches", "search", "search_tols"]
 
 # Starts per batch: large enough to hide the interpreter, small enough for the cache.
 _BATCH_SIZE = 128
@@ -65,24 +65,56 @@ def search_tols(solver, loss, theta0, tols, **options):
     return _run(_solve_batch_tols, solver, loss, theta0, tols, **options)
 
 
-def _run(task, solver, loss, theta0, *rest, batch_size, n_jobs, memory, verbose):
-    """Spread batches over workers, and join what comes back."""
-    n_starts = len(theta0)
+def _run(task, solver, loss, theta0, *rest, **options):
+    """Solve all starts, and join what comes back."""
+    # A solver of a user need not know of starts with parameters of their own.
+    select = getattr(solver, "select", lambda rows: solver)
+
+    def arguments(rows):
+        return select(rows), loss, theta0[rows], *rest
+
+    outcomes = []
+    done = run_batches(task, arguments, len(theta0), **options)
+    for parts in zip(*done, strict=True):
+        results, characters = zip(*parts, strict=True)
+        outcomes.append((concatenate(results), Characters.concatenate(characters)))
+    return outcomes
+
+
+def run_batches(task, arguments, n_starts, *, batch_size, n_jobs, memory, verbose):
+    """Spread batches over workers.
+
+    Parameters
+    ----------
+    task : callable
+        What a worker does and the cache keeps.
+    arguments : callable
+        Gives the arguments of the task for a slice of the starts.
+    n_starts : int
+        Number of starts.
+    batch_size : int or None
+        Starts per batch; None divides them over the workers, at most 128 each.
+    n_jobs : int or None
+        Workers.
+    memory : str, path-like, joblib.Memory or None
+        Where finished batches are kept.
+    verbose : int
+        Whether to show progress.
+
+    Returns
+    -------
+    done : iterable
+        What the task returns, batch by batch.
+    """
     if batch_size is None:
         share = -(-n_starts // effective_n_jobs(n_jobs))
         batch_size = min(_BATCH_SIZE, share)
     if memory is not None:
         task = _as_memory(memory).cache(task)
-    batches = [theta0[i : i + batch_size] for i in range(0, n_starts, batch_size)]
-    tasks = (delayed(task)(solver, loss, batch, *rest) for batch in batches)
+    batches = [slice(i, i + batch_size) for i in range(0, n_starts, batch_size)]
+    tasks = (delayed(task)(*arguments(rows)) for rows in batches)
     done = Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
-    if verbose:
-        done = _with_progress(done, n_starts)
-    outcomes = []
-    for parts in zip(*done, strict=True):
-        results, characters = zip(*parts, strict=True)
-        outcomes.append((_concatenate(results), Characters.concatenate(characters)))
-    return outcomes
+    return _with_progress(done, n_starts) if verbose else done
 
 
 def _solve_batch(solver, loss, theta0):
@@ -125,8 +157,19 @@ def _with_progress(outcomes, n_starts):
             yield outcome
 
 
-def _concatenate(results):
-    """Join the results of all batches."""
+def concatenate(results):
+    """Join the results of all batches.
+
+    Parameters
+    ----------
+    results : sequence of SolverResult
+        At least one batch.
+
+    Returns
+    -------
+    result : SolverResult
+        All rows, in the order of the batches.
+    """
     columns = {
         f.name: np.concatenate([getattr(r, f.name) for r in results])
         for f in fields(SolverResult)

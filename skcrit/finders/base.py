@@ -18,6 +18,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skcrit.exceptions import NotConvergedWarning
+from skcrit.finders._characterize import Characters
 from skcrit.finders._grouping import group_points
 from skcrit.finders._search import search
 from skcrit.linalg import LinearStatus
@@ -198,6 +199,10 @@ class BaseFinder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         """Set all fitted attributes."""
         self._set_results(result, characters)
         self._set_critical_sets(characters)
+        self._set_history(result)
+
+    def _set_history(self, result):
+        """Keep the iterates' columns if asked for."""
         if self.store_history:
             self.history_ = _padded_history(result.history)
 
@@ -356,20 +361,33 @@ class BaseFinder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
             scale=np.nanmax(characters.start_norm),
         )
         leaders = rows[leaders]
-        keys = (characters.morse_index[leaders], characters.loss[leaders])
-        order = np.lexsort(keys)
-        rank = np.argsort(order)
-        leaders = leaders[order]
+        counts = np.bincount(labels, minlength=len(leaders))
+        sets = Characters(**{k: v[leaders] for k, v in vars(characters).items()})
+        order, rank = self._ordered(sets)
         critical_set = np.full(len(self.converged_), -1)
         critical_set[rows] = rank[labels] if len(rows) else labels
         self.results_["critical_set"] = critical_set
-        self.critical_points_ = characters.point[leaders]
-        self.critical_losses_ = characters.loss[leaders]
-        self.morse_indices_ = characters.morse_index[leaders]
+        self._set_sets(sets, order, counts)
+
+    @staticmethod
+    def _ordered(sets):
+        """Order sets by loss, then by index; return the order and its inverse."""
+        if sets is None:
+            return np.empty(0, dtype=int), np.empty(0, dtype=int)
+        order = np.lexsort((sets.morse_index, sets.loss))
+        return order, np.argsort(order)
+
+    def _set_sets(self, sets, order, counts):
+        """Set the attributes with a row per distinct critical set."""
+        if sets is None:
+            sets = Characters.empty(self.n_params_)
+        self.critical_points_ = sets.point[order]
+        self.critical_losses_ = sets.loss[order]
+        self.morse_indices_ = sets.morse_index[order]
         self.index_fractions_ = self.morse_indices_ / self.n_params_
-        self.nullities_ = characters.nullity[leaders]
-        self.n_critical_sets_ = len(leaders)
-        self.counts_ = np.bincount(critical_set[rows], minlength=len(leaders))
+        self.nullities_ = sets.nullity[order]
+        self.n_critical_sets_ = len(order)
+        self.counts_ = counts[order]
 
     def _warn_of_failures(self):
         """Count the starts that failed and say what to change, once."""

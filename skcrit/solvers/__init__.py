@@ -10,6 +10,7 @@ from skcrit.solvers.grad_norm import (
 )
 from skcrit.solvers.newton_mr import NewtonMR
 from skcrit.solvers.newton_tr import NewtonTR
+from skcrit.solvers.saddle_dynamics import SaddleDynamics
 from skcrit.solvers.status import Status
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "GradNormWolfe",
     "NewtonMR",
     "NewtonTR",
+    "SaddleDynamics",
     "Solver",
     "SolverResult",
     "State",

@@ -153,6 +153,21 @@ class Solver(ABC):
             point and is marked ``stuck``.
         """
 
+    def select(self, rows):
+        """Return the solver for some of the starts, where starts have parameters.
+
+        Parameters
+        ----------
+        rows : slice
+            Which starts of all make a batch.
+
+        Returns
+        -------
+        solver : Solver
+            Solver of the batch, by default this one.
+        """
+        return self
+
     def setup(self, loss, theta0):
         """Place a batch at its starts.
 

@@ -1,0 +1,300 @@
+"""What a landscape explorer knows, and where it searches next."""
+
+import heapq
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from skcrit._backend import to_host
+from skcrit.finders._characterize import Characters, characterize
+from skcrit.finders._grouping import group_points
+from skcrit.losses._defaults import place
+
+__all__ = ["Atlas", "Ends", "Frontier", "describe_new", "solve_batch"]
+
+# Points whose invariants agree to this fraction of their scale with those of a known
+# set belong to it, whatever is known of their errors.
+_SAME = 1e-6
+
+# Eigenvalues below this part of the largest belong to symmetries; those that agree to
+# this part have equivalent eigenvectors.
+_NULL = 1e-6
+
+# Stable directions come when no unstable one is left anywhere.
+_LATER = 10**6
+
+
+@dataclass
+class Ends:
+    """End points of a batch of searches, one row each.
+
+    Attributes
+    ----------
+    invariants : ndarray of shape (n, n_invariants)
+        Invariants of the canonical points.
+    squared_balanced_grad_norm : ndarray of shape (n,)
+        Squared gradient norms there.
+    """
+
+    invariants: np.ndarray
+    squared_balanced_grad_norm: np.ndarray
+
+    @staticmethod
+    def concatenate(parts):
+        """Join batches.
+
+        Parameters
+        ----------
+        parts : sequence of Ends
+            At least one batch.
+
+        Returns
+        -------
+        ends : Ends
+            All rows, in the order of the batches.
+        """
+        names = ("invariants", "squared_balanced_grad_norm")
+        return Ends(*(np.concatenate([getattr(p, n) for p in parts]) for n in names))
+
+
+def solve_batch(solver, loss, theta0):
+    """Solve a batch and name its ends by their invariants; what the cache keeps.
+
+    Parameters
+    ----------
+    solver : Solver
+        Local search.
+    loss : Loss
+        Fitted loss.
+    theta0 : ndarray of shape (n, n_params)
+        Starting points.
+
+    Returns
+    -------
+    outcome : list of one tuple of (SolverResult, Ends)
+        The results, in the form that batches are joined in.
+    """
+    result = solver.solve(loss, theta0)
+    safe = np.where(np.isfinite(result.theta), result.theta, 0.0)
+    canonical = loss.canonicalize(place(loss, safe))
+    gradient = to_host(loss.gradient(canonical))
+    ends = Ends(to_host(loss.invariants(canonical)), np.sum(gradient**2, axis=-1))
+    return [(result, ends)]
+
+
+def describe_new(loss, theta0, theta, max_directions):
+    """Describe points that may be new sets, and the directions that lead away.
+
+    Parameters
+    ----------
+    loss : Loss
+        Fitted loss.
+    theta0, theta : ndarray of shape (n, n_params)
+        Where their searches began and ended.
+    max_directions : int or None
+        Largest number of directions per point.
+
+    Returns
+    -------
+    characters : Characters
+        A row per point.
+    directions : list of tuple of (ndarray, int)
+        Per point unit vectors in rows, in the order to try them, and how many of them
+        are unstable.
+    """
+    characters = characterize(loss, theta0, theta, np.ones(len(theta), dtype=bool))
+    hessian = to_host(loss.hessian(place(loss, characters.point)))
+    values, vectors = np.linalg.eigh(hessian)
+    directions = [
+        _directions(v, q.T, max_directions)
+        for v, q in zip(values, vectors, strict=True)
+    ]
+    return characters, directions
+
+
+def _directions(values, vectors, limit):
+    """Order eigenvectors: unstable ones first, weak before strong, each kind once."""
+    size = np.abs(values)
+    scale = size.max()
+    unstable = np.flatnonzero(values < -_NULL * scale)
+    stable = np.flatnonzero(values > _NULL * scale)
+    order = []
+    for rows in (unstable, stable):
+        rows = rows[np.argsort(size[rows], kind="stable")]
+        # Eigenvectors of one eigenvalue lead to the same sets by symmetry: one of each
+        # first, their likes afterwards.
+        first = np.diff(size[rows], prepend=-np.inf) > _NULL * scale
+        order += [rows[first], rows[~first]]
+    # Single precision is plenty for a displacement, and the store is large.
+    chosen = np.concatenate(order)[:limit]
+    n_unstable = min(len(unstable), len(chosen))
+    return vectors[chosen].astype(np.float32), n_unstable
+
+
+@dataclass
+class Atlas:
+    """All critical sets found so far, in the order of discovery.
+
+    Parameters
+    ----------
+    scale : float
+        Typical norm of invariants, where the searches began.
+    """
+
+    scale: float
+    parts: list = field(default_factory=list)
+    counts: list = field(default_factory=list)
+    _points: np.ndarray = None
+    _invariants: np.ndarray = None
+    _radius: np.ndarray = None
+
+    def __len__(self):
+        return len(self.counts)
+
+    @property
+    def characters(self):
+        """Descriptions of all sets."""
+        return Characters.concatenate(self.parts)
+
+    def points(self, labels):
+        """Return the canonical points of sets.
+
+        Parameters
+        ----------
+        labels : list of int
+            Numbers of the sets.
+
+        Returns
+        -------
+        points : ndarray of shape (n, n_params)
+            Points.
+        """
+        return self._points[labels]
+
+    def match(self, invariants):
+        """Find the known set of each point.
+
+        Parameters
+        ----------
+        invariants : ndarray of shape (n, n_invariants)
+            Invariants of points.
+
+        Returns
+        -------
+        labels : ndarray of int of shape (n,)
+            Numbers of the sets, -1 where a point belongs to none.
+        """
+        labels = np.full(len(invariants), -1)
+        if not self.counts or len(invariants) == 0:
+            return labels
+        known = self._invariants
+        # The nearest by expanded squares, its distance without cancellation.
+        squares = np.sum(known**2, axis=1) - 2 * (invariants @ known.T)
+        nearest = np.argmin(squares, axis=1)
+        distance = np.linalg.norm(known[nearest] - invariants, axis=1)
+        same = distance <= self._radius[nearest]
+        labels[same] = nearest[same]
+        return labels
+
+    def add(self, characters):
+        """Add those of several points that are new sets.
+
+        Parameters
+        ----------
+        characters : Characters
+            Descriptions of points that match no known set.
+
+        Returns
+        -------
+        labels : ndarray of int of shape (n,)
+            Set of each point.
+        leaders : ndarray of int of shape (n_new,)
+            Points that stand for the new sets, in the order of their numbers.
+        """
+        groups, leaders = group_points(
+            characters.invariants,
+            characters.uncertainty,
+            characters.squared_balanced_grad_norm,
+            scale=self.scale,
+        )
+        # After the correction a point may turn out to be known.
+        known = self.match(characters.invariants[leaders])
+        order = np.argsort(leaders)
+        fresh = [g for g in order if known[g] < 0]
+        number = known.copy()
+        number[fresh] = len(self) + np.arange(len(fresh))
+        leaders = leaders[fresh]
+        if len(leaders):
+            part = _rows(characters, leaders)
+            self.parts.append(part)
+            self.counts += [0] * len(leaders)
+            radius = np.clip(part.uncertainty, _SAME * self.scale, 1e-3 * self.scale)
+            self._points = _join(self._points, part.point)
+            self._invariants = _join(self._invariants, part.invariants)
+            self._radius = _join(self._radius, 2 * radius)
+        return number[groups], leaders
+
+
+class Frontier:
+    """Untried displacements: of the sets with the fewest tries, the newest first."""
+
+    def __init__(self):
+        self._heap, self._directions = [], []
+
+    def add(self, directions, n_unstable):
+        """Take up the next set.
+
+        Parameters
+        ----------
+        directions : ndarray of shape (n_directions, n_params)
+            Unit vectors, in the order to try them.
+        n_unstable : int
+            How many of them are unstable.
+        """
+        label = len(self._directions)
+        self._directions.append((directions, n_unstable))
+        self._push(label, 0)
+
+    def _push(self, label, tries):
+        directions, n_unstable = self._directions[label]
+        if tries < 2 * len(directions):
+            later = _LATER if tries >= 2 * n_unstable else 0
+            heapq.heappush(self._heap, (later + tries, -label, tries))
+
+    def pop(self, n_tasks):
+        """Take the next displacements.
+
+        Parameters
+        ----------
+        n_tasks : int
+            Largest number of them.
+
+        Returns
+        -------
+        tasks : list of tuple of (int, int, int, ndarray)
+            Set, number of the direction, sign and unit vector.
+        """
+        tasks = []
+        while self._heap and len(tasks) < n_tasks:
+            _, minus_label, tries = heapq.heappop(self._heap)
+            label = -minus_label
+            directions, n_unstable = self._directions[label]
+            # Every direction one way, then every direction the other way.
+            begin, n = (0, n_unstable) if tries < 2 * n_unstable else (n_unstable, None)
+            n = n if n is not None else len(directions) - n_unstable
+            turn, place_ = divmod(tries - 2 * begin, n)
+            direction = begin + place_
+            sign = (-1) ** (turn + label + direction)
+            tasks.append((label, direction, sign, directions[direction]))
+            self._push(label, tries + 1)
+        return tasks
+
+
+def _rows(characters, rows):
+    """Select rows of descriptions."""
+    return Characters(**{k: v[rows] for k, v in vars(characters).items()})
+
+
+def _join(array, more):
+    """Append rows; None is empty."""
+    return more if array is None else np.concatenate([array, more])

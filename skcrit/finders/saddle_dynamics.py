@@ -1,0 +1,244 @@
+"""The saddle dynamics finder."""
+
+from numbers import Integral, Real
+
+import numpy as np
+
+from skcrit.finders.base import BaseFinder
+from skcrit.solvers import SaddleDynamics
+from skcrit.starts import random_streams
+from skcrit.utils._validation import HasMethods, Interval, StrOptions
+
+__all__ = ["SaddleDynamicsFinder"]
+
+
+class SaddleDynamicsFinder(BaseFinder):
+    r"""Find saddles of chosen Morse index by index-k saddle dynamics.
+
+    Each iteration follows the gradient upwards along the k lowest eigenvectors of the
+    Hessian and downwards along the others, each direction scaled by its eigenvalue. The
+    critical points of index k attract it; near one it is Newton's method.
+
+    Parameters
+    ----------
+    loss : Loss, default=None
+        Loss to search. It is cloned and fitted to the data. None is
+        ``LinearAutoencoderLoss()``.
+    n_starts : int, default=100
+        Number of searches.
+    init : {"gaussian", "height", "iteration"}, array-like of shape \
+            (n_starts, n_params), or sampler, default="gaussian"
+        Where searches begin: ``GaussianStarts()``, ``TrajectoryStarts(by=init)``, given
+        points, or an object with the method ``sample(loss, n_starts, random_state)``.
+    tol : float, default=1e-10
+        Absolute, on the squared gradient norm: a start has converged when its squared
+        gradient norm is at most ``tol``, at its own point and at the canonical point of
+        its symmetry orbit.
+    max_iter : int, default=500
+        Largest number of iterations per start.
+    batch_size : int, default=None
+        Starts that are solved together; None divides them over the workers, at most
+        128 each. It changes time and memory, never the result.
+    n_jobs : int, default=None
+        Workers over batches, through joblib; None is 1 outside a
+        ``joblib.parallel_config`` context.
+    memory : str, path-like or joblib.Memory, default=None
+        Folder where finished batches are kept: an interrupted fit that is started
+        again repeats none of them.
+    store_history : bool, default=False
+        Whether to keep loss and squared gradient norm of every iterate.
+    random_state : int, RandomState instance or None, default=None
+        Source of randomness. Each start has a stream of its own, so that the result
+        depends neither on ``n_jobs`` nor on ``batch_size``.
+    verbose : int, default=0
+        Positive shows a progress bar (needs tqdm).
+    index : "uniform", "natural", int, array-like of shape (n_starts,), or \
+            distribution, default="uniform"
+        Index k of each search. "uniform" draws it from 0 to the number of negative
+        eigenvalues of the Hessian at the start; "natural" gives every direction the
+        sign of its eigenvalue, so that points of any index attract; a distribution is
+        an object with ``rvs(size, random_state)``, such as those of ``scipy.stats``.
+    floor : float, default=1e-2
+        Smallest eigenvalue by which a direction is scaled, relative to the largest; it
+        shrinks with the gradient, for quadratic convergence.
+    max_step : float, default=0.5
+        Largest norm of a step, absolute, in the unit of ``theta``: the default suits
+        networks, whose balanced weights have singular values near one.
+    balance : bool, default=True
+        Whether to move each iterate to the canonical point of its symmetry orbit.
+    eigensolver : {"auto", "dense", "krylov"}, default="auto"
+        "dense" takes all eigenvectors of the Hessian. "krylov" takes the Ritz vectors
+        of the Krylov space of the gradient; k then counts Ritz values. "auto" is
+        "dense" up to 512 parameters.
+    max_inner_iter : int, default=100
+        Dimension of the Krylov space.
+
+    Attributes
+    ----------
+    loss_ : Loss
+        The fitted loss.
+    n_features_in_ : int
+        Number of features, where the loss has data.
+    n_params_ : int
+        Number of parameters.
+    start_params_, final_params_ : ndarray of shape (n_starts, n_params)
+        First and last points; a run that failed keeps its last finite point.
+    converged_ : ndarray of bool of shape (n_starts,)
+        Which starts reached ``tol``.
+    n_iter_ : int
+        Iterations of the longest run.
+    results_ : dict of str to ndarray of shape (n_starts,)
+        Ready for ``pandas.DataFrame``: "loss", "squared_grad_norm",
+        "squared_balanced_grad_norm" (at the canonical point), "n_iter", "n_gradient",
+        "n_hvp", "status" (CONVERGED, GRADIENT_FLAT, STALLED, MAX_ITER or DIVERGED),
+        "inner_status" (of the last linear system), "residual_ratio" (of the last step,
+        ``|H p + g| / (|H| |p| + |g|)``), "converged", "morse_index" and "nullity" (-1
+        where not converged), "critical_set" (label, -1 where not converged).
+    critical_points_ : ndarray of shape (n_critical_sets_, n_params)
+        A well-scaled point of each distinct critical set found, by increasing loss.
+    critical_losses_ : ndarray of shape (n_critical_sets_,)
+        Losses there.
+    morse_indices_, nullities_ : ndarray of int of shape (n_critical_sets_,)
+        Numbers of negative and of zero eigenvalues of the Hessian there; -1 beyond 4096
+        parameters, where no dense Hessian is formed.
+    index_fractions_ : ndarray of shape (n_critical_sets_,)
+        Morse indices over ``n_params_``.
+    counts_ : ndarray of int of shape (n_critical_sets_,)
+        How many starts ended in each set.
+    n_critical_sets_ : int
+        Number of distinct sets found.
+    history_ : dict of str to ndarray of shape (n_starts, n_iter_ + 1)
+        "loss" and "squared_grad_norm" of every iterate, NaN after the end of a run;
+        only with ``store_history``.
+
+    See Also
+    --------
+    LandscapeExplorer : Search from critical point to critical point.
+
+    Notes
+    -----
+    An iteration costs ``n_params`` Hessian-vector products ("dense": a Hessian) or
+    ``max_inner_iter`` ("krylov"), and one gradient.
+
+    There is no line search on the gradient norm, and nothing to get stuck at where the
+    gradient lies in the kernel of the Hessian. From starts near the origin with
+    "uniform" indices this is a nearly unbiased sampler of eigenvectors.
+
+    Morse index, nullity, labels and status come from the loss alone, see
+    :class:`NewtonMRFinder`.
+
+    References
+    ----------
+    .. [1] J. Yin, L. Zhang and P. Zhang. "High-index optimization-based shrinking dimer
+       method for finding high-index saddle points". SIAM J. Sci. Comput. 41(6), 2019.
+    .. [2] C. J. Cerjan and W. H. Miller. "On finding transition states". J. Chem. Phys.
+       75, 1981, doi:10.1063/1.442352.
+
+    Examples
+    --------
+    >>> from skcrit import LinearAutoencoderLoss, SaddleDynamicsFinder
+    >>> from skcrit.datasets import make_gaussian_spectrum
+    >>> X = make_gaussian_spectrum(500, eigenvalues=[4, 2, 1], random_state=0)
+    >>> loss = LinearAutoencoderLoss(hidden_layer_sizes=(2,))
+    >>> finder = SaddleDynamicsFinder(loss, n_starts=40, random_state=0).fit(X)
+    >>> finder.score(X), finder.n_critical_sets_
+    (1.0, 7)
+    """
+
+    _parameter_constraints = {
+        **BaseFinder._parameter_constraints,
+        "index": [
+            StrOptions({"uniform", "natural"}),
+            Interval(Integral, 0, None, closed="left"),
+            "array-like",
+            HasMethods("rvs"),
+        ],
+        "floor": [Interval(Real, 0, 1, closed="neither")],
+        "max_step": [Interval(Real, 0, None, closed="neither")],
+        "balance": ["boolean"],
+        "eigensolver": [StrOptions({"auto", "dense", "krylov"})],
+        "max_inner_iter": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        loss=None,
+        *,
+        n_starts=100,
+        init="gaussian",
+        tol=1e-10,
+        max_iter=500,
+        batch_size=None,
+        n_jobs=None,
+        memory=None,
+        store_history=False,
+        random_state=None,
+        verbose=0,
+        index="uniform",
+        floor=1e-2,
+        max_step=0.5,
+        balance=True,
+        eigensolver="auto",
+        max_inner_iter=100,
+    ):
+        super().__init__(
+            loss=loss,
+            n_starts=n_starts,
+            init=init,
+            tol=tol,
+            max_iter=max_iter,
+            batch_size=batch_size,
+            n_jobs=n_jobs,
+            memory=memory,
+            store_history=store_history,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.index = index
+        self.floor = floor
+        self.max_step = max_step
+        self.balance = balance
+        self.eigensolver = eigensolver
+        self.max_inner_iter = max_inner_iter
+
+    def _make_solver(self):
+        return SaddleDynamics(
+            tol=self.tol,
+            max_iter=self.max_iter,
+            store_history=self.store_history,
+            floor=self.floor,
+            max_step=self.max_step,
+            balance=self.balance,
+            eigensolver=self.eigensolver,
+            max_inner_iter=self.max_inner_iter,
+            **self._indices(),
+        )
+
+    def _indices(self):
+        """Choose the index of each start, or how it depends on the start."""
+        if isinstance(self.index, str) and self.index == "natural":
+            return {"index": "natural"}
+        streams = random_streams(self.random_state, self.n_starts, kind=2)
+        if isinstance(self.index, str):
+            return {"quantile": np.array([stream.random() for stream in streams])}
+        if hasattr(self.index, "rvs"):
+            draws = [self.index.rvs(size=1, random_state=rng)[0] for rng in streams]
+            return {"index": self._check_indices(draws)}
+        if np.ndim(self.index) == 0:
+            return {"index": self._check_indices([self.index] * self.n_starts)}
+        return {"index": self._check_indices(self.index)}
+
+    def _check_indices(self, values):
+        """Return indices as an array with an entry per start."""
+        try:
+            index = np.asarray(values, dtype=np.float64)
+        except (TypeError, ValueError):
+            index = np.empty(0)
+        whole = np.all(index == np.round(index)) and np.all(index >= 0)
+        if index.shape != (self.n_starts,) or not whole:
+            raise ValueError(
+                'index must be "uniform", "natural", a non-negative int, an array of '
+                f"them of shape (n_starts,) = ({self.n_starts},), or a distribution of "
+                f"them, got {self.index!r}."
+            )
+        return index.astype(int)
