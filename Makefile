@@ -9,11 +9,12 @@ OUTPUT ?= results
 export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
-.PHONY: help paper test lint bench clean
+.PHONY: help paper landscape test lint bench clean
 
 help:
 	@echo "make paper   run the whole study, write figures 1-4 and the report to $(OUTPUT)/"
 	@echo "             (SCALE=small: the quick version)"
+	@echo "make landscape  find every critical set of the paper's network"
 	@echo "make test    run the whole test suite"
 	@echo "make lint    check style, docstrings and spelling"
 	@echo "make bench   measure the defaults of Newton-MR, write doc/newton_mr_*.md"
@@ -27,6 +28,9 @@ $(VENV)/.installed: pyproject.toml setup.py
 
 paper: $(VENV)/.installed
 	$(BIN)/python examples/paper/run.py --scale $(SCALE) --output $(OUTPUT)
+
+landscape: $(VENV)/.installed
+	$(BIN)/python examples/landscape/run.py --output $(OUTPUT)
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n auto

@@ -20,7 +20,10 @@ _SAME = 1e-6
 # this part have equivalent eigenvectors.
 _NULL = 1e-6
 
-# Stable directions come when no unstable one is left anywhere.
+# Random directions in the kernel of the Hessian, per set.
+_N_FLAT = 16
+
+# Other directions come when no unstable one is left anywhere.
 _LATER = 10**6
 
 
@@ -113,7 +116,7 @@ def describe_new(loss, theta0, theta, max_directions):
 
 
 def _directions(values, vectors, limit):
-    """Order eigenvectors: unstable ones first, weak before strong, each kind once."""
+    """Order directions: unstable, stable, flat; weak before strong, each kind once."""
     size = np.abs(values)
     scale = size.max()
     unstable = np.flatnonzero(values < -_NULL * scale)
@@ -126,9 +129,17 @@ def _directions(values, vectors, limit):
         first = np.diff(size[rows], prepend=-np.inf) > _NULL * scale
         order += [rows[first], rows[~first]]
     # Single precision is plenty for a displacement, and the store is large.
-    chosen = np.concatenate(order)[:limit]
-    n_unstable = min(len(unstable), len(chosen))
-    return vectors[chosen].astype(np.float32), n_unstable
+    chosen = np.concatenate([vectors[np.concatenate(order)], _flat(values, vectors)])
+    chosen = chosen[:limit].astype(np.float32)
+    return chosen, min(len(unstable), len(chosen))
+
+
+def _flat(values, vectors):
+    """Draw directions in the kernel: a degenerate saddle has no unstable ones."""
+    kernel = vectors[np.abs(values) <= _NULL * np.abs(values).max()]
+    weights = np.random.default_rng(0).standard_normal((_N_FLAT, len(kernel)))
+    drawn = weights @ kernel
+    return drawn / np.maximum(np.linalg.norm(drawn, axis=1, keepdims=True), 1e-300)
 
 
 @dataclass

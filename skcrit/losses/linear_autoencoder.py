@@ -213,6 +213,21 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
             ("_range_projector", projector),
         ):
             setattr(self, name, to_device(matrix, self.backend, self.dtype))
+        self._ties = self._find_ties()
+
+    def _find_ties(self):
+        # Eigenbasis, and which rows and columns of a matrix in it belong to which
+        # distinct eigenvalue; None where all that matter are distinct.
+        positive = self.eigenvalues_[: self.rank_]
+        if np.all(np.diff(positive) != 0):
+            return None
+        values = np.unique(self.eigenvalues_)[::-1]
+        rows = (values[:, None] == self.eigenvalues_).astype(float)
+        columns = rows[:, : self.rank_][values > 0].T
+        return [
+            to_device(matrix, self.backend, self.dtype)
+            for matrix in (self.eigenvectors_.T, rows, columns)
+        ]
 
     @property
     def canonicalize_keeps_inertia(self):
@@ -322,16 +337,27 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
 
         Returns
         -------
-        invariants : array of shape (..., n_features * rank)
-            Row-major entries of ``W C^(1/2)`` in the eigenbasis of the data: columns of
-            eigenvalue zero, about which the loss says nothing, are left out.
+        invariants : array of shape (..., n_invariants)
+            Row-major entries of ``W C^(1/2)``, with its columns in the eigenbasis of
+            the data; columns of eigenvalue zero, about which the loss says nothing, are
+            left out: ``n_features * rank`` numbers. Where eigenvalues are tied the
+            eigenvectors can be rotated and the loss stays: then the traces of the
+            diagonal blocks that belong to an eigenvalue, and the norms of all blocks.
         """
         weights = self.weights(theta)
         xp = array_namespace(weights[0])
         W = self._root
         for W_l in weights:
             W = W_l @ W
-        return xp.reshape(W, (*W.shape[:-2], prod(W.shape[-2:])))
+        if self._ties is None:
+            return xp.reshape(W, (*W.shape[:-2], prod(W.shape[-2:])))
+        basis, rows, columns = self._ties
+        W = basis @ W
+        norms = xp.sqrt(rows @ (W * W) @ columns)
+        norms = xp.reshape(norms, (*W.shape[:-2], prod(norms.shape[-2:])))
+        square = W[..., : W.shape[-1], :]
+        traces = xp.linalg.diagonal(square)[..., None, :] @ columns
+        return xp.concat([norms, traces[..., 0, :]], axis=-1)
 
     def canonicalize(self, theta):
         """Balance the layers: same end-to-end matrix on the data, least norm.
