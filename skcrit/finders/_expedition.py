@@ -28,12 +28,14 @@ class Expedition:
         ``batch_size``, ``n_jobs`` and ``memory`` of a finder.
     max_directions : int or None
         Largest number of directions tried from a set.
+    n_passes : int
+        How often every direction is tried each way.
     """
 
-    def __init__(self, loss, scale, options, max_directions):
+    def __init__(self, loss, scale, options, max_directions, n_passes):
         self.loss, self.options = loss, {**options, "verbose": 0}
         self.max_directions = max_directions
-        self.atlas, self.frontier = Atlas(scale), Frontier()
+        self.atlas, self.frontier = Atlas(scale), Frontier(n_passes)
         self.results, self.starts, self.ends = [], [], []
         self.origins, self.labels = [], []
         self.n_searches = 0

@@ -23,9 +23,6 @@ _NULL = 1e-6
 # Random directions in the kernel of the Hessian, per set.
 _N_FLAT = 16
 
-# Other directions come when no unstable one is left anywhere.
-_LATER = 10**6
-
 
 @dataclass
 class Ends:
@@ -247,9 +244,19 @@ class Atlas:
 
 
 class Frontier:
-    """Untried displacements: of the sets with the fewest tries, the newest first."""
+    """Untried displacements, in stages: unstable directions, the others, and again.
 
-    def __init__(self):
+    Within a stage those of the sets with the fewest tries go first, of these the
+    newest set's. A set tries every direction of a stage one way, then the other way.
+
+    Parameters
+    ----------
+    n_passes : int
+        How often every direction is tried each way.
+    """
+
+    def __init__(self, n_passes):
+        self.n_passes = n_passes
         self._heap, self._directions = [], []
 
     def add(self, directions, n_unstable):
@@ -264,13 +271,21 @@ class Frontier:
         """
         label = len(self._directions)
         self._directions.append((directions, n_unstable))
-        self._push(label, 0)
+        self._push(label, 0, 0)
 
-    def _push(self, label, tries):
+    def _range(self, label, stage):
+        """Return the first direction of a stage, and how many it has."""
         directions, n_unstable = self._directions[label]
-        if tries < 2 * len(directions):
-            later = _LATER if tries >= 2 * n_unstable else 0
-            heapq.heappush(self._heap, (later + tries, -label, tries))
+        if stage % 2 == 0:
+            return 0, n_unstable
+        return n_unstable, len(directions) - n_unstable
+
+    def _push(self, label, stage, tries):
+        while stage < 2 * self.n_passes:
+            if tries < 2 * self._range(label, stage)[1]:
+                heapq.heappush(self._heap, (stage, tries, -label))
+                return
+            stage, tries = stage + 1, 0
 
     def pop(self, n_tasks):
         """Take the next displacements.
@@ -287,17 +302,15 @@ class Frontier:
         """
         tasks = []
         while self._heap and len(tasks) < n_tasks:
-            _, minus_label, tries = heapq.heappop(self._heap)
+            stage, tries, minus_label = heapq.heappop(self._heap)
             label = -minus_label
-            directions, n_unstable = self._directions[label]
-            # Every direction one way, then every direction the other way.
-            begin, n = (0, n_unstable) if tries < 2 * n_unstable else (n_unstable, None)
-            n = n if n is not None else len(directions) - n_unstable
-            turn, place_ = divmod(tries - 2 * begin, n)
-            direction = begin + place_
+            begin, n = self._range(label, stage)
+            turn, step = divmod(tries, n)
+            direction = begin + step
             sign = (-1) ** (turn + label + direction)
-            tasks.append((label, direction, sign, directions[direction]))
-            self._push(label, tries + 1)
+            vector = self._directions[label][0][direction]
+            tasks.append((label, direction, sign, vector))
+            self._push(label, stage, tries + 1)
         return tasks
 
 

@@ -23,10 +23,10 @@ class LandscapeExplorer(BaseFinder):
     r"""Explore a landscape from critical point to critical point.
 
     From every set found, searches set out along the eigenvectors of the Hessian at its
-    canonical point: unstable ones before stable ones, weak before strong, one of each
-    eigenvalue before its likes, first one way and later the other. A local search takes
-    the displaced point to a critical point, and what is new joins. Sets with the fewest
-    tries go first, of these the newest.
+    canonical point: unstable ones before stable and flat ones, weak before strong, one
+    of each eigenvalue before its likes, first one way and later the other. A local
+    search takes the displaced point to a critical point, and what is new joins. Sets
+    with the fewest tries go first, of these the newest.
 
     Parameters
     ----------
@@ -78,6 +78,9 @@ class LandscapeExplorer(BaseFinder):
         Searches between two updates of what is known. It changes the result.
     max_directions : int or None, default=None
         Largest number of directions tried from a set; None is all.
+    n_passes : int, default=4
+        How often every direction is tried each way, with other lengths; then the
+        landscape counts as exhausted.
 
     Attributes
     ----------
@@ -165,6 +168,7 @@ class LandscapeExplorer(BaseFinder):
         "displacement": ["array-like"],
         "noise": [Interval(Real, 0, None, closed="left")],
         "round_size": [Interval(Integral, 1, None, closed="left")],
+        "n_passes": [Interval(Integral, 1, None, closed="left")],
         "max_directions": [Interval(Integral, 1, None, closed="left"), None],
     }
 
@@ -189,6 +193,7 @@ class LandscapeExplorer(BaseFinder):
         noise=0.01,
         round_size=256,
         max_directions=None,
+        n_passes=4,
     ):
         super().__init__(
             loss=loss,
@@ -210,6 +215,7 @@ class LandscapeExplorer(BaseFinder):
         self.noise = noise
         self.round_size = round_size
         self.max_directions = max_directions
+        self.n_passes = n_passes
 
     def _make_solver(self):
         """Build the local search for a round of starts."""
@@ -257,7 +263,8 @@ class LandscapeExplorer(BaseFinder):
         reach = self._check_displacement()
         scale = np.linalg.norm(self.loss_.invariants(self.start_params_), axis=1).max()
         options = self._search_options()
-        trip = Expedition(self.loss_, float(scale), options, self.max_directions)
+        limits = (self.max_directions, self.n_passes)
+        trip = Expedition(self.loss_, float(scale), options, *limits)
         rounds = self._rounds(trip, reach)
         self.discovery_ = np.array([row for row in self._shown(rounds)])
         self._conclude(trip)

@@ -22,9 +22,19 @@ from skcrit.metrics._scorers import (
     recovery_coverage_scorer,
     recovery_precision_scorer,
 )
+from skcrit.metrics._unseen import (
+    chao1_richness,
+    chao1_richness_interval,
+    good_turing_coverage,
+    good_turing_coverage_interval,
+)
 
 __all__ = [
     "Judgement",
+    "chao1_richness",
+    "chao1_richness_interval",
+    "good_turing_coverage",
+    "good_turing_coverage_interval",
     "index_error",
     "index_error_scorer",
     "judge",

@@ -1,0 +1,314 @@
+"""The explorer finds every critical set, and none else, from the loss alone."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from skcrit import (
+    GradNormFinder,
+    LandscapeExplorer,
+    LinearAutoencoderLoss,
+    NewtonMRFinder,
+    SaddleDynamicsFinder,
+)
+from skcrit.datasets import make_gaussian_spectrum
+from skcrit.exceptions import NotConvergedWarning
+
+from ..solvers._potentials import HIMMELBLAU, HIMMELBLAU_POINTS
+from ._surfaces import MULLER_BROWN, MULLER_BROWN_POINTS, polynomial_system
+
+
+def autoencoder(eigenvalues, hidden, **params):
+    X = make_gaussian_spectrum(100, eigenvalues=eigenvalues, exact=True, random_state=0)
+    return LinearAutoencoderLoss(hidden, **params).fit(X)
+
+
+def assert_complete(explorer):
+    """Every analytical set is found once, with its loss and index; nothing else is."""
+    spectrum = explorer.loss_.analytical_spectrum()
+    match = spectrum.match(explorer.critical_points_)
+    assert match.identified.all()
+    assert len(set(match.set)) == explorer.n_critical_sets_ == spectrum.n_sets
+    np.testing.assert_array_equal(explorer.morse_indices_, match.morse_index)
+    np.testing.assert_allclose(
+        explorer.critical_losses_, match.loss, rtol=1e-9, atol=1e-12
+    )
+
+
+PROBLEMS = {
+    "42 sets": ((6, 5, 4, 3, 2, 1), (3,), {}, 300),
+    "93 sets": (range(8, 0, -1), (3,), {}, 800),
+    "ties 2, 3, 1": ((3, 3, 2, 2, 2, 1), (3,), {}, 300),
+    "two null eigenvalues": ((4, 3, 2, 1, 0, 0), (3,), {}, 300),
+    "more units than features": ((3, 2, 1), (4,), {}, 300),
+    "penalty on the weights": ((4, 3, 2, 1), (2,), {"alpha": 0.05}, 300),
+    "penalty that removes sets": ((4, 3, 2, 0.1), (2,), {"alpha": 0.1}, 300),
+    "penalty on the product": (
+        (4, 3, 2, 1),
+        (2,),
+        {"alpha": 0.2, "penalty": "product"},
+        300,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_every_critical_set(name, seed):
+    eigenvalues, hidden, params, budget = PROBLEMS[name]
+    loss = autoencoder([float(e) for e in eigenvalues], hidden, **params)
+    explorer = LandscapeExplorer(max_searches=budget, random_state=seed).fit(loss)
+    assert_complete(explorer)
+    assert explorer.converged_.all()
+
+
+def test_rank_deficient_data():
+    X = np.random.default_rng(0).normal(size=(4, 6))
+    loss = LinearAutoencoderLoss((2,))
+    explorer = LandscapeExplorer(loss, max_searches=300, random_state=0).fit(X)
+    assert explorer.loss_.rank_ == 3
+    assert_complete(explorer)
+
+
+@pytest.mark.parametrize(
+    "finder",
+    [
+        NewtonMRFinder(inner_tol=0.01, window=1),
+        SaddleDynamicsFinder(index="natural"),
+        GradNormFinder(minimizer="lm"),
+    ],
+    ids=lambda finder: type(finder).__name__,
+)
+@pytest.mark.filterwarnings("ignore::skcrit.NotConvergedWarning")
+def test_any_finder_can_search_locally(finder):
+    loss = autoencoder([5.0, 4.0, 3.0, 2.0, 1.0], (2,))
+    explorer = LandscapeExplorer(finder=finder, max_searches=500, random_state=0)
+    assert_complete(explorer.fit(loss))
+
+
+def assert_points(explorer, expected, atol):
+    """The points found are the expected ones, with their indices."""
+    points = np.array([point for point, _ in expected])
+    gaps = np.linalg.norm(explorer.critical_points_[:, None] - points, axis=-1)
+    assert explorer.n_critical_sets_ == len(points)
+    nearest = np.argmin(gaps, axis=1)
+    assert sorted(nearest) == list(range(len(points)))
+    assert gaps.min(axis=1).max() < atol
+    assert [expected[i][1] for i in nearest] == explorer.morse_indices_.tolist()
+
+
+def surface_explorer(max_step, **params):
+    local = SaddleDynamicsFinder(index="natural", max_step=max_step)
+    params = {"noise": 0.05, "n_starts": 20, **params}
+    return LandscapeExplorer(finder=local, max_searches=400, random_state=0, **params)
+
+
+def test_himmelblau():
+    explorer = surface_explorer(1.0, displacement=(0.5, 4.0)).fit(HIMMELBLAU)
+    assert_points(explorer, HIMMELBLAU_POINTS, 1e-5)
+
+
+@pytest.mark.filterwarnings("ignore::skcrit.NotConvergedWarning")
+def test_muller_brown():
+    starts = np.random.default_rng(0).uniform((-1.5, -0.2), (1.2, 2.0), size=(20, 2))
+    explorer = surface_explorer(
+        0.05,
+        displacement=(0.1, 0.4),
+        init=starts,
+        tol=1e-16,
+        noise=0.01,
+    )
+    explorer.fit(MULLER_BROWN)
+    inside = np.all(np.abs(explorer.critical_points_) < 2.5, axis=1)
+    assert inside.all()
+    assert_points(explorer, MULLER_BROWN_POINTS, 1e-3)
+
+
+@pytest.mark.filterwarnings("ignore::skcrit.NotConvergedWarning")
+@pytest.mark.parametrize("seed", [3, 4])
+def test_random_polynomial(seed):
+    loss, expected = polynomial_system(seed)
+    explorer = surface_explorer(0.3, displacement=(0.3, 2.0)).fit(loss)
+    assert_points(explorer, expected, 1e-6)
+
+
+# What the estimator promises
+
+
+@pytest.fixture
+def loss():
+    return autoencoder([5.0, 4.0, 3.0, 2.0, 1.0], (2,))
+
+
+def assert_same(one, other):
+    for name, value in vars(one).items():
+        if isinstance(value, np.ndarray):
+            np.testing.assert_array_equal(value, vars(other)[name], name)
+    for key, column in one.results_.items():
+        np.testing.assert_array_equal(column, other.results_[key], key)
+
+
+def test_same_result_for_all_workers_and_batches(loss, tmp_path):
+    explorer = LandscapeExplorer(max_searches=150, random_state=0)
+    expected = clone(explorer).fit(loss)
+    for params in ({"n_jobs": 2}, {"batch_size": 7}, {"memory": tmp_path}):
+        for _ in range(2):
+            assert_same(expected, clone(explorer).set_params(**params).fit(loss))
+    other = clone(explorer).set_params(random_state=1).fit(loss)
+    assert not np.array_equal(other.start_params_, expected.start_params_)
+
+
+def test_table_and_graph_agree(loss):
+    explorer = LandscapeExplorer(max_searches=150, random_state=0).fit(loss)
+    results, graph = explorer.results_, explorer.graph_
+    assert explorer.n_searches_ == 150
+    assert {len(column) for column in results.values()} == {150}
+    assert explorer.final_params_.shape == explorer.start_params_.shape
+    labels = results["critical_set"]
+    np.testing.assert_array_equal(
+        explorer.counts_, np.bincount(labels, minlength=explorer.n_critical_sets_)
+    )
+    np.testing.assert_array_equal(
+        results["morse_index"], explorer.morse_indices_[labels]
+    )
+    assert np.all(np.diff(explorer.critical_losses_) >= 0)
+    assert np.all(results["parent"][:10] == -1)
+    assert np.all(results["parent"][10:] >= 0)
+    assert list(graph.nodes) == list(range(explorer.n_critical_sets_))
+    for node, data in graph.nodes(data=True):
+        assert data["loss"] == explorer.critical_losses_[node]
+        assert data["morse_index"] == explorer.morse_indices_[node]
+        assert data["count"] == explorer.counts_[node]
+    assert sum(count for *_, count in graph.edges(data="count")) == 140
+    for parent, child, data in graph.edges(data=True):
+        rows = (results["parent"] == parent) & (labels == child)
+        assert data["count"] == rows.sum()
+        assert data["direction"] == results["direction"][rows][0]
+        assert data["sign"] in (-1, 1)
+
+
+def test_starts_lie_where_the_table_says(loss):
+    reach = (0.5, 0.7)
+    explorer = LandscapeExplorer(
+        max_searches=120, displacement=reach, noise=0.0, random_state=0
+    ).fit(loss)
+    rows = np.flatnonzero(explorer.results_["parent"] >= 0)
+    parents = explorer.critical_points_[explorer.results_["parent"][rows]]
+    moves = explorer.start_params_[rows] - parents
+    lengths = np.linalg.norm(moves, axis=1)
+    assert np.all((lengths > 0.499) & (lengths < 0.701))
+    # Unstable eigenvectors come first: the first of each set is one.
+    first = explorer.results_["direction"][rows] == 0
+    unstable = explorer.morse_indices_[explorer.results_["parent"][rows]] > 0
+    for move, theta in zip(
+        moves[first & unstable], parents[first & unstable], strict=True
+    ):
+        assert move @ loss.hvp(theta, move) < 0
+
+
+def test_reasons_to_stop(loss):
+    explorer = LandscapeExplorer(max_searches=60, random_state=0).fit(loss)
+    assert (explorer.stop_reason_, explorer.n_searches_) == ("max_searches", 60)
+    explorer.set_params(max_searches=5000, coverage=0.9).fit(loss)
+    assert explorer.stop_reason_ == "coverage"
+    assert explorer.n_searches_ < 5000
+    explorer.set_params(coverage=None, max_directions=2, n_passes=1).fit(loss)
+    assert explorer.stop_reason_ == "exhausted"
+    tried = explorer.results_["direction"]
+    assert set(tried[10:]) == {0, 1}
+
+
+def test_discovery_is_the_history_of_the_search(loss):
+    explorer = LandscapeExplorer(max_searches=200, random_state=0).fit(loss)
+    searches, found = explorer.discovery_.T
+    assert searches[0] == 10
+    assert (searches[-1], found[-1]) == (200, explorer.n_critical_sets_)
+    assert np.all(np.diff(searches) > 0)
+    assert np.all(np.diff(found) >= 0)
+
+
+@pytest.mark.parametrize(
+    "params, message",
+    [
+        ({"displacement": (2.0, 1.0)}, "displacement must be a pair"),
+        ({"displacement": (0.0, 1.0)}, "displacement must be a pair"),
+        ({"displacement": [1.0]}, "displacement must be a pair"),
+        ({"displacement": 3}, "'displacement' parameter"),
+        ({"max_searches": 0}, "'max_searches' parameter"),
+        ({"coverage": 1.5}, "'coverage' parameter"),
+        ({"noise": -1.0}, "'noise' parameter"),
+        ({"finder": "newton"}, "'finder' parameter"),
+        ({"round_size": 0}, "'round_size' parameter"),
+        ({"max_directions": 0}, "'max_directions' parameter"),
+        ({"n_passes": 0}, "'n_passes' parameter"),
+    ],
+)
+def test_bad_parameters(params, message, loss):
+    with pytest.raises(ValueError, match=message):
+        LandscapeExplorer(**params).fit(loss)
+
+
+def test_nothing_converges(loss):
+    explorer = LandscapeExplorer(max_iter=0, random_state=0)
+    with pytest.warns(NotConvergedWarning, match="10 of 10"):
+        explorer.fit(loss)
+    assert explorer.n_critical_sets_ == 0
+    assert explorer.stop_reason_ == "exhausted"
+    assert explorer.critical_points_.shape == (0, loss.n_params_)
+    assert len(explorer.graph_) == 0
+
+
+# An exploration that is killed
+
+SCRIPT = """
+import os, signal, sys
+from pathlib import Path
+import numpy as np
+from skcrit import LandscapeExplorer, LinearAutoencoderLoss, NewtonMRFinder
+from skcrit.datasets import make_gaussian_spectrum
+import skcrit.finders._expedition as expedition
+
+folder, log, limit = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+solve = NewtonMRFinder()._make_solver().__class__.solve
+
+def counted(self, loss, theta0):
+    done = log.read_text().count("solved") if log.exists() else 0
+    if done >= limit:
+        os.kill(os.getpid(), signal.SIGKILL)
+    log.write_text((log.read_text() if log.exists() else "") + "solved\\n")
+    return solve(self, loss, theta0)
+
+NewtonMRFinder()._make_solver().__class__.solve = counted
+X = make_gaussian_spectrum(100, eigenvalues=[5, 4, 3, 2, 1], exact=True, random_state=0)
+explorer = LandscapeExplorer(
+    LinearAutoencoderLoss((2,)), max_searches=200, batch_size=20, memory=folder,
+    random_state=0,
+).fit(X)
+np.save(Path(folder) / "found.npy", explorer.final_params_)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL needs a POSIX system")
+def test_killed_and_started_again(tmp_path):
+    def run(folder, limit):
+        folder.mkdir(exist_ok=True)
+        command = [sys.executable, "-c", SCRIPT, folder, folder / "log.txt", str(limit)]
+        return subprocess.run(command, check=False, env=os.environ).returncode
+
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert run(whole, 10**6) == 0
+    n_batches = Path(whole / "log.txt").read_text().count("solved")
+    assert run(broken, n_batches // 2) == -signal.SIGKILL
+    assert not (broken / "found.npy").exists()
+    assert run(broken, 10**6) == 0
+    # What was finished is not solved again.
+    assert Path(broken / "log.txt").read_text().count("solved") == n_batches
+    np.testing.assert_array_equal(
+        np.load(whole / "found.npy"), np.load(broken / "found.npy")
+    )
