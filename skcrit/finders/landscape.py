@@ -76,8 +76,8 @@ class LandscapeExplorer(BaseFinder):
         Standard deviation of the noise added to each parameter.
     round_size : int, default=256
         Searches between two updates of what is known. It changes the result.
-    max_directions : int or None, default=None
-        Largest number of directions tried from a set; None is all.
+    max_directions : int or None, default=64
+        Largest number of directions tried from a set, and kept in memory; None is all.
     n_passes : int, default=4
         How often every direction is tried each way, with other lengths; then the
         landscape counts as exhausted.
@@ -192,7 +192,7 @@ class LandscapeExplorer(BaseFinder):
         displacement=(1.2, 2.2),
         noise=0.01,
         round_size=256,
-        max_directions=None,
+        max_directions=64,
         n_passes=4,
     ):
         super().__init__(

@@ -1,7 +1,13 @@
 """Figures of fitted finders; Matplotlib is imported when one is drawn."""
 
 from skcrit.inspection.convergence import ConvergenceDisplay
+from skcrit.inspection.landscape_graph import LandscapeGraphDisplay
 from skcrit.inspection.loss_index import LossIndexDisplay
 from skcrit.inspection.participation import ParticipationDisplay
 
-__all__ = ["ConvergenceDisplay", "LossIndexDisplay", "ParticipationDisplay"]
+__all__ = [
+    "ConvergenceDisplay",
+    "LandscapeGraphDisplay",
+    "LossIndexDisplay",
+    "ParticipationDisplay",
+]

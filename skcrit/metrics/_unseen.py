@@ -43,8 +43,8 @@ def good_turing_coverage(counts):
     With n hits, of which :math:`f_1` are the only one of their set and :math:`f_2` sets
     were hit twice, the estimate is
     :math:`1 - \frac{f_1}{n} \frac{(n-1) f_1}{(n-1) f_1 + 2 f_2}` [2]_, a refinement of
-    Good's :math:`1 - f_1 / n` [1]_. It speaks of the sampler, not of the landscape: sets
-    that the sampler hardly ever reaches hardly lower it.
+    Good's :math:`1 - f_1 / n` [1]_. It speaks of the sampler, not of the landscape:
+    sets that the sampler hardly ever reaches hardly lower it.
 
     References
     ----------
