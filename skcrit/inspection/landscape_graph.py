@@ -82,7 +82,8 @@ class LandscapeGraphDisplay:
             Names of the sets, in the order of ``critical_points_``. None takes the
             analytical critical sets where they are known, else their numbers.
         max_labels : int, default=40
-            With more sets than this none is named, and the trend of the loss is taken out.
+            With more sets than this none is named, and the trend of the loss is taken
+            out.
         node_kw, edge_kw : dict, default=None
             Passed to ``ax.scatter`` and to the line collection of the edges.
 
