@@ -22,6 +22,11 @@ from skcrit.metrics._scorers import (
     recovery_coverage_scorer,
     recovery_precision_scorer,
 )
+from skcrit.metrics._uniformity import (
+    UniformityResult,
+    importance_weights,
+    uniformity_test,
+)
 from skcrit.metrics._unseen import (
     chao1_richness,
     chao1_richness_interval,
@@ -31,10 +36,12 @@ from skcrit.metrics._unseen import (
 
 __all__ = [
     "Judgement",
+    "UniformityResult",
     "chao1_richness",
     "chao1_richness_interval",
     "good_turing_coverage",
     "good_turing_coverage_interval",
+    "importance_weights",
     "index_error",
     "index_error_scorer",
     "judge",
@@ -51,4 +58,5 @@ __all__ = [
     "recovery_precision",
     "recovery_precision_scorer",
     "recovery_report",
+    "uniformity_test",
 ]

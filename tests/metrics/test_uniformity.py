@@ -1,0 +1,131 @@
+"""Tests of uniformity are calibrated, and weights make what was found count alike."""
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator
+
+from skcrit import LinearAutoencoderLoss, NewtonMRFinder
+from skcrit.datasets import make_gaussian_spectrum
+from skcrit.metrics import importance_weights, uniformity_test
+
+
+class Fitted(BaseEstimator):
+    """Whatever is judged: only fitted attributes."""
+
+    def fit(self, X, y=None):
+        return self
+
+
+@pytest.fixture(scope="module")
+def loss():
+    X = make_gaussian_spectrum(
+        100, eigenvalues=[5, 4, 3, 2, 1], exact=True, random_state=0
+    )
+    return LinearAutoencoderLoss((2,)).fit(X)
+
+
+def finder_of(loss, numbers):
+    """Make a finder whose starts ended in given critical sets."""
+    spectrum = loss.analytical_spectrum()
+    sets = spectrum.all_sets(100)
+    chosen = [sets[i] for i in numbers]
+    theta = np.array([spectrum.representative(name) for name in chosen])
+    n = len(chosen)
+    labels, counts = np.unique(numbers, return_inverse=True, return_counts=True)[1:]
+    finder = Fitted()
+    vars(finder).update(
+        loss_=loss,
+        final_params_=theta,
+        converged_=np.ones(n, dtype=bool),
+        counts_=counts,
+        results_={
+            "converged": np.ones(n, dtype=bool),
+            "loss": spectrum.losses(chosen),
+            "morse_index": spectrum.morse_indices(chosen),
+            "squared_grad_norm": np.zeros(n),
+            "critical_set": labels,
+        },
+    )
+    return finder
+
+
+@pytest.mark.parametrize("over", ["sets", "eigenvectors", "indices"])
+def test_p_values_of_uniform_samples_are_uniform(loss, over):
+    rng = np.random.default_rng(0)
+    pvalues = [
+        uniformity_test(
+            finder_of(loss, rng.integers(16, size=40)),
+            over=over,
+            n_resamples=99,
+            random_state=i,
+        ).pvalue
+        for i in range(60)
+    ]
+    # Of 60 uniform numbers 6 are below 0.1, give or take 2.3.
+    assert np.sum(np.array(pvalues) <= 0.1) <= 13
+    assert 0.35 < np.mean(pvalues) < 0.65
+
+
+@pytest.mark.parametrize("over", ["sets", "eigenvectors", "indices"])
+def test_a_biased_sample_is_told(loss, over):
+    result = uniformity_test(finder_of(loss, [0] * 30 + [1] * 30), over=over)
+    assert result.pvalue == 1 / 1000
+    assert result.n_starts == 60
+    assert result.observed.sum() == pytest.approx(
+        {"sets": 60, "indices": 60}.get(over, result.observed.sum())
+    )
+
+
+def test_observed_and_expected_counts(loss):
+    finder = finder_of(loss, range(16))
+    result = uniformity_test(finder, over="sets")
+    np.testing.assert_array_equal(result.observed, np.ones(16))
+    np.testing.assert_allclose(result.expected, np.ones(16))
+    assert (result.statistic, result.pvalue) == (0.0, 1.0)
+    result = uniformity_test(finder, over="eigenvectors")
+    # Each of five eigenvectors is in five of the sixteen sets, the origin is one.
+    np.testing.assert_allclose(result.observed, [5, 5, 5, 5, 5, 1])
+    np.testing.assert_allclose(result.expected, result.observed)
+    result = uniformity_test(finder, over="indices")
+    histogram = loss.analytical_spectrum().index_histogram()
+    assert {i: n for i, n in enumerate(result.observed) if n} == histogram
+
+
+def test_weights_over_sets(loss):
+    finder = finder_of(loss, [0, 0, 0, 3, 5, 5])
+    weights, size = importance_weights(finder)
+    np.testing.assert_allclose(weights, [1 / 9, 1 / 9, 1 / 9, 1 / 3, 1 / 6, 1 / 6])
+    assert size == pytest.approx(1 / np.sum(weights**2))
+
+
+def test_weights_over_indices_match_the_truth(loss):
+    spectrum = loss.analytical_spectrum()
+    finder = finder_of(loss, list(range(16)) + [0, 0, 1, 7, 7, 7])
+    weights, size = importance_weights(finder, over="indices")
+    index = finder.results_["morse_index"]
+    for value, count in spectrum.index_histogram().items():
+        assert weights[index == value].sum() == pytest.approx(count / 16)
+    assert 1 < size < 22
+
+
+def test_real_finder(loss):
+    finder = NewtonMRFinder(n_starts=60, random_state=0).fit(loss)
+    assert uniformity_test(finder, random_state=0).pvalue < 0.01
+    weights, size = importance_weights(finder)
+    assert weights.sum() == pytest.approx(1)
+    totals = np.bincount(finder.results_["critical_set"], weights)
+    np.testing.assert_allclose(totals, 1 / finder.n_critical_sets_)
+    assert finder.n_critical_sets_ <= size <= 60
+
+
+def test_bad_parameters(loss):
+    finder = finder_of(loss, [0, 1])
+    with pytest.raises(ValueError, match="over must be one of"):
+        uniformity_test(finder, over="losses")
+    with pytest.raises(ValueError, match="n_resamples must be a positive int"):
+        uniformity_test(finder, n_resamples=0)
+    with pytest.raises(ValueError, match="over must be 'sets' or 'indices'"):
+        importance_weights(finder, over="eigenvectors")
+    finder.results_["converged"] = np.zeros(2, dtype=bool)
+    with pytest.raises(ValueError, match="a start that converged"):
+        uniformity_test(finder)
