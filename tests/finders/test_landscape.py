@@ -19,6 +19,7 @@ from skcrit import (
 )
 from skcrit.datasets import make_gaussian_spectrum
 from skcrit.exceptions import NotConvergedWarning
+from skcrit.starts import GaussianStarts
 
 from ..solvers._potentials import HIMMELBLAU, HIMMELBLAU_POINTS
 from ._surfaces import MULLER_BROWN, MULLER_BROWN_POINTS, polynomial_system
@@ -90,6 +91,33 @@ def test_any_finder_can_search_locally(finder):
     loss = autoencoder([5.0, 4.0, 3.0, 2.0, 1.0], (2,))
     explorer = LandscapeExplorer(finder=finder, max_searches=500, random_state=0)
     assert_complete(explorer.fit(loss))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::skcrit.NotConvergedWarning")
+@pytest.mark.parametrize("hidden", [(3, 3), (3, 3, 3)], ids=str)
+def test_all_critical_values_of_deep_networks(hidden):
+    # The origin of a deep network is flat: the searches need indices of their own.
+    loss = autoencoder([float(e) for e in range(6, 0, -1)], hidden)
+    explorer = LandscapeExplorer(
+        finder=SaddleDynamicsFinder(),
+        init=GaussianStarts(0.4),
+        n_starts=50,
+        max_searches=1000,
+        random_state=0,
+    ).fit(loss)
+    spectrum = loss.analytical_spectrum()
+    match = spectrum.match(explorer.critical_points_)
+    assert match.identified.all()
+    assert len(set(match.set)) == explorer.n_critical_sets_
+    values = np.unique(spectrum.losses(spectrum.all_sets(100)).round(8))
+    found = np.unique(explorer.critical_losses_.round(8))
+    np.testing.assert_allclose(found, values, atol=1e-7)
+    # At the full rank of the bottleneck every saddle is strict, and its index known.
+    full = np.array([len(name) == 3 for name in match.set])
+    np.testing.assert_array_equal(
+        explorer.morse_indices_[full], match.morse_index[full]
+    )
 
 
 def assert_points(explorer, expected, atol):
