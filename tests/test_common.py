@@ -35,7 +35,9 @@ def public_estimators():
 def instances():
     """Small searches: scikit-learn fits each a hundred times."""
     for cls in public_estimators():
-        if issubclass(cls, skcrit.BaseFinder):
+        if issubclass(cls, skcrit.LandscapeExplorer):
+            yield cls(max_searches=30)
+        elif issubclass(cls, skcrit.BaseFinder):
             yield cls(n_starts=5, init="gaussian", max_iter=50)
             if "minimizer" in cls().get_params():
                 yield cls(n_starts=5, init="gaussian", minimizer="lm")
