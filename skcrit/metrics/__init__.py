@@ -32,6 +32,7 @@ from skcrit.metrics._unseen import (
     chao1_richness_interval,
     good_turing_coverage,
     good_turing_coverage_interval,
+    unseen_by_index,
 )
 
 __all__ = [
@@ -59,4 +60,5 @@ __all__ = [
     "recovery_precision_scorer",
     "recovery_report",
     "uniformity_test",
+    "unseen_by_index",
 ]

@@ -5,12 +5,14 @@ import warnings
 import numpy as np
 from scipy.stats import norm
 from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.utils.validation import check_is_fitted
 
 __all__ = [
     "chao1_richness",
     "chao1_richness_interval",
     "good_turing_coverage",
     "good_turing_coverage_interval",
+    "unseen_by_index",
 ]
 
 
@@ -207,6 +209,59 @@ def chao1_richness_interval(counts, *, confidence_level=0.95):
     )
     factor = np.exp(z * np.sqrt(np.log1p(variance / unseen**2)))
     return float(found + unseen / factor), float(found + unseen * factor)
+
+
+def unseen_by_index(finder, *, confidence_level=0.95):
+    """Estimate coverage and richness for every Morse index by itself.
+
+    Parameters
+    ----------
+    finder : BaseFinder
+        Fitted finder.
+    confidence_level : float, default=0.95
+        Between 0 and 1, exclusive.
+
+    Returns
+    -------
+    columns : dict of str to ndarray of shape (n_indices,)
+        Ready for ``pandas.DataFrame``, a row per index found (-1: unknown):
+        "morse_index", "n_sets" found, "n_hits", "coverage", "coverage_low",
+        "coverage_high", "richness", "richness_low" and "richness_high".
+
+    Raises
+    ------
+    ValueError
+        If ``confidence_level`` is out of range.
+    NotFittedError
+        If the finder is not fitted.
+
+    Notes
+    -----
+    An index of which no set was found has no row: nothing is known of it.
+    """
+    check_is_fitted(finder, ("counts_", "morse_indices_"))
+    rows = []
+    for index in np.unique(finder.morse_indices_):
+        counts = finder.counts_[finder.morse_indices_ == index]
+        level = {"confidence_level": confidence_level}
+        rows.append((
+            index,
+            len(counts),
+            counts.sum(),
+            good_turing_coverage(counts),
+            *good_turing_coverage_interval(counts, **level),
+            chao1_richness(counts),
+            *chao1_richness_interval(counts, **level),
+        ))
+    names = ["morse_index", "n_sets", "n_hits"]
+    for name in ("coverage", "richness"):
+        names += [name, f"{name}_low", f"{name}_high"]
+    table = np.array(rows, dtype=float).reshape(-1, len(names))
+    columns = dict(zip(names, table.T, strict=True))
+    return {
+        name: column.astype(int) if place < 3 else column
+        for place, (name, column) in enumerate(columns.items())
+    }
 
 
 def _frequencies(counts):
