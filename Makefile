@@ -43,6 +43,7 @@ lint: $(VENV)/.installed
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/newton_mr_small_problems.py
 	$(BIN)/python benchmarks/unseen_sets.py
+	$(BIN)/python benchmarks/saddle_dynamics_sampling.py
 	$(BIN)/python benchmarks/newton_mr_defaults.py --scale $(SCALE)
 
 clean:
