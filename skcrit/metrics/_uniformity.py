@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from skcrit.metrics._judgement import judge
 
@@ -193,6 +194,7 @@ def importance_weights(finder, *, over="sets"):
     weighted sample is uniform over the sets found, not over all. To draw a uniform
     sample, resample starts with these weights.
     """
+    check_is_fitted(finder, ("results_", "counts_"))
     if over == "sets":
         label = np.asarray(finder.results_["critical_set"])
         counts = np.asarray(finder.counts_)

@@ -71,7 +71,9 @@ def good_turing_coverage(counts):
 
 
 def good_turing_coverage_interval(counts, *, confidence_level=0.95):
-    """Compute a confidence interval of the coverage.
+    r"""Compute a confidence interval of the coverage.
+
+    It covers the coverage of this very sample, which is random too.
 
     Parameters
     ----------
@@ -97,8 +99,11 @@ def good_turing_coverage_interval(counts, *, confidence_level=0.95):
 
     Notes
     -----
-    The normal limit of Good's estimate, with the variance ``(f1 + 2 f2) / n^2 - f1^2 /
-    n^3`` of Esty (1983).
+    The normal limit of Good's estimate has the variance :math:`(f_1 (1 - f_1 / n) + 2
+    f_2) / n^2` [1]_. Put around the estimate it has no width where every set was hit
+    once, or none was, and covers in less than half of samples of 50 from 2517 sets. So
+    the probability of the unseen itself stands for :math:`f_1 / n` in the variance, as
+    in Wilson's interval of a proportion, and f2 + 1 for f2.
 
     References
     ----------
@@ -109,9 +114,13 @@ def good_turing_coverage_interval(counts, *, confidence_level=0.95):
     n, f1, f2 = _frequencies(counts)
     if n == 0:
         return (_undefined("good_turing_coverage_interval"),) * 2
-    middle = good_turing_coverage(counts)
-    reach = z * np.sqrt(max((f1 + 2 * f2) / n**2 - f1**2 / n**3, 0.0))
-    return float(max(middle - reach, 0.0)), float(min(middle + reach, 1.0))
+    missing = 1 - good_turing_coverage(counts)
+    # (missing - U)^2 = z^2 (U (1 - U) + 2 (f2 + 1) / n) / n, as a U^2 - 2 b U + c = 0.
+    a, b = 1 + z**2 / n, missing + z**2 / (2 * n)
+    c = missing**2 - 2 * z**2 * (f2 + 1) / n**2
+    half = np.sqrt(b**2 - a * c)
+    low, high = np.clip([1 - (b + half) / a, 1 - (b - half) / a], 0.0, 1.0)
+    return float(low), float(high)
 
 
 def chao1_richness(counts):
@@ -161,7 +170,10 @@ def chao1_richness(counts):
 
 
 def chao1_richness_interval(counts, *, confidence_level=0.95):
-    """Compute a confidence interval of the richness.
+    r"""Compute a confidence interval of the richness.
+
+    It covers the number of sets if all are about equally probable. Otherwise its lower
+    limit holds, and its upper limit does not.
 
     Parameters
     ----------
@@ -173,7 +185,9 @@ def chao1_richness_interval(counts, *, confidence_level=0.95):
     Returns
     -------
     low, high : float
-        Ends of the interval, at least the number of sets found; NaN without any hit.
+        Ends of the interval, whole numbers as the number of sets is, at least the
+        number found; ``high`` is infinite if no set was hit twice or more. NaN without
+        any hit.
 
     Raises
     ------
@@ -187,7 +201,14 @@ def chao1_richness_interval(counts, *, confidence_level=0.95):
 
     Notes
     -----
-    The number of unseen sets is taken as log-normal (Chao 1987).
+    The number of unseen sets T is taken as log-normal [1]_: T divided or multiplied by
+    :math:`\exp(z \sqrt{\log(1 + v)})`, v the relative variance 1 / T + (2 f1 - 1)^2 /
+    (f1 (f1 - 1)^2) + 1 / (f2 + 1) by the delta method. The last term is usually f2 /
+    (f2 + 1)^2, which vanishes without doubletons. The usual limits also fail to reach
+    the truth in small samples, and near the end of a search: their lower one is above
+    the number found even if that is all, their upper one is the number found if at most
+    one set was hit once. Hence they are rounded outwards, and the upper one starts from
+    :math:`(f_1 + 1)^2 / (2 f_2 + 1)`; in large samples of many sets neither matters.
 
     References
     ----------
@@ -198,17 +219,17 @@ def chao1_richness_interval(counts, *, confidence_level=0.95):
     n, f1, f2 = _frequencies(counts)
     if n == 0:
         return (_undefined("chao1_richness_interval"),) * 2
-    found, k = _found(counts), (n - 1) / n
+    low = found = _found(counts)
     unseen = chao1_richness(counts) - found
-    if unseen <= 0:
-        return float(found), float(found)
-    variance = (
-        k * f1 * (f1 - 1) / (2 * (f2 + 1))
-        + k**2 * f1 * (2 * f1 - 1) ** 2 / (4 * (f2 + 1) ** 2)
-        + k**2 * f1**2 * f2 * (f1 - 1) ** 2 / (4 * (f2 + 1) ** 4)
-    )
-    factor = np.exp(z * np.sqrt(np.log1p(variance / unseen**2)))
-    return float(found + unseen / factor), float(found + unseen * factor)
+    if unseen > 0:
+        slope = (2 * f1 - 1) ** 2 / (f1 * (f1 - 1) ** 2)
+        factor = _log_normal(z, 1 / unseen + slope + 1 / (f2 + 1))
+        low += np.floor(unseen / factor)
+    if f1 == n:
+        return float(low), float("inf")
+    unseen, relative_variance = _cautious_unseen(n, f1, f2, found)
+    factor = _log_normal(z, relative_variance)
+    return float(low), float(found + np.ceil(unseen * factor))
 
 
 def unseen_by_index(finder, *, confidence_level=0.95):
@@ -268,6 +289,24 @@ def _frequencies(counts):
     """Return the number of hits, and of sets that were hit once and twice."""
     counts = _checked(counts)
     return int(counts.sum()), int(np.sum(counts == 1)), int(np.sum(counts == 2))
+
+
+def _log_normal(z, relative_variance):
+    """Return the factor between the median of a log-normal variable and a quantile."""
+    return np.exp(z * np.sqrt(np.log1p(relative_variance)))
+
+
+def _cautious_unseen(n, f1, f2, found):
+    """Return where an upper limit of the unseen starts, and its relative variance."""
+    # f1 (f1 - 1) / (f2 + 1) is right on average by being too small whenever f2 is not,
+    # and zero without singletons: no upper limit can start from it.
+    once, twice = f1 + 1, f2 + 0.5
+    if f2 == 0 and f1 < 2:
+        # Nothing rare to go by. Were all sets alike, with n / found hits each, then f2
+        # would be f1 times half of that.
+        twice = once * n / found / 2
+    unseen = (n - 1) / n * once**2 / (2 * twice)
+    return unseen, 1 / unseen + 4 / once + 1 / twice
 
 
 def _found(counts):

@@ -34,13 +34,22 @@ def test_known_values():
 def test_without_singletons_everything_is_known(counts):
     assert good_turing_coverage(counts) == 1
     assert chao1_richness(counts) == len(counts)
-    assert chao1_richness_interval(counts) == (len(counts), len(counts))
+    # But not for certain.
+    low, high = chao1_richness_interval(counts)
+    assert low == len(counts) < high < np.inf
+    low, high = good_turing_coverage_interval(counts)
+    assert low < 1 == high
 
 
 def test_nothing_seen_twice():
     assert good_turing_coverage([1] * 10) == pytest.approx(0)
     assert good_turing_coverage([1]) == 0
     assert chao1_richness([1] * 10) > 40
+    low, high = chao1_richness_interval([1] * 10)
+    assert 10 < low < 40
+    assert high == np.inf
+    low, high = good_turing_coverage_interval([1] * 10)
+    assert 0 == low < high < 0.5
 
 
 def test_zeros_and_order_do_not_matter():
@@ -80,6 +89,26 @@ def test_intervals_cover_at_their_rate(n, bias):
         assert np.mean(reached) < 0.05
 
 
+@pytest.mark.parametrize(
+    ("n_sets", "n"),
+    [(7, 7), (7, 14), (7, 28), (42, 84), (42, 168), (93, 93), (93, 372), (93, 558)]
+    + [(2517, n) for n in (100, 200, 18_000, 20_000, 30_000)],
+)
+def test_intervals_cover_few_starts_and_nearly_complete_searches(n_sets, n):
+    """Where limits for large samples do not."""
+    rng = np.random.default_rng(0)
+    p = np.full(n_sets, 1 / n_sets)
+    covered, reached = [], []
+    for counts in rng.multinomial(n, p, size=200):
+        low, high = good_turing_coverage_interval(counts)
+        share = np.mean(counts > 0)
+        covered.append(low - 1e-12 <= share <= high + 1e-12)
+        low, high = chao1_richness_interval(counts)
+        reached.append(low <= n_sets <= high)
+    assert np.mean(covered) > 0.91
+    assert np.mean(reached) > 0.91
+
+
 def test_richness_is_a_lower_bound():
     rng = np.random.default_rng(1)
     p = rng.dirichlet(np.full(500, 0.3))
@@ -115,7 +144,7 @@ def test_wider_for_more_confidence():
     for function in (chao1_richness_interval, good_turing_coverage_interval):
         low, high = function(counts, confidence_level=0.5)
         lower, higher = function(counts, confidence_level=0.99)
-        assert lower < low < high < higher or higher == 1.0
+        assert lower < low < high < higher
 
 
 def test_by_index_is_the_same_on_the_sets_of_each_index():
