@@ -232,9 +232,11 @@ class SaddleDynamicsFinder(BaseFinder):
         """Return indices as an array with an entry per start."""
         try:
             index = np.asarray(values, dtype=np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             index = np.empty(0)
-        whole = np.all(index == np.round(index)) and np.all(index >= 0)
+        # Beyond any number of parameters conversion to int would overflow.
+        inside = np.all((index >= 0) & (index < 2**31))
+        whole = inside and np.all(index == np.round(index))
         if index.shape != (self.n_starts,) or not whole:
             raise ValueError(
                 'index must be "uniform", "natural", a non-negative int, an array of '

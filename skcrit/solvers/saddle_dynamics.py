@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from skcrit._backend import array_namespace, to_host
-from skcrit.linalg import lanczos
+from skcrit.linalg import lanczos, rounding_level
 from skcrit.losses._defaults import place
 from skcrit.solvers.base import Solver, squared_norm
 
@@ -15,7 +15,7 @@ __all__ = ["SaddleDynamics"]
 # Up to this many parameters one eigendecomposition costs less than a Krylov space.
 MAX_DENSE = 512
 
-# Eigenvalues below this part of the largest are those of symmetries.
+# Eigenvalues below this part of the largest, or rounding, are those of symmetries.
 NULL = 1e-10
 
 # What stands in place of an index where every direction keeps its own sign.
@@ -111,7 +111,7 @@ class SaddleDynamics(Solver):
         n, n_hvp = len(state.rows), state.n_hvp
         if self.quantile is not None:
             values, _, _, cost = self._eigenpairs(local)
-            n_negative = np.sum(to_host(values) < -NULL * _largest(values), axis=1)
+            n_negative = np.sum(to_host(values) < -_null_level(values), axis=1)
             index = np.floor(self.quantile * (n_negative + 1)).astype(int)
             n_hvp = n_hvp + cost
         elif isinstance(self.index, str):
@@ -147,7 +147,7 @@ class SaddleDynamics(Solver):
         relative = np.sqrt(squared_norm(state.local))[:, None]
         relative = relative / np.where(largest > 0, largest * self.max_step, 1.0)
         floored = np.maximum(np.abs(values), np.minimum(self.floor, relative) * largest)
-        keep = np.abs(values) > NULL * largest
+        keep = np.abs(values) > _null_level(values)
         return np.where(keep, -signs / np.where(floored > 0, floored, 1.0), 0.0)
 
     def _eigenpairs(self, local):
@@ -165,7 +165,9 @@ class SaddleDynamics(Solver):
             g = (basis @ g[..., None])[..., 0]
         # Decompositions refuse what is not finite: such a start does not move.
         finite = xp.all(xp.isfinite(matrix), axis=(-2, -1))[:, None, None]
-        values, vectors = xp.linalg.eigh(xp.where(finite, matrix, 0 * matrix))
+        values, vectors = xp.linalg.eigh(
+            xp.where(finite, matrix, xp.zeros_like(matrix))
+        )
         components = (xp.matrix_transpose(vectors) @ g[..., None])[..., 0]
 
         def combine(weights):
@@ -189,3 +191,10 @@ class SaddleDynamics(Solver):
 def _largest(values):
     """Compute the largest moduli of rows, as a column on the host."""
     return np.max(np.abs(to_host(values)), axis=-1)[:, None]
+
+
+def _null_level(values):
+    """Compute moduli up to which eigenvalues are zero, as a column on the host."""
+    # In float32 rounding is far above NULL, and gives zeros either sign.
+    level = to_host(rounding_level(values))[:, None]
+    return np.maximum(level, NULL * _largest(values))

@@ -8,9 +8,10 @@ from scipy.stats import randint
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from skcrit import LinearAutoencoderLoss, SaddleDynamicsFinder
+from skcrit import FunctionLoss, LinearAutoencoderLoss, SaddleDynamicsFinder
 from skcrit.datasets import make_gaussian_spectrum
 from skcrit.metrics import judge, participation_entropy, recovery_accuracy_scorer
+from skcrit.solvers import SaddleDynamics
 from skcrit.starts import GaussianStarts
 
 
@@ -95,3 +96,111 @@ def test_clone_pickle_and_search(X):
         make(n_starts=10), grid, scoring=recovery_accuracy_scorer, cv=2
     )
     assert search.fit(X).best_score_ == 1.0
+
+
+PARAMS = {
+    "tol": 1e-7,
+    "max_iter": 7,
+    "store_history": True,
+    "floor": 0.1,
+    "max_step": 0.7,
+    "balance": False,
+    "eigensolver": "krylov",
+    "max_inner_iter": 11,
+}
+
+
+def test_parameters_reach_the_solver():
+    given = vars(SaddleDynamicsFinder(**PARAMS, index="natural")._make_solver())
+    assert given == {**PARAMS, "index": "natural", "quantile": None}
+
+
+def test_defaults_are_those_of_the_solver():
+    finder = SaddleDynamicsFinder(index="natural")
+    assert vars(finder._make_solver()) == vars(SaddleDynamics())
+
+
+INDEX = 'index must be "uniform", "natural", a non-negative int, an array of them'
+
+
+@pytest.mark.parametrize(
+    "index, message",
+    [
+        ("x", "'index' parameter of SaddleDynamicsFinder must be"),
+        (-1, "'index' parameter of SaddleDynamicsFinder must be"),
+        (1.5, "'index' parameter of SaddleDynamicsFinder must be"),
+        ([0, 1], INDEX + r" of shape \(n_starts,\) = \(60,\), .* got \[0, 1\]"),
+        (np.zeros((60, 1)), INDEX),
+        ([0.5] * 60, INDEX),
+        ([-1] * 60, INDEX),
+        ([np.nan] * 60, INDEX),
+        ([np.inf] * 60, INDEX),
+        ([1e300] * 60, INDEX),
+        (10**400, INDEX),
+        (randint(-3, 0), INDEX),
+    ],
+    ids=range(12),
+)
+def test_messages_about_the_index(X, index, message):
+    with pytest.raises(ValueError, match=message):
+        make(index=index).fit(X)
+
+
+def test_draws_are_of_the_start_and_not_of_their_number():
+    for index in ("uniform", randint(0, 9)):
+        name = "quantile" if index == "uniform" else "index"
+        few, many = (
+            getattr(make(index=index, n_starts=n)._make_solver(), name) for n in (5, 60)
+        )
+        np.testing.assert_array_equal(few, many[:5])
+        assert len(set(many)) > 5
+
+
+def test_ends_are_what_the_spectrum_says(X):
+    finder = make().fit(X)
+    assert finder.converged_.all()
+    match = finder.loss_.analytical_spectrum().match(finder.final_params_)
+    assert match.identified.all()
+    np.testing.assert_array_equal(finder.results_["morse_index"], match.morse_index)
+    assert judge(finder).hit.all()
+    assert finder.counts_.sum() == 60
+
+
+def test_grid_search_over_indices(X):
+    grid = {"index": ["uniform", "natural", 0, 4, randint(0, 3)]}
+    search = GridSearchCV(make(n_starts=8), grid, cv=2, n_jobs=2).fit(X)
+    np.testing.assert_array_equal(search.cv_results_["mean_test_score"], 1.0)
+
+
+def test_clone_keeps_the_index(X):
+    index = np.arange(8)
+    finder = make(n_starts=8, index=index).fit(X)
+    assert finder.index is index
+    again = clone(finder)
+    assert not hasattr(again, "results_")
+    for other in (again.fit(X), pickle.loads(pickle.dumps(finder))):
+        np.testing.assert_array_equal(other.final_params_, finder.final_params_)
+        for name, column in finder.results_.items():
+            np.testing.assert_array_equal(other.results_[name], column, err_msg=name)
+
+
+@pytest.mark.parametrize("eigensolver", ["dense", "krylov"])
+def test_a_function(eigensolver):
+    # x^4 / 4 - x^2 / 2 - y^2: a maximum at the origin, saddles at x = 1 and -1.
+    loss = FunctionLoss(
+        lambda t: t[..., 0] ** 4 / 4 - t[..., 0] ** 2 / 2 - t[..., 1] ** 2,
+        lambda t: np.stack([t[..., 0] ** 3 - t[..., 0], -2 * t[..., 1]], axis=-1),
+        n_params=2,
+    ).fit()
+    starts = np.array([[0.2, 0.1], [1.3, -0.2], [-0.9, 0.3]])
+    finder = SaddleDynamicsFinder(
+        n_starts=3, init=starts, index="natural", eigensolver=eigensolver
+    ).fit(loss)
+    assert finder.converged_.all()
+    expected = [[0.0, 0.0], [1.0, 0.0], [-1.0, 0.0]]
+    np.testing.assert_allclose(finder.final_params_, expected, atol=1e-4)
+    assert finder.results_["morse_index"].tolist() == [2, 1, 1]
+    # From the maximum's side the index 1 leads to the saddles all the same.
+    finder.set_params(index=1).fit(loss)
+    assert finder.converged_.all()
+    assert finder.results_["morse_index"].tolist() == [1, 1, 1]
