@@ -4,12 +4,21 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skcrit.exceptions import NoGroundTruthError
-from skcrit.inspection._axes import GREY, SUCCESS, axes_of
+from skcrit.inspection._axes import FAILURE, SUCCESS, axes_of
+from skcrit.inspection._labels import place_names
 
 __all__ = ["LandscapeGraphDisplay"]
 
-# With more edges than this they are drawn as an image, and faintly.
+# With more sets or edges than this they are drawn as an image, and faintly.
 _MAX_VECTOR = 500
+
+# Opacity of one edge among n is ink / n^fading, set by eye for 2,500 and 20,000 edges.
+# Dark lines stay visible when faint.
+_EDGE, _INK, _FADING = "0.3", 25.0, 0.65
+
+# Sets of one index are apart if their losses differ by one part in so many of the
+# range; if not they are moved sideways by this step, all together at most this width.
+_ROWS, _STEP, _WIDTH = 100, 0.3, 0.8
 
 
 class LandscapeGraphDisplay:
@@ -22,14 +31,16 @@ class LandscapeGraphDisplay:
     loss : ndarray of shape (n_sets,)
         Loss of each set.
     morse_index : ndarray of int of shape (n_sets,)
-        Morse indices; sets with -1, unknown, are drawn left of 0.
+        Morse indices; sets with -1, unknown, are drawn in another colour in a column
+        of their own at the right edge.
     edges : ndarray of int of shape (n_edges, 2)
         Parents and children, numbers of sets.
     names : list of str or None, default=None
-        What to write beside the sets; None writes nothing.
+        What to write beside the sets; None writes nothing. A name that finds no room
+        is left out.
     detrend : bool, default=False
         Whether to draw the loss above its linear trend in the index: of large networks
-        nothing else can be told apart.
+        nothing else can be told apart. Without effect where an index is unknown.
 
     Attributes
     ----------
@@ -37,12 +48,15 @@ class LandscapeGraphDisplay:
         Axes of the last plot.
     figure_ : matplotlib.figure.Figure
         Their figure.
+    positions_ : ndarray of shape (n_sets, 2)
+        Where the sets are drawn. The height is exact; sets of one index and nearly one
+        loss are moved sideways, by less than half an index.
     nodes_ : matplotlib.collections.PathCollection
         Sets.
     edges_ : matplotlib.collections.LineCollection
         Edges.
-    texts_ : list of matplotlib.text.Annotation
-        Names.
+    texts_ : dict of int to matplotlib.text.Annotation
+        Names that found room, by set.
 
     See Also
     --------
@@ -141,62 +155,112 @@ class LandscapeGraphDisplay:
             If ``ax`` is None and Matplotlib is not installed.
         """
         ax = axes_of(self, ax)
+        index = np.asarray(self.morse_index, dtype=int)
+        known = index >= 0
+        y = np.asarray(self.loss, dtype=float)
+        # Without an index there is no trend to be above.
+        detrended = self.detrend and known.all() and len(np.unique(index)) > 1
+        if detrended:
+            x = index - index.mean()
+            y = y - y.mean() - (x @ y) / (x @ x) * x
+        self.positions_ = np.column_stack([_spread(_columns(index), y), y])
+        self.edges_ = self._draw_edges(ax, edge_kw or {})
+        self.nodes_ = self._draw_nodes(ax, known, node_kw or {})
+        ax.set_xlabel("Morse index")
+        ax.set_ylabel(
+            "Loss above its linear trend in the index" if detrended else "Loss"
+        )
+        n_edges = len(self.edges_.get_segments())
+        ax.set_title(f"{len(y):,} sets, {n_edges:,} edges", fontsize="small")
+        self._mark_unknown(ax, known)
+        self.texts_ = self._write_names(ax)
+        return self
+
+    def _draw_edges(self, ax, options):
+        """Draw edges, fainter the more there are."""
         from matplotlib.collections import LineCollection
 
-        x, y = np.asarray(self.morse_index, float), np.asarray(self.loss, float)
-        if self.detrend:
-            y = y - np.polyval(np.polyfit(x, y, 1), x)
         edges = np.asarray(self.edges, dtype=int).reshape(-1, 2)
         many = len(edges) > _MAX_VECTOR
-        # So faint that some thousand lines still leave paper between them.
         style = {
-            "color": GREY,
-            "linewidths": 0.3 if many else 0.8,
-            "alpha": float(np.clip(60 / np.sqrt(max(len(edges), 1)) / 10, 0.05, 0.9)),
+            "color": _EDGE,
+            "linewidths": 0.4 if many else 0.8,
+            "alpha": float(np.clip(_INK / max(len(edges), 1) ** _FADING, 0.02, 0.45)),
             "rasterized": many,
             "zorder": 1,
         }
-        points = np.column_stack([x, y])
-        lines = LineCollection(points[edges], **{**style, **(edge_kw or {})})
-        self.edges_ = ax.add_collection(lines)
-        size = float(np.clip(2000 / max(len(x), 1), 3, 40))
-        style = {"s": size, "color": SUCCESS, "linewidths": 0, "zorder": 2}
-        style["rasterized"] = len(x) > _MAX_VECTOR
-        self.nodes_ = ax.scatter(x, y, **{**style, **(node_kw or {})})
-        ax.set_xlabel("Morse index")
-        ax.set_ylabel(
-            "Loss above its linear trend in the index" if self.detrend else "Loss"
-        )
-        ax.set_title(f"{len(x):,} sets, {len(edges):,} edges", fontsize="small")
-        self.texts_ = self._write_names(ax, points)
-        return self
+        segments = self.positions_[edges]
+        return ax.add_collection(LineCollection(segments, **{**style, **options}))
 
-    def _write_names(self, ax, points):
-        """Write names beside the sets, those of one place under each other."""
-        if self.names is None or len(points) == 0:
-            return []
-        ax.margins(x=0.15, y=0.08)
-        height = 0.035 * max(np.ptp(points[:, 1]), 1e-12)
-        texts, used = [], {}
-        for row in np.argsort(points[:, 1]):
-            x, y = points[row]
-            # A name moves up until it clears the last one in its column.
-            at = max(y, used.get(x, -np.inf) + height)
-            used[x] = at
-            texts.append(
-                ax.annotate(
-                    self.names[row],
-                    (x, y),
-                    xytext=(x, at),
-                    textcoords="data",
-                    fontsize="xx-small",
-                    ha="left",
-                    va="center",
-                    zorder=3,
-                )
-            )
-            texts[-1].set_position((x + 0.012 * max(np.ptp(points[:, 0]), 1.0), at))
-        return texts
+    def _draw_nodes(self, ax, known, options):
+        """Draw sets, smaller the more there are; another colour without index."""
+        n_sets = len(self.positions_)
+        style = {
+            "s": float(np.clip(2000 / max(n_sets, 1), 3, 30)),
+            "c": np.where(known, SUCCESS, FAILURE),
+            "linewidths": 0,
+            "zorder": 2,
+            "rasterized": n_sets > _MAX_VECTOR,
+        }
+        if "color" in options:
+            del style["c"]
+        return ax.scatter(*self.positions_.T, **{**style, **options})
+
+    def _mark_unknown(self, ax, known):
+        """Name the indices, and the column of what has none."""
+        from matplotlib.ticker import MaxNLocator
+
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if known.all():
+            return
+        at = float(np.round(self.positions_[~known, 0].mean()))
+        ticks = [t for t in ax.get_xticks() if 0 <= t < at - 1] if known.any() else []
+        ax.set_xticks([*ticks, at], [*(f"{t:.0f}" for t in ticks), "?"])
+        ax.set_xlabel(f"Morse index (?: not known, {np.sum(~known):,})")
+
+    def _write_names(self, ax):
+        """Write names where they have room."""
+        if self.names is None or len(self.positions_) == 0:
+            return {}
+        ax.margins(x=0.1, y=0.1)
+        ax.autoscale_view()
+        # Where the axes will be is known after the layout only.
+        root = ax.figure
+        while root is not root.figure:
+            root = root.figure
+        root.draw_without_rendering()
+        radius = np.sqrt(self.nodes_.get_sizes().max()) / 2
+        return place_names(ax, self.positions_, self.names, radius)
+
+
+def _columns(index):
+    """Place indices on the axis, unknown ones in a column right of all others."""
+    known = index >= 0
+    if known.all():
+        return index
+    last = index[known].max(initial=0)
+    gap = max(2, round(0.1 * last)) if known.any() else 0
+    return np.where(known, index, last + gap)
+
+
+def _spread(x, y):
+    """Move points of one column and nearly one height apart, sideways."""
+    if len(x) == 0:
+        return x.astype(float)
+    height = np.ptp(y) / _ROWS
+    # An offset without meaning: equal losses that differ by rounding share a row.
+    row = (
+        np.floor((y - y.min()) / height + 1 / np.pi) if height > 0 else np.zeros(len(y))
+    )
+    place = np.column_stack([x, row])
+    _, group, size = np.unique(place, axis=0, return_inverse=True, return_counts=True)
+    group = group.reshape(-1)
+    order = np.argsort(group, kind="stable")
+    within = np.empty(len(x))
+    within[order] = np.arange(len(x)) - np.repeat(np.cumsum(size) - size, size)
+    # The same step everywhere: the width of a row shows how many sets it has.
+    step = min(_STEP, _WIDTH / max(size.max() - 1, 1))
+    return x + step * (within - (size[group] - 1) / 2)
 
 
 def _set_names(explorer):
