@@ -23,14 +23,12 @@ budget. ``RUNS`` holds these settings as parameters of the finders; with a posit
 """
 
 from dataclasses import fields, replace
-from numbers import Integral
 
 import numpy as np
 
 from skcrit import BaseFinder
 from skcrit.linalg import minres_qlp
 from skcrit.solvers import Solver, SolverResult
-from skcrit.utils._validation import Interval
 
 __all__ = [
     "RUNS",
@@ -249,13 +247,6 @@ class PublishedNewtonMRFinder(BaseFinder):
     :class:`Backtracking`, and ``repaired`` of :class:`PublishedNewtonMR`; ``leak``
     needs all starts in one batch.
     """
-
-    _parameter_constraints = {
-        **BaseFinder._parameter_constraints,
-        "leak": ["boolean"],
-        "n_chains": [Interval(Integral, 1, None, closed="left")],
-        "repaired": ["boolean"],
-    }
 
     def __init__(
         self,

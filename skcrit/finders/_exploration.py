@@ -8,7 +8,7 @@ import numpy as np
 from skcrit._backend import to_host
 from skcrit.finders._characterize import Characters, characterize
 from skcrit.finders._grouping import group_points
-from skcrit.losses._defaults import place
+from skcrit.losses._defaults import canonical_points, place
 
 __all__ = ["Atlas", "Ends", "Frontier", "describe_new", "solve_batch"]
 
@@ -75,8 +75,7 @@ def solve_batch(solver, loss, theta0):
         The results, in the form that batches are joined in.
     """
     result = solver.solve(loss, theta0)
-    safe = np.where(np.isfinite(result.theta), result.theta, 0.0)
-    canonical = loss.canonicalize(place(loss, safe))
+    canonical = canonical_points(loss, result.theta)
     gradient = to_host(loss.gradient(canonical))
     ends = Ends(to_host(loss.invariants(canonical)), np.sum(gradient**2, axis=-1))
     return [(result, ends)]

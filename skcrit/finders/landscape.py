@@ -11,7 +11,7 @@ from skcrit.finders._search import concatenate
 from skcrit.finders.base import BaseFinder
 from skcrit.finders.newton_mr import NewtonMRFinder
 from skcrit.starts import random_streams
-from skcrit.utils._validation import HasMethods, Interval
+from skcrit.utils._validation import HasMethods, Interval, check_params
 
 __all__ = ["LandscapeExplorer"]
 
@@ -66,7 +66,7 @@ class LandscapeExplorer(BaseFinder):
         Local search; its ``tol``, ``max_iter``, ``n_starts``, ``init`` and
         ``random_state`` are not used. None is ``NewtonMRFinder()``.
     max_searches : int, default=10000
-        Budget of local searches.
+        Budget of local searches, the first ones included.
     coverage : float or None, default=None
         Estimated coverage (Good-Turing, of all searches) at which to stop.
     displacement : tuple of (float, float), default=(1.2, 2.2)
@@ -218,7 +218,12 @@ class LandscapeExplorer(BaseFinder):
         self.n_passes = n_passes
 
     def _make_solver(self):
-        """Build the local search for a round of starts."""
+        """Build the local search for the first round."""
+        if self.n_starts > self.max_searches:
+            raise ValueError(
+                f"max_searches must be at least n_starts={self.n_starts}, which are "
+                f"searches too, got {self.max_searches}."
+            )
         return self._local_solver(self.n_starts, 0)
 
     def _local_solver(self, n_starts, seed):
@@ -230,6 +235,7 @@ class LandscapeExplorer(BaseFinder):
             store_history=self.store_history,
             random_state=seed,
         )
+        check_params(local)
         return local._make_solver()
 
     def fit(self, X, y=None):
@@ -266,7 +272,7 @@ class LandscapeExplorer(BaseFinder):
         limits = (self.max_directions, self.n_passes)
         trip = Expedition(self.loss_, float(scale), options, *limits)
         rounds = self._rounds(trip, reach)
-        self.discovery_ = np.array([row for row in self._shown(rounds)])
+        self.discovery_ = np.array(list(self._shown(rounds)))
         self._conclude(trip)
         self._warn_of_failures()
         return self
@@ -278,8 +284,9 @@ class LandscapeExplorer(BaseFinder):
         while True:
             seed = int(stream.integers(2**31))
             trip.search(self._local_solver(len(theta0), seed), theta0, origins)
-            yield trip.n_searches, len(trip.atlas), self._estimate(trip)
-            self.stop_reason_ = self._over(trip)
+            estimate = self._estimate(trip)
+            yield trip.n_searches, len(trip.atlas), estimate
+            self.stop_reason_ = self._over(trip, estimate)
             if self.stop_reason_:
                 return
             # While little is known, a large round would try one set to exhaustion.
@@ -308,11 +315,11 @@ class LandscapeExplorer(BaseFinder):
         counts = np.array(trip.atlas.counts)
         return good_turing_coverage(counts) if counts.sum() > 1 else 0.0
 
-    def _over(self, trip):
+    def _over(self, trip, estimate):
         """Say why to stop, None if there is no reason."""
         if trip.n_searches >= self.max_searches:
             return "max_searches"
-        if self.coverage is not None and self._estimate(trip) >= self.coverage:
+        if self.coverage is not None and estimate >= self.coverage:
             return "coverage"
         return None
 

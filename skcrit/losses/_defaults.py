@@ -2,10 +2,16 @@
 
 import numpy as np
 
-from skcrit._backend import to_device, to_host
+from skcrit._backend import array_namespace, to_device, to_host
 from skcrit.linalg import spectral_norm
 
-__all__ = ["curvature", "estimate_curvature", "keeps_inertia", "place"]
+__all__ = [
+    "canonical_points",
+    "curvature",
+    "estimate_curvature",
+    "keeps_inertia",
+    "place",
+]
 
 
 def place(loss, array):
@@ -25,6 +31,29 @@ def place(loss, array):
     """
     backend = getattr(loss, "backend", "numpy")
     return to_device(array, backend, getattr(loss, "dtype", "float64"))
+
+
+def canonical_points(loss, theta):
+    """Move points to the canonical ones of their orbits; what is not finite stays.
+
+    Parameters
+    ----------
+    loss : Loss
+        Fitted loss.
+    theta : array of shape (n, n_params)
+        Points, on host or device.
+
+    Returns
+    -------
+    canonical : array of shape (n, n_params)
+        Canonical points, on the device of the loss.
+    """
+    theta = place(loss, theta)
+    xp = array_namespace(theta)
+    # Factorisations refuse NaN, and one bad row must not end its batch.
+    finite = xp.all(xp.isfinite(theta), axis=-1)[:, None]
+    safe = xp.where(finite, theta, xp.zeros_like(theta))
+    return xp.where(finite, loss.canonicalize(safe), theta)
 
 
 def keeps_inertia(loss):

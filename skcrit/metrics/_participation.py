@@ -7,7 +7,7 @@ import numpy as np
 
 from skcrit.metrics._judgement import judge
 
-__all__ = ["Participation", "participation", "participation_counts"]
+__all__ = ["Participation", "bins_of", "participation", "participation_counts"]
 
 
 def participation_counts(finder):
@@ -148,7 +148,30 @@ def participation(finder):
         If the critical points of the loss are not known in closed form.
     """
     judgement = judge(finder)
-    spectrum = judgement.spectrum
+    starts = np.flatnonzero(judgement.converged & judgement.identified)
+    bins, labels = bins_of(judgement.spectrum, judgement.sets[starts])
+    rows = np.zeros((len(judgement.sets), bins.shape[1]), dtype=np.int64)
+    rows[starts] = bins
+    return Participation(rows, labels)
+
+
+def bins_of(spectrum, sets):
+    """Find what critical sets add to the participation counts.
+
+    Parameters
+    ----------
+    spectrum : AnalyticalSpectrum
+        All critical sets of a loss.
+    sets : sequence of tuple of int
+        Some of them.
+
+    Returns
+    -------
+    rows : ndarray of int of shape (n_sets, n_bins)
+        A row per set.
+    labels : list of str
+        Names of the bins, as in :class:`Participation`.
+    """
     threshold = spectrum.tau if spectrum.penalty == "sum" else 0.0
     usable = spectrum.eigenvalues[spectrum.eigenvalues > threshold]
     # Ties are exact in a spectrum, so that every difference starts a bin.
@@ -157,11 +180,9 @@ def participation(finder):
     last = np.append(first[1:], usable.size)[: first.size] - 1
     pairs = zip(first.tolist(), last.tolist(), strict=True)
     labels = [str(i) if i == j else f"{i}-{j}" for i, j in pairs]
-    rows = np.zeros((len(judgement.sets), first.size + 1), dtype=np.int64)
-    starts = np.flatnonzero(judgement.converged & judgement.identified)
-    sets = judgement.sets[starts]
+    rows = np.zeros((len(sets), first.size + 1), dtype=np.int64)
     sizes = np.fromiter(map(len, sets), dtype=np.intp, count=len(sets))
     used = np.fromiter(chain.from_iterable(sets), dtype=np.intp, count=sizes.sum())
-    np.add.at(rows, (np.repeat(starts, sizes), bin_of[used]), 1)
-    rows[starts[sizes == 0], -1] = 1
-    return Participation(rows, [*labels, "at 0"])
+    np.add.at(rows, (np.repeat(np.arange(len(sets)), sizes), bin_of[used]), 1)
+    rows[sizes == 0, -1] = 1
+    return rows, [*labels, "at 0"]

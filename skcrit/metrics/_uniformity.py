@@ -7,6 +7,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skcrit.metrics._judgement import judge
+from skcrit.metrics._participation import bins_of
 
 __all__ = ["UniformityResult", "importance_weights", "uniformity_test"]
 
@@ -48,8 +49,8 @@ def uniformity_test(finder, *, over="sets", n_resamples=999, random_state=None):
     finder : BaseFinder
         Fitted finder.
     over : {"sets", "eigenvectors", "indices"}, default="sets"
-        What is counted: critical sets; the eigenvectors that they contain, the origin
-        being a bin; or Morse indices.
+        What is counted: critical sets; the eigenvectors that they contain, in the
+        bins of ``participation_counts``; or Morse indices.
     n_resamples : int, default=999
         Number of simulated uniform samples.
     random_state : int, RandomState instance or None, default=None
@@ -127,10 +128,7 @@ def _bins(spectrum, over):
     if over == "indices":
         index = spectrum.morse_indices(sets)
         return np.eye(index.max() + 1)[index]
-    values = np.zeros((len(sets), spectrum.rank + 1))
-    for row, name in enumerate(sets):
-        values[row, list(name) if name else [spectrum.rank]] = 1
-    return values
+    return bins_of(spectrum, sets)[0]
 
 
 class _Rows:

@@ -366,6 +366,23 @@ class _History:
         return replace(result, history=history)
 
 
+def dot(a, b):
+    """Multiply vectors row by row.
+
+    Parameters
+    ----------
+    a, b : array of shape (n, n_params)
+        Vectors.
+
+    Returns
+    -------
+    product : ndarray of shape (n,)
+        Inner products, on the host.
+    """
+    xp = array_namespace(a)
+    return to_host(xp.sum(a * b, axis=-1))
+
+
 def squared_norm(local):
     """Compute the squared gradient norm on the host.
 

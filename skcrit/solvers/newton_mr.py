@@ -6,7 +6,7 @@ import numpy as np
 
 from skcrit._backend import array_namespace, to_host
 from skcrit.linalg import minres_qlp
-from skcrit.losses._defaults import place
+from skcrit.losses._defaults import canonical_points, place
 from skcrit.solvers.base import Solver, squared_norm
 from skcrit.solvers.line_search import armijo, push_reference
 
@@ -94,11 +94,7 @@ class NewtonMR(Solver):
         state = super().setup(loss, theta0)
         if not self.balance:
             return state
-        # Factorisations refuse NaN: a start that is not finite stays where it is.
-        xp = array_namespace(state.local.theta)
-        finite = xp.all(xp.isfinite(state.local.theta), axis=-1)[:, None]
-        theta = xp.where(finite, state.local.theta, xp.zeros_like(state.local.theta))
-        theta = xp.where(finite, loss.canonicalize(theta), state.local.theta)
+        theta = canonical_points(loss, state.local.theta)
         return replace(state, local=loss.at(theta))
 
     def step(self, loss, state):  # noqa: D102
@@ -152,7 +148,7 @@ class NewtonMR(Solver):
             return theta
         xp = array_namespace(theta)
         stay = place(loss, stuck) > 0
-        return xp.where(stay[:, None], theta, loss.canonicalize(theta))
+        return xp.where(stay[:, None], theta, canonical_points(loss, theta))
 
 
 def _residual_ratio(system, grad_norm):

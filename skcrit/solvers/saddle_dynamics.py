@@ -7,7 +7,7 @@ import numpy as np
 
 from skcrit._backend import array_namespace, to_host
 from skcrit.linalg import lanczos, rounding_level
-from skcrit.losses._defaults import place
+from skcrit.losses._defaults import canonical_points, place
 from skcrit.solvers.base import Solver, squared_norm
 
 __all__ = ["SaddleDynamics"]
@@ -179,13 +179,8 @@ class SaddleDynamics(Solver):
         return values, components, combine, cost
 
     def _balanced(self, loss, theta):
-        """Move to canonical points; what is not finite stays."""
-        if not self.balance:
-            return theta
-        xp = array_namespace(theta)
-        finite = xp.all(xp.isfinite(theta), axis=-1)[:, None]
-        safe = xp.where(finite, theta, xp.zeros_like(theta))
-        return xp.where(finite, loss.canonicalize(safe), theta)
+        """Move to canonical points if wanted."""
+        return canonical_points(loss, theta) if self.balance else theta
 
 
 def _largest(values):

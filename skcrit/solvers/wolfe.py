@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skcrit._backend import array_namespace, replace_rows, take_rows, to_host
+from skcrit._backend import replace_rows, take_rows
 from skcrit.losses._defaults import place
+from skcrit.solvers.base import dot
 
 __all__ = ["WolfeResult", "wolfe"]
 
@@ -104,7 +105,7 @@ def wolfe(
        Springer, 2006.
     """
     n = len(value)
-    first = _dot(slope, p)
+    first = dot(slope, p)
     bracket = _Bracket(value, first)
     result = WolfeResult(theta, slope, np.zeros(n), np.zeros(n, dtype=int))
     pending, t = np.flatnonzero(first < 0), np.array(step_size, dtype=float)
@@ -117,8 +118,8 @@ def wolfe(
         )
         local = loss.at(trial)
         new_slope = local.hvp(local.gradient)
-        phi = _dot(local.gradient, local.gradient) / 2
-        derivative = _dot(new_slope, take_rows(p, pending))
+        phi = dot(local.gradient, local.gradient) / 2
+        derivative = dot(new_slope, take_rows(p, pending))
         result.n_trials[pending] += 1
         line = value[pending] + sufficient_decrease * length * first[pending]
         # Not finite is too long.
@@ -185,9 +186,3 @@ def _cubic_minimum(width, rise, d_lo, d_hi):
     d1 = d_lo + d_hi - 3 * rise / width
     d2 = np.sqrt(d1 * d1 - d_lo * d_hi)
     return width - width * (d_hi + d2 - d1) / (d_hi - d_lo + 2 * d2)
-
-
-def _dot(a, b):
-    """Multiply vectors row by row, on the host."""
-    xp = array_namespace(a)
-    return to_host(xp.sum(a * b, axis=-1))

@@ -6,7 +6,7 @@ from sklearn.base import BaseEstimator
 
 from skcrit import LinearAutoencoderLoss, NewtonMRFinder
 from skcrit.datasets import make_gaussian_spectrum
-from skcrit.metrics import importance_weights, uniformity_test
+from skcrit.metrics import importance_weights, participation_counts, uniformity_test
 
 
 class Fitted(BaseEstimator):
@@ -89,6 +89,22 @@ def test_observed_and_expected_counts(loss):
     result = uniformity_test(finder, over="indices")
     histogram = loss.analytical_spectrum().index_histogram()
     assert {i: n for i, n in enumerate(result.observed) if n} == histogram
+
+
+@pytest.mark.parametrize(
+    "eigenvalues, params",
+    [((3, 3, 2, 1), {}), ((4, 3, 2, 0.1), {"alpha": 0.1})],
+    ids=["tied", "penalised"],
+)
+def test_eigenvectors_have_the_bins_of_participation(eigenvalues, params):
+    X = make_gaussian_spectrum(100, eigenvalues=eigenvalues, exact=True, random_state=0)
+    loss = LinearAutoencoderLoss((2,), **params).fit(X)
+    finder = NewtonMRFinder(n_starts=30, random_state=0, tol=1e-20).fit(loss)
+    result = uniformity_test(finder, over="eigenvectors", random_state=0)
+    np.testing.assert_array_equal(result.observed, participation_counts(finder))
+    # The origin is one of the sets.
+    n_sets = loss.analytical_spectrum().n_sets
+    assert result.expected[-1] == pytest.approx(result.n_starts / n_sets)
 
 
 def test_weights_over_sets(loss):

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from skcrit._backend import array_namespace, replace_rows, take_rows
-from skcrit.solvers.base import Solver
-from skcrit.solvers.grad_norm.objective import dot, flatness
+from skcrit._backend import replace_rows, take_rows
+from skcrit.losses._defaults import canonical_points
+from skcrit.solvers.base import Solver, dot
+from skcrit.solvers.grad_norm.objective import flatness
 
 __all__ = ["GradNormSolver"]
 
@@ -114,14 +115,10 @@ class GradNormSolver(Solver):
         """Move what is out of balance to its canonical point, and name the rows."""
         if not self.balance:
             return theta, np.empty(0, dtype=int)
-        # Factorisations refuse NaN: a point that is not finite stays where it is.
-        finite = np.isfinite(dot(theta, theta))
-        lost = np.flatnonzero(~finite)
-        xp = array_namespace(theta)
-        origin = xp.zeros_like(take_rows(theta, lost))
-        canonical = loss.canonicalize(replace_rows(theta, lost, origin))
+        canonical = canonical_points(loss, theta)
+        # False where a point is not finite.
         excess = dot(theta, theta) > MAX_IMBALANCE * dot(canonical, canonical)
-        rows = np.flatnonzero(excess & finite & movable)
+        rows = np.flatnonzero(excess & movable)
         return replace_rows(theta, rows, take_rows(canonical, rows)), rows
 
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from skcrit._backend import array_namespace, take_rows
 from skcrit.losses._defaults import place
-from skcrit.solvers.base import squared_norm
+from skcrit.solvers.base import dot, squared_norm
 from skcrit.solvers.grad_norm.base import GradNormSolver
-from skcrit.solvers.grad_norm.objective import cauchy_length, dot, slope
+from skcrit.solvers.grad_norm.objective import cauchy_length, slope
 from skcrit.solvers.wolfe import wolfe
 
 __all__ = ["GradNormLBFGS"]

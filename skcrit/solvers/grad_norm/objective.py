@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from skcrit._backend import array_namespace, to_host
 from skcrit.linalg import KrylovSystem
+from skcrit.solvers.base import dot
 from skcrit.solvers.damped import residual_ratio
 
-__all__ = ["cauchy_length", "dot", "flatness", "slope"]
+__all__ = ["cauchy_length", "flatness", "slope"]
 
 # Products that flatness spends on a point, the default of Newton-MR.
 MAX_FLATNESS_COST = 50
@@ -29,23 +29,6 @@ def slope(local):
         Slopes (McIver & Komornicki 1972).
     """
     return local.hvp(local.gradient)
-
-
-def dot(a, b):
-    """Multiply vectors row by row.
-
-    Parameters
-    ----------
-    a, b : array of shape (n, n_params)
-        Vectors.
-
-    Returns
-    -------
-    product : ndarray of shape (n,)
-        Inner products, on the host.
-    """
-    xp = array_namespace(a)
-    return to_host(xp.sum(a * b, axis=-1))
 
 
 def cauchy_length(local, d):
