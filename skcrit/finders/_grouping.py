@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["group_points"]
+__all__ = ["group_points", "radii"]
 
 # Invariants of points that agree to this fraction of the scale are equal even where the
 # error estimate says that they are known better: rounding.
@@ -45,8 +45,7 @@ def group_points(invariants, uncertainty, quality, scale=0.0):
     labels = np.empty(n, dtype=int)
     if n == 0:
         return labels, np.empty(0, dtype=int)
-    scale = max(scale, np.max(np.linalg.norm(invariants, axis=1)))
-    radius = np.clip(uncertainty, _FLOOR * scale, _CEILING * scale)
+    radius = radii(invariants, uncertainty, scale)
     leaders = []
     # Equal qualities are ordered by the invariants, so that rows can come in any order.
     for row in np.lexsort((*invariants.T[::-1], quality)):
@@ -60,3 +59,24 @@ def group_points(invariants, uncertainty, quality, scale=0.0):
         labels[row] = len(leaders)
         leaders.append(row)
     return labels, np.array(leaders)
+
+
+def radii(invariants, uncertainty, scale):
+    """Say how far from each point its critical set can be.
+
+    Parameters
+    ----------
+    invariants : ndarray of shape (n, n_invariants)
+        Invariants of the points, at least one.
+    uncertainty : ndarray of shape (n,)
+        Their estimated errors.
+    scale : float
+        Typical norm of invariants.
+
+    Returns
+    -------
+    radius : ndarray of shape (n,)
+        Radius, in the norm of the invariants.
+    """
+    scale = max(scale, np.max(np.linalg.norm(invariants, axis=1)))
+    return np.clip(uncertainty, _FLOOR * scale, _CEILING * scale)

@@ -1,6 +1,8 @@
 """Run a solver over batches of starts: workers, cache, progress."""
 
 import os
+import warnings
+from contextlib import contextmanager
 from dataclasses import fields
 
 import numpy as np
@@ -8,6 +10,7 @@ from joblib import Memory, effective_n_jobs
 from sklearn.utils.parallel import Parallel, delayed
 
 from skcrit.finders._characterize import Characters, characterize
+from skcrit.finders._progress import show
 from skcrit.solvers import SolverResult, Status
 
 __all__ = ["concatenate", "run_batches", "search", "search_tols"]
@@ -15,8 +18,12 @@ __all__ = ["concatenate", "run_batches", "search", "search_tols"]
 # Starts per batch: large enough to hide the interpreter, small enough for the cache.
 _BATCH_SIZE = 128
 
+# The same where finished batches are kept or shown: what an interrupted fit loses is
+# less than one batch of each worker, and a display moves in such steps.
+_KEPT_SIZE = 32
 
-def search(solver, loss, theta0, **options):
+
+def search(solver, loss, theta0, *, report=None, so_far=None, **options):
     """Solve all starts and describe their ends.
 
     Parameters
@@ -27,16 +34,26 @@ def search(solver, loss, theta0, **options):
         Fitted loss.
     theta0 : ndarray of shape (n_starts, n_params)
         Starting points.
+    report : FitReport, default=None
+        Told of each batch; with it a fit can stop early.
+    so_far : callable, default=None
+        Takes what this function returns for the first batches, and gives the fitted
+        attributes they make.
     **options : dict
         ``batch_size``, ``n_jobs``, ``memory`` and ``verbose`` of a finder.
 
     Returns
     -------
     result : SolverResult
-        One row per start.
+        One row per start, of the first ones only if a callback stopped the fit.
     characters : Characters
         One row per start.
     """
+
+    def follow(done, n_batches):
+        return report.follow(done, n_batches, lambda parts: so_far(*_join(parts)[0]))
+
+    options["follow"] = follow if report else None
     (outcome,) = _run(_solve_batch, solver, loss, theta0, **options)
     return outcome
 
@@ -73,15 +90,21 @@ def _run(task, solver, loss, theta0, *rest, **options):
     def arguments(rows):
         return select(rows), loss, theta0[rows], *rest
 
+    return _join(run_batches(task, arguments, len(theta0), **options))
+
+
+def _join(done):
+    """Join batches, for each tolerance."""
     outcomes = []
-    done = run_batches(task, arguments, len(theta0), **options)
     for parts in zip(*done, strict=True):
         results, characters = zip(*parts, strict=True)
         outcomes.append((concatenate(results), Characters.concatenate(characters)))
     return outcomes
 
 
-def run_batches(task, arguments, n_starts, *, batch_size, n_jobs, memory, verbose):
+def run_batches(
+    task, arguments, n_starts, *, batch_size, n_jobs, memory, verbose, follow=None
+):
     """Spread batches over workers.
 
     Parameters
@@ -93,28 +116,46 @@ def run_batches(task, arguments, n_starts, *, batch_size, n_jobs, memory, verbos
     n_starts : int
         Number of starts.
     batch_size : int or None
-        Starts per batch; None divides them over the workers, at most 128 each.
+        Starts per batch; None divides them over the workers, at most 128 each, 32 where
+        batches are kept or shown.
     n_jobs : int or None
         Workers.
     memory : str, path-like, joblib.Memory or None
         Where finished batches are kept.
     verbose : int
         Whether to show progress.
+    follow : callable, default=None
+        Takes what comes in and the number of batches, and passes it on.
 
-    Returns
-    -------
-    done : iterable
+    Yields
+    ------
+    outcome : object
         What the task returns, batch by batch.
     """
     if batch_size is None:
         share = -(-n_starts // effective_n_jobs(n_jobs))
-        batch_size = min(_BATCH_SIZE, share)
+        kept = memory is not None or verbose or follow
+        batch_size = min(_KEPT_SIZE if kept else _BATCH_SIZE, share)
     if memory is not None:
         task = _as_memory(memory).cache(task)
     batches = [slice(i, i + batch_size) for i in range(0, n_starts, batch_size)]
     tasks = (delayed(task)(*arguments(rows)) for rows in batches)
     done = Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
-    return _with_progress(done, n_starts) if verbose else done
+    with _closing(done):
+        shown = show(done, n_starts) if verbose else done
+        yield from follow(shown, len(batches)) if follow else shown
+
+
+@contextmanager
+def _closing(done):
+    """End the workers when nobody waits any more: on an error, Ctrl-C or a stop."""
+    try:
+        yield
+    finally:
+        with warnings.catch_warnings():
+            # What joblib says of unfinished tasks would hide the reason.
+            warnings.filterwarnings("ignore", ".*tasks", UserWarning)
+            done.close()
 
 
 def _solve_batch(solver, loss, theta0):
@@ -139,22 +180,6 @@ def _as_memory(memory):
     if hasattr(memory, "cache"):
         return memory
     return Memory(os.fspath(memory), verbose=0)
-
-
-def _with_progress(outcomes, n_starts):
-    """Show starts done and converged while batches come in."""
-    try:
-        from tqdm.auto import tqdm
-    except ImportError as error:
-        raise ImportError("verbose > 0 needs tqdm: install skcrit[plot].") from error
-    converged = 0
-    with tqdm(total=n_starts, unit="start", leave=None) as bar:
-        for outcome in outcomes:
-            status = outcome[-1][0].status
-            converged += int(np.sum(status == Status.CONVERGED))
-            bar.set_postfix(converged=converged)
-            bar.update(len(status))
-            yield outcome
 
 
 def concatenate(results):

@@ -3,6 +3,7 @@
 import os
 import warnings
 from abc import ABC, abstractmethod
+from copy import copy
 from numbers import Integral, Real
 
 import numpy as np
@@ -20,16 +21,20 @@ from sklearn.utils.validation import check_is_fitted
 from skcrit.exceptions import NotConvergedWarning
 from skcrit.finders._characterize import Characters
 from skcrit.finders._grouping import group_points
+from skcrit.finders._progress import FitReport
 from skcrit.finders._search import search
 from skcrit.linalg import LinearStatus
 from skcrit.losses import LinearAutoencoderLoss
 from skcrit.solvers import Status
 from skcrit.starts import GaussianStarts, TrajectoryStarts
 from skcrit.utils._validation import (
+    CallbackSupportMixin,
     HasMethods,
     Interval,
     check_params,
+    has_callbacks,
     validate_data,
+    with_callbacks,
 )
 
 __all__ = ["BaseFinder"]
@@ -51,7 +56,13 @@ def _can_transform(finder):
     return loss is None or hasattr(loss, "transform")
 
 
-class BaseFinder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):
+class BaseFinder(
+    CallbackSupportMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
+    ABC,
+):
     """Find critical points of a loss from many starts.
 
     A subclass defines ``_make_solver()``, which returns an object with the method
@@ -77,7 +88,8 @@ class BaseFinder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         Largest number of iterations per start.
     batch_size : int, default=None
         Starts that are solved together; None divides them over the workers, at most
-        128 each. It changes time and memory, never the result.
+        128 each, 32 with ``memory``, ``verbose`` or callbacks. It changes time and
+        memory, never the result.
     n_jobs : int, default=None
         Workers over batches, through joblib; None is 1 outside a
         ``joblib.parallel_config`` context.
@@ -90,7 +102,8 @@ class BaseFinder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         Source of randomness. Each start has a stream of its own, so that the result
         depends neither on ``n_jobs`` nor on ``batch_size``.
     verbose : int, default=0
-        Positive shows a progress bar (needs tqdm).
+        Positive shows a progress bar with starts done, converged, distinct sets found
+        and time left (needs tqdm).
     """
 
     _parameter_constraints = {
@@ -144,6 +157,7 @@ class BaseFinder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
             Object with ``solve(loss, theta0)``.
         """
 
+    @with_callbacks
     def fit(self, X, y=None):
         """Search critical points.
 
@@ -172,12 +186,23 @@ class BaseFinder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
             If some starts did not reach ``tol``.
         """
         solver = self._begin(X)
-        outcome = search(
-            solver, self.loss_, self.start_params_, **self._search_options()
-        )
+        report = FitReport(self, X, y, "batch") if has_callbacks(self) else None
+        starts, options = self.start_params_, self._search_options()
+        watch = {"report": report, "so_far": self._so_far}
+        outcome = search(solver, self.loss_, starts, **watch, **options)
+        self.start_params_ = starts[: len(outcome[0].status)]  # a callback can stop
         self._finish(*outcome)
+        if report:
+            report.end()
         self._warn_of_failures()
         return self
+
+    def _so_far(self, result, characters):
+        """Return the attributes as if the fit had ended after some of the starts."""
+        finder = copy(self)
+        finder.start_params_ = self.start_params_[: len(result.status)]
+        finder._finish(result, characters)
+        return vars(finder)
 
     def _begin(self, X):
         """Validate, fit the loss, draw the starts; return the solver."""
@@ -402,7 +427,8 @@ class BaseFinder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
                 f"{type(self).__name__}: {np.sum(~self.converged_)} of "
                 f"{len(status)} starts did not reach tol={self.tol:g}: {reasons}.",
                 NotConvergedWarning,
-                stacklevel=3,
+                # The decorator of fit is a frame of its own.
+                stacklevel=3 + hasattr(self.fit, "__wrapped__"),
             )
 
 

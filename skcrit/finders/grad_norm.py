@@ -47,7 +47,8 @@ class GradNormFinder(BaseFinder):
         published study gave 50 000 to "btls".
     batch_size : int, default=None
         Starts that are solved together; None divides them over the workers, at most
-        128 each. It changes time and memory, never the result.
+        128 each, 32 with ``memory``, ``verbose`` or callbacks. It changes time and
+        memory, never the result.
     n_jobs : int, default=None
         Workers over batches, through joblib; None is 1 outside a
         ``joblib.parallel_config`` context.
@@ -60,7 +61,8 @@ class GradNormFinder(BaseFinder):
         Source of randomness. Each start has a stream of its own, so that the result
         depends neither on ``n_jobs`` nor on ``batch_size``.
     verbose : int, default=0
-        Positive shows a progress bar (needs tqdm).
+        Positive shows a progress bar with starts done, converged, distinct sets found
+        and time left (needs tqdm).
     minimizer : {"gd", "momentum", "btls", "l-bfgs", "lm"}, default="l-bfgs"
         Gradient descent with steps of fixed length, the same with momentum, with a
         search for the (weak) Wolfe conditions, L-BFGS with the strong ones, or

@@ -1,5 +1,6 @@
 """The systematic search from critical point to critical point."""
 
+from copy import copy
 from numbers import Integral, Real
 
 import numpy as np
@@ -7,11 +8,17 @@ from sklearn.base import clone
 
 from skcrit.finders._characterize import UNKNOWN
 from skcrit.finders._expedition import ORIGIN, Expedition
+from skcrit.finders._progress import FitReport, progress_bar
 from skcrit.finders._search import concatenate
 from skcrit.finders.base import BaseFinder
 from skcrit.finders.newton_mr import NewtonMRFinder
 from skcrit.starts import random_streams
-from skcrit.utils._validation import HasMethods, Interval, check_params
+from skcrit.utils._validation import (
+    HasMethods,
+    Interval,
+    check_params,
+    with_callbacks,
+)
 
 __all__ = ["LandscapeExplorer"]
 
@@ -125,7 +132,7 @@ class LandscapeExplorer(BaseFinder):
         Number of local searches.
     discovery_ : ndarray of int of shape (n_rounds, 2)
         Searches and sets found, after every round.
-    stop_reason_ : {"max_searches", "coverage", "exhausted"}
+    stop_reason_ : {"max_searches", "coverage", "exhausted", "callback"}
         Why the exploration ended; "exhausted": no direction is left untried.
 
     See Also
@@ -238,6 +245,7 @@ class LandscapeExplorer(BaseFinder):
         check_params(local)
         return local._make_solver()
 
+    @with_callbacks
     def fit(self, X, y=None):
         """Explore the landscape.
 
@@ -271,11 +279,19 @@ class LandscapeExplorer(BaseFinder):
         options = self._search_options()
         limits = (self.max_directions, self.n_passes)
         trip = Expedition(self.loss_, float(scale), options, *limits)
-        rounds = self._rounds(trip, reach)
-        self.discovery_ = np.array(list(self._shown(rounds)))
-        self._conclude(trip)
+        report = FitReport(self, X, y, "round")
+        rounds = self._shown(self._rounds(trip, reach))
+        rounds = report.follow(rounds, None, lambda rows: self._known(trip, rows))
+        self._conclude(trip, list(rounds))
+        report.end()
         self._warn_of_failures()
         return self
+
+    def _known(self, trip, rounds):
+        """Return the attributes as if the fit had ended after some of the rounds."""
+        explorer = copy(self)
+        explorer._conclude(trip, rounds)
+        return vars(explorer)
 
     def _rounds(self, trip, reach):
         """Run round after round, yielding searches done and sets found."""
@@ -285,6 +301,7 @@ class LandscapeExplorer(BaseFinder):
             seed = int(stream.integers(2**31))
             trip.search(self._local_solver(len(theta0), seed), theta0, origins)
             estimate = self._estimate(trip)
+            self.stop_reason_ = "callback"  # stands if the next round is not asked for
             yield trip.n_searches, len(trip.atlas), estimate
             self.stop_reason_ = self._over(trip, estimate)
             if self.stop_reason_:
@@ -328,21 +345,16 @@ class LandscapeExplorer(BaseFinder):
         if not self.verbose:
             yield from (row[:2] for row in rounds)
             return
-        try:
-            from tqdm.auto import tqdm
-        except ImportError as error:
-            raise ImportError(
-                "verbose > 0 needs tqdm: install skcrit[plot]."
-            ) from error
-        with tqdm(total=self.max_searches, unit="search", leave=None) as bar:
+        with progress_bar(total=self.max_searches, unit="search") as bar:
             for n_searches, n_found, estimate in rounds:
                 unseen = n_found * (1 / max(estimate, 1e-9) - 1) if n_found else 0
                 bar.set_postfix(found=n_found, unseen=f"~{unseen:.0f}")
                 bar.update(n_searches - bar.n)
                 yield n_searches, n_found
 
-    def _conclude(self, trip):
+    def _conclude(self, trip, rounds):
         """Set all fitted attributes."""
+        self.discovery_ = np.array(rounds)
         characters = trip.atlas.characters if len(trip.atlas) else None
         labels = np.concatenate(trip.labels)
         order, rank = self._ordered(characters)

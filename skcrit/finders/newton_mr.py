@@ -36,7 +36,8 @@ class NewtonMRFinder(BaseFinder):
         Largest number of iterations per start.
     batch_size : int, default=None
         Starts that are solved together; None divides them over the workers, at most
-        128 each. It changes time and memory, never the result.
+        128 each, 32 with ``memory``, ``verbose`` or callbacks. It changes time and
+        memory, never the result.
     n_jobs : int, default=None
         Workers over batches, through joblib; None is 1 outside a
         ``joblib.parallel_config`` context.
@@ -49,7 +50,8 @@ class NewtonMRFinder(BaseFinder):
         Source of randomness. Each start has a stream of its own, so that the result
         depends neither on ``n_jobs`` nor on ``batch_size``.
     verbose : int, default=0
-        Positive shows a progress bar (needs tqdm).
+        Positive shows a progress bar with starts done, converged, distinct sets found
+        and time left (needs tqdm).
     inner_tol : float, default=0.1
         Relative, on the residual norm ``|H p + g| / |g|`` of the linear system.
     max_inner_iter : int, default=50

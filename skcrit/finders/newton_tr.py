@@ -38,7 +38,8 @@ class NewtonTRFinder(BaseFinder):
         Largest number of iterations per start.
     batch_size : int, default=None
         Starts that are solved together; None divides them over the workers, at most
-        128 each. It changes time and memory, never the result.
+        128 each, 32 with ``memory``, ``verbose`` or callbacks. It changes time and
+        memory, never the result.
     n_jobs : int, default=None
         Workers over batches, through joblib; None is 1 outside a
         ``joblib.parallel_config`` context.
@@ -51,7 +52,8 @@ class NewtonTRFinder(BaseFinder):
         Source of randomness. Each start has a stream of its own, so that the result
         depends neither on ``n_jobs`` nor on ``batch_size``.
     verbose : int, default=0
-        Positive shows a progress bar (needs tqdm).
+        Positive shows a progress bar with starts done, converged, distinct sets found
+        and time left (needs tqdm).
     gammas : array-like of float or "auto", default="auto"
         Shifts, absolute, in the unit of the Hessian; negative ones are allowed. "auto"
         is ``50, 5, ..., 5e-8`` times the curvature of the loss at the start, the

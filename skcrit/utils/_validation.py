@@ -11,13 +11,28 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import validate_data
 
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # scikit-learn before 1.9
+
+    class CallbackSupportMixin:
+        """Stand for scikit-learn's mixin: nothing sets callbacks here."""
+
+    def with_callbacks(method):
+        """Leave a method as it is."""
+        return method
+
+
 __all__ = [
+    "CallbackSupportMixin",
     "HasMethods",
     "Interval",
     "StrOptions",
     "check_hidden_layer_sizes",
     "check_params",
+    "has_callbacks",
     "validate_data",
+    "with_callbacks",
 ]
 
 
@@ -40,6 +55,22 @@ def check_params(estimator):
         estimator.get_params(deep=False),
         caller_name=type(estimator).__name__,
     )
+
+
+def has_callbacks(estimator):
+    """Tell whether callbacks are set on an estimator.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Any estimator.
+
+    Returns
+    -------
+    answer : bool
+        Whether its fit is watched; False before scikit-learn 1.9.
+    """
+    return bool(getattr(estimator, "_skl_callbacks", ()))
 
 
 def check_hidden_layer_sizes(hidden_layer_sizes):
