@@ -38,7 +38,8 @@ class SaddleDynamicsFinder(BaseFinder):
         Largest number of iterations per start.
     batch_size : int, default=None
         Starts that are solved together; None divides them over the workers, at most
-        128 each. It changes time and memory, never the result.
+        128 each, 32 with ``memory``, ``verbose`` or callbacks. It changes time and
+        memory, never the result.
     n_jobs : int, default=None
         Workers over batches, through joblib; None is 1 outside a
         ``joblib.parallel_config`` context.
@@ -51,7 +52,8 @@ class SaddleDynamicsFinder(BaseFinder):
         Source of randomness. Each start has a stream of its own, so that the result
         depends neither on ``n_jobs`` nor on ``batch_size``.
     verbose : int, default=0
-        Positive shows a progress bar (needs tqdm).
+        Positive shows a progress bar with starts done, converged, distinct sets found
+        and time left (needs tqdm).
     index : "uniform", "natural", int, array-like of shape (n_starts,), or \
             distribution, default="uniform"
         Index k of each search. "uniform" draws it from 0 to the number of negative
@@ -66,10 +68,12 @@ class SaddleDynamicsFinder(BaseFinder):
         networks, whose balanced weights have singular values near one.
     balance : bool, default=True
         Whether to move each iterate to the canonical point of its symmetry orbit.
-    eigensolver : {"auto", "dense", "krylov"}, default="auto"
-        "dense" takes all eigenvectors of the Hessian. "krylov" takes the Ritz vectors
-        of the Krylov space of the gradient; k then counts Ritz values. "auto" is
-        "dense" up to 512 parameters.
+    eigensolver : {"auto", "dense", "lobpcg"}, default="auto"
+        "dense" takes all eigenvectors of the Hessian. "lobpcg" needs products only: it
+        takes the k lowest eigenvectors, by LOBPCG, and the Krylov space of the
+        gradient; it is "dense" where ``3 (k + 2)`` exceeds the number of parameters.
+        "auto" is "dense" up to 256 parameters, and where k exceeds
+        ``(n_params / 200)^2``: the crossover that was measured.
     max_inner_iter : int, default=100
         Dimension of the Krylov space.
 
@@ -117,8 +121,11 @@ class SaddleDynamicsFinder(BaseFinder):
 
     Notes
     -----
-    An iteration costs ``n_params`` Hessian-vector products ("dense": a Hessian) or
-    ``max_inner_iter`` ("krylov"), and one gradient.
+    An iteration costs one gradient, and ``n_params`` Hessian-vector products ("dense":
+    a Hessian) or those of LOBPCG, ``max_inner_iter`` and ``k + 2`` ("lobpcg").
+    "uniform" counts the negative eigenvalues at the start with a dense Hessian up to
+    1024 parameters; beyond that, and with "lobpcg", it counts the Ritz values of the
+    gradient's Krylov space, at most ``max_inner_iter``.
 
     There is no line search on the gradient norm, and nothing to get stuck at where the
     gradient lies in the kernel of the Hessian. From starts near the origin with
@@ -156,7 +163,7 @@ class SaddleDynamicsFinder(BaseFinder):
         "floor": [Interval(Real, 0, 1, closed="neither")],
         "max_step": [Interval(Real, 0, None, closed="neither")],
         "balance": ["boolean"],
-        "eigensolver": [StrOptions({"auto", "dense", "krylov"})],
+        "eigensolver": [StrOptions({"auto", "dense", "lobpcg"})],
         "max_inner_iter": [Interval(Integral, 1, None, closed="left")],
     }
 

@@ -1,25 +1,53 @@
 """Saddle dynamics: up along some eigenvectors of the Hessian, down along the others."""
 
 from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from skcrit._backend import array_namespace, to_host
-from skcrit.linalg import lanczos, rounding_level
+from skcrit._backend import array_namespace, replace_rows, take_rows, to_host
+from skcrit.linalg import rounding_level
 from skcrit.losses._defaults import canonical_points, place
-from skcrit.solvers.base import Solver, squared_norm
+from skcrit.solvers.base import Solver, State, squared_norm
+from skcrit.solvers.eigenpairs import N_GUARD, dense_eigenpairs, projected_eigenpairs
 
 __all__ = ["SaddleDynamics"]
 
-# Up to this many parameters one eigendecomposition costs less than a Krylov space.
-MAX_DENSE = 512
+# Where a search is faster with all eigenvectors: up to this many parameters, and for
+# an index above (n_params / CROSSOVER)^2. Measured by
+# benchmarks/saddle_dynamics_crossover.py, see doc/landscape.md.
+MAX_DENSE = 256
+CROSSOVER = 200
+
+# Up to this many parameters the negative eigenvalues at a start are counted with a
+# dense Hessian, once per search.
+MAX_COUNTED = 1024
+
+# Beyond this many no dense Hessian is formed unless asked for.
+MAX_FORMED = 4096
+
+# Numbers in the dense Hessians that are decomposed together: 64 MiB of float64.
+_CHUNK = 2**23
 
 # Eigenvalues below this part of the largest, or rounding, are those of symmetries.
 NULL = 1e-10
 
 # What stands in place of an index where every direction keeps its own sign.
 NATURAL = -1
+
+
+@dataclass
+class SaddleState(State):
+    """Running starts, and what is known of their lowest eigenvectors.
+
+    Attributes
+    ----------
+    lowest : array of shape (n, m, n_params)
+        Approximations, one start's in the first ``k + 2`` rows; m is 0 where all
+        Hessians are decomposed.
+    """
+
+    lowest: object = None
 
 
 class SaddleDynamics(Solver):
@@ -51,17 +79,23 @@ class SaddleDynamics(Solver):
         Largest norm of a step, absolute, in the unit of ``theta``.
     balance : bool, default=True
         Whether to move each iterate to the canonical point of its symmetry orbit.
-    eigensolver : {"auto", "dense", "krylov"}, default="auto"
-        "dense" takes all eigenvectors. "krylov" takes the Ritz vectors of the Krylov
-        space of the gradient, in which the step lies but for what the space misses; k
-        counts Ritz values. "auto" is "dense" up to 512 parameters.
+    eigensolver : {"auto", "dense", "lobpcg"}, default="auto"
+        "dense" takes all eigenvectors. "lobpcg" needs products only: it takes the Ritz
+        vectors of a space that is made of the k lowest eigenvectors, by LOBPCG, and the
+        Krylov space of the gradient, in which the step lies but for what the space
+        misses; it is "dense" where ``3 (k + 2)`` exceeds ``n_params``. "auto" is
+        "dense" up to 256 parameters, and where k exceeds ``(n_params / 200)^2``.
     max_inner_iter : int, default=100
         Dimension of the Krylov space.
 
     Notes
     -----
-    An iteration costs ``n_params`` products ("dense": a Hessian) or ``max_inner_iter``,
-    and one gradient.
+    An iteration costs one gradient, and ``n_params`` products ("dense": a Hessian) or
+    those of LOBPCG (``k + 2`` for each of its iterations, few where the last step was
+    short), ``max_inner_iter`` and ``k + 2`` more. A ``quantile`` needs the negative
+    eigenvalues at the start: they are counted with a dense Hessian up to 1024
+    parameters, beyond that and with "lobpcg" among the Ritz values of the gradient's
+    Krylov space, at most ``max_inner_iter``.
 
     References
     ----------
@@ -106,81 +140,141 @@ class SaddleDynamics(Solver):
 
     def setup(self, loss, theta0):  # noqa: D102 (documented in Solver)
         state = super().setup(loss, theta0)
-        theta = self._balanced(loss, state.local.theta)
-        local = loss.at(theta)
-        n, n_hvp = len(state.rows), state.n_hvp
+        local = loss.at(self._balanced(loss, state.local.theta))
+        state = replace(state, local=local)
         if self.quantile is not None:
-            values, _, _, cost = self._eigenpairs(local)
-            n_negative = np.sum(to_host(values) < -_null_level(values), axis=1)
-            index = np.floor(self.quantile * (n_negative + 1)).astype(int)
-            n_hvp = n_hvp + cost
+            state = self._choose(state)
         elif isinstance(self.index, str):
-            index = np.full(n, NATURAL)
+            state = replace(state, memory=np.full(len(state.rows), NATURAL))
         else:
-            index = np.asarray(self.index)
-        return replace(state, local=local, memory=index, n_hvp=n_hvp)
+            state = replace(state, memory=np.asarray(self.index))
+        state = {f.name: getattr(state, f.name) for f in fields(State)}
+        return self._with_guesses(SaddleState(**state))
+
+    def _choose(self, state):
+        """Choose the index by the number of negative eigenvalues."""
+        local, n_params = state.local, state.local.theta.shape[-1]
+        n_negative = np.zeros(len(state.rows), dtype=int)
+        n_hvp = state.n_hvp.copy()
+        counted = n_params <= MAX_COUNTED and self.eigensolver == "auto"
+        dense = counted or self.eigensolver == "dense"
+        for rows in _chunks(np.arange(len(n_negative)), n_params if dense else 1):
+            part = local if len(rows) == len(n_negative) else _at(local, rows)
+            if dense:
+                pairs = dense_eigenpairs(part, part.gradient)
+            else:
+                size = self.max_inner_iter
+                pairs = projected_eigenpairs(part, part.gradient, 0, size, None)
+            values = to_host(pairs.values)
+            n_negative[rows] = np.sum(values < -_null_level(pairs.values), axis=1)
+            n_hvp[rows] += pairs.n_hvp
+        index = np.floor(self.quantile * (n_negative + 1)).astype(int)
+        return replace(state, memory=index, n_hvp=n_hvp)
+
+    def _with_guesses(self, state):
+        """Guess the lowest eigenvectors where they will be computed from products."""
+        index, theta = state.memory, state.local.theta
+        n_params, xp = theta.shape[-1], array_namespace(theta)
+        dense = self._is_dense(index, n_params)
+        if np.any(dense) and n_params > MAX_FORMED and self.eigensolver != "dense":
+            raise ValueError(
+                f"index must be at most {self._largest_index(n_params)} for a loss of "
+                f"{n_params} parameters, got {np.max(index[dense])}; more needs dense "
+                f"Hessians, which eigensolver='dense' forms whatever their size."
+            )
+        free = index[~dense & (index > 0)]
+        m = np.max(free) + N_GUARD if len(free) else 0
+        # The same for each start, whatever the others need: drawn row by row.
+        guess = np.random.default_rng(0).standard_normal((m, n_params))
+        guess = place(state.local.loss, guess)[None, ...]
+        lowest = xp.broadcast_to(guess, (theta.shape[0], m, n_params))
+        return replace(state, lowest=lowest)
 
     def step(self, loss, state):  # noqa: D102
-        local = state.local
-        xp = array_namespace(local.theta)
-        values, components, combine, cost = self._eigenpairs(local)
-        factors = place(loss, self._factors(state, to_host(values)))
-        p = combine(factors * components)
+        theta = state.local.theta
+        xp, n_params = array_namespace(theta), theta.shape[-1]
+        p, lowest, n_hvp = xp.zeros_like(theta), state.lowest, state.n_hvp.copy()
+        for rows in self._groups(state.memory, n_params):
+            pairs = self._eigenpairs(state, rows)
+            factors = place(loss, self._factors(state, rows, pairs.values))
+            p = replace_rows(p, rows, pairs.combine(factors * pairs.components))
+            n_hvp[rows] += pairs.n_hvp
+            if pairs.lowest is not None:
+                old = take_rows(lowest, rows)[:, pairs.lowest.shape[1] :, :]
+                new = xp.concat([pairs.lowest, old], axis=1)
+                lowest = replace_rows(lowest, rows, new)
         size = xp.sqrt(xp.sum(p * p, axis=-1))
         bound = self.max_step / xp.where(size > self.max_step, size, self.max_step)
-        theta = self._balanced(loss, local.theta + bound[:, None] * p)
         return replace(
             state,
-            local=loss.at(theta),
-            n_hvp=state.n_hvp + cost,
+            local=loss.at(self._balanced(loss, theta + bound[:, None] * p)),
+            lowest=lowest,
+            n_hvp=n_hvp,
             n_gradient=state.n_gradient + 1,
         )
 
-    def _factors(self, state, values):
+    def _is_dense(self, index, n_params):
+        """Tell which starts need all eigenvectors."""
+        k = np.maximum(index, 0)
+        if self.eigensolver == "auto":
+            return (n_params <= MAX_DENSE) | (k > self._largest_index(n_params))
+        too_many = 3 * (k + N_GUARD) > n_params
+        return too_many | (self.eigensolver == "dense")
+
+    def _largest_index(self, n_params):
+        """Return the largest index for which products are enough."""
+        if self.eigensolver == "auto":
+            return min(n_params**2 // CROSSOVER**2, n_params // 3 - N_GUARD)
+        return n_params // 3 - N_GUARD
+
+    def _groups(self, index, n_params):
+        """Divide starts into those that are computed together."""
+        dense = self._is_dense(index, n_params)
+        yield from _chunks(np.flatnonzero(dense), n_params)
+        k = np.maximum(index, 0)
+        for n_lowest in np.unique(k[~dense]):
+            yield np.flatnonzero(~dense & (k == n_lowest))
+
+    def _eigenpairs(self, state, rows):
+        """Compute the eigenpairs for a group."""
+        local, k = state.local, max(int(state.memory[rows[0]]), 0)
+        g, n_params = local.gradient, local.theta.shape[-1]
+        if len(rows) < len(state.rows):
+            local, g = _at(local, rows), take_rows(g, rows)
+        if self._is_dense(np.array([k]), n_params)[0]:
+            return dense_eigenpairs(local, g)
+        start = take_rows(state.lowest, rows)[:, : k + N_GUARD, :] if k else None
+        return projected_eigenpairs(local, g, k, self.max_inner_iter, start)
+
+    def _factors(self, state, rows, values):
         """Compute ``-s / max(|value|, epsilon |H|)``, zero for symmetries."""
-        index, largest = state.memory, _largest(values)
+        values, index = to_host(values), state.memory[rows]
+        largest = _largest(values)
         up = np.arange(values.shape[1]) < index[:, None]
         signs = np.where(up, -1.0, 1.0)
         natural = (index == NATURAL)[:, None]
         signs = np.where(natural, np.sign(values), signs)
         # The gradient in the unit of a step: the floor goes where the search goes.
-        relative = np.sqrt(squared_norm(state.local))[:, None]
+        relative = np.sqrt(squared_norm(state.local))[rows, None]
         relative = relative / np.where(largest > 0, largest * self.max_step, 1.0)
         floored = np.maximum(np.abs(values), np.minimum(self.floor, relative) * largest)
         keep = np.abs(values) > _null_level(values)
         return np.where(keep, -signs / np.where(floored > 0, floored, 1.0), 0.0)
 
-    def _eigenpairs(self, local):
-        """Return values, the gradient's components, their lift, and the products."""
-        xp = array_namespace(local.theta)
-        g, n_params = local.gradient, local.theta.shape[-1]
-        if self.eigensolver == "dense" or (
-            self.eigensolver == "auto" and n_params <= MAX_DENSE
-        ):
-            matrix, basis, cost = local.hessian(), None, n_params
-        else:
-            size = min(self.max_inner_iter, n_params)
-            basis, matrix, cost = lanczos(local.hvp, g, size)
-            basis, matrix, cost = basis[:, :-1, :], matrix[:, :-1, :], to_host(cost)
-            g = (basis @ g[..., None])[..., 0]
-        # Decompositions refuse what is not finite: such a start does not move.
-        finite = xp.all(xp.isfinite(matrix), axis=(-2, -1))[:, None, None]
-        values, vectors = xp.linalg.eigh(
-            xp.where(finite, matrix, xp.zeros_like(matrix))
-        )
-        components = (xp.matrix_transpose(vectors) @ g[..., None])[..., 0]
-
-        def combine(weights):
-            lifted = vectors @ weights[..., None]
-            if basis is not None:
-                lifted = xp.matrix_transpose(basis) @ lifted
-            return lifted[..., 0]
-
-        return values, components, combine, cost
-
     def _balanced(self, loss, theta):
         """Move to canonical points if wanted."""
         return canonical_points(loss, theta) if self.balance else theta
+
+
+def _at(local, rows):
+    """Return the loss at some of the points."""
+    return local.loss.at(take_rows(local.theta, rows))
+
+
+def _chunks(rows, n_params):
+    """Divide starts so that their dense Hessians fit into memory together."""
+    size = max(1, _CHUNK // n_params**2)
+    return [rows[i : i + size] for i in range(0, len(rows), size)]
 
 
 def _largest(values):

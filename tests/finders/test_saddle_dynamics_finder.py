@@ -105,7 +105,7 @@ PARAMS = {
     "floor": 0.1,
     "max_step": 0.7,
     "balance": False,
-    "eigensolver": "krylov",
+    "eigensolver": "lobpcg",
     "max_inner_iter": 11,
 }
 
@@ -184,7 +184,7 @@ def test_clone_keeps_the_index(X):
             np.testing.assert_array_equal(other.results_[name], column, err_msg=name)
 
 
-@pytest.mark.parametrize("eigensolver", ["dense", "krylov"])
+@pytest.mark.parametrize("eigensolver", ["dense", "lobpcg"])
 def test_a_function(eigensolver):
     # x^4 / 4 - x^2 / 2 - y^2: a maximum at the origin, saddles at x = 1 and -1.
     loss = FunctionLoss(

@@ -1,0 +1,161 @@
+"""The eigenpairs of the Hessian that a step needs: all of them, or a space of some."""
+
+from dataclasses import dataclass
+
+from skcrit._backend import array_namespace, device, to_host
+from skcrit.linalg import lanczos, lowest_eigenpairs
+
+__all__ = ["Eigenpairs", "dense_eigenpairs", "projected_eigenpairs"]
+
+# Pairs that are computed beyond those asked for: the last ones converge slowly.
+N_GUARD = 2
+
+# Relative, on the residual norms of the lowest pairs. They only choose directions: the
+# error of a Ritz value is of the order of the square.
+RTOL = 1e-3
+
+
+@dataclass
+class Eigenpairs:
+    """Eigenpairs of a batch of Hessians, or Ritz pairs on a space for each.
+
+    Attributes
+    ----------
+    values : array of shape (n, size)
+        Values, ascending.
+    components : array of shape (n, size)
+        Components of the gradient along the vectors.
+    vectors : array of shape (n, size, size)
+        Vectors in columns, in the coordinates of the space.
+    basis : array of shape (n, size, n_params) or None
+        Orthonormal basis of the space, in rows; None is the identity.
+    lowest : array of shape (n, m, n_params) or None
+        Approximations of the lowest eigenvectors, to begin with at the next point.
+    n_hvp : int or ndarray of int of shape (n,)
+        Products spent.
+    """
+
+    values: object
+    components: object
+    vectors: object
+    basis: object = None
+    lowest: object = None
+    n_hvp: object = 0
+
+    def combine(self, weights):
+        """Sum the vectors with weights.
+
+        Parameters
+        ----------
+        weights : array of shape (n, size)
+            A weight for each vector.
+
+        Returns
+        -------
+        vectors : array of shape (n, n_params)
+            The sums.
+        """
+        xp = array_namespace(weights)
+        combined = self.vectors @ weights[..., None]
+        if self.basis is not None:
+            combined = xp.matrix_transpose(self.basis) @ combined
+        return combined[..., 0]
+
+
+def dense_eigenpairs(local, gradient):
+    """Compute all eigenpairs from the dense Hessian.
+
+    Parameters
+    ----------
+    local : LocalModel
+        Loss at a batch of points.
+    gradient : array of shape (n, n_params)
+        Gradients there.
+
+    Returns
+    -------
+    pairs : Eigenpairs
+        All pairs; values of zero where a Hessian is not finite.
+    """
+    return _decomposed(local.hessian(), gradient, n_hvp=gradient.shape[-1])
+
+
+def projected_eigenpairs(local, gradient, n_lowest, n_vectors, start):
+    """Compute Ritz pairs on the gradient's Krylov space and the lowest eigenvectors.
+
+    The step of a method that scales eigendirections lies in the Krylov space of the
+    gradient, but for what the space misses. Which directions are the lowest does not
+    show there: a space of one vector holds one vector of a multiple eigenvalue, and
+    nothing that is orthogonal to the gradient. So the lowest eigenvectors join.
+
+    Parameters
+    ----------
+    local : LocalModel
+        Loss at a batch of points.
+    gradient : array of shape (n, n_params)
+        Gradients there.
+    n_lowest : int
+        Number of lowest eigenpairs that must be in the space; ``3 (n_lowest + 2)`` is
+        at most ``n_params``.
+    n_vectors : int
+        Dimension of the Krylov space; larger ones than ``n_params`` are cut.
+    start : array of shape (n, n_lowest + 2, n_params)
+        First approximations of the lowest eigenvectors, not used where ``n_lowest`` is
+        zero.
+
+    Returns
+    -------
+    pairs : Eigenpairs
+        Ritz pairs.
+    """
+    xp = array_namespace(gradient)
+    room = gradient.shape[-1] - (start.shape[1] if n_lowest else 0)
+    basis, matrix, count = lanczos(local.hvp, gradient, min(n_vectors, room))
+    basis, matrix, count = basis[:, :-1, :], matrix[:, :-1, :], to_host(count)
+    matrix = _without_zeros(xp, basis, matrix)
+    lowest = None
+    if n_lowest:
+        _, lowest, _, more = lowest_eigenpairs(local.hvp, start, rtol=RTOL)
+        count = count + to_host(more)
+        basis, matrix, more = _extended(xp, local, basis, matrix, lowest)
+        count = count + more
+    components = (basis @ gradient[..., None])[..., 0]
+    return _decomposed(matrix, components, basis=basis, lowest=lowest, n_hvp=count)
+
+
+def _without_zeros(xp, basis, matrix):
+    """Give the vectors that an invariant space lacks a large value."""
+    # They are zero and add nothing to a step, but zero values would pass for low ones.
+    lacking = xp.astype(xp.sum(basis * basis, axis=-1) == 0, matrix.dtype)
+    peak = xp.max(xp.abs(matrix), axis=(-2, -1))[:, None, None]
+    identity = xp.eye(matrix.shape[-1], dtype=matrix.dtype, device=device(matrix))
+    return matrix + peak * lacking[:, :, None] * identity
+
+
+def _extended(xp, local, basis, matrix, vectors):
+    """Add vectors to a basis, and rows and columns to the projected matrix."""
+    n_vectors, extra = vectors.shape[1], vectors
+    # Twice: what a first pass leaves of a vector in the space is rounding.
+    for _ in range(2):
+        extra = extra - (extra @ xp.matrix_transpose(basis)) @ basis
+        extra = xp.linalg.qr(xp.matrix_transpose(extra))[0]
+        extra = xp.matrix_transpose(extra)
+    image = [local.hvp(extra[:, i, :]) for i in range(n_vectors)]
+    image = xp.stack(image, axis=1)
+    side = basis @ xp.matrix_transpose(image)
+    corner = extra @ xp.matrix_transpose(image)
+    corner = (corner + xp.matrix_transpose(corner)) / 2
+    top = xp.concat([matrix, side], axis=-1)
+    bottom = xp.concat([xp.matrix_transpose(side), corner], axis=-1)
+    matrix = xp.concat([top, bottom], axis=-2)
+    return xp.concat([basis, extra], axis=1), matrix, n_vectors
+
+
+def _decomposed(matrix, gradient, **more):
+    """Decompose matrices; those that are not finite count as zero."""
+    xp = array_namespace(matrix)
+    # Decompositions refuse what is not finite: such a start does not move.
+    finite = xp.all(xp.isfinite(matrix), axis=(-2, -1))[:, None, None]
+    values, vectors = xp.linalg.eigh(xp.where(finite, matrix, xp.zeros_like(matrix)))
+    components = (xp.matrix_transpose(vectors) @ gradient[..., None])[..., 0]
+    return Eigenpairs(values, components, vectors, **more)
