@@ -122,6 +122,52 @@ def test_all_critical_values_of_deep_networks(hidden):
     np.testing.assert_array_equal(
         explorer.morse_indices_[full], match.morse_index[full]
     )
+    assert_strictness(explorer, spectrum)
+
+
+def assert_strictness(finder, spectrum):
+    """Theorem: more negative directions than inversions where a pivot is open."""
+    points, index = finder.critical_points_, finder.morse_indices_
+    match = spectrum.match(points)
+    lower = match.index_lower_bound
+    # Near a degenerate set the middle layers pass what the search left of them. Pivots
+    # that weak show in the Hessian or not.
+    weak = spectrum.has_open_pivot(points, rtol=1e-6)
+    strong = spectrum.has_open_pivot(points, rtol=1e-2)
+    np.testing.assert_array_equal(index[~weak], lower[~weak])
+    assert np.all(index[strong] > lower[strong])
+    assert np.all(index >= lower)
+    leading = np.array([name == tuple(range(len(name))) for name in match.set])
+    short = np.array([len(name) < spectrum.max_rank for name in match.set])
+    flat = leading & short & ~weak  # saddles that are not strict
+    assert np.any(flat)
+    assert np.all(index[flat] == 0)
+    assert np.all(leading[index == 0])
+
+
+@pytest.mark.parametrize("kind", ["balanced", "open"])
+@pytest.mark.parametrize("hidden", [(3, 3), (3, 3, 3)], ids=str)
+def test_every_set_of_a_deep_network_is_a_strict_saddle_or_not(hidden, kind):
+    loss = autoencoder([float(e) for e in range(8, 0, -1)], hidden)
+    spectrum = loss.analytical_spectrum()
+    names = list(spectrum.all_sets(100))
+    points = [
+        spectrum.representative(name, i, kind=kind) for i, name in enumerate(names)
+    ]
+    # Balancing would drop what the middle layers pass beyond the rank.
+    params = {"balance": False, "tol": 1e-20, "n_starts": len(points)}
+    finder = NewtonMRFinder(init=points, **params).fit(loss)
+    assert finder.n_iter_ == 0
+    rank, positive = np.array([len(name) for name in names]), 8
+    inversions = spectrum.morse_indices(names)
+    passed = 3 - rank if kind == "open" else 0
+    expected = inversions + passed * (positive - rank)
+    np.testing.assert_array_equal(finder.results_["morse_index"], expected)
+    leading = np.array([name == tuple(range(len(name))) for name in names])
+    flat = leading & (rank < 3) & (kind == "balanced")
+    assert flat.sum() == (3 if kind == "balanced" else 0)
+    minimum = leading & (rank == 3)
+    np.testing.assert_array_equal(finder.results_["morse_index"] == 0, flat | minimum)
 
 
 def assert_points(explorer, expected, atol):
