@@ -4,10 +4,12 @@ from skcrit.inspection.convergence import ConvergenceDisplay
 from skcrit.inspection.landscape_graph import LandscapeGraphDisplay
 from skcrit.inspection.loss_index import LossIndexDisplay
 from skcrit.inspection.participation import ParticipationDisplay
+from skcrit.inspection.tolerance import ToleranceDisplay
 
 __all__ = [
     "ConvergenceDisplay",
     "LandscapeGraphDisplay",
     "LossIndexDisplay",
     "ParticipationDisplay",
+    "ToleranceDisplay",
 ]

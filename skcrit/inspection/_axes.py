@@ -1,12 +1,14 @@
-"""What all figures share: axes to draw on, and colours."""
+"""What all figures share: axes to draw on, names that fit them, and colours."""
 
-__all__ = ["FAILURE", "GREY", "LEGEND", "SUCCESS", "axes_of"]
+from textwrap import fill
+
+__all__ = ["FAILURE", "GREY", "LEGEND", "SUCCESS", "axes_of", "name_axes", "wrap"]
 
 # Two colours of Okabe & Ito (2008), told apart by every eye and, one dark and one
 # light, in grey. A marker always says the same as the colour.
 SUCCESS = "#0072B2"
 FAILURE = "#E69F00"
-GREY = "0.75"
+GREY = "0.65"
 
 # Small enough for a figure of one column.
 LEGEND = {
@@ -17,6 +19,9 @@ LEGEND = {
     "borderpad": 0.3,
     "labelspacing": 0.3,
 }
+
+# Mean width of a character, in units of the font size: rather too much than too little.
+_CHARACTER = 0.6
 
 
 def axes_of(display, ax):
@@ -50,3 +55,43 @@ def axes_of(display, ax):
         _, ax = plt.subplots(layout="constrained")
     display.ax_, display.figure_ = ax, ax.figure
     return ax
+
+
+def wrap(text, length, size):
+    """Break a text that is too long into lines.
+
+    Parameters
+    ----------
+    text : str
+        Text.
+    length : float
+        Room for a line, in points.
+    size : float
+        Size of the font, in points.
+
+    Returns
+    -------
+    text : str
+        The same with line breaks.
+    """
+    room = max(int(length / (_CHARACTER * size)), 10)
+    return fill(text, room, break_long_words=False, break_on_hyphens=False)
+
+
+def name_axes(ax, x, y):
+    """Name both axes, in several lines where one would leave the figure.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Axes, of their final size or nearly so.
+    x, y : str
+        Names.
+    """
+    box = ax.get_window_extent()
+    for axis, text, length in (
+        (ax.xaxis, x, box.width),
+        (ax.yaxis, y, box.height),
+    ):
+        points = length * 72 / ax.figure.dpi
+        axis.set_label_text(wrap(text, points, axis.label.get_size()))

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skcrit.inspection._axes import FAILURE, LEGEND, SUCCESS, axes_of
+from skcrit.inspection._axes import FAILURE, LEGEND, SUCCESS, axes_of, name_axes
 
 __all__ = ["ConvergenceDisplay"]
 
@@ -161,8 +161,7 @@ class ConvergenceDisplay:
             SymmetricalLogLocator(base=10, linthresh=1, subs=digits)
         )
         ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-        ax.set_xlabel("Iteration")
-        ax.set_ylabel("Squared gradient norm")
+        name_axes(ax, "Iteration", "Squared gradient norm")
         n_converged = int(np.sum(self.converged))
         counts = {True: n_converged, False: len(self.converged) - n_converged}
         names = {True: "converged", False: "failed"}

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skcrit.exceptions import NoGroundTruthError
-from skcrit.inspection._axes import FAILURE, SUCCESS, axes_of
+from skcrit.inspection._axes import FAILURE, SUCCESS, axes_of, name_axes
 from skcrit.inspection._labels import place_names
 
 __all__ = ["LandscapeGraphDisplay"]
@@ -166,10 +166,8 @@ class LandscapeGraphDisplay:
         self.positions_ = np.column_stack([_spread(_columns(index), y), y])
         self.edges_ = self._draw_edges(ax, edge_kw or {})
         self.nodes_ = self._draw_nodes(ax, known, node_kw or {})
-        ax.set_xlabel("Morse index")
-        ax.set_ylabel(
-            "Loss above its linear trend in the index" if detrended else "Loss"
-        )
+        height = "Loss above its linear trend in the index" if detrended else "Loss"
+        name_axes(ax, "Morse index", height)
         n_edges = len(self.edges_.get_segments())
         ax.set_title(f"{len(y):,} sets, {n_edges:,} edges", fontsize="small")
         self._mark_unknown(ax, known)

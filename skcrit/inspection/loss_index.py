@@ -4,13 +4,23 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skcrit.exceptions import NoGroundTruthError
-from skcrit.inspection._axes import FAILURE, GREY, LEGEND, SUCCESS, axes_of
+from skcrit.inspection._axes import (
+    FAILURE,
+    GREY,
+    LEGEND,
+    SUCCESS,
+    axes_of,
+    name_axes,
+)
 from skcrit.metrics._judgement import judge
 
 __all__ = ["LossIndexDisplay"]
 
 # Beyond this many points a vector graphic gets slow; they are drawn as an image in it.
 _MAX_VECTOR = 5000
+
+# Beyond this many analytical points each is small.
+_MANY = 200
 
 # Where points without index go, in units of the width of the axes.
 _EDGE = 0.985
@@ -186,8 +196,7 @@ class LossIndexDisplay:
         if self.analytical_loss is not None:
             self.analytical_points_ = self._draw_analytical(ax, analytical_kw or {})
         self.points_ = self._draw_numerical(ax, point_kw or {})
-        ax.set_xlabel("Index / number of parameters")
-        ax.set_ylabel("Loss")
+        name_axes(ax, "Index / number of parameters", "Loss")
         # Points of high index and low loss there are none.
         unknown = not np.all(np.isfinite(self.index_fraction))
         ax.legend(loc="lower right", borderaxespad=2.0 if unknown else 0.5, **LEGEND)
@@ -200,7 +209,9 @@ class LossIndexDisplay:
         if n_drawn < self.n_sets:
             total = f"{self.n_sets:,}" if self.n_sets < 10**9 else f"{self.n_sets:.1e}"
             label = f"analytical: {n_drawn:,} random\nof {total} sets"
-        style = {"s": 6, "color": GREY, "linewidths": 0, "zorder": 1, "label": label}
+        # A few dots are to be seen, many are to be told apart.
+        size = 6 if n_drawn > _MANY else 12
+        style = {"s": size, "color": GREY, "linewidths": 0, "zorder": 1, "label": label}
         style["rasterized"] = n_drawn > _MAX_VECTOR
         return ax.scatter(
             self.analytical_index_fraction, self.analytical_loss, **{**style, **options}

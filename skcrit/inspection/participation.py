@@ -5,7 +5,7 @@ import math
 import numpy as np
 from sklearn.utils import check_random_state
 
-from skcrit.inspection._axes import FAILURE, LEGEND, SUCCESS, axes_of
+from skcrit.inspection._axes import FAILURE, LEGEND, SUCCESS, axes_of, name_axes, wrap
 from skcrit.metrics._entropy import entropy_interval, estimate_entropy
 from skcrit.metrics._participation import participation
 
@@ -14,8 +14,9 @@ __all__ = ["ParticipationDisplay"]
 # Width of the bars, in bins; that of the origin must be seen among many, too.
 _BAR, _ORIGIN_BAR = 0.8, 0.02
 
-# Room for the legend above the bars, in points.
-_HEADROOM = 34
+# Height of a line of the legend above the bars, and of what surrounds the lines, in
+# points; and the width of axes below which its columns do not stand side by side.
+_LINE, _FRAME, _NARROW = 12, 12, 170
 
 # Width of a character and of the space between labels, in units of the font size.
 _CHARACTER, _SPACE = 0.65, 0.8
@@ -186,29 +187,38 @@ class ParticipationDisplay:
             1 / len(shares), color="black", linestyle="--", linewidth=1, zorder=3
         )
         self.uniform_line_.set_label("uniform")
-        self._label(ax, x)
+        n_lines = self._label(ax, x)
         highest = max(shares.max(), 1 / len(shares))
         height = ax.get_window_extent().height * 72 / ax.figure.dpi
-        ax.set_ylim(0, highest / (1 - min(_HEADROOM / height, 0.5)))
+        room = (_FRAME + _LINE * n_lines) / height
+        ax.set_ylim(0, highest / (1 - min(room, 0.65)))
         return self
 
     def _label(self, ax, x):
-        """Name the axes, the bars and the entropy."""
+        """Name the axes, the bars and the entropy; return the lines of the legend."""
         ax.set_xlim(x[0] - 0.7, x[-1] + max(0.7, _ORIGIN_BAR * len(x)))
+        from matplotlib.font_manager import FontProperties
+
         shown = self._shown(ax, x)
         ax.set_xticks(x[shown], [self.labels[i] for i in shown])
-        ax.set_xlabel("Eigenvector, by descending eigenvalue")
-        ax.set_ylabel("Share of participations")
+        name_axes(
+            ax, "Eigenvector, by descending eigenvalue", "Share of participations"
+        )
+        width = ax.get_window_extent().width * 72 / ax.figure.dpi
+        n_columns = 3 if width > _NARROW else 1
+        size = FontProperties(size=LEGEND["fontsize"]).get_size_in_points()
+        title = wrap(self._entropy_text(), width, size)
         legend = ax.legend(
             handles=[self.bars_, self.origin_bar_, self.uniform_line_],
             loc="upper right",
-            ncols=3,
+            ncols=n_columns,
             columnspacing=0.8,
-            title=self._entropy_text(),
+            title=title,
             title_fontsize=LEGEND["fontsize"],
             **LEGEND,
         )
         legend.set_alignment("left")
+        return title.count("\n") + 1 + 3 // n_columns
 
     def _shown(self, ax, x):
         """Choose the bins whose labels have room, in steps of 1, 2, 5, 10, 20 ..."""

@@ -1,0 +1,269 @@
+"""How recovery depends on the tolerance."""
+
+import numpy as np
+
+from skcrit.inspection._axes import FAILURE, LEGEND, SUCCESS, axes_of, name_axes
+from skcrit.model_selection import tolerance_curve
+
+__all__ = ["ToleranceDisplay"]
+
+# Colour, marker and line each tell the scores apart; the marker's size makes what lies
+# underneath visible where two scores are equal.
+_STYLES = {
+    "converged": ("converged", FAILURE, "s", "--", 6.5),
+    "precision": ("precision", "#CC79A7", "D", "-.", 5.5),
+    "accuracy": ("accuracy", SUCCESS, "o", "-", 4),
+    "index_error": ("mean index error", "black", "^", ":", 4),
+}
+
+# Distance of infinity and zero from the other tolerances, as a fraction of their span.
+_GAP = 0.18
+
+
+class ToleranceDisplay:
+    """Recovery against the tolerance, a line per score.
+
+    Make one with :meth:`from_estimator` or :meth:`from_curve`.
+
+    Parameters
+    ----------
+    tols : ndarray of shape (n_tols,)
+        Tolerances, absolute, on the squared gradient norm. Infinity stands for the
+        starting points.
+    scores : dict of str to ndarray of shape (n_tols,)
+        Fractions by name: "converged", "accuracy", "precision" or "index_error"; NaN
+        leaves a gap.
+    n_starts : int
+        Number of starts behind every fraction.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        Axes of the last plot.
+    figure_ : matplotlib.figure.Figure
+        Their figure.
+    lines_ : dict of str to matplotlib.lines.Line2D
+        Line of each score over the tolerances that a logarithmic axis has.
+    edge_lines_ : dict of str to matplotlib.lines.Line2D
+        Marks of each score at infinity and at zero.
+
+    See Also
+    --------
+    skcrit.model_selection.tolerance_curve : The numbers behind the figure.
+    ConvergenceDisplay : Squared gradient norm by iteration.
+
+    Examples
+    --------
+    >>> from skcrit.finders import NewtonMRFinder
+    >>> from skcrit.inspection import ToleranceDisplay
+    >>> X = [[2, 1.5, 1], [2, -1.5, -1], [-2, 1.5, -1], [-2, -1.5, 1]]
+    >>> finder = NewtonMRFinder(n_starts=5, random_state=0)
+    >>> display = ToleranceDisplay.from_estimator(finder, X, tols=[1, 1e-4, 1e-8])
+    >>> list(display.lines_)
+    ['converged', 'accuracy', 'index_error']
+    """
+
+    def __init__(self, tols, scores, n_starts):
+        self.tols = tols
+        self.scores = scores
+        self.n_starts = n_starts
+
+    @classmethod
+    def from_estimator(
+        cls,
+        finder,
+        X,
+        tols=(np.inf, 1e-2, 1e-4, 1e-6, 1e-8, 1e-10),
+        *,
+        scores=("converged", "accuracy", "index_error"),
+        ax=None,
+        line_kw=None,
+    ):
+        """Search once, and draw how the tolerance matters.
+
+        Parameters
+        ----------
+        finder : BaseFinder
+            Finder, fitted or not; it is cloned, and its ``tol`` is not used.
+        X : array-like of shape (n_samples, n_features), or fitted Loss
+            What the finder is fitted to.
+        tols : array-like of shape (n_tols,), \
+                default=(inf, 1e-2, 1e-4, 1e-6, 1e-8, 1e-10)
+            Tolerances in any order, absolute, on the squared gradient norm; infinity
+            stands for the starting points.
+        scores : sequence of {"converged", "accuracy", "precision", "index_error"}, \
+                default=("converged", "accuracy", "index_error")
+            What to draw.
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None makes a figure.
+        line_kw : dict, default=None
+            Passed to ``ax.plot`` for every score.
+
+        Returns
+        -------
+        display : ToleranceDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If a score is unknown; and whatever ``tolerance_curve`` raises.
+        NoGroundTruthError
+            If the critical points of the loss are not known in closed form.
+        ImportError
+            If ``ax`` is None and Matplotlib is not installed.
+        """
+        scores = _check_scores(scores)
+        curve = tolerance_curve(finder, X, tols)
+        return cls.from_curve(curve, scores=scores, ax=ax, line_kw=line_kw)
+
+    @classmethod
+    def from_curve(
+        cls,
+        curve,
+        *,
+        scores=("converged", "accuracy", "index_error"),
+        ax=None,
+        line_kw=None,
+    ):
+        """Draw a curve that is there already.
+
+        Parameters
+        ----------
+        curve : ToleranceCurve
+            What :func:`~skcrit.model_selection.tolerance_curve` returns.
+        scores : sequence of {"converged", "accuracy", "precision", "index_error"}, \
+                default=("converged", "accuracy", "index_error")
+            What to draw.
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None makes a figure.
+        line_kw : dict, default=None
+            Passed to ``ax.plot`` for every score.
+
+        Returns
+        -------
+        display : ToleranceDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If a score is unknown.
+        ImportError
+            If ``ax`` is None and Matplotlib is not installed.
+        """
+        values = {name: getattr(curve, name) for name in _check_scores(scores)}
+        display = cls(curve.tols, values, len(curve.finders[0].converged_))
+        return display.plot(ax, line_kw=line_kw)
+
+    def plot(self, ax=None, *, line_kw=None):
+        """Draw the scores over a logarithmic axis, strict tolerances to the right.
+
+        Infinity and zero, which that axis does not have, stand beyond its ends, and no
+        line leads there.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None makes a figure.
+        line_kw : dict, default=None
+            Passed to ``ax.plot`` for every score.
+
+        Returns
+        -------
+        self : ToleranceDisplay
+            The display.
+
+        Raises
+        ------
+        ImportError
+            If ``ax`` is None and Matplotlib is not installed.
+        """
+        ax = axes_of(self, ax)
+        tols = np.asarray(self.tols, dtype=float)
+        inner = (tols > 0) & np.isfinite(tols)
+        x, ends = _places(tols, inner)
+        self.lines_, self.edge_lines_ = {}, {}
+        for name, values in self.scores.items():
+            label, color, marker, linestyle, size = _STYLES[name]
+            style = {"color": color, "marker": marker, "markersize": size}
+            # Open marks: what lies underneath shines through.
+            style |= {"markerfacecolor": "none", "zorder": 2, **(line_kw or {})}
+            values = np.asarray(values, dtype=float)
+            order = np.flatnonzero(inner)[np.argsort(x[inner])]
+            (self.lines_[name],) = ax.plot(
+                x[order],
+                values[order],
+                **{"linestyle": linestyle, "label": label, **style},
+            )
+            (self.edge_lines_[name],) = ax.plot(
+                x[~inner], values[~inner], **{**style, "linestyle": "none"}
+            )
+        self._label(ax, x, ends)
+        return self
+
+    def _label(self, ax, x, ends):
+        """Name the axes, their direction, and what stands beyond the ends."""
+        from matplotlib.ticker import NullLocator
+
+        ax.set_xscale("log")
+        low, high = min(ends.values()), max(ends.values())
+        margin = max((high / low) ** 0.05, 1.5)
+        ax.set_xlim(high * margin, low / margin)
+        ax.set_ylim(-0.06, 1.06)
+        decades = _decades(ends["first"], ends["last"])
+        # get_tick_space counts labels of three times the font size; these are wider.
+        step = -(-len(decades) // max(2, ax.xaxis.get_tick_space() * 3 // 4))
+        decades = decades[:: max(step, 1)]
+        ticks = [10.0**k for k in decades]
+        names = [f"$10^{{{k}}}$" for k in decades]
+        for end, name in (("infinity", "∞"), ("zero", "0")):
+            if end in ends:
+                ticks.append(ends[end])
+                names.append(name)
+                inner = ends["last" if end == "infinity" else "first"]
+                ax.axvline(np.sqrt(ends[end] * inner), color="0.75", lw=0.8, zorder=1)
+        ax.set_xticks(ticks, names)
+        ax.xaxis.set_minor_locator(NullLocator())
+        name = "Tolerance on the squared gradient norm (loose → strict)"
+        name_axes(ax, name, f"Fraction ({self.n_starts:,} starts)")
+        # The curves can be anywhere between 0 and 1: it stands above them.
+        ax.legend(
+            loc="lower center",
+            bbox_to_anchor=(0.5, 1.0),
+            ncols=2,
+            columnspacing=1.0,
+            frameon=False,
+            **LEGEND,
+        )
+
+
+def _check_scores(scores):
+    """Return the names of scores as a tuple, in the order of drawing."""
+    names = (scores,) if isinstance(scores, str) else tuple(scores)
+    unknown = [name for name in names if name not in _STYLES]
+    if unknown or not names:
+        raise ValueError(
+            f"scores must be a non-empty sequence of names out of {list(_STYLES)}, "
+            f"got {scores!r}."
+        )
+    return tuple(name for name in _STYLES if name in names)
+
+
+def _decades(first, last):
+    """List the powers of ten from a tolerance to a laxer one."""
+    low, high = np.log10([first, last])
+    return range(int(np.ceil(low - 1e-9)), int(np.floor(high + 1e-9)) + 1)
+
+
+def _places(tols, inner):
+    """Place tolerances on the axis; return the places and where the axis ends."""
+    first, last = (tols[inner].min(), tols[inner].max()) if inner.any() else (0.1, 1.0)
+    step = 10 ** max(_GAP * np.log10(last / first), 1.0)
+    ends = {"first": first, "last": last}
+    if np.isinf(tols).any():
+        ends["infinity"] = last * step
+    if (tols == 0).any():
+        ends["zero"] = first / step
+    x = np.where(np.isinf(tols), last * step, np.where(tols == 0, first / step, tols))
+    return x, ends
