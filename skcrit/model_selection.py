@@ -7,6 +7,7 @@ from numbers import Real
 import numpy as np
 from sklearn.base import clone
 
+from skcrit._tables import html_table, text_table
 from skcrit.finders._search import search_tols
 from skcrit.metrics import judge
 
@@ -47,6 +48,17 @@ class ToleranceCurve:
     index_error: np.ndarray
     n_gradient: np.ndarray
     n_hvp: np.ndarray
+
+    def __repr__(self):
+        return f"{self._title()}\n{text_table(self.to_dict())}"
+
+    def _repr_html_(self):
+        return html_table(self._title(), self.to_dict())
+
+    def _title(self):
+        finder = self.finders[0]
+        n_starts = len(finder.converged_)
+        return f"{type(self).__name__}: {type(finder).__name__}, {n_starts} starts"
 
     def to_dict(self):
         """Return the curve as columns, ready for ``pandas.DataFrame``.

@@ -11,7 +11,8 @@ ROOT = Path(skcrit.__file__).parent
 
 # A module may import from its own layer and from those before it.
 LAYERS = [
-    {"_version", "exceptions", "_backend", "utils._validation"},
+    {"_version", "exceptions", "_typing", "_tables"},
+    {"_saving", "_backend", "utils._validation"},
     {"linalg", "datasets"},
     {"analytical"},
     {"losses"},

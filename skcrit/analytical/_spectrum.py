@@ -1,9 +1,11 @@
 """The analytical spectrum: every critical set with its value, index and nullity."""
 
 import warnings
+from html import escape
 
 import numpy as np
 
+from skcrit._tables import html_table
 from skcrit.analytical._eigenvalues import (
     check_eigenvectors,
     clean_eigenvalues,
@@ -20,6 +22,9 @@ from skcrit.analytical._thin import split_weights
 from skcrit.exceptions import ResolutionWarning
 
 __all__ = ["AnalyticalSpectrum"]
+
+# How many sets a notebook shows, and the most from which they are chosen.
+_N_SHOWN, _MAX_SHOWN_FROM = 10, 10_000
 
 
 class AnalyticalSpectrum(SetQuantities):
@@ -281,6 +286,17 @@ class AnalyticalSpectrum(SetQuantities):
             f"{type(self).__name__}({sizes}, rank={self.rank}"
             f"{penalty if self.alpha > 0 else ''}, n_sets={self.n_sets})"
         )
+
+    def _repr_html_(self):
+        # More sets than this take longer than a display may.
+        if self.n_sets > _MAX_SHOWN_FROM:
+            return f"<p>{escape(repr(self))}</p>"
+        table = self.to_dict()
+        lowest = np.argsort(table["loss"], kind="stable")[:_N_SHOWN]
+        names = ("set", "loss", "morse_index", "nullity")
+        rows = {name: [table[name][i] for i in lowest] for name in names}
+        title = f"{self!r}, lowest losses first"
+        return html_table(title, rows)
 
 
 def _settle_threshold(lam, tau, tolerance):

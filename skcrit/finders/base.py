@@ -18,6 +18,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from skcrit._saving import VersionMixin
 from skcrit.exceptions import NotConvergedWarning
 from skcrit.finders._characterize import Characters
 from skcrit.finders._grouping import group_points
@@ -60,6 +61,7 @@ class BaseFinder(
     CallbackSupportMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
+    VersionMixin,
     BaseEstimator,
     ABC,
 ):
@@ -76,10 +78,10 @@ class BaseFinder(
         ``LinearAutoencoderLoss()``.
     n_starts : int, default=100
         Number of searches.
-    init : {"gaussian", "height", "iteration"}, array-like of shape \
-            (n_starts, n_params), or sampler, default="height"
+    init : {"gaussian", "height", "iteration"}, array or sampler, default="height"
         Where searches begin: ``GaussianStarts()``, ``TrajectoryStarts(by=init)``, given
-        points, or an object with the method ``sample(loss, n_starts, random_state)``.
+        points of shape (n_starts, n_params), or an object with the method
+        ``sample(loss, n_starts, random_state)``.
     tol : float, default=1e-10
         Absolute, on the squared gradient norm: a start has converged when its squared
         gradient norm is at most ``tol``, at its own point and at the canonical point of

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from skcrit._backend import get_namespace, to_device, to_host
+from skcrit._saving import VersionMixin
 from skcrit.exceptions import NoGroundTruthError
 from skcrit.losses._defaults import estimate_curvature
 
@@ -69,7 +70,7 @@ class LocalModel:
         return self.loss.hessian(self.theta)
 
 
-class Loss(BaseEstimator, ABC):
+class Loss(VersionMixin, BaseEstimator, ABC):
     """Describe a smooth function of a flat parameter vector.
 
     A loss is an estimator for the sake of its parameters (``get_params``, ``clone``,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields, replace
 import numpy as np
 
 from skcrit._backend import array_namespace, take_rows, to_host
+from skcrit._tables import html_table, text_table
 from skcrit.losses._defaults import place
 from skcrit.solvers.status import RUNNING, Status, explain_stop, stop_codes
 
@@ -78,6 +79,8 @@ class State:
 class SolverResult:
     """Outcome of a batch, one row per start, on the host.
 
+    It prints as a table of the medians by status.
+
     Attributes
     ----------
     theta : ndarray of shape (n_starts, n_params)
@@ -109,6 +112,33 @@ class SolverResult:
     inner_status: np.ndarray
     residual_ratio: np.ndarray
     history: dict = field(default_factory=dict)
+
+    def __repr__(self):
+        return f"{self._title()}\n{text_table(self._by_status())}"
+
+    def _repr_html_(self):
+        return html_table(self._title(), self._by_status())
+
+    def _title(self):
+        n_starts, n_params = self.theta.shape
+        return f"{type(self).__name__}: {n_starts} starts, {n_params} parameters"
+
+    def _by_status(self):
+        """Count the starts of each status, and say how far they came."""
+        rows = {code.name: self.status == code for code in Status}
+        rows = {name: mask for name, mask in rows.items() if mask.any()}
+
+        def medians(column):
+            return [np.median(column[mask]) for mask in rows.values()]
+
+        return {
+            "status": list(rows),
+            "starts": [int(mask.sum()) for mask in rows.values()],
+            "iterations": medians(self.n_iter),
+            "products": medians(self.n_hvp),
+            "loss": medians(self.loss),
+            "squared grad norm": medians(self.squared_grad_norm),
+        }
 
 
 class Solver(ABC):

@@ -1,0 +1,60 @@
+"""Small tables of columns, as text and as HTML."""
+
+from html import escape
+
+import numpy as np
+
+__all__ = ["html_table", "text_table"]
+
+
+def text_table(columns):
+    """Align columns of equal length under their names.
+
+    Parameters
+    ----------
+    columns : dict of str to sequence
+        Values by name.
+
+    Returns
+    -------
+    text : str
+        A line of names, and a line per row.
+    """
+    cells = [[name, *map(_cell, values)] for name, values in columns.items()]
+    widths = [max(map(len, column)) for column in cells]
+    rows = zip(*cells, strict=True)
+    return "\n".join(
+        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    )
+
+
+def html_table(title, columns):
+    """Write columns of equal length as a plain table.
+
+    Parameters
+    ----------
+    title : str
+        What stands above.
+    columns : dict of str to sequence
+        Values by name.
+
+    Returns
+    -------
+    html : str
+        Element ``table``.
+    """
+    head = "".join(f"<th>{escape(name)}</th>" for name in columns)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(_cell(value))}</td>" for value in row) + "</tr>"
+        for row in zip(*columns.values(), strict=True)
+    )
+    return (
+        f"<table><caption>{escape(title)}</caption>"
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )
+
+
+def _cell(value):
+    """Write a fraction with four digits, anything else as it is."""
+    return f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)

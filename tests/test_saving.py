@@ -1,0 +1,144 @@
+"""A fitted finder is saved and loaded, and says so if the version differs."""
+
+import pickle
+import subprocess
+import sys
+import warnings
+
+import joblib
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+import skcrit
+from skcrit import (
+    GradNormFinder,
+    InconsistentVersionWarning,
+    LandscapeExplorer,
+    LinearAutoencoderLoss,
+    NewtonMRFinder,
+    NewtonTRFinder,
+    SaddleDynamicsFinder,
+)
+
+FINDERS = [
+    NewtonMRFinder(LinearAutoencoderLoss((2,)), n_starts=6, store_history=True),
+    NewtonTRFinder(n_starts=6),
+    GradNormFinder(n_starts=6, minimizer="lm"),
+    SaddleDynamicsFinder(n_starts=6),
+    LandscapeExplorer(max_searches=30),
+]
+NAMES = [type(finder).__name__ for finder in FINDERS]
+
+
+@pytest.fixture
+def X(rng):
+    return rng.standard_normal((60, 4)) * [2, 1.4, 1, 0.7]
+
+
+def assert_same(one, other):
+    """Compare values of any kind, bit by bit."""
+    assert type(one) is type(other)
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key in one:
+            assert_same(one[key], other[key])
+    elif isinstance(one, np.ndarray):
+        assert one.dtype == other.dtype
+        assert_array_equal(one, other)
+    elif hasattr(one, "get_params"):
+        assert_same(vars(one), vars(other))
+    else:
+        assert one == other
+
+
+def fitted(finder, X):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", skcrit.NotConvergedWarning)
+        return finder.set_params(random_state=0).fit(X)
+
+
+def through_joblib(finder, folder):
+    joblib.dump(finder, folder / "finder.joblib")
+    return joblib.load(folder / "finder.joblib")
+
+
+def through_skops(finder, folder):
+    io = pytest.importorskip("skops.io")
+    io.dump(finder, folder / "finder.skops")
+    types = io.get_untrusted_types(file=folder / "finder.skops")
+    # What a user has to trust is skcrit alone.
+    assert all(name.startswith("skcrit.") for name in types)
+    return io.load(folder / "finder.skops", trusted=types)
+
+
+@pytest.mark.parametrize("finder", FINDERS, ids=NAMES)
+@pytest.mark.parametrize("through", [through_joblib, through_skops])
+def test_round_trip(finder, through, X, tmp_path):
+    finder = fitted(finder, X)
+    loaded = through(finder, tmp_path)
+    assert_same(vars(finder), vars(loaded))
+    assert loaded.score(X) == finder.score(X)
+    assert_array_equal(loaded.transform(X), finder.transform(X))
+
+
+def saved_by(version, finder, monkeypatch):
+    monkeypatch.setattr("skcrit._saving.__version__", version)
+    text = pickle.dumps(finder)
+    monkeypatch.undo()
+    return text
+
+
+@pytest.mark.parametrize("estimator", [FINDERS[0], LinearAutoencoderLoss()])
+def test_another_version_explains_itself(estimator, X, monkeypatch):
+    text = saved_by("0.0.1", fitted_or_not(estimator, X), monkeypatch)
+    with pytest.warns(InconsistentVersionWarning) as caught:
+        loaded = pickle.loads(text)
+    names = {type(estimator).__name__, "LinearAutoencoderLoss"}
+    assert {warning.message.estimator_name for warning in caught} == names
+    message = str(caught[-1].message)
+    assert message.startswith(type(estimator).__name__)
+    assert "saved by skcrit 0.0.1" in message
+    assert f"loaded by skcrit {skcrit.__version__}" in message
+    assert "Fit it again" in message
+    assert not hasattr(loaded, "_skcrit_version")
+
+
+def fitted_or_not(estimator, X):
+    return estimator if hasattr(estimator, "transform") else fitted(estimator, X)
+
+
+def test_version_that_was_not_recorded():
+    finder = NewtonMRFinder()
+    state = finder.__getstate__()
+    del state["_skcrit_version"]
+    with pytest.warns(InconsistentVersionWarning, match="saved by skcrit unknown"):
+        finder.__setstate__(state)
+
+
+def test_same_version_is_silent(X):
+    finder = fitted(FINDERS[0], X)
+    assert_same(vars(pickle.loads(pickle.dumps(finder))), vars(finder))
+
+
+def test_warning_is_scikit_learns_and_can_be_pickled():
+    from sklearn.exceptions import InconsistentVersionWarning as Theirs
+
+    warning = InconsistentVersionWarning(
+        estimator_name="A", current_version="2", original_version="1"
+    )
+    assert isinstance(warning, Theirs)
+    assert str(pickle.loads(pickle.dumps(warning))) == str(warning)
+
+
+def test_loads_in_a_fresh_process(X, tmp_path):
+    finder = fitted(FINDERS[0], X)
+    joblib.dump(finder, tmp_path / "finder.joblib")
+    script = "import joblib, sys; print(repr(joblib.load(sys.argv[1]).score()))"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script, tmp_path / "finder.joblib"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == repr(finder.score())
