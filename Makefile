@@ -9,7 +9,7 @@ OUTPUT ?= results
 export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
-.PHONY: help paper landscape test lint bench clean
+.PHONY: help paper landscape test lint doc bench clean
 
 help:
 	@echo "make paper   run the whole study, write figures 1-4 and the report to $(OUTPUT)/"
@@ -17,6 +17,7 @@ help:
 	@echo "make landscape  find every critical set of the paper's network"
 	@echo "make test    run the whole test suite"
 	@echo "make lint    check style, docstrings and spelling"
+	@echo "make doc     build the documentation with its examples in doc/_build/html"
 	@echo "make bench   measure the defaults of Newton-MR, write doc/newton_mr_*.md"
 	@echo "make clean   remove environment and results"
 
@@ -40,6 +41,11 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
 
+# The examples run while the pages are built. A warning is an error.
+doc: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable ".[doc]"
+	$(BIN)/python -m sphinx -b html -W --keep-going doc doc/_build/html
+
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/newton_mr_small_problems.py
 	$(BIN)/python benchmarks/unseen_sets.py
@@ -48,3 +54,4 @@ bench: $(VENV)/.installed
 
 clean:
 	rm -rf $(VENV) results build dist *.egg-info
+	rm -rf doc/_build doc/auto_examples doc/generated doc/sg_execution_times.rst

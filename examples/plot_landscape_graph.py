@@ -1,0 +1,86 @@
+"""
+The landscape of a small network as a graph
+===========================================
+
+Searches from random starts find what is easy to reach. ``LandscapeExplorer`` searches
+systematically: it sets out from every critical point found so far, along the
+eigenvectors of its Hessian, and notes which critical points lead to which. For a
+small network it finds all of them, and the notes are a map of the landscape.
+"""
+
+# %%
+# Exploration
+# -----------
+#
+# The network is 5-2-5. The explorer knows value, gradient and Hessian products, and
+# nothing else. It may make 300 local searches.
+
+import matplotlib.pyplot as plt
+import networkx as nx
+import numpy as np
+
+from skcrit import LandscapeExplorer, LinearAutoencoderLoss, NewtonMRFinder
+from skcrit.datasets import make_gaussian_spectrum
+from skcrit.inspection import LandscapeGraphDisplay
+
+X = make_gaussian_spectrum(2000, eigenvalues=[5, 4, 3, 2, 1], random_state=0)
+loss = LinearAutoencoderLoss(hidden_layer_sizes=(2,))
+explorer = LandscapeExplorer(loss, max_searches=300, round_size=32, random_state=0)
+explorer.fit(X)
+spectrum = explorer.loss_.analytical_spectrum()
+print(f"{explorer.n_critical_sets_} of {spectrum.n_sets} critical sets")
+
+# %%
+# All sixteen sets are found, each with its loss and index, and none that is false. As
+# many searches from random starts find about half of them.
+
+assert explorer.n_critical_sets_ == spectrum.n_sets == 16
+truth = spectrum.match(explorer.critical_points_)
+assert truth.identified.all()
+assert np.array_equal(truth.morse_index, explorer.morse_indices_)
+np.testing.assert_allclose(truth.loss, explorer.critical_losses_, rtol=1e-9)
+
+random_starts = NewtonMRFinder(loss, n_starts=300, random_state=0).fit(X)
+assert random_starts.n_critical_sets_ < explorer.n_critical_sets_
+print(f"random starts: {random_starts.n_critical_sets_} of {spectrum.n_sets}")
+
+# %%
+# The graph
+# ---------
+#
+# An edge leads from the set where a search set out to the set where it ended. Nodes
+# are numbered by increasing loss, and know their loss and index.
+
+graph = explorer.graph_
+minimum, origin = 0, explorer.n_critical_sets_ - 1
+assert explorer.morse_indices_[minimum] == 0
+assert explorer.morse_indices_[origin] == explorer.morse_indices_.max()
+path = nx.shortest_path(graph, origin, minimum)
+print("a way from the origin to the minimum, set by set:", [truth.set[i] for i in path])
+
+# %%
+# The sets on this way gain or exchange eigenvectors; at its end are the two largest,
+# the principal components.
+
+assert tuple(truth.set[minimum]) == (0, 1) and tuple(truth.set[origin]) == ()
+
+# %%
+# The figures
+# -----------
+#
+# Left, the map: each set is named by the eigenvectors that it contains. Right, how
+# many sets are known as the search goes on.
+
+figure, (left, right) = plt.subplots(
+    1, 2, figsize=(11, 4.6), layout="constrained", width_ratios=(3, 2)
+)
+LandscapeGraphDisplay.from_estimator(explorer, ax=left)
+searches, found = explorer.discovery_.T
+right.plot(searches, found, "o-", color="#0072B2", label="explorer")
+random_label = random_starts.results_["critical_set"]
+distinct = [len(set(random_label[:n])) for n in range(1, len(random_label) + 1)]
+right.plot(range(1, 301), distinct, "--", color="#E69F00", label="random starts")
+right.axhline(spectrum.n_sets, color="black", linestyle=":", label="all sets")
+right.set(xlabel="Searches", ylabel="Distinct critical sets found", ylim=(0, 17))
+right.legend(loc="lower right")
+plt.show()

@@ -1,0 +1,129 @@
+"""
+Badly scaled valleys: a gradient that vanishes without a critical point
+=======================================================================
+
+The loss of a linear network does not change when one layer is multiplied by a number
+and the next one divided by it. Its gradient does. Along such a valley the gradient
+can become as small as one likes while no critical point is near. This example walks
+along one, shows which quantity is not fooled, and what it means for a search.
+"""
+
+# %%
+# A walk without end
+# ------------------
+#
+# The data have covariance diag(4, 3, 2, 1), the network has one hidden unit, and its
+# end-to-end matrix is ``b b^T`` with ``b = (1, 1, 1, 1) / 2``: it projects onto a
+# direction that is not an eigenvector. The loss is 1.875. No critical point has that
+# loss.
+
+import warnings
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from skcrit import (
+    GradNormFinder,
+    LinearAutoencoderLoss,
+    NewtonMRFinder,
+    NotConvergedWarning,
+)
+from skcrit.datasets import make_gaussian_spectrum
+from skcrit.inspection import ConvergenceDisplay
+
+X = make_gaussian_spectrum(100, eigenvalues=[4, 3, 2, 1], exact=True, random_state=0)
+loss = LinearAutoencoderLoss(hidden_layer_sizes=(1,)).fit(X)
+spectrum = loss.analytical_spectrum()
+b = loss.eigenvectors_ @ np.full(4, 0.5)
+scales = np.logspace(0, 6, 25)
+walk = np.stack([
+    loss.pack([b[np.newaxis] / scale, scale * b[:, np.newaxis]]) for scale in scales
+])
+np.testing.assert_allclose(loss.value(walk), 1.875)
+assert np.abs(spectrum.losses(spectrum.all_sets()) - 1.875).min() > 0.1
+
+# %%
+# The first layer is divided by ``scale``, the second one multiplied. The squared
+# gradient norm falls with the square of the scale, far below every usual tolerance.
+
+squared = np.sum(loss.gradient(walk) ** 2, axis=-1)
+np.testing.assert_allclose(squared, squared[0] / scales**2, rtol=1e-3)
+assert squared[-1] < 1e-12
+
+# %%
+# The balanced gradient
+# ---------------------
+#
+# Every end-to-end matrix has a factorisation whose layers are of equal size.
+# ``canonicalize`` goes there. The gradient at that point, the balanced gradient,
+# depends on the end-to-end matrix only, and stays what it was.
+
+balanced = np.sum(loss.gradient(loss.canonicalize(walk)) ** 2, axis=-1)
+np.testing.assert_allclose(balanced, balanced[0], rtol=1e-6)
+print(f"gradient norm at scale 1e6: {squared[-1] ** 0.5:.1e}")
+print(f"balanced gradient norm:     {balanced[-1] ** 0.5:.3f}")
+
+# %%
+# Finders demand both: a start has converged when its squared gradient norm is at most
+# ``tol`` at its own point and at the canonical one. A finder without iterations only
+# judges its starts, and rejects this one.
+
+judge = NewtonMRFinder(n_starts=1, init=walk[-1:], max_iter=0, balance=False)
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", NotConvergedWarning)
+    judge.fit(loss)
+assert judge.results_["squared_grad_norm"][0] < judge.tol
+assert not judge.converged_[0]
+
+# %%
+# What it does to a search
+# ------------------------
+#
+# A minimiser of the gradient norm follows these valleys, because the gradient norm
+# falls along them, ever more slowly. ``balance=True``, the default, moves an iterate
+# back to the balanced point of its orbit when it has gone astray. That changes
+# neither the loss nor the end-to-end matrix. Here are 40 searches of a network 8-3-8
+# without and with it.
+
+data = make_gaussian_spectrum(2000, eigenvalues=np.arange(8, 0, -1), random_state=0)
+finders = []
+for balance in (False, True):
+    finder = GradNormFinder(
+        LinearAutoencoderLoss(hidden_layer_sizes=(3,)),
+        n_starts=40,
+        minimizer="l-bfgs",
+        balance=balance,
+        max_iter=300,
+        store_history=True,
+        random_state=0,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotConvergedWarning)
+        finders.append(finder.fit(data))
+    print(f"balance={balance}: {finder.converged_.sum()} of 40 searches converged")
+
+free, balanced_finder = finders
+assert free.converged_.mean() < 0.6
+assert balanced_finder.converged_.mean() > 0.9
+
+# %%
+# The figure
+# ----------
+#
+# Left, the walk: the squared gradient norm falls by twelve decades, the balanced one
+# stays. Middle and right, the searches.
+
+figure, axes = plt.subplots(1, 3, figsize=(12, 3.8), layout="constrained")
+axes[0].loglog(scales, squared, color="#0072B2", label="at the point itself")
+axes[0].loglog(scales, balanced, "--", color="#E69F00", label="at the balanced point")
+axes[0].axhline(1e-10, color="black", linestyle=":", label="tol = 1e-10")
+axes[0].set(
+    xlabel="Factor between the layers (scale)",
+    ylabel="Squared gradient norm",
+    title="A walk along a valley, loss = 1.875",
+)
+axes[0].legend(loc="lower left", fontsize="small")
+for ax, finder in zip(axes[1:], finders, strict=True):
+    ConvergenceDisplay.from_estimator(finder, ax=ax)
+    ax.set(title=f"L-BFGS, balance={finder.balance}", ylim=(1e-16, 1e2))
+plt.show()
