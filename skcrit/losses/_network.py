@@ -12,14 +12,31 @@ B_L = E backward; the gradient of layer l is (2/d) B_l A_{l-1}^T. Directional
 derivatives differentiate these recursions once more. A_0 is the identity and stands as
 None.
 
+E and W are d x d, and gradients and products with the Hessian need neither. With the
+hidden layers p < d wide the sweeps stop at l = L-1, and the last layer is multiplied
+out in the order that keeps every factor p wide:
+
+    B_{L-1} = W_L^T E = (W_L^T W_L) K_{L-1} - W_L^T C,
+    E A_{L-1}^T = W_L (K_{L-1} A_{L-1}^T) - C A_{L-1}^T.
+
+A product with the Hessian takes two multiplications by C then, 4 d^2 p operations for
+two layers where forming E' takes 12, and O(d p^2) more.
+
 All matrices are stacks over leading axes, multiplied one by one, so that the numbers of
 one start never depend on the batch that it is in: stacking the rows of several starts
 into one large product would be faster, and would round differently.
 """
 
+from functools import cached_property
+
 from skcrit._backend import array_namespace, device
 
 __all__ = ["Sweep", "hessian", "hvp", "third_derivative"]
+
+
+def _transposed(a):
+    # Transpose matrices.
+    return array_namespace(a).matrix_transpose(a)
 
 
 def _mul(a, b):
@@ -35,12 +52,12 @@ def _mul_t(a, b):
     # Multiply a by the transpose of b, where None is the identity.
     if b is None:
         return a
-    return a @ array_namespace(a).matrix_transpose(b)
+    return a @ _transposed(b)
 
 
 def _t_mul(a, b):
     # Multiply the transpose of a by b.
-    return array_namespace(a).matrix_transpose(a) @ b
+    return _transposed(a) @ b
 
 
 class Sweep:
@@ -50,23 +67,78 @@ class Sweep:
     ----------
     weights : list of arrays of shape (..., n_out, n_in)
         Matrices of the layers, first layer first.
-    K_0 : array of shape (d, d)
-        Second moment, plus tau times the identity under a penalty on the product.
     C : array of shape (d, d)
         Second moment.
+    tau : float, default=0.0
+        K_0 is C plus tau times the identity, under a penalty on the product.
+
+    Attributes
+    ----------
+    A, K : lists of arrays of shape (..., n_l, d)
+        A_l and K_l for l = 0, ..., L-1.
+    B : list of arrays of shape (..., n_l, d)
+        B_l for l = 1, ..., L-1.
     """
 
-    def __init__(self, weights, K_0, C):
-        self.weights = weights
+    def __init__(self, weights, C, tau=0.0):
+        self.weights, self.C, self.tau = weights, C, tau
         self.d = C.shape[0]
-        self.A = [None]
-        self.K = [K_0]
-        for W in weights:
-            self.A.append(_mul(W, self.A[-1]))
+        first, last = weights[0], weights[-1]
+        self.A = [None, first]
+        self.K = [None, self.times_K_0(first)]
+        for W in weights[1:-1]:
+            self.A.append(W @ self.A[-1])
             self.K.append(W @ self.K[-1])
-        self.B = [self.K[-1] - C]
-        for W in reversed(weights[1:]):
+        self.gram = _t_mul(last, last)
+        self.B = [self.gram @ self.K[-1] - _t_mul(last, C)]
+        for W in reversed(weights[1:-1]):
             self.B.insert(0, _t_mul(W, self.B[0]))
+
+    def times_K_0(self, V):
+        """Multiply by K_0 from the right.
+
+        Parameters
+        ----------
+        V : array of shape (..., n, d)
+            Matrices.
+
+        Returns
+        -------
+        product : array of shape (..., n, d)
+            ``V K_0``.
+        """
+        product = V @ self.C
+        return product if self.tau == 0 else product + self.tau * V
+
+    def times_C(self, A, K):
+        """Compute ``A C`` from ``K = A K_0``.
+
+        Parameters
+        ----------
+        A, K : arrays of shape (..., n, d)
+            Matrices.
+
+        Returns
+        -------
+        product : array of shape (..., n, d)
+            ``A C``.
+        """
+        return K if self.tau == 0 else K - self.tau * A
+
+    @cached_property
+    def inner(self):
+        """``K_{L-1} A_{L-1}^T``."""
+        return _mul_t(self.K[-1], self.A[-1])
+
+    @cached_property
+    def product(self):
+        """``W``, the end-to-end matrix."""
+        return self.weights[-1] @ self.A[-1]
+
+    @cached_property
+    def error(self):
+        """``E = W K_0 - C``."""
+        return self.weights[-1] @ self.K[-1] - self.C
 
     def gradient(self):
         """Compute the gradient.
@@ -76,27 +148,10 @@ class Sweep:
         gradient : list of arrays of shape (..., n_out, n_in)
             One matrix per layer, first layer first.
         """
-        return [
-            (2 / self.d) * _mul_t(B, A)
-            for B, A in zip(self.B, self.A[:-1], strict=True)
-        ]
-
-
-def _directional_sweep(sweep, V):
-    # Differentiate the sweep along V: lists A', K' (l = 0..L) and B' (l = 1..L).
-    dA, dK = [None], [None]
-    for W, V_l, A, K in zip(sweep.weights, V, sweep.A, sweep.K, strict=False):
-        # A'_l = V_l A_{l-1} + W_l A'_{l-1};  A'_0 = 0, and K' alike.
-        first = dA[-1] is None
-        dA.append(_mul(V_l, A) if first else _mul(V_l, A) + W @ dA[-1])
-        dK.append(V_l @ K if first else V_l @ K + W @ dK[-1])
-    dB = [dK[-1]]
-    for W, V_l, B in zip(
-        reversed(sweep.weights[1:]), reversed(V[1:]), reversed(sweep.B), strict=False
-    ):
-        # B'_l = V_{l+1}^T B_{l+1} + W_{l+1}^T B'_{l+1}
-        dB.insert(0, _t_mul(V_l, B) + _t_mul(W, dB[0]))
-    return dA, dK, dB
+        gradient = [_mul_t(B, A) for B, A in zip(self.B, self.A, strict=False)]
+        moved = self.times_C(self.A[-1], self.K[-1])
+        last = self.weights[-1] @ self.inner - _transposed(moved)
+        return [(2 / self.d) * part for part in (*gradient, last)]
 
 
 def hvp(sweep, V):
@@ -114,14 +169,49 @@ def hvp(sweep, V):
     product : list of arrays of shape (..., n_out, n_in)
         ``H V``, in matrices: (2/d) (B'_l A_{l-1}^T + B_l A'_{l-1}^T).
     """
-    dA, _, dB = _directional_sweep(sweep, V)
-    product = []
-    for layer, (A, B) in enumerate(zip(sweep.A[:-1], sweep.B, strict=True)):
-        term = _mul_t(dB[layer], A)
-        if dA[layer] is not None:
-            term = term + _mul_t(B, dA[layer])
-        product.append((2 / sweep.d) * term)
-    return product
+    weights, A, K = sweep.weights, sweep.A, sweep.K
+    dA, dK = [None, V[0]], [None, sweep.times_K_0(V[0])]
+    for ell in range(1, len(weights) - 1):
+        # A'_l = V_l A_{l-1} + W_l A'_{l-1}, and K' alike.
+        dA.append(V[ell] @ A[ell] + weights[ell] @ dA[-1])
+        dK.append(V[ell] @ K[ell] + weights[ell] @ dK[-1])
+    # B'_{L-1} = V_L^T E + W_L^T E' with E' = V_L K_{L-1} + W_L K'_{L-1}
+    cross = _t_mul(V[-1], weights[-1])
+    dB = (cross + _transposed(cross)) @ K[-1] + sweep.gram @ dK[-1]
+    dB = dB - _t_mul(V[-1], sweep.C)
+    # E' A^T + E A'^T, where K A'^T is the transpose of K' A^T
+    inner = _mul_t(dK[-1], A[-1])
+    last = V[-1] @ sweep.inner + weights[-1] @ (inner + _transposed(inner))
+    product = [last - _transposed(sweep.times_C(dA[-1], dK[-1]))]
+    for ell in range(len(weights) - 2, -1, -1):
+        term = _mul_t(dB, A[ell])
+        product.append(term if ell == 0 else term + _mul_t(sweep.B[ell], dA[ell]))
+        if ell > 0:
+            # B'_l = V_{l+1}^T B_{l+1} + W_{l+1}^T B'_{l+1}
+            dB = _t_mul(V[ell], sweep.B[ell]) + _t_mul(weights[ell], dB)
+    return [(2 / sweep.d) * part for part in reversed(product)]
+
+
+def _directional_sweep(sweep, V):
+    # Differentiate the whole sweep along V: lists A', K' (l = 0..L-1; L for K') and B'
+    # (l = 1..L).
+    dA, dK = [None, V[0]], [None, sweep.times_K_0(V[0])]
+    for W, V_l, A, K in zip(
+        sweep.weights[1:], V[1:], sweep.A[1:], sweep.K[1:], strict=True
+    ):
+        # A'_l = V_l A_{l-1} + W_l A'_{l-1}, and K' alike.
+        dA.append(V_l @ A + W @ dA[-1])
+        dK.append(V_l @ K + W @ dK[-1])
+    dB = [dK[-1]]
+    for W, V_l, B in zip(
+        reversed(sweep.weights[1:]),
+        reversed(V[1:]),
+        [sweep.error, *reversed(sweep.B[1:])],
+        strict=True,
+    ):
+        # B'_l = V_{l+1}^T B_{l+1} + W_{l+1}^T B'_{l+1}
+        dB.insert(0, _t_mul(V_l, B) + _t_mul(W, dB[0]))
+    return dA, dK, dB
 
 
 def third_derivative(sweep, U, V):
@@ -141,7 +231,7 @@ def third_derivative(sweep, U, V):
     """
     uA, uK, uB = _directional_sweep(sweep, U)
     vA, vK, vB = _directional_sweep(sweep, V)
-    zero = 0 * sweep.B[-1]
+    zero = 0 * sweep.error
     A2, K2 = [None], [None]
     for layer, W in enumerate(sweep.weights):
         # A^{uv}_l = U_l A^v_{l-1} + V_l A^u_{l-1} + W_l A^{uv}_{l-1}; 0 for l = 0, 1.
@@ -164,7 +254,8 @@ def third_derivative(sweep, U, V):
         if layer > 0:
             term = term + _mul_t(uB[layer], vA[layer]) + _mul_t(vB[layer], uA[layer])
         if A2[layer] is not None:
-            term = term + _mul_t(sweep.B[layer], A2[layer])
+            B = sweep.B[layer] if layer < len(sweep.B) else sweep.error
+            term = term + _mul_t(B, A2[layer])
         contraction.append((2 / sweep.d) * term)
     return contraction
 
@@ -180,15 +271,13 @@ def _partial_products(weights):
     return products
 
 
-def hessian(sweep, K_0):
+def hessian(sweep):
     """Form the dense Hessian from Kronecker products.
 
     Parameters
     ----------
     sweep : Sweep
         Sweep at the point.
-    K_0 : array of shape (d, d)
-        The matrix that the sweep started from.
 
     Returns
     -------
@@ -197,11 +286,13 @@ def hessian(sweep, K_0):
         (2/d) {(W_{L:l+1}^T W_{L:m+1})[a, c] (W_{m-1:1} K_0 W_{l-1:1}^T)[e, b]
         + [m < l] (W_{L:l+1}^T E W_{m-1:1}^T)[a, e] (W_{l-1:m+1})[b, c]}.
     """
-    xp = array_namespace(sweep.B[0])
+    xp, C = array_namespace(sweep.B[0]), sweep.C
     depth, d = len(sweep.weights), sweep.d
-    identity = xp.eye(d, dtype=K_0.dtype, device=device(K_0))
+    identity = xp.eye(d, dtype=C.dtype, device=device(C))
     products = _partial_products(sweep.weights)
     batch = tuple(sweep.B[0].shape[:-2])
+
+    B = [*sweep.B, sweep.error]
 
     def dense(b, a):
         W = products[b, a]
@@ -211,15 +302,17 @@ def hessian(sweep, K_0):
     for ell in range(1, depth + 1):
         for m in range(1, ell + 1):
             left = _t_mul(dense(depth, ell + 1), dense(depth, m + 1))  # [a, c]
-            right = _mul_t(dense(m - 1, 1) @ K_0, dense(ell - 1, 1))  # [e, b]
+            right = _mul_t(
+                sweep.times_K_0(dense(m - 1, 1)), dense(ell - 1, 1)
+            )  # [e, b]
             right = xp.matrix_transpose(right)
             block = left[..., :, None, :, None] * right[..., None, :, None, :]
             if m < ell:
-                outer = _mul_t(sweep.B[ell - 1], dense(m - 1, 1))  # [a, e]
+                outer = _mul_t(B[ell - 1], dense(m - 1, 1))  # [a, e]
                 inner = products[ell - 1, m + 1]  # [b, c]
                 if inner is None:
                     size = sweep.weights[m - 1].shape[-2]
-                    inner = xp.eye(size, dtype=K_0.dtype, device=device(K_0))
+                    inner = xp.eye(size, dtype=C.dtype, device=device(C))
                 block = (
                     block + outer[..., :, None, None, :] * inner[..., None, :, :, None]
                 )

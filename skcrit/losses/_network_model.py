@@ -14,16 +14,13 @@ class NetworkModel(LocalModel):
 
     def __init__(self, loss, theta):
         super().__init__(loss, theta)
-        self._sweep = _network.Sweep(
-            loss.weights(theta), loss._quadratic_moment, loss._moment
-        )
+        self._sweep = _network.Sweep(loss.weights(theta), loss._moment, loss._tau)
 
     @cached_property
     def value(self):
         loss, xp = self.loss, array_namespace(self.theta)
         # |W R - R|^2 with C = R R^T: tr C - 2 tr WC + tr WCW^T would cancel near zero.
-        # There is a hidden layer, so A_{L-1} is a matrix.
-        inner = self._sweep.A[-2] @ loss._root
+        inner = self._sweep.A[-1] @ loss._root
         residual = self._sweep.weights[-1] @ inner - loss._root
         value = xp.sum(residual * residual, axis=(-2, -1)) / loss.n_features_in_
         return value + loss._penalty_value(self.theta, self._sweep)
@@ -39,7 +36,7 @@ class NetworkModel(LocalModel):
 
     def hessian(self):
         loss, xp = self.loss, array_namespace(self.theta)
-        hessian = _network.hessian(self._sweep, loss._quadratic_moment)
+        hessian = _network.hessian(self._sweep)
         if loss._decay == 0:
             return hessian
         identity = xp.eye(loss.n_params_, dtype=hessian.dtype, device=device(hessian))

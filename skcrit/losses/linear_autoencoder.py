@@ -201,14 +201,13 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
     def _prepare_device(self):
         # Put the few constant matrices where the computations run.
         d, rank = self.n_features_in_, self.rank_
-        tau = self.alpha * d if self.penalty == "product" else 0.0
+        self._tau = float(self.alpha * d) if self.penalty == "product" else 0.0
         self._decay = float(self.alpha) if self.penalty == "sum" else 0.0
         range_basis = self.eigenvectors_[:, :rank]
         root = range_basis * np.sqrt(self.eigenvalues_[:rank])
         projector = range_basis @ range_basis.T if rank < d else np.eye(d)
         for name, matrix in (
             ("_moment", self.second_moment_),
-            ("_quadratic_moment", self.second_moment_ + tau * np.eye(d)),
             ("_root", root),
             ("_range_projector", projector),
         ):
@@ -477,7 +476,7 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
             return 0.0
         if self.penalty == "sum":
             return self.alpha * xp.sum(theta * theta, axis=-1)
-        W = sweep.A[-1]
+        W = sweep.product
         return self.alpha * xp.sum(W * W, axis=(-2, -1))
 
 

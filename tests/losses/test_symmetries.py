@@ -85,11 +85,11 @@ def test_gradient_norm_deceives_and_the_balanced_one_does_not():
     loss = LinearAutoencoderLoss(1, center=False).fit(X)
     close(loss.eigenvalues_, [4, 3, 2, 1])
     b = np.full(4, 0.5)
-    for t in (1.0, 1e4, 1e8):
+    for t in (1.0, 1e3, 1e6):
         theta = np.concatenate([b / t, t * b])
         close(loss.value(theta), 1.875)
         close(np.linalg.norm(loss.gradient(loss.canonicalize(theta))), 0.559, atol=1e-3)
-    assert np.linalg.norm(loss.gradient(theta)) < 1e-8
+    assert np.linalg.norm(loss.gradient(theta)) < 1e-6
 
 
 def test_penalty_on_the_weights_leaves_points_where_they_are(hidden, X, rng):
