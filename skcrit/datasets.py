@@ -1,21 +1,25 @@
 """Data with a prescribed covariance spectrum."""
 
+from __future__ import annotations
+
 from numbers import Integral
 
 import numpy as np
 from sklearn.utils import check_random_state
 
+from skcrit._typing import ArrayLike, FloatArray, RandomState
+
 __all__ = ["make_gaussian_spectrum"]
 
 
 def make_gaussian_spectrum(
-    n_samples=10_000,
+    n_samples: int = 10_000,
     *,
-    eigenvalues=None,
-    rotate=False,
-    exact=False,
-    random_state=None,
-):
+    eigenvalues: ArrayLike | None = None,
+    rotate: bool = False,
+    exact: bool = False,
+    random_state: RandomState = None,
+) -> FloatArray:
     """Draw Gaussian data whose covariance has given eigenvalues.
 
     Parameters

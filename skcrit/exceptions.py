@@ -1,5 +1,7 @@
 """Warnings and errors that skcrit raises under names of its own."""
 
+from __future__ import annotations
+
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.exceptions import InconsistentVersionWarning as _SklearnVersionWarning
 
@@ -22,7 +24,9 @@ class InconsistentVersionWarning(_SklearnVersionWarning):
         Version of skcrit that loads and that saved; "unknown" if it was not recorded.
     """
 
-    def __init__(self, *, estimator_name, current_version, original_version):
+    def __init__(
+        self, *, estimator_name: str, current_version: str, original_version: str
+    ) -> None:
         self.estimator_name = estimator_name
         self.current_version = current_version
         self.original_version = original_version

@@ -1,15 +1,23 @@
 """How recovery depends on the tolerance, from one run of every search."""
 
+from __future__ import annotations
+
 from copy import copy
 from dataclasses import dataclass
 from numbers import Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import clone
 
 from skcrit._tables import html_table, text_table
+from skcrit._typing import ArrayLike
 from skcrit.finders._search import search_tols
 from skcrit.metrics import judge
+
+if TYPE_CHECKING:
+    from skcrit.finders.base import BaseFinder
+    from skcrit.losses.base import Loss
 
 __all__ = ["ToleranceCurve", "tolerance_curve"]
 
@@ -60,7 +68,7 @@ class ToleranceCurve:
         n_starts = len(finder.converged_)
         return f"{type(self).__name__}: {type(finder).__name__}, {n_starts} starts"
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return the curve as columns, ready for ``pandas.DataFrame``.
 
         Returns
@@ -75,7 +83,11 @@ _SCORES = ("converged", "accuracy", "precision", "loss_error", "index_error")
 _COSTS = ("n_gradient", "n_hvp")
 
 
-def tolerance_curve(finder, X, tols=(np.inf, 1e-6, 1e-8, 1e-10)):
+def tolerance_curve(
+    finder: BaseFinder,
+    X: ArrayLike | Loss,
+    tols: ArrayLike = (np.inf, 1e-6, 1e-8, 1e-10),
+) -> ToleranceCurve:
     """Measure recovery against the tolerance, with one run of every search.
 
     Parameters

@@ -1,19 +1,28 @@
 """Where searches begin."""
 
+from __future__ import annotations
+
 from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from skcrit._backend import to_host
+from skcrit._typing import FloatArray, RandomState
 from skcrit.losses._defaults import curvature, place
 from skcrit.utils._validation import Interval, StrOptions, check_params
+
+if TYPE_CHECKING:
+    from skcrit.losses.base import Loss
 
 __all__ = ["GaussianStarts", "TrajectoryStarts", "random_streams"]
 
 
-def random_streams(random_state, n_streams, kind=0):
+def random_streams(
+    random_state: RandomState, n_streams: int, kind: int = 0
+) -> list[np.random.Generator]:
     """Make independent random generators, the i-th the same for every number of them.
 
     Parameters
@@ -61,10 +70,12 @@ class GaussianStarts(BaseEstimator):
         "scale": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")]
     }
 
-    def __init__(self, scale="auto"):
+    def __init__(self, scale: float | str = "auto") -> None:
         self.scale = scale
 
-    def sample(self, loss, n_starts, random_state=None):
+    def sample(
+        self, loss: Loss, n_starts: int, random_state: RandomState = None
+    ) -> FloatArray:
         """Draw starting points.
 
         Parameters
@@ -125,6 +136,15 @@ class TrajectoryStarts(BaseEstimator):
     .. [1] C. G. Frye, N. S. Wadia, M. R. DeWeese and K. E. Bouchard. "Numerically
        recovering the critical points of a deep linear autoencoder".
        arXiv:1901.10603, 2019.
+
+    Examples
+    --------
+    >>> from skcrit.losses import LinearAutoencoderLoss
+    >>> from skcrit.starts import TrajectoryStarts
+    >>> loss = LinearAutoencoderLoss((2,)).fit([[1.0, 0.0], [0.0, 1.0], [1.0, 3.0]])
+    >>> starts = TrajectoryStarts(by="height", n_steps=100)
+    >>> starts.sample(loss, 5, random_state=0).shape
+    (5, 8)
     """
 
     _parameter_constraints = {
@@ -140,19 +160,21 @@ class TrajectoryStarts(BaseEstimator):
 
     def __init__(
         self,
-        by="height",
-        n_trajectories=1,
-        n_steps=10000,
-        learning_rate="auto",
-        noise_variance=0.0,
-    ):
+        by: str = "height",
+        n_trajectories: int = 1,
+        n_steps: int = 10000,
+        learning_rate: float | str = "auto",
+        noise_variance: float = 0.0,
+    ) -> None:
         self.by = by
         self.n_trajectories = n_trajectories
         self.n_steps = n_steps
         self.learning_rate = learning_rate
         self.noise_variance = noise_variance
 
-    def sample(self, loss, n_starts, random_state=None):
+    def sample(
+        self, loss: Loss, n_starts: int, random_state: RandomState = None
+    ) -> FloatArray:
         """Draw starting points.
 
         Parameters

@@ -1,9 +1,12 @@
 """Eigenvalues of the data: which are zero, which are equal, which are too close."""
 
+from __future__ import annotations
+
 import warnings
 
 import numpy as np
 
+from skcrit._typing import ArrayLike, FloatArray
 from skcrit.exceptions import ResolutionWarning
 
 __all__ = ["check_eigenvectors", "clean_eigenvalues", "cluster_sizes", "warn_near"]
@@ -13,7 +16,13 @@ __all__ = ["check_eigenvectors", "clean_eigenvalues", "cluster_sizes", "warn_nea
 _DOUBTFUL = 1e3
 
 
-def clean_eigenvalues(eigenvalues, *, n_samples=None, zero_rtol=None, tie_rtol=1e-10):
+def clean_eigenvalues(
+    eigenvalues: ArrayLike,
+    *,
+    n_samples: int | None = None,
+    zero_rtol: float | None = None,
+    tie_rtol: float = 1e-10,
+) -> FloatArray:
     """Sort eigenvalues in descending order and decide which are zero and which equal.
 
     An eigenvalue is set to zero when it is at most ``zero_rtol`` times the largest.

@@ -1,8 +1,13 @@
 """The record that identification returns."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, fields
+from typing import Any, Self
 
 import numpy as np
+
+from skcrit._typing import BoolArray
 
 __all__ = ["Match"]
 
@@ -62,12 +67,12 @@ class Match:
     certificate: object
 
     @property
-    def identified(self):
+    def identified(self) -> bool | BoolArray:
         """Whether the status is "identified": bool, or ndarray of bool."""
         return self.status == "identified"
 
     @classmethod
-    def from_columns(cls, columns, shape):
+    def from_columns(cls, columns: dict[str, Any], shape: tuple[int, ...]) -> Self:
         """Give flat columns the leading shape of the points.
 
         Parameters

@@ -1,7 +1,13 @@
 """What is known of each critical set in closed form, vectorised over sets."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
+from skcrit._typing import FloatArray, Sets
 from skcrit.analytical._formulas import losses, morse_indices, n_passed, nullities
 from skcrit.analytical._hessian import hessian_spectrum, min_moduli
 from skcrit.analytical._names import parse_sets, to_names
@@ -19,7 +25,7 @@ class SetQuantities(CriticalSets):
         The network and its spectrum.
     """
 
-    def losses(self, sets):
+    def losses(self, sets: Sets) -> FloatArray:
         """Compute the critical values, penalty included.
 
         Parameters
@@ -34,7 +40,7 @@ class SetQuantities(CriticalSets):
         """
         return self._per_set(sets, lambda counts, q: losses(self._problem, counts))
 
-    def morse_indices(self, sets, kind="balanced"):
+    def morse_indices(self, sets: Sets, kind: str = "balanced") -> FloatArray:
         """Count the negative Hessian eigenvalues: inversions plus (q - k)(r - k).
 
         k is the rank of the set and r the number of eigenvalues that sets can use. With
@@ -60,7 +66,7 @@ class SetQuantities(CriticalSets):
             sets, lambda counts, q: morse_indices(self._problem, counts, q), kind
         )
 
-    def index_fractions(self, sets, kind="balanced"):
+    def index_fractions(self, sets: Sets, kind: str = "balanced") -> FloatArray:
         """Divide the Morse indices by the number of parameters.
 
         Parameters
@@ -77,7 +83,7 @@ class SetQuantities(CriticalSets):
         """
         return self.morse_indices(sets, kind) / self.n_params
 
-    def nullities(self, sets, kind="balanced"):
+    def nullities(self, sets: Sets, kind: str = "balanced") -> FloatArray:
         """Count the zero Hessian eigenvalues.
 
         Parameters
@@ -98,7 +104,7 @@ class SetQuantities(CriticalSets):
             sets, lambda counts, q: nullities(self._problem, counts, q), kind
         )
 
-    def mu_min(self, sets, kind="balanced"):
+    def mu_min(self, sets: Sets, kind: str = "balanced") -> FloatArray:
         """Compute the smallest non-zero modulus of a Hessian eigenvalue.
 
         Taken at the balanced representative. A gradient must be well below it before a
@@ -123,7 +129,9 @@ class SetQuantities(CriticalSets):
             kind,
         )
 
-    def hessian_spectrum(self, index_set, kind="balanced"):
+    def hessian_spectrum(
+        self, index_set: Sequence[int], kind: str = "balanced"
+    ) -> FloatArray:
         """Compute all Hessian eigenvalues at the balanced representative of a set.
 
         Parameters
@@ -146,7 +154,9 @@ class SetQuantities(CriticalSets):
             self._problem, self._problem.masks(counts)[0], int(q[0])
         )
 
-    def index_interval(self, index_set, eps, kind="balanced"):
+    def index_interval(
+        self, index_set: Sequence[int], eps: float, kind: str = "balanced"
+    ) -> tuple[int, int]:
         """Bound what counting eigenvalues can give at a finite accuracy.
 
         Parameters
@@ -175,7 +185,9 @@ class SetQuantities(CriticalSets):
         values = self.hessian_spectrum(index_set, kind)
         return int(np.sum(values < -eps)), int(np.sum(values <= eps))
 
-    def to_dict(self, sets=None, max_sets=10**6, kind="balanced"):
+    def to_dict(
+        self, sets: Sets | None = None, max_sets: int = 10**6, kind: str = "balanced"
+    ) -> dict[str, Any]:
         """Tabulate critical sets.
 
         Parameters

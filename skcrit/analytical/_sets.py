@@ -1,8 +1,14 @@
 """Naming, listing, counting and drawing of critical sets."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 from sklearn.utils import check_random_state
 
+from skcrit._typing import FloatArray, RandomState, Sets
 from skcrit.analytical._counting import (
     iterate_names,
     sample_counts,
@@ -11,6 +17,9 @@ from skcrit.analytical._counting import (
 )
 from skcrit.analytical._formulas import n_passed
 from skcrit.analytical._names import parse_sets, to_names
+
+if TYPE_CHECKING:
+    from skcrit.analytical._problem import Problem
 
 __all__ = ["CriticalSets", "random_source"]
 
@@ -34,25 +43,25 @@ class CriticalSets:
         The network and its spectrum.
     """
 
-    def __init__(self, problem):
+    def __init__(self, problem: Problem) -> None:
         self._problem = problem
 
     @property
-    def max_rank(self):
+    def max_rank(self) -> int:
         """Largest number of indices of a set."""
         return self._problem.max_rank
 
     @property
-    def multiplicities(self):
+    def multiplicities(self) -> list[int]:
         """Multiplicities of the distinct admissible eigenvalues, descending."""
         return self._problem.multiplicities.copy()
 
     @property
-    def n_sets(self):
+    def n_sets(self) -> int:
         """Exact number of critical sets, a Python integer; nothing is enumerated."""
         return suffix_counts(self._problem.multiplicities, self.max_rank)[0][-1]
 
-    def index_histogram(self, kind="balanced"):
+    def index_histogram(self, kind: str = "balanced") -> dict[int, int]:
         """Count the critical sets of each Morse index, without enumerating them.
 
         Parameters
@@ -75,7 +84,7 @@ class CriticalSets:
             self._problem.multiplicities, self._problem.bottleneck, bool(free)
         )
 
-    def index_sets(self, max_sets=None):
+    def index_sets(self, max_sets: int | None = None) -> Iterator[tuple[int, ...]]:
         """Iterate over all critical sets, by rank and then in lexicographic order.
 
         Parameters
@@ -106,7 +115,7 @@ class CriticalSets:
             for name in iterate_names(self._problem.multiplicities, rank)
         )
 
-    def all_sets(self, max_sets=10**6):
+    def all_sets(self, max_sets: int = 10**6) -> list[tuple[int, ...]]:
         """List all critical sets in the order of ``index_sets``.
 
         Parameters
@@ -121,7 +130,9 @@ class CriticalSets:
         """
         return list(self.index_sets(max_sets))
 
-    def sample_sets(self, n, random_state=None):
+    def sample_sets(
+        self, n: int, random_state: RandomState = None
+    ) -> list[tuple[int, ...]]:
         """Draw critical sets uniformly, independently and with replacement.
 
         Parameters
@@ -150,7 +161,7 @@ class CriticalSets:
         )
         return to_names(problem.masks(counts))
 
-    def canonical_set(self, index_set):
+    def canonical_set(self, index_set: Sequence[int]) -> tuple[int, ...]:
         """Return the canonical name of a set.
 
         Parameters
@@ -165,7 +176,7 @@ class CriticalSets:
         """
         return to_names(self._problem.masks(self._one(index_set)))[0]
 
-    def multiplicity_vectors(self, sets):
+    def multiplicity_vectors(self, sets: Sets) -> FloatArray:
         """Return how many directions of each eigenspace the sets use.
 
         Parameters

@@ -1,11 +1,16 @@
 """The analytical spectrum: every critical set with its value, index and nullity."""
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Sequence
 from html import escape
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from skcrit._tables import html_table
+from skcrit._typing import ArrayLike, BoolArray, FloatArray, RandomState
 from skcrit.analytical._eigenvalues import (
     check_eigenvectors,
     clean_eigenvalues,
@@ -20,6 +25,9 @@ from skcrit.analytical._representatives import representative
 from skcrit.analytical._sets import random_source
 from skcrit.analytical._thin import split_weights
 from skcrit.exceptions import ResolutionWarning
+
+if TYPE_CHECKING:
+    from skcrit.analytical._match import Match
 
 __all__ = ["AnalyticalSpectrum"]
 
@@ -93,7 +101,7 @@ class AnalyticalSpectrum(SetQuantities):
     (1, 2)
     """
 
-    def __init__(self, problem):
+    def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
         self.eigenvalues = problem.eigenvalues.copy()
         self.eigenvectors = problem.eigenvectors.copy()
@@ -111,16 +119,16 @@ class AnalyticalSpectrum(SetQuantities):
     @classmethod
     def from_eigenvalues(
         cls,
-        eigenvalues,
-        hidden_layer_sizes,
+        eigenvalues: ArrayLike,
+        hidden_layer_sizes: int | Sequence[int],
         *,
-        eigenvectors=None,
-        alpha=0.0,
-        penalty="sum",
-        zero_rtol=None,
-        tie_rtol=1e-10,
-        n_samples=None,
-    ):
+        eigenvectors: ArrayLike | None = None,
+        alpha: float = 0.0,
+        penalty: str = "sum",
+        zero_rtol: float | None = None,
+        tie_rtol: float = 1e-10,
+        n_samples: int | None = None,
+    ) -> Self:
         """Make the spectrum of a network from the eigenpairs of its data.
 
         Invalid arguments raise a ValueError that names the parameter, and a penalty on
@@ -173,7 +181,12 @@ class AnalyticalSpectrum(SetQuantities):
             lam = _settle_threshold(lam, alpha * lam.size, tie_rtol * lam[0])
         return cls(Problem(lam, vectors[:, order], hidden, alpha, penalty))
 
-    def representative(self, index_set, random_state=None, kind="balanced"):
+    def representative(
+        self,
+        index_set: Sequence[int],
+        random_state: RandomState = None,
+        kind: str = "balanced",
+    ) -> FloatArray:
         """Build weights on a critical set.
 
         Parameters
@@ -199,7 +212,7 @@ class AnalyticalSpectrum(SetQuantities):
         rng = None if random_state is None else random_source(random_state)
         return representative(self._problem, counts[0], int(q[0]), rng)
 
-    def match(self, theta, *, pivot_rtol=1e-6):
+    def match(self, theta: ArrayLike, *, pivot_rtol: float = 1e-6) -> Match:
         """Identify the critical set nearest to each point.
 
         The end-to-end matrix W decides: i belongs to the set if (U^T W U)_ii exceeds
@@ -231,7 +244,7 @@ class AnalyticalSpectrum(SetQuantities):
             self._problem, self._check_theta(theta), self.resolution, pivot_rtol
         )
 
-    def has_open_pivot(self, theta, rtol=1e-6):
+    def has_open_pivot(self, theta: ArrayLike, rtol: float = 1e-6) -> bool | BoolArray:
         """Tell whether a critical point of a deep network has an open pivot.
 
         With one it is a strict saddle, and has more negative directions than

@@ -1,9 +1,19 @@
 """The gradient along each search."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from skcrit._typing import BoolArray, FloatArray
 from skcrit.inspection._axes import FAILURE, LEGEND, SUCCESS, axes_of, name_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from skcrit.finders.base import BaseFinder
 
 __all__ = ["ConvergenceDisplay"]
 
@@ -54,13 +64,21 @@ class ConvergenceDisplay:
     5
     """
 
-    def __init__(self, squared_grad_norm, converged, tol):
+    def __init__(
+        self, squared_grad_norm: FloatArray, converged: BoolArray, tol: float
+    ) -> None:
         self.squared_grad_norm = squared_grad_norm
         self.converged = converged
         self.tol = tol
 
     @classmethod
-    def from_estimator(cls, finder, *, ax=None, line_kw=None):
+    def from_estimator(
+        cls,
+        finder: BaseFinder,
+        *,
+        ax: Axes | None = None,
+        line_kw: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the searches of a fitted finder.
 
         Parameters
@@ -96,7 +114,9 @@ class ConvergenceDisplay:
         display = cls(squared, np.asarray(finder.converged_), float(finder.tol))
         return display.plot(ax, line_kw=line_kw)
 
-    def plot(self, ax=None, *, line_kw=None):
+    def plot(
+        self, ax: Axes | None = None, *, line_kw: dict[str, Any] | None = None
+    ) -> Self:
         """Draw both axes logarithmic, the first linear between iterations 0 and 1.
 
         A mark ends each run: a dot where it converged, a cross where it failed, which

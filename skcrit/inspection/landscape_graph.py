@@ -1,11 +1,21 @@
 """The landscape as a graph: critical sets by index and loss, and what led to what."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from skcrit._typing import FloatArray, IntArray
 from skcrit.exceptions import NoGroundTruthError
 from skcrit.inspection._axes import FAILURE, SUCCESS, axes_of, name_axes
 from skcrit.inspection._labels import place_names
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from skcrit.finders.landscape import LandscapeExplorer
 
 __all__ = ["LandscapeGraphDisplay"]
 
@@ -73,7 +83,15 @@ class LandscapeGraphDisplay:
     ['{0, 1}', '{0, 2}', '{0}', '{1, 2}', '{1}', '{2}', '{}']
     """
 
-    def __init__(self, loss, morse_index, edges, names=None, *, detrend=False):
+    def __init__(
+        self,
+        loss: FloatArray,
+        morse_index: IntArray,
+        edges: IntArray,
+        names: list[str] | None = None,
+        *,
+        detrend: bool = False,
+    ) -> None:
         self.loss = loss
         self.morse_index = morse_index
         self.edges = edges
@@ -82,8 +100,15 @@ class LandscapeGraphDisplay:
 
     @classmethod
     def from_estimator(
-        cls, explorer, *, ax=None, names=None, max_labels=40, node_kw=None, edge_kw=None
-    ):
+        cls,
+        explorer: LandscapeExplorer,
+        *,
+        ax: Axes | None = None,
+        names: list[str] | None = None,
+        max_labels: int = 40,
+        node_kw: dict[str, Any] | None = None,
+        edge_kw: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the landscape that a fitted explorer found.
 
         Parameters
@@ -134,7 +159,13 @@ class LandscapeGraphDisplay:
         )
         return display.plot(ax, node_kw=node_kw, edge_kw=edge_kw)
 
-    def plot(self, ax=None, *, node_kw=None, edge_kw=None):
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        node_kw: dict[str, Any] | None = None,
+        edge_kw: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw loss (vertical) against Morse index.
 
         Parameters

@@ -1,8 +1,13 @@
 """Loss against index of critical points."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from skcrit._typing import BoolArray, FloatArray, RandomState
 from skcrit.exceptions import NoGroundTruthError
 from skcrit.inspection._axes import (
     FAILURE,
@@ -13,6 +18,11 @@ from skcrit.inspection._axes import (
     name_axes,
 )
 from skcrit.metrics._judgement import judge
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from skcrit.finders.base import BaseFinder
 
 __all__ = ["LossIndexDisplay"]
 
@@ -88,15 +98,15 @@ class LossIndexDisplay:
 
     def __init__(
         self,
-        loss,
-        index_fraction,
-        n_starts,
+        loss: FloatArray,
+        index_fraction: FloatArray,
+        n_starts: int,
         *,
-        hit=None,
-        analytical_loss=None,
-        analytical_index_fraction=None,
-        n_sets=None,
-    ):
+        hit: BoolArray | None = None,
+        analytical_loss: FloatArray | None = None,
+        analytical_index_fraction: FloatArray | None = None,
+        n_sets: int | None = None,
+    ) -> None:
         self.loss = loss
         self.index_fraction = index_fraction
         self.n_starts = n_starts
@@ -108,14 +118,14 @@ class LossIndexDisplay:
     @classmethod
     def from_estimator(
         cls,
-        finder,
+        finder: BaseFinder,
         *,
-        ax=None,
-        max_sets=10_000,
-        random_state=None,
-        point_kw=None,
-        analytical_kw=None,
-    ):
+        ax: Axes | None = None,
+        max_sets: int = 10_000,
+        random_state: RandomState = None,
+        point_kw: dict[str, Any] | None = None,
+        analytical_kw: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the critical points that a fitted finder found.
 
         Parameters
@@ -169,7 +179,13 @@ class LossIndexDisplay:
         display.n_sets = spectrum.n_sets
         return display.plot(ax, point_kw=point_kw, analytical_kw=analytical_kw)
 
-    def plot(self, ax=None, *, point_kw=None, analytical_kw=None):
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        point_kw: dict[str, Any] | None = None,
+        analytical_kw: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw loss (vertical) against index.
 
         Where the index of a point is not known, a tick at the edge marks its loss.

@@ -1,13 +1,22 @@
 """How often each eigenvector takes part in the critical points that were found."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.utils import check_random_state
 
+from skcrit._typing import ArrayLike, IntArray, RandomState
 from skcrit.inspection._axes import FAILURE, LEGEND, SUCCESS, axes_of, name_axes, wrap
 from skcrit.metrics._entropy import entropy_interval, estimate_entropy
 from skcrit.metrics._participation import participation
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from skcrit.finders.base import BaseFinder
 
 __all__ = ["ParticipationDisplay"]
 
@@ -71,8 +80,14 @@ class ParticipationDisplay:
     """
 
     def __init__(
-        self, counts, labels, entropy, interval=None, *, confidence_level=0.95
-    ):
+        self,
+        counts: IntArray,
+        labels: list[str],
+        entropy: float,
+        interval: tuple[float, float] | None = None,
+        *,
+        confidence_level: float = 0.95,
+    ) -> None:
         self.counts = counts
         self.labels = labels
         self.entropy = entropy
@@ -82,16 +97,16 @@ class ParticipationDisplay:
     @classmethod
     def from_estimator(
         cls,
-        finder,
+        finder: BaseFinder,
         *,
-        ax=None,
-        bias_correction="jackknife",
-        confidence_level=0.95,
-        n_resamples=2000,
-        groups=None,
-        random_state=None,
-        bar_kw=None,
-    ):
+        ax: Axes | None = None,
+        bias_correction: str | None = "jackknife",
+        confidence_level: float = 0.95,
+        n_resamples: int = 2000,
+        groups: ArrayLike | None = None,
+        random_state: RandomState = None,
+        bar_kw: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the participation counts of a fitted finder.
 
         Parameters
@@ -148,7 +163,9 @@ class ParticipationDisplay:
         )
         return display.plot(ax, bar_kw=bar_kw)
 
-    def plot(self, ax=None, *, bar_kw=None):
+    def plot(
+        self, ax: Axes | None = None, *, bar_kw: dict[str, Any] | None = None
+    ) -> Self:
         """Draw the bars, largest eigenvalue first, and the origin apart.
 
         Parameters

@@ -1,9 +1,22 @@
 """How recovery depends on the tolerance."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
 
+from skcrit._typing import ArrayLike, FloatArray
 from skcrit.inspection._axes import FAILURE, LEGEND, SUCCESS, axes_of, name_axes
 from skcrit.model_selection import tolerance_curve
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from skcrit.finders.base import BaseFinder
+    from skcrit.losses.base import Loss
+    from skcrit.model_selection import ToleranceCurve
 
 __all__ = ["ToleranceDisplay"]
 
@@ -63,7 +76,7 @@ class ToleranceDisplay:
     ['converged', 'accuracy', 'index_error']
     """
 
-    def __init__(self, tols, scores, n_starts):
+    def __init__(self, tols: FloatArray, scores: dict[str, Any], n_starts: int) -> None:
         self.tols = tols
         self.scores = scores
         self.n_starts = n_starts
@@ -71,14 +84,14 @@ class ToleranceDisplay:
     @classmethod
     def from_estimator(
         cls,
-        finder,
-        X,
-        tols=(np.inf, 1e-2, 1e-4, 1e-6, 1e-8, 1e-10),
+        finder: BaseFinder,
+        X: ArrayLike | Loss,
+        tols: ArrayLike = (np.inf, 1e-2, 1e-4, 1e-6, 1e-8, 1e-10),
         *,
-        scores=("converged", "accuracy", "index_error"),
-        ax=None,
-        line_kw=None,
-    ):
+        scores: str | Sequence[str] = ("converged", "accuracy", "index_error"),
+        ax: Axes | None = None,
+        line_kw: dict[str, Any] | None = None,
+    ) -> Self:
         """Search once, and draw how the tolerance matters.
 
         Parameters
@@ -120,12 +133,12 @@ class ToleranceDisplay:
     @classmethod
     def from_curve(
         cls,
-        curve,
+        curve: ToleranceCurve,
         *,
-        scores=("converged", "accuracy", "index_error"),
-        ax=None,
-        line_kw=None,
-    ):
+        scores: str | Sequence[str] = ("converged", "accuracy", "index_error"),
+        ax: Axes | None = None,
+        line_kw: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw a curve that is there already.
 
         Parameters
@@ -156,7 +169,9 @@ class ToleranceDisplay:
         display = cls(curve.tols, values, len(curve.finders[0].converged_))
         return display.plot(ax, line_kw=line_kw)
 
-    def plot(self, ax=None, *, line_kw=None):
+    def plot(
+        self, ax: Axes | None = None, *, line_kw: dict[str, Any] | None = None
+    ) -> Self:
         """Draw the scores over a logarithmic axis, strict tolerances to the right.
 
         Infinity and zero, which that axis does not have, stand beyond its ends, and no

@@ -1,7 +1,10 @@
 """The contract of a loss, and the local model that searches work with."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
@@ -10,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcrit._backend import get_namespace, to_device, to_host
 from skcrit._saving import VersionMixin
+from skcrit._typing import Array, ArrayLike, FloatArray
 from skcrit.exceptions import NoGroundTruthError
 from skcrit.losses._defaults import estimate_curvature
 
@@ -30,21 +34,21 @@ class LocalModel:
         Points, in the namespace of the loss.
     """
 
-    def __init__(self, loss, theta):
+    def __init__(self, loss: Loss, theta: Array) -> None:
         self.loss = loss
         self.theta = theta
 
     @cached_property
-    def value(self):
+    def value(self) -> Array:
         """Loss at each point, array of shape (...,)."""
         return self.loss.value(self.theta)
 
     @cached_property
-    def gradient(self):
+    def gradient(self) -> Array:
         """Gradient at each point, array of shape (..., n_params)."""
         return self.loss.gradient(self.theta)
 
-    def hvp(self, v):
+    def hvp(self, v: Array) -> Array:
         """Multiply the Hessian at each point by vectors.
 
         Parameters
@@ -59,7 +63,7 @@ class LocalModel:
         """
         return self.loss.hvp(self.theta, v)
 
-    def hessian(self):
+    def hessian(self) -> Array:
         """Form the dense Hessian at each point.
 
         Returns
@@ -96,7 +100,7 @@ class Loss(VersionMixin, BaseEstimator, ABC):
     canonicalize_keeps_inertia = True
 
     @abstractmethod
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Learn from data all that evaluation needs.
 
         Parameters
@@ -113,7 +117,7 @@ class Loss(VersionMixin, BaseEstimator, ABC):
         """
 
     @abstractmethod
-    def value(self, theta):
+    def value(self, theta: Array) -> Array:
         """Evaluate the loss.
 
         Parameters
@@ -128,7 +132,7 @@ class Loss(VersionMixin, BaseEstimator, ABC):
         """
 
     @abstractmethod
-    def gradient(self, theta):
+    def gradient(self, theta: Array) -> Array:
         """Evaluate the gradient.
 
         Parameters
@@ -143,7 +147,7 @@ class Loss(VersionMixin, BaseEstimator, ABC):
         """
 
     @abstractmethod
-    def hvp(self, theta, v):
+    def hvp(self, theta: Array, v: Array) -> Array:
         """Multiply the Hessian by vectors.
 
         Parameters
@@ -159,7 +163,7 @@ class Loss(VersionMixin, BaseEstimator, ABC):
             ``H(theta) @ v``.
         """
 
-    def hessian(self, theta):
+    def hessian(self, theta: Array) -> Array:
         """Form the dense Hessian, by default from products with the unit vectors.
 
         Parameters
@@ -183,7 +187,7 @@ class Loss(VersionMixin, BaseEstimator, ABC):
         # Products that are differences of gradients are symmetric only to rounding.
         return (product + xp.matrix_transpose(product)) / 2
 
-    def at(self, theta):
+    def at(self, theta: Array) -> LocalModel:
         """Expand the loss at fixed points.
 
         Parameters
@@ -199,7 +203,7 @@ class Loss(VersionMixin, BaseEstimator, ABC):
         """
         return LocalModel(self, self._as_points(theta))
 
-    def linear_operator(self, theta):
+    def linear_operator(self, theta: Array) -> LinearOperator:
         """Wrap the Hessian at one point for SciPy's iterative solvers.
 
         Parameters
@@ -232,7 +236,7 @@ class Loss(VersionMixin, BaseEstimator, ABC):
         shape = (self.n_params_, self.n_params_)
         return LinearOperator(shape, matvec=matvec, rmatvec=matvec, dtype=self.dtype)
 
-    def invariants(self, theta):
+    def invariants(self, theta: Array) -> Array:
         """Compute what the symmetries of the loss leave alone, by default ``theta``.
 
         Two critical points belong to the same critical set when their invariants agree.
@@ -249,7 +253,7 @@ class Loss(VersionMixin, BaseEstimator, ABC):
         """
         return self._as_points(theta)
 
-    def canonicalize(self, theta):
+    def canonicalize(self, theta: Array) -> Array:
         """Move along the symmetry orbit to a well-scaled point, by default stay.
 
         Parameters
@@ -265,7 +269,7 @@ class Loss(VersionMixin, BaseEstimator, ABC):
         """
         return self._as_points(theta)
 
-    def curvature(self, theta):
+    def curvature(self, theta: Array) -> FloatArray:
         """Estimate the size of the Hessian, to choose step lengths by.
 
         Parameters
@@ -280,7 +284,7 @@ class Loss(VersionMixin, BaseEstimator, ABC):
         """
         return estimate_curvature(self, theta)
 
-    def analytical_spectrum(self):
+    def analytical_spectrum(self) -> None:
         """Return the critical points in closed form, where they are known.
 
         Raises

@@ -1,9 +1,14 @@
 """Any Python functions as a loss."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
 
+from skcrit._typing import Array
 from skcrit.losses.base import Loss
 from skcrit.utils._validation import Interval, check_params
 
@@ -62,13 +67,19 @@ class FunctionLoss(Loss):
         "n_params": [Interval(Integral, 1, None, closed="left")],
     }
 
-    def __init__(self, value, gradient, hvp=None, n_params=None):
+    def __init__(
+        self,
+        value: Callable[..., Any],
+        gradient: Callable[..., Any],
+        hvp: Callable[..., Any] | None = None,
+        n_params: int | None = None,
+    ) -> None:
         # A loss has methods of these names, so the functions are kept under another;
         # get_params and set_params show them as scikit-learn expects.
         self._functions = {"value": value, "gradient": gradient, "hvp": hvp}
         self.n_params = n_params
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Get the constructor arguments.
 
         Parameters
@@ -83,7 +94,7 @@ class FunctionLoss(Loss):
         """
         return {**self._functions, "n_params": self.n_params}
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set constructor arguments.
 
         Parameters
@@ -111,7 +122,7 @@ class FunctionLoss(Loss):
         self._functions = {**self._functions, **params}
         return self
 
-    def fit(self, X=None, y=None):
+    def fit(self, X: None = None, y: object = None) -> Self:
         """Check the arguments; there is nothing to learn.
 
         Parameters
@@ -133,15 +144,15 @@ class FunctionLoss(Loss):
         self.n_params_ = int(self.n_params)
         return self
 
-    def value(self, theta):  # noqa: D102 (documented in Loss)
+    def value(self, theta: Array) -> Array:  # noqa: D102 (documented in Loss)
         theta = self._as_points(theta)
         return self._call("value", theta.shape[:-1], theta)
 
-    def gradient(self, theta):  # noqa: D102
+    def gradient(self, theta: Array) -> Array:  # noqa: D102
         theta = self._as_points(theta)
         return self._call("gradient", theta.shape, theta)
 
-    def hvp(self, theta, v):  # noqa: D102
+    def hvp(self, theta: Array, v: Array) -> Array:  # noqa: D102
         theta = self._as_points(theta)
         v = self._as_directions(v, theta)
         # Copies: functions get arrays that are theirs alone, not views of one another.

@@ -1,11 +1,15 @@
 """Half the squared gradient norm of another loss."""
 
+from __future__ import annotations
+
 from functools import cached_property, partial
+from typing import Self
 
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from skcrit._backend import array_namespace, device
+from skcrit._typing import Array, ArrayLike
 from skcrit.losses.base import LocalModel, Loss
 from skcrit.losses.linear_autoencoder import LinearAutoencoderLoss
 from skcrit.utils._validation import HasMethods, check_params
@@ -97,20 +101,20 @@ class GradientNormLoss(Loss):
 
     _parameter_constraints = {"loss": [HasMethods(list(_METHODS)), None]}
 
-    def __init__(self, loss=None):
+    def __init__(self, loss: Loss | None = None) -> None:
         self.loss = loss
 
     @property
-    def backend(self):
+    def backend(self) -> str:
         """Array library that computes: that of f."""
         return getattr(getattr(self, "loss_", self.loss), "backend", "numpy")
 
     @property
-    def dtype(self):
+    def dtype(self) -> str:
         """Floating type of all computations: that of f."""
         return getattr(getattr(self, "loss_", self.loss), "dtype", "float64")
 
-    def fit(self, X=None, y=None):
+    def fit(self, X: ArrayLike | Loss | None = None, y: object = None) -> Self:
         """Fit the loss whose gradient norm is taken.
 
         Parameters
@@ -161,19 +165,19 @@ class GradientNormLoss(Loss):
             )
         return X
 
-    def value(self, theta):  # noqa: D102 (documented in Loss)
+    def value(self, theta: Array) -> Array:  # noqa: D102 (documented in Loss)
         return self.at(theta).value
 
-    def gradient(self, theta):  # noqa: D102
+    def gradient(self, theta: Array) -> Array:  # noqa: D102
         return self.at(theta).gradient
 
-    def hvp(self, theta, v):  # noqa: D102
+    def hvp(self, theta: Array, v: Array) -> Array:  # noqa: D102
         return self.at(theta).hvp(v)
 
-    def hessian(self, theta):  # noqa: D102
+    def hessian(self, theta: Array) -> Array:  # noqa: D102
         return self.at(theta).hessian()
 
-    def at(self, theta):  # noqa: D102
+    def at(self, theta: Array) -> LocalModel:  # noqa: D102
         return _GradientNormModel(self, self._as_points(theta))
 
 

@@ -1,13 +1,18 @@
 """The mean squared reconstruction error of a linear autoencoder of any depth."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from math import prod
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from sklearn.base import TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skcrit._backend import BACKENDS, array_namespace, to_device, to_host
+from skcrit._typing import Array, ArrayLike, FloatArray
 from skcrit.analytical import AnalyticalSpectrum, clean_eigenvalues
 from skcrit.losses._balance import balanced_layers, thin_svd
 from skcrit.losses._network_model import NetworkModel
@@ -19,6 +24,9 @@ from skcrit.utils._validation import (
     check_params,
     validate_data,
 )
+
+if TYPE_CHECKING:
+    from skcrit.losses.base import LocalModel
 
 __all__ = ["LinearAutoencoderLoss"]
 
@@ -117,16 +125,16 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
 
     def __init__(
         self,
-        hidden_layer_sizes=(2,),
+        hidden_layer_sizes: int | Sequence[int] = (2,),
         *,
-        alpha=0.0,
-        penalty="sum",
-        center=True,
-        backend="numpy",
-        dtype="float64",
-        zero_rtol=None,
-        tie_rtol=1e-10,
-    ):
+        alpha: float = 0.0,
+        penalty: str = "sum",
+        center: bool = True,
+        backend: str = "numpy",
+        dtype: str = "float64",
+        zero_rtol: float | None = None,
+        tie_rtol: float = 1e-10,
+    ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.alpha = alpha
         self.penalty = penalty
@@ -136,7 +144,7 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
         self.zero_rtol = zero_rtol
         self.tie_rtol = tie_rtol
 
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Form the second moment of the data and its eigenpairs.
 
         Parameters
@@ -229,7 +237,7 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
         ]
 
     @property
-    def canonicalize_keeps_inertia(self):
+    def canonicalize_keeps_inertia(self) -> bool:
         """Whether the canonical point is on the same orbit: not for deep networks.
 
         The middle layers of a deep network can pass more than the end-to-end matrix
@@ -237,7 +245,7 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
         """
         return self._decay > 0 or len(self._shapes) == 2
 
-    def weights(self, theta):
+    def weights(self, theta: Array) -> list[Array]:
         """Cut parameters into the matrices of the layers.
 
         Parameters
@@ -260,7 +268,7 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
             start = stop
         return weights
 
-    def pack(self, weights):
+    def pack(self, weights: list[Array]) -> Array:
         """Join the matrices of the layers to parameters.
 
         Parameters
@@ -291,22 +299,22 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
         flat = [xp.reshape(W, (*W.shape[:-2], prod(W.shape[-2:]))) for W in weights]
         return xp.concat(flat, axis=-1)
 
-    def value(self, theta):  # noqa: D102 (documented in Loss)
+    def value(self, theta: Array) -> Array:  # noqa: D102 (documented in Loss)
         return self.at(theta).value
 
-    def gradient(self, theta):  # noqa: D102
+    def gradient(self, theta: Array) -> Array:  # noqa: D102
         return self.at(theta).gradient
 
-    def hvp(self, theta, v):  # noqa: D102
+    def hvp(self, theta: Array, v: Array) -> Array:  # noqa: D102
         return self.at(theta).hvp(v)
 
-    def hessian(self, theta):  # noqa: D102
+    def hessian(self, theta: Array) -> Array:  # noqa: D102
         return self.at(theta).hessian()
 
-    def at(self, theta):  # noqa: D102
+    def at(self, theta: Array) -> LocalModel:  # noqa: D102
         return NetworkModel(self, self._as_points(theta))
 
-    def third_derivative(self, theta, u, v):
+    def third_derivative(self, theta: Array, u: Array, v: Array) -> Array:
         """Contract the third derivative with two directions.
 
         It gives the Hessian of half the squared gradient norm: the product with ``v``
@@ -326,7 +334,7 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
         """
         return self.at(theta).third_derivative(u, v)
 
-    def invariants(self, theta):
+    def invariants(self, theta: Array) -> Array:
         """Compute the end-to-end matrix as the data see it, ``W C^(1/2)``.
 
         Parameters
@@ -358,7 +366,7 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
         traces = xp.linalg.diagonal(square)[..., None, :] @ columns
         return xp.concat([norms, traces[..., 0, :]], axis=-1)
 
-    def canonicalize(self, theta):
+    def canonicalize(self, theta: Array) -> Array:
         """Balance the layers: same end-to-end matrix on the data, least norm.
 
         Parameters
@@ -382,7 +390,7 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
             weights[0] = weights[0] @ self._range_projector
         return self.pack(balanced_layers(*thin_svd(weights), self._shapes))
 
-    def transform(self, X, theta=None):
+    def transform(self, X: ArrayLike, theta: Array | None = None) -> FloatArray:
         """Compute the reconstruction error of each sample under each point.
 
         Parameters
@@ -425,7 +433,7 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
             errors.append(to_host(xp.mean((centred - output) ** 2, axis=-1)))
         return np.stack(errors, axis=1) if errors else np.empty((X.shape[0], 0))
 
-    def curvature(self, theta):
+    def curvature(self, theta: Array) -> FloatArray:
         """Return the size of the Hessian near the global minimum.
 
         Parameters
@@ -443,7 +451,7 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
         n_points = self._as_points(theta).shape[0]
         return np.full(n_points, size + 2 * self._decay)
 
-    def analytical_spectrum(self):
+    def analytical_spectrum(self) -> AnalyticalSpectrum:
         """Return all critical points in closed form.
 
         Returns

@@ -1,11 +1,17 @@
 """Judge the starts of a fitted finder by the closed-form critical sets of its loss."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skcrit.exceptions import NoGroundTruthError
+
+if TYPE_CHECKING:
+    from skcrit.finders.base import BaseFinder
 
 __all__ = ["Judgement", "judge"]
 
@@ -68,33 +74,33 @@ class Judgement:
     hit: np.ndarray
 
     @property
-    def sets_found(self):
+    def sets_found(self) -> list[tuple[int, ...]]:
         """Distinct sets among the hits, a list of tuples in lexicographic order."""
         return sorted(set(self.sets[self.hit]))
 
     @property
-    def accuracy(self):
+    def accuracy(self) -> float:
         """Fraction of all starts that are hits."""
         return float(np.mean(self.hit))
 
     @property
-    def precision(self):
+    def precision(self) -> float:
         """Fraction of the converged starts that are hits; NaN without any."""
         return _mean(self.hit[self.converged])
 
     @property
-    def coverage(self):
+    def coverage(self) -> float:
         """Fraction of all critical sets that were hit."""
         # Python integers divide exactly, however many sets there are.
         return len(self.sets_found) / self.spectrum.n_sets
 
     @property
-    def loss_error(self):
+    def loss_error(self) -> float:
         """Mean absolute loss error of the converged starts; NaN without any."""
         return _mean(np.abs(self.loss - self.predicted_loss)[self.converged])
 
     @property
-    def index_error(self):
+    def index_error(self) -> float:
         """Mean absolute error of the index fraction; NaN without a known index."""
         excess = self.morse_index - self.least_index
         # Above a mere bound nothing is known to be wrong.
@@ -104,7 +110,7 @@ class Judgement:
         return _mean(error[known] / self.spectrum.n_params)
 
 
-def judge(finder):
+def judge(finder: BaseFinder) -> Judgement:
     r"""Compare every start of a fitted finder with its nearest critical set.
 
     Parameters

@@ -1,16 +1,23 @@
 """Which eigenvectors of the data take part in the critical points that were found."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from skcrit._typing import IntArray
 from skcrit.metrics._judgement import judge
+
+if TYPE_CHECKING:
+    from skcrit.finders.base import BaseFinder
 
 __all__ = ["Participation", "bins_of", "participation", "participation_counts"]
 
 
-def participation_counts(finder):
+def participation_counts(finder: BaseFinder) -> IntArray:
     """Count how often each eigenvector takes part in the critical sets that were found.
 
     A start counts if it converged and its final point is identified with a critical

@@ -1,11 +1,17 @@
 """How well a fitted finder recovers the critical points that are known."""
 
+from __future__ import annotations
+
 import math
 import warnings
+from typing import TYPE_CHECKING
 
 from sklearn.exceptions import UndefinedMetricWarning
 
 from skcrit.metrics._judgement import judge
+
+if TYPE_CHECKING:
+    from skcrit.finders.base import BaseFinder
 
 __all__ = [
     "index_error",
@@ -16,7 +22,7 @@ __all__ = [
 ]
 
 
-def recovery_accuracy(finder):
+def recovery_accuracy(finder: BaseFinder) -> float:
     """Compute the fraction of all starts that end at a known critical point.
 
     A start counts if it converged, its final point is identified with an analytical
@@ -56,7 +62,7 @@ def recovery_accuracy(finder):
     return judge(finder).accuracy
 
 
-def recovery_precision(finder):
+def recovery_precision(finder: BaseFinder) -> float:
     """Compute the fraction of the converged starts that end at a known critical point.
 
     As ``recovery_accuracy``, among the starts that are reported as converged: how far
@@ -88,7 +94,7 @@ def recovery_precision(finder):
     return _defined(judge(finder), "precision", "no start converged")
 
 
-def recovery_coverage(finder):
+def recovery_coverage(finder: BaseFinder) -> float:
     """Compute the fraction of all critical sets that were found.
 
     A set is found if a start that ``recovery_accuracy`` counts ended there. Their
@@ -114,7 +120,7 @@ def recovery_coverage(finder):
     return judge(finder).coverage
 
 
-def loss_error(finder):
+def loss_error(finder: BaseFinder) -> float:
     """Compute the mean absolute loss error of the converged starts.
 
     The reference of each start is the critical set nearest to its final point, even
@@ -145,7 +151,7 @@ def loss_error(finder):
     return _defined(judge(finder), "loss_error", "no start converged")
 
 
-def index_error(finder):
+def index_error(finder: BaseFinder) -> float:
     """Compute the mean absolute error of the index fraction of the converged starts.
 
     The index fraction is the Morse index over ``n_params``. The reference of each start

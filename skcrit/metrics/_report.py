@@ -1,15 +1,27 @@
 """A text report on what a finder recovered."""
 
+from __future__ import annotations
+
 from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from skcrit.metrics._judgement import judge
 
+if TYPE_CHECKING:
+    from skcrit.finders.base import BaseFinder
+
 __all__ = ["recovery_report"]
 
 
-def recovery_report(finder, *, digits=3, output_dict=False, max_sets=20):
+def recovery_report(
+    finder: BaseFinder,
+    *,
+    digits: int = 3,
+    output_dict: bool = False,
+    max_sets: int = 20,
+) -> str | dict[str, Any]:
     """Report how far a fitted finder recovered the critical points that are known.
 
     Parameters

@@ -1,13 +1,20 @@
 """How evenly the critical points that were found use the eigenvectors of the data."""
 
+from __future__ import annotations
+
 import math
 import warnings
+from typing import TYPE_CHECKING
 
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils import check_random_state
 
+from skcrit._typing import ArrayLike, RandomState
 from skcrit.metrics._entropy import entropy_interval, estimate_entropy
 from skcrit.metrics._participation import participation
+
+if TYPE_CHECKING:
+    from skcrit.finders.base import BaseFinder
 
 __all__ = ["participation_entropy", "participation_entropy_interval"]
 
@@ -15,7 +22,12 @@ _NO_START = "no start converged and is identified with a critical set"
 _ONE_UNIT = "it needs two independent starts that are identified with a critical set"
 
 
-def participation_entropy(finder, *, bias_correction=None, groups=None):
+def participation_entropy(
+    finder: BaseFinder,
+    *,
+    bias_correction: str | None = None,
+    groups: ArrayLike | None = None,
+) -> float:
     r"""Compute the entropy of how often each eigenvector takes part.
 
     The Shannon entropy :math:`-\sum_j p_j \log_2 p_j` of the shares p of
@@ -96,14 +108,14 @@ def participation_entropy(finder, *, bias_correction=None, groups=None):
 
 
 def participation_entropy_interval(
-    finder,
+    finder: BaseFinder,
     *,
-    confidence_level=0.95,
-    n_resamples=2000,
-    bias_correction=None,
-    groups=None,
-    random_state=None,
-):
+    confidence_level: float = 0.95,
+    n_resamples: int = 2000,
+    bias_correction: str | None = None,
+    groups: ArrayLike | None = None,
+    random_state: RandomState = None,
+) -> float:
     r"""Compute a confidence interval of ``participation_entropy`` by the bootstrap.
 
     It covers the entropy that infinitely many starts of the same kind would have. Whole

@@ -1,6 +1,14 @@
 """Metrics in the form that scikit-learn takes as ``scoring``."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from skcrit._typing import ArrayLike
 from skcrit.metrics import _recovery, _sampling
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
 
 __all__ = [
     "index_error_scorer",
@@ -12,7 +20,9 @@ __all__ = [
 ]
 
 
-def recovery_accuracy_scorer(estimator, X=None, y=None):
+def recovery_accuracy_scorer(
+    estimator: BaseEstimator, X: ArrayLike | None = None, y: object = None
+) -> float:
     """Score a finder by ``recovery_accuracy``, for ``scoring=`` of a search.
 
     Parameters
@@ -40,7 +50,9 @@ def recovery_accuracy_scorer(estimator, X=None, y=None):
     return _recovery.recovery_accuracy(_finder(estimator))
 
 
-def recovery_precision_scorer(estimator, X=None, y=None):
+def recovery_precision_scorer(
+    estimator: BaseEstimator, X: ArrayLike | None = None, y: object = None
+) -> float:
     """Score a finder by ``recovery_precision``, for ``scoring=`` of a search.
 
     Parameters
@@ -73,7 +85,9 @@ def recovery_precision_scorer(estimator, X=None, y=None):
     return _recovery.recovery_precision(_finder(estimator))
 
 
-def recovery_coverage_scorer(estimator, X=None, y=None):
+def recovery_coverage_scorer(
+    estimator: BaseEstimator, X: ArrayLike | None = None, y: object = None
+) -> float:
     """Score a finder by ``recovery_coverage``, for ``scoring=`` of a search.
 
     Parameters
@@ -100,7 +114,9 @@ def recovery_coverage_scorer(estimator, X=None, y=None):
     return _recovery.recovery_coverage(_finder(estimator))
 
 
-def loss_error_scorer(estimator, X=None, y=None):
+def loss_error_scorer(
+    estimator: BaseEstimator, X: ArrayLike | None = None, y: object = None
+) -> float:
     """Score a finder by minus ``loss_error``, for ``scoring=`` of a search.
 
     Parameters
@@ -133,7 +149,9 @@ def loss_error_scorer(estimator, X=None, y=None):
     return -_recovery.loss_error(_finder(estimator))
 
 
-def index_error_scorer(estimator, X=None, y=None):
+def index_error_scorer(
+    estimator: BaseEstimator, X: ArrayLike | None = None, y: object = None
+) -> float:
     """Score a finder by minus ``index_error``, for ``scoring=`` of a search.
 
     Parameters
@@ -166,7 +184,9 @@ def index_error_scorer(estimator, X=None, y=None):
     return -_recovery.index_error(_finder(estimator))
 
 
-def participation_entropy_scorer(estimator, X=None, y=None):
+def participation_entropy_scorer(
+    estimator: BaseEstimator, X: ArrayLike | None = None, y: object = None
+) -> float:
     """Score a finder by ``participation_entropy``, for ``scoring=`` of a search.
 
     Parameters

@@ -1,13 +1,20 @@
 """How far a sample of critical points is from uniform, and weights against that."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from skcrit._typing import FloatArray, RandomState
 from skcrit.metrics._judgement import judge
 from skcrit.metrics._participation import bins_of
+
+if TYPE_CHECKING:
+    from skcrit.finders.base import BaseFinder
 
 __all__ = ["UniformityResult", "importance_weights", "uniformity_test"]
 
@@ -41,7 +48,13 @@ class UniformityResult:
     n_starts: int
 
 
-def uniformity_test(finder, *, over="sets", n_resamples=999, random_state=None):
+def uniformity_test(
+    finder: BaseFinder,
+    *,
+    over: str = "sets",
+    n_resamples: int = 999,
+    random_state: RandomState = None,
+) -> UniformityResult:
     """Test whether searches end in all critical sets alike.
 
     Parameters
@@ -156,7 +169,9 @@ def _distance(observed, expected):
     return float(np.sum((observed[can] - expected[can]) ** 2 / expected[can]))
 
 
-def importance_weights(finder, *, over="sets"):
+def importance_weights(
+    finder: BaseFinder, *, over: str = "sets"
+) -> tuple[FloatArray, float]:
     """Weigh starts so that what they found counts alike.
 
     Parameters

@@ -1,11 +1,19 @@
 """How much is still unseen, from how often each critical set was hit."""
 
+from __future__ import annotations
+
 import warnings
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.stats import norm
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils.validation import check_is_fitted
+
+from skcrit._typing import ArrayLike
+
+if TYPE_CHECKING:
+    from skcrit.finders.base import BaseFinder
 
 __all__ = [
     "chao1_richness",
@@ -16,7 +24,7 @@ __all__ = [
 ]
 
 
-def good_turing_coverage(counts):
+def good_turing_coverage(counts: ArrayLike) -> float:
     r"""Estimate the probability that the next search ends in a set already found.
 
     Parameters
@@ -70,7 +78,9 @@ def good_turing_coverage(counts):
     return float(1 - f1 / n * weight)
 
 
-def good_turing_coverage_interval(counts, *, confidence_level=0.95):
+def good_turing_coverage_interval(
+    counts: ArrayLike, *, confidence_level: float = 0.95
+) -> float:
     r"""Compute a confidence interval of the coverage.
 
     It covers the coverage of this very sample, which is random too.
@@ -123,7 +133,7 @@ def good_turing_coverage_interval(counts, *, confidence_level=0.95):
     return float(low), float(high)
 
 
-def chao1_richness(counts):
+def chao1_richness(counts: ArrayLike) -> float:
     r"""Estimate how many sets there are, from below.
 
     Parameters
@@ -169,7 +179,9 @@ def chao1_richness(counts):
     return float(_found(counts) + (n - 1) / n * f1 * (f1 - 1) / (2 * (f2 + 1)))
 
 
-def chao1_richness_interval(counts, *, confidence_level=0.95):
+def chao1_richness_interval(
+    counts: ArrayLike, *, confidence_level: float = 0.95
+) -> float:
     r"""Compute a confidence interval of the richness.
 
     It covers the number of sets if all are about equally probable. Otherwise its lower
@@ -232,7 +244,9 @@ def chao1_richness_interval(counts, *, confidence_level=0.95):
     return float(low), float(found + np.ceil(unseen * factor))
 
 
-def unseen_by_index(finder, *, confidence_level=0.95):
+def unseen_by_index(
+    finder: BaseFinder, *, confidence_level: float = 0.95
+) -> dict[str, Any]:
     """Estimate coverage and richness for every Morse index by itself.
 
     Parameters

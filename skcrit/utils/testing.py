@@ -1,15 +1,30 @@
 """Checks of users' losses against the contract that finders rely on."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+from skcrit._typing import ArrayLike, RandomState
 from skcrit.utils._derivative_checks import PRODUCT_CHECKS, check_slope
 from skcrit.utils._loss_checks import ALL_CHECKS, SHAPE_CHECKS, check_structure
 from skcrit.utils._probe import Probe, run_checks
 
+if TYPE_CHECKING:
+    from skcrit.losses.base import Loss
+
 __all__ = ["check_gradient", "check_hvp", "check_loss"]
 
 
-def check_loss(loss, *, points=None, n_points=5, random_state=0, rtol=None):
+def check_loss(
+    loss: Loss,
+    *,
+    points: ArrayLike | None = None,
+    n_points: int = 5,
+    random_state: RandomState = 0,
+    rtol: float | None = None,
+) -> None:
     """Check a fitted loss against the contract of :class:`skcrit.losses.Loss`.
 
     All faults are reported together. What is checked: that all methods are there and
@@ -66,7 +81,13 @@ def check_loss(loss, *, points=None, n_points=5, random_state=0, rtol=None):
     _report(loss, problems)
 
 
-def check_gradient(loss, theta, *, random_state=0, rtol=None):
+def check_gradient(
+    loss: Loss,
+    theta: ArrayLike,
+    *,
+    random_state: RandomState = 0,
+    rtol: float | None = None,
+) -> None:
     """Check that the gradient of a loss is the derivative of its value.
 
     Parameters
@@ -105,7 +126,13 @@ def check_gradient(loss, theta, *, random_state=0, rtol=None):
     _report(loss, run_checks([check_slope], probe))
 
 
-def check_hvp(loss, theta, *, random_state=0, rtol=None):
+def check_hvp(
+    loss: Loss,
+    theta: ArrayLike,
+    *,
+    random_state: RandomState = 0,
+    rtol: float | None = None,
+) -> None:
     """Check that ``hvp`` of a loss is the derivative of its gradient.
 
     Parameters

@@ -1,0 +1,49 @@
+"""Names of types that recur in signatures."""
+
+import os
+from typing import Any, Protocol, TypeAlias
+
+import joblib
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = [
+    "Array",
+    "ArrayLike",
+    "BoolArray",
+    "Distribution",
+    "FloatArray",
+    "IntArray",
+    "Memory",
+    "RandomState",
+    "Sampler",
+    "Sets",
+]
+
+# On the host, of any shape.
+FloatArray: TypeAlias = NDArray[Any]
+IntArray: TypeAlias = NDArray[Any]
+BoolArray: TypeAlias = NDArray[np.bool_]
+
+# Of NumPy or CuPy: the array API has no static type yet.
+Array: TypeAlias = Any
+
+RandomState: TypeAlias = int | np.random.RandomState | None
+Memory: TypeAlias = str | os.PathLike[str] | joblib.Memory | None
+
+# Critical sets by name, or a row of booleans for each.
+Sets: TypeAlias = list[tuple[int, ...]] | BoolArray
+
+
+class Sampler(Protocol):
+    """Something that draws starting points."""
+
+    def sample(self, loss: Any, n_starts: int, random_state: Any) -> ArrayLike:
+        """Return points of shape (n_starts, n_params)."""
+
+
+class Distribution(Protocol):
+    """Something that draws numbers, such as a distribution of ``scipy.stats``."""
+
+    def rvs(self, *, size: Any, random_state: Any) -> ArrayLike:
+        """Return numbers of the given shape."""
