@@ -1,10 +1,13 @@
 """The estimator around a solver: parameters, validation, starts, fitted attributes."""
 
+from __future__ import annotations
+
 import os
 import warnings
 from abc import ABC, abstractmethod
 from copy import copy
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from sklearn.base import (
@@ -19,6 +22,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skcrit._saving import VersionMixin
+from skcrit._typing import ArrayLike, FloatArray, Memory, RandomState, Sampler
 from skcrit.exceptions import NotConvergedWarning
 from skcrit.finders._characterize import Characters
 from skcrit.finders._grouping import group_points
@@ -37,6 +41,9 @@ from skcrit.utils._validation import (
     validate_data,
     with_callbacks,
 )
+
+if TYPE_CHECKING:
+    from skcrit.losses.base import Loss
 
 __all__ = ["BaseFinder"]
 
@@ -124,19 +131,19 @@ class BaseFinder(
 
     def __init__(
         self,
-        loss=None,
+        loss: Loss | None = None,
         *,
-        n_starts=100,
-        init="height",
-        tol=1e-10,
-        max_iter=500,
-        batch_size=None,
-        n_jobs=None,
-        memory=None,
-        store_history=False,
-        random_state=None,
-        verbose=0,
-    ):
+        n_starts: int = 100,
+        init: str | ArrayLike | Sampler = "height",
+        tol: float = 1e-10,
+        max_iter: int = 500,
+        batch_size: int | None = None,
+        n_jobs: int | None = None,
+        memory: Memory | None = None,
+        store_history: bool = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         self.loss = loss
         self.n_starts = n_starts
         self.init = init
@@ -160,7 +167,7 @@ class BaseFinder(
         """
 
     @with_callbacks
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike | Loss, y: object = None) -> Self:
         """Search critical points.
 
         Parameters
@@ -233,7 +240,7 @@ class BaseFinder(
         if self.store_history:
             self.history_ = _padded_history(result.history)
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> FloatArray:
         """Compute the reconstruction error of each sample under each critical point.
 
         Parameters
@@ -255,7 +262,7 @@ class BaseFinder(
         X = validate_data(self, X, dtype=np.float64, reset=False)
         return self.loss_.transform(X, self.critical_points_)
 
-    def score(self, X=None, y=None):
+    def score(self, X: ArrayLike | None = None, y: object = None) -> float:
         """Compute the recovery accuracy.
 
         Parameters

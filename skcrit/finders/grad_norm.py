@@ -1,10 +1,17 @@
 """The gradient-norm minimisation finder."""
 
-from numbers import Integral, Real
+from __future__ import annotations
 
+from numbers import Integral, Real
+from typing import TYPE_CHECKING
+
+from skcrit._typing import ArrayLike, Memory, RandomState, Sampler
 from skcrit.finders.base import BaseFinder
 from skcrit.solvers import GradNormDescent, GradNormLBFGS, GradNormLM, GradNormWolfe
 from skcrit.utils._validation import Interval, StrOptions
+
+if TYPE_CHECKING:
+    from skcrit.losses.base import Loss
 
 __all__ = ["GradNormFinder"]
 
@@ -34,10 +41,10 @@ class GradNormFinder(BaseFinder):
         ``LinearAutoencoderLoss()``.
     n_starts : int, default=100
         Number of searches.
-    init : {"gaussian", "height", "iteration"}, array-like of shape \
-            (n_starts, n_params), or sampler, default="height"
+    init : {"gaussian", "height", "iteration"}, array or sampler, default="height"
         Where searches begin: ``GaussianStarts()``, ``TrajectoryStarts(by=init)``, given
-        points, or an object with the method ``sample(loss, n_starts, random_state)``.
+        points of shape (n_starts, n_params), or an object with the method
+        ``sample(loss, n_starts, random_state)``.
     tol : float, default=1e-10
         Absolute, on the squared gradient norm: a start has converged when its squared
         gradient norm is at most ``tol``, at its own point and at the canonical point of
@@ -193,30 +200,30 @@ class GradNormFinder(BaseFinder):
 
     def __init__(
         self,
-        loss=None,
+        loss: Loss | None = None,
         *,
-        n_starts=100,
-        init="height",
-        tol=1e-10,
-        max_iter=2000,
-        batch_size=None,
-        n_jobs=None,
-        memory=None,
-        store_history=False,
-        random_state=None,
-        verbose=0,
-        minimizer="l-bfgs",
-        balance=True,
-        learning_rate="auto",
-        momentum=0.9,
-        memory_size=20,
-        damping=1e-3,
-        linear_solver="auto",
-        max_inner_iter=50,
-        sufficient_decrease=1e-4,
-        curvature=0.9,
-        max_trials=60,
-    ):
+        n_starts: int = 100,
+        init: str | ArrayLike | Sampler = "height",
+        tol: float = 1e-10,
+        max_iter: int = 2000,
+        batch_size: int | None = None,
+        n_jobs: int | None = None,
+        memory: Memory | None = None,
+        store_history: bool = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
+        minimizer: str = "l-bfgs",
+        balance: bool = True,
+        learning_rate: float | str = "auto",
+        momentum: float = 0.9,
+        memory_size: int = 20,
+        damping: float = 1e-3,
+        linear_solver: str = "auto",
+        max_inner_iter: int = 50,
+        sufficient_decrease: float = 1e-4,
+        curvature: float = 0.9,
+        max_trials: int = 60,
+    ) -> None:
         super().__init__(
             loss=loss,
             n_starts=n_starts,

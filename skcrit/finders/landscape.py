@@ -1,11 +1,15 @@
 """The systematic search from critical point to critical point."""
 
+from __future__ import annotations
+
 from copy import copy
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from sklearn.base import clone
 
+from skcrit._typing import ArrayLike, Memory, RandomState, Sampler
 from skcrit.finders._characterize import UNKNOWN
 from skcrit.finders._expedition import ORIGIN, Expedition
 from skcrit.finders._progress import FitReport, progress_bar
@@ -19,6 +23,11 @@ from skcrit.utils._validation import (
     check_params,
     with_callbacks,
 )
+
+if TYPE_CHECKING:
+    import networkx
+
+    from skcrit.losses.base import Loss
 
 __all__ = ["LandscapeExplorer"]
 
@@ -42,11 +51,10 @@ class LandscapeExplorer(BaseFinder):
         ``LinearAutoencoderLoss()``.
     n_starts : int, default=10
         Number of first searches, which need no known set.
-    init : {"gaussian", "height", "iteration"}, array-like of shape \
-            (n_starts, n_params), or sampler, default="gaussian"
+    init : {"gaussian", "height", "iteration"}, array or sampler, default="gaussian"
         Where the first searches begin: ``GaussianStarts()``,
-        ``TrajectoryStarts(by=init)``, given points, or an object with the method
-        ``sample(loss, n_starts, random_state)``.
+        ``TrajectoryStarts(by=init)``, given points of shape (n_starts, n_params), or an
+        object with the method ``sample(loss, n_starts, random_state)``.
     tol : float, default=1e-20
         Absolute, on the squared gradient norm: a start has converged when its squared
         gradient norm is at most ``tol``, at its own point and at the canonical point of
@@ -181,27 +189,27 @@ class LandscapeExplorer(BaseFinder):
 
     def __init__(
         self,
-        loss=None,
+        loss: Loss | None = None,
         *,
-        n_starts=10,
-        init="gaussian",
-        tol=1e-20,
-        max_iter=200,
-        batch_size=None,
-        n_jobs=None,
-        memory=None,
-        store_history=False,
-        random_state=None,
-        verbose=0,
-        finder=None,
-        max_searches=10_000,
-        coverage=None,
-        displacement=(1.2, 2.2),
-        noise=0.01,
-        round_size=256,
-        max_directions=64,
-        n_passes=4,
-    ):
+        n_starts: int = 10,
+        init: str | ArrayLike | Sampler = "gaussian",
+        tol: float = 1e-20,
+        max_iter: int = 200,
+        batch_size: int | None = None,
+        n_jobs: int | None = None,
+        memory: Memory | None = None,
+        store_history: bool = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
+        finder: BaseFinder | None = None,
+        max_searches: int = 10_000,
+        coverage: float | None = None,
+        displacement: tuple[float, float] = (1.2, 2.2),
+        noise: float = 0.01,
+        round_size: int = 256,
+        max_directions: int | None = 64,
+        n_passes: int = 4,
+    ) -> None:
         super().__init__(
             loss=loss,
             n_starts=n_starts,
@@ -246,7 +254,7 @@ class LandscapeExplorer(BaseFinder):
         return local._make_solver()
 
     @with_callbacks
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike | Loss, y: object = None) -> Self:
         """Explore the landscape.
 
         Parameters
@@ -379,7 +387,7 @@ class LandscapeExplorer(BaseFinder):
         self._set_history(result)
 
     @property
-    def graph_(self):
+    def graph_(self) -> networkx.DiGraph:
         """Graph of which set was reached from which, a ``networkx.DiGraph``.
 
         Nodes are rows of ``critical_points_`` with "loss", "morse_index" and "count".

@@ -1,10 +1,17 @@
 """The Newton-MR finder."""
 
-from numbers import Integral, Real
+from __future__ import annotations
 
+from numbers import Integral, Real
+from typing import TYPE_CHECKING
+
+from skcrit._typing import ArrayLike, Memory, RandomState, Sampler
 from skcrit.finders.base import BaseFinder
 from skcrit.solvers import NewtonMR
 from skcrit.utils._validation import Interval
+
+if TYPE_CHECKING:
+    from skcrit.losses.base import Loss
 
 __all__ = ["NewtonMRFinder"]
 
@@ -24,10 +31,10 @@ class NewtonMRFinder(BaseFinder):
         ``LinearAutoencoderLoss()``.
     n_starts : int, default=100
         Number of searches.
-    init : {"gaussian", "height", "iteration"}, array-like of shape \
-            (n_starts, n_params), or sampler, default="height"
+    init : {"gaussian", "height", "iteration"}, array or sampler, default="height"
         Where searches begin: ``GaussianStarts()``, ``TrajectoryStarts(by=init)``, given
-        points, or an object with the method ``sample(loss, n_starts, random_state)``.
+        points of shape (n_starts, n_params), or an object with the method
+        ``sample(loss, n_starts, random_state)``.
     tol : float, default=1e-10
         Absolute, on the squared gradient norm: a start has converged when its squared
         gradient norm is at most ``tol``, at its own point and at the canonical point of
@@ -172,29 +179,29 @@ class NewtonMRFinder(BaseFinder):
 
     def __init__(
         self,
-        loss=None,
+        loss: Loss | None = None,
         *,
-        n_starts=100,
-        init="height",
-        tol=1e-10,
-        max_iter=500,
-        batch_size=None,
-        n_jobs=None,
-        memory=None,
-        store_history=False,
-        random_state=None,
-        verbose=0,
-        inner_tol=0.1,
-        max_inner_iter=50,
-        max_step=None,
-        regularization=0.0,
-        balance=True,
-        window=5,
-        step_size=1.0,
-        sufficient_decrease=1e-4,
-        backtrack=0.5,
-        max_backtracks=30,
-    ):
+        n_starts: int = 100,
+        init: str | ArrayLike | Sampler = "height",
+        tol: float = 1e-10,
+        max_iter: int = 500,
+        batch_size: int | None = None,
+        n_jobs: int | None = None,
+        memory: Memory | None = None,
+        store_history: bool = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
+        inner_tol: float = 0.1,
+        max_inner_iter: int = 50,
+        max_step: float | None = None,
+        regularization: float = 0.0,
+        balance: bool = True,
+        window: int = 5,
+        step_size: float = 1.0,
+        sufficient_decrease: float = 1e-4,
+        backtrack: float = 0.5,
+        max_backtracks: int = 30,
+    ) -> None:
         super().__init__(
             loss=loss,
             n_starts=n_starts,

@@ -1,12 +1,19 @@
 """The Newton-TR finder."""
 
+from __future__ import annotations
+
 from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from skcrit._typing import ArrayLike, Memory, RandomState, Sampler
 from skcrit.finders.base import BaseFinder
 from skcrit.solvers import NewtonTR
 from skcrit.utils._validation import Interval, StrOptions
+
+if TYPE_CHECKING:
+    from skcrit.losses.base import Loss
 
 __all__ = ["NewtonTRFinder"]
 
@@ -26,10 +33,10 @@ class NewtonTRFinder(BaseFinder):
         ``LinearAutoencoderLoss()``.
     n_starts : int, default=100
         Number of searches.
-    init : {"gaussian", "height", "iteration"}, array-like of shape \
-            (n_starts, n_params), or sampler, default="height"
+    init : {"gaussian", "height", "iteration"}, array or sampler, default="height"
         Where searches begin: ``GaussianStarts()``, ``TrajectoryStarts(by=init)``, given
-        points, or an object with the method ``sample(loss, n_starts, random_state)``.
+        points of shape (n_starts, n_params), or an object with the method
+        ``sample(loss, n_starts, random_state)``.
     tol : float, default=1e-10
         Absolute, on the squared gradient norm: a start has converged when its squared
         gradient norm is at most ``tol``, at its own point and at the canonical point of
@@ -155,23 +162,23 @@ class NewtonTRFinder(BaseFinder):
 
     def __init__(
         self,
-        loss=None,
+        loss: Loss | None = None,
         *,
-        n_starts=100,
-        init="height",
-        tol=1e-10,
-        max_iter=500,
-        batch_size=None,
-        n_jobs=None,
-        memory=None,
-        store_history=False,
-        random_state=None,
-        verbose=0,
-        gammas="auto",
-        step_size=1.0,
-        linear_solver="auto",
-        max_inner_iter=50,
-    ):
+        n_starts: int = 100,
+        init: str | ArrayLike | Sampler = "height",
+        tol: float = 1e-10,
+        max_iter: int = 500,
+        batch_size: int | None = None,
+        n_jobs: int | None = None,
+        memory: Memory | None = None,
+        store_history: bool = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
+        gammas: ArrayLike = "auto",
+        step_size: float = 1.0,
+        linear_solver: str = "auto",
+        max_inner_iter: int = 50,
+    ) -> None:
         super().__init__(
             loss=loss,
             n_starts=n_starts,

@@ -1,13 +1,20 @@
 """The saddle dynamics finder."""
 
+from __future__ import annotations
+
 from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from skcrit._typing import ArrayLike, Distribution, Memory, RandomState, Sampler
 from skcrit.finders.base import BaseFinder
 from skcrit.solvers import SaddleDynamics
 from skcrit.starts import random_streams
 from skcrit.utils._validation import HasMethods, Interval, StrOptions
+
+if TYPE_CHECKING:
+    from skcrit.losses.base import Loss
 
 __all__ = ["SaddleDynamicsFinder"]
 
@@ -26,10 +33,10 @@ class SaddleDynamicsFinder(BaseFinder):
         ``LinearAutoencoderLoss()``.
     n_starts : int, default=100
         Number of searches.
-    init : {"gaussian", "height", "iteration"}, array-like of shape \
-            (n_starts, n_params), or sampler, default="gaussian"
+    init : {"gaussian", "height", "iteration"}, array or sampler, default="gaussian"
         Where searches begin: ``GaussianStarts()``, ``TrajectoryStarts(by=init)``, given
-        points, or an object with the method ``sample(loss, n_starts, random_state)``.
+        points of shape (n_starts, n_params), or an object with the method
+        ``sample(loss, n_starts, random_state)``.
     tol : float, default=1e-10
         Absolute, on the squared gradient norm: a start has converged when its squared
         gradient norm is at most ``tol``, at its own point and at the canonical point of
@@ -54,12 +61,12 @@ class SaddleDynamicsFinder(BaseFinder):
     verbose : int, default=0
         Positive shows a progress bar with starts done, converged, distinct sets found
         and time left (needs tqdm).
-    index : "uniform", "natural", int, array-like of shape (n_starts,), or \
-            distribution, default="uniform"
+    index : {"uniform", "natural"}, int, array-like or distribution, default="uniform"
         Index k of each search. "uniform" draws it from 0 to the number of negative
         eigenvalues of the Hessian at the start; "natural" gives every direction the
-        sign of its eigenvalue, so that points of any index attract; a distribution is
-        an object with ``rvs(size, random_state)``, such as those of ``scipy.stats``.
+        sign of its eigenvalue, so that points of any index attract; an array of shape
+        (n_starts,) has an index for each start; a distribution is an object with
+        ``rvs(size, random_state)``, such as those of ``scipy.stats``.
     floor : float, default=1e-2
         Smallest eigenvalue by which a direction is scaled, relative to the largest; it
         shrinks with the gradient, for quadratic convergence.
@@ -169,25 +176,25 @@ class SaddleDynamicsFinder(BaseFinder):
 
     def __init__(
         self,
-        loss=None,
+        loss: Loss | None = None,
         *,
-        n_starts=100,
-        init="gaussian",
-        tol=1e-10,
-        max_iter=500,
-        batch_size=None,
-        n_jobs=None,
-        memory=None,
-        store_history=False,
-        random_state=None,
-        verbose=0,
-        index="uniform",
-        floor=1e-2,
-        max_step=0.5,
-        balance=True,
-        eigensolver="auto",
-        max_inner_iter=100,
-    ):
+        n_starts: int = 100,
+        init: str | ArrayLike | Sampler = "gaussian",
+        tol: float = 1e-10,
+        max_iter: int = 500,
+        batch_size: int | None = None,
+        n_jobs: int | None = None,
+        memory: Memory | None = None,
+        store_history: bool = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
+        index: str | int | ArrayLike | Distribution = "uniform",
+        floor: float = 1e-2,
+        max_step: float = 0.5,
+        balance: bool = True,
+        eigensolver: str = "auto",
+        max_inner_iter: int = 100,
+    ) -> None:
         super().__init__(
             loss=loss,
             n_starts=n_starts,

@@ -9,7 +9,13 @@ for a whole ladder of s or m. Both are cheap once the eigenvectors of A are know
 also on a Krylov space: all its shifts have the same space.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
 from skcrit._backend import array_namespace, device, to_host
+from skcrit._typing import Array, FloatArray
 from skcrit.linalg._lanczos import lanczos
 
 __all__ = ["EigenSystem", "KrylovSystem"]
@@ -33,7 +39,7 @@ class EigenSystem:
         Products that forming a matrix of this size stands for, n.
     """
 
-    def __init__(self, matrix, b):
+    def __init__(self, matrix: Array, b: Array) -> None:
         xp = array_namespace(matrix)
         # Decompositions refuse what is not finite: such a system gets the solution 0.
         finite = xp.all(xp.isfinite(matrix), axis=(-2, -1))
@@ -45,7 +51,7 @@ class EigenSystem:
         self.norm = to_host(xp.max(xp.abs(self._eigenvalues), axis=-1))
         self.n_matvec = matrix.shape[-1]
 
-    def shifted(self, shift):
+    def shifted(self, shift: Array) -> Array:
         """Solve ``(A + shift I) x = b``, in the least-squares sense if singular.
 
         Parameters
@@ -64,7 +70,7 @@ class EigenSystem:
         inverse = 1 / xp.where(keep, moved, xp.ones_like(moved))
         return self._combine(xp.where(keep, inverse, xp.zeros_like(moved)))
 
-    def regularized(self, weight):
+    def regularized(self, weight: Array) -> Array:
         """Minimise ``|A x - b|^2 + weight |x|^2``.
 
         Parameters
@@ -80,7 +86,7 @@ class EigenSystem:
         xp, values = array_namespace(weight), self._eigenvalues
         return self._combine(_filtered(xp, values, weight))
 
-    def residual_norm(self, x):
+    def residual_norm(self, x: Array) -> FloatArray:
         """Compute ``|A x - b|``.
 
         Parameters
@@ -130,7 +136,7 @@ class KrylovSystem:
         Products spent.
     """
 
-    def __init__(self, matvec, b, n_vectors):
+    def __init__(self, matvec: Callable[..., Any], b: Array, n_vectors: int) -> None:
         xp = array_namespace(b)
         self._basis, self._matrix, count = lanczos(
             matvec, b, min(n_vectors, b.shape[-1])
@@ -151,7 +157,7 @@ class KrylovSystem:
         self.norm = to_host(xp.max(self._singular, axis=-1))
         self.n_matvec = to_host(count)
 
-    def shifted(self, shift):
+    def shifted(self, shift: Array) -> Array:
         """Minimise ``|(A + shift I) x - b|`` over the space.
 
         Parameters
@@ -172,7 +178,7 @@ class KrylovSystem:
         inverse = xp.linalg.pinv(self._matrix + shift[:, None, None] * identity)
         return self._lift(inverse[:, :, 0] * self._size[:, None])
 
-    def regularized(self, weight):
+    def regularized(self, weight: Array) -> Array:
         """Minimise ``|A x - b|^2 + weight |x|^2`` over the space.
 
         Parameters
@@ -188,7 +194,7 @@ class KrylovSystem:
         xp = array_namespace(weight)
         return self._filter(_filtered(xp, self._singular, weight))
 
-    def truncated(self, rtol):
+    def truncated(self, rtol: float) -> Array:
         """Minimise ``|A x - b|`` over the space, blind to small singular values.
 
         Parameters
@@ -213,7 +219,7 @@ class KrylovSystem:
         transposed = xp.matrix_transpose(self._right)
         return self._lift((transposed @ factors[..., None])[..., 0])
 
-    def residual_norm(self, x):
+    def residual_norm(self, x: Array) -> FloatArray:
         """Compute ``|A x - b|`` of vectors in the space.
 
         Parameters

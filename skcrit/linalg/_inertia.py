@@ -1,11 +1,14 @@
 """Inertia of symmetric matrices with a stated uncertainty."""
 
+from __future__ import annotations
+
 from skcrit._backend import array_namespace
+from skcrit._typing import Array
 
 __all__ = ["inertia", "rounding_level"]
 
 
-def inertia(eigenvalues, threshold):
+def inertia(eigenvalues: Array, threshold: Array) -> tuple[Array, Array]:
     """Count negative and zero eigenvalues.
 
     Parameters
@@ -27,7 +30,7 @@ def inertia(eigenvalues, threshold):
     return n_negative, n_zero
 
 
-def rounding_level(eigenvalues):
+def rounding_level(eigenvalues: Array) -> Array:
     """Bound the error that rounding leaves in computed eigenvalues.
 
     Parameters

@@ -1,11 +1,19 @@
 """The Lanczos process, for a batch of symmetric matrices."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
 from skcrit._backend import array_namespace, device
+from skcrit._typing import Array
 
 __all__ = ["lanczos"]
 
 
-def lanczos(matvec, b, n_vectors):
+def lanczos(
+    matvec: Callable[..., Any], b: Array, n_vectors: int
+) -> tuple[Array, Array, Array]:
     """Build orthonormal bases of Krylov spaces, and project the matrices on them.
 
     Parameters

@@ -1,5 +1,7 @@
 """How a linear solve ended and what it returns."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -20,7 +22,7 @@ class LinearStatus(IntEnum):
     NON_FINITE = 7
 
     @property
-    def text(self):
+    def text(self) -> str:
         """One line for a reader."""
         return _TEXTS[self]
 

@@ -1,11 +1,19 @@
 """The lowest eigenpairs of symmetric matrices that are known by their products."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
 from skcrit._backend import array_namespace, device
+from skcrit._typing import Array
 
 __all__ = ["lowest_eigenpairs"]
 
 
-def lowest_eigenpairs(matvec, start, *, rtol=1e-3, max_iter=100):
+def lowest_eigenpairs(
+    matvec: Callable[..., Any], start: Array, *, rtol: float = 1e-3, max_iter: int = 100
+) -> tuple[Array, Array, Array, Array]:
     r"""Compute the m lowest eigenpairs of each matrix of a batch, by LOBPCG.
 
     The Rayleigh quotient is minimised over the span of the current vectors, their

@@ -12,30 +12,35 @@ Written from Choi, Paige & Saunders (2011), whose symbols are kept, with
   ``part1`` the same of row k-1 without its nearest neighbour.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Callable
 from numbers import Integral
 from types import SimpleNamespace
+from typing import Any
 
 from skcrit._backend import array_namespace, device
+from skcrit._typing import Array
 from skcrit.linalg._linear_result import LinearStatus, MinresQLPResult
 
 __all__ = ["minres_qlp"]
 
 
 def minres_qlp(
-    matvec,
-    b,
+    matvec: Callable[..., Any],
+    b: Array,
     *,
-    shift=0.0,
-    rtol=1e-10,
-    ls_rtol=1e-10,
-    atol=0.0,
-    max_iter=None,
-    max_norm=None,
-    max_cond=None,
-    stop_on_nonpositive_curvature=False,
-    refine=True,
-):
+    shift: float | Array = 0.0,
+    rtol: float = 1e-10,
+    ls_rtol: float = 1e-10,
+    atol: float = 0.0,
+    max_iter: int | None = None,
+    max_norm: float | None = None,
+    max_cond: float | None = None,
+    stop_on_nonpositive_curvature: bool = False,
+    refine: bool = True,
+) -> MinresQLPResult:
     r"""Solve a batch of symmetric linear systems by MINRES-QLP.
 
     System i is :math:`\min \|x_i\|` over the minimisers of

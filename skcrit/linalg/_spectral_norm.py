@@ -1,11 +1,17 @@
 """Size of a symmetric matrix from products."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
 from skcrit._backend import array_namespace
+from skcrit._typing import Array
 
 __all__ = ["spectral_norm"]
 
 
-def spectral_norm(matvec, v, n_iter=20):
+def spectral_norm(matvec: Callable[..., Any], v: Array, n_iter: int = 20) -> Array:
     """Estimate the largest absolute eigenvalues of a batch by power iteration.
 
     Parameters

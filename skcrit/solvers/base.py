@@ -1,14 +1,22 @@
 """The loop that every solver runs: a batch of starts, each dropped when it ends."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from skcrit._backend import array_namespace, take_rows, to_host
 from skcrit._tables import html_table, text_table
+from skcrit._typing import Array, BoolArray
 from skcrit.losses._defaults import place
 from skcrit.solvers.status import RUNNING, Status, explain_stop, stop_codes
+
+if TYPE_CHECKING:
+    from skcrit.losses.base import Loss
 
 __all__ = ["Solver", "SolverResult", "State"]
 
@@ -50,7 +58,7 @@ class State:
     memory: np.ndarray
     n_iter: int = 0
 
-    def take(self, keep):
+    def take(self, keep: BoolArray) -> Self:
         """Select starts.
 
         Parameters
@@ -160,13 +168,15 @@ class Solver(ABC):
 
     required_methods = ("value", "gradient", "hvp")
 
-    def __init__(self, *, tol=1e-10, max_iter=500, store_history=False):
+    def __init__(
+        self, *, tol: float = 1e-10, max_iter: int = 500, store_history: bool = False
+    ) -> None:
         self.tol = tol
         self.max_iter = max_iter
         self.store_history = store_history
 
     @abstractmethod
-    def step(self, loss, state):
+    def step(self, loss: Loss, state: State) -> State:
         """Take one iteration with all running starts.
 
         Parameters
@@ -183,7 +193,7 @@ class Solver(ABC):
             point and is marked ``stuck``.
         """
 
-    def select(self, rows):
+    def select(self, rows: slice) -> Self:
         """Return the solver for some of the starts, where starts have parameters.
 
         Parameters
@@ -198,7 +208,7 @@ class Solver(ABC):
         """
         return self
 
-    def setup(self, loss, theta0):
+    def setup(self, loss: Loss, theta0: Array) -> State:
         """Place a batch at its starts.
 
         Parameters
@@ -227,7 +237,7 @@ class Solver(ABC):
             memory=np.empty((n, 0)),
         )
 
-    def solve(self, loss, theta0):
+    def solve(self, loss: Loss, theta0: Array) -> SolverResult:
         """Run a batch of starts to its end.
 
         Parameters
@@ -251,7 +261,9 @@ class Solver(ABC):
 
     # Trial points far away overflow; they are rejected, which is all there is to say.
     @np.errstate(over="ignore", invalid="ignore")
-    def solve_tols(self, loss, theta0, tols):
+    def solve_tols(
+        self, loss: Loss, theta0: Array, tols: Sequence[float]
+    ) -> list[SolverResult]:
         """Run a batch of starts once, and stop it at several tolerances.
 
         Parameters

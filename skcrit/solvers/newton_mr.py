@@ -1,14 +1,22 @@
 """Newton-MR: minimum-residual Newton steps, accepted by their gradient norm."""
 
+from __future__ import annotations
+
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from skcrit._backend import array_namespace, to_host
+from skcrit._typing import FloatArray
 from skcrit.linalg import minres_qlp
 from skcrit.losses._defaults import canonical_points, place
 from skcrit.solvers.base import Solver, squared_norm
 from skcrit.solvers.line_search import armijo, push_reference
+
+if TYPE_CHECKING:
+    from skcrit.losses.base import Loss
+    from skcrit.solvers.base import State
 
 __all__ = ["NewtonMR"]
 
@@ -62,20 +70,20 @@ class NewtonMR(Solver):
     def __init__(
         self,
         *,
-        tol=1e-10,
-        max_iter=500,
-        store_history=False,
-        inner_tol=0.1,
-        max_inner_iter=50,
-        max_step=None,
-        regularization=0.0,
-        balance=True,
-        window=5,
-        step_size=1.0,
-        sufficient_decrease=1e-4,
-        backtrack=0.5,
-        max_backtracks=30,
-    ):
+        tol: float = 1e-10,
+        max_iter: int = 500,
+        store_history: bool = False,
+        inner_tol: float = 0.1,
+        max_inner_iter: int = 50,
+        max_step: float | None = None,
+        regularization: float = 0.0,
+        balance: bool = True,
+        window: int = 5,
+        step_size: float = 1.0,
+        sufficient_decrease: float = 1e-4,
+        backtrack: float = 0.5,
+        max_backtracks: int = 30,
+    ) -> None:
         super().__init__(tol=tol, max_iter=max_iter, store_history=store_history)
         self.inner_tol = inner_tol
         self.max_inner_iter = max_inner_iter
@@ -90,14 +98,14 @@ class NewtonMR(Solver):
             "max_backtracks": max_backtracks,
         }
 
-    def setup(self, loss, theta0):  # noqa: D102 (documented in Solver)
+    def setup(self, loss: Loss, theta0: FloatArray) -> State:  # noqa: D102 (documented in Solver)
         state = super().setup(loss, theta0)
         if not self.balance:
             return state
         theta = canonical_points(loss, state.local.theta)
         return replace(state, local=loss.at(theta))
 
-    def step(self, loss, state):  # noqa: D102
+    def step(self, loss: Loss, state: State) -> State:  # noqa: D102
         local, squared = state.local, squared_norm(state.local)
         system = minres_qlp(
             local.hvp,

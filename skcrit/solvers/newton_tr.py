@@ -1,13 +1,21 @@
 """Newton-TR: damped Newton steps for a ladder of shifts, the best one taken."""
 
+from __future__ import annotations
+
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from skcrit._backend import replace_rows, take_rows
+from skcrit._typing import ArrayLike, FloatArray
 from skcrit.losses._defaults import curvature, place
 from skcrit.solvers.base import Solver, squared_norm
 from skcrit.solvers.damped import factorize, residual_ratio
+
+if TYPE_CHECKING:
+    from skcrit.losses.base import Loss
+    from skcrit.solvers.base import State
 
 __all__ = ["NewtonTR"]
 
@@ -60,21 +68,21 @@ class NewtonTR(Solver):
     def __init__(
         self,
         *,
-        tol=1e-10,
-        max_iter=500,
-        store_history=False,
-        gammas="auto",
-        step_size=1.0,
-        linear_solver="auto",
-        max_inner_iter=50,
-    ):
+        tol: float = 1e-10,
+        max_iter: int = 500,
+        store_history: bool = False,
+        gammas: ArrayLike | str = "auto",
+        step_size: float = 1.0,
+        linear_solver: str = "auto",
+        max_inner_iter: int = 50,
+    ) -> None:
         super().__init__(tol=tol, max_iter=max_iter, store_history=store_history)
         self.gammas = gammas
         self.step_size = step_size
         self.linear_solver = linear_solver
         self.max_inner_iter = max_inner_iter
 
-    def setup(self, loss, theta0):  # noqa: D102 (documented in Solver)
+    def setup(self, loss: Loss, theta0: FloatArray) -> State:  # noqa: D102 (documented in Solver)
         state = super().setup(loss, theta0)
         if isinstance(self.gammas, str):
             unit = curvature(loss, state.local.theta)[:, None]
@@ -84,7 +92,7 @@ class NewtonTR(Solver):
             gammas = np.tile(np.asarray(self.gammas, float), (len(state.rows), 1))
         return replace(state, memory=gammas)
 
-    def step(self, loss, state):  # noqa: D102
+    def step(self, loss: Loss, state: State) -> State:  # noqa: D102
         local, squared = state.local, squared_norm(state.local)
         system = factorize(local, self.linear_solver, self.max_inner_iter, MAX_DENSE)
         best, theta = squared.copy(), local.theta

@@ -1,15 +1,22 @@
 """Saddle dynamics: up along some eigenvectors of the Hessian, down along the others."""
 
+from __future__ import annotations
+
 from copy import copy
 from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from skcrit._backend import array_namespace, replace_rows, take_rows, to_host
+from skcrit._typing import FloatArray, IntArray
 from skcrit.linalg import rounding_level
 from skcrit.losses._defaults import canonical_points, place
 from skcrit.solvers.base import Solver, State, squared_norm
 from skcrit.solvers.eigenpairs import N_GUARD, dense_eigenpairs, projected_eigenpairs
+
+if TYPE_CHECKING:
+    from skcrit.losses.base import Loss
 
 __all__ = ["SaddleDynamics"]
 
@@ -110,17 +117,17 @@ class SaddleDynamics(Solver):
     def __init__(
         self,
         *,
-        tol=1e-10,
-        max_iter=500,
-        store_history=False,
-        index="natural",
-        quantile=None,
-        floor=1e-2,
-        max_step=0.5,
-        balance=True,
-        eigensolver="auto",
-        max_inner_iter=100,
-    ):
+        tol: float = 1e-10,
+        max_iter: int = 500,
+        store_history: bool = False,
+        index: IntArray = "natural",
+        quantile: FloatArray | None = None,
+        floor: float = 1e-2,
+        max_step: float = 0.5,
+        balance: bool = True,
+        eigensolver: str = "auto",
+        max_inner_iter: int = 100,
+    ) -> None:
         super().__init__(tol=tol, max_iter=max_iter, store_history=store_history)
         self.index = index
         self.quantile = quantile
@@ -130,7 +137,7 @@ class SaddleDynamics(Solver):
         self.eigensolver = eigensolver
         self.max_inner_iter = max_inner_iter
 
-    def select(self, rows):  # noqa: D102 (documented in Solver)
+    def select(self, rows: slice) -> Self:  # noqa: D102 (documented in Solver)
         part = copy(self)
         if self.quantile is not None:
             part.quantile = self.quantile[rows]
@@ -138,7 +145,7 @@ class SaddleDynamics(Solver):
             part.index = self.index[rows]
         return part
 
-    def setup(self, loss, theta0):  # noqa: D102 (documented in Solver)
+    def setup(self, loss: Loss, theta0: FloatArray) -> State:  # noqa: D102 (documented in Solver)
         state = super().setup(loss, theta0)
         local = loss.at(self._balanced(loss, state.local.theta))
         state = replace(state, local=local)
@@ -190,7 +197,7 @@ class SaddleDynamics(Solver):
         lowest = xp.broadcast_to(guess, (theta.shape[0], m, n_params))
         return replace(state, lowest=lowest)
 
-    def step(self, loss, state):  # noqa: D102
+    def step(self, loss: Loss, state: State) -> State:  # noqa: D102
         theta = state.local.theta
         xp, n_params = array_namespace(theta), theta.shape[-1]
         p, lowest, n_hvp = xp.zeros_like(theta), state.lowest, state.n_hvp.copy()

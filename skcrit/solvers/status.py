@@ -1,8 +1,12 @@
 """Why a search ended, one code per start, and the rules that decide it."""
 
+from __future__ import annotations
+
 from enum import IntEnum
 
 import numpy as np
+
+from skcrit._typing import BoolArray, FloatArray, IntArray
 
 __all__ = ["RUNNING", "Status", "explain_stop", "stop_codes"]
 
@@ -26,7 +30,7 @@ class Status(IntEnum):
     DIVERGED = 4
 
     @property
-    def text(self):
+    def text(self) -> str:
         """The outcome in a sentence that says what to do about it."""
         return _TEXTS[self]
 
@@ -49,7 +53,16 @@ _TEXTS = {
 }
 
 
-def stop_codes(*, finite, growth, squared_grad_norm, tol, stuck, n_iter, max_iter):
+def stop_codes(
+    *,
+    finite: BoolArray,
+    growth: FloatArray,
+    squared_grad_norm: FloatArray,
+    tol: float,
+    stuck: BoolArray,
+    n_iter: int,
+    max_iter: int,
+) -> IntArray:
     """Decide for each start whether it stops: non-finite, tolerance, stuck, budget.
 
     A small step is never by itself convergence: only the gradient decides.
@@ -83,7 +96,7 @@ def stop_codes(*, finite, growth, squared_grad_norm, tol, stuck, n_iter, max_ite
     return codes
 
 
-def explain_stop(codes, residual_ratio):
+def explain_stop(codes: IntArray, residual_ratio: FloatArray) -> IntArray:
     """Tell gradient-flat ends from the others that made no progress.
 
     Parameters

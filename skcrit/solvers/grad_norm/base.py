@@ -1,14 +1,22 @@
 """What all minimisers of half the squared gradient norm share."""
 
+from __future__ import annotations
+
 from abc import abstractmethod
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from skcrit._backend import replace_rows, take_rows
+from skcrit._typing import Array, FloatArray
 from skcrit.losses._defaults import canonical_points
 from skcrit.solvers.base import Solver, dot
 from skcrit.solvers.grad_norm.objective import flatness
+
+if TYPE_CHECKING:
+    from skcrit.losses.base import LocalModel, Loss
+    from skcrit.solvers.base import State
 
 __all__ = ["GradNormSolver"]
 
@@ -46,12 +54,19 @@ class GradNormSolver(Solver):
     # Whether failures are to be explained: steps say nothing of the Hessian's kernel.
     explains = True
 
-    def __init__(self, *, tol=1e-10, max_iter=2000, store_history=False, balance=True):
+    def __init__(
+        self,
+        *,
+        tol: float = 1e-10,
+        max_iter: int = 2000,
+        store_history: bool = False,
+        balance: bool = True,
+    ) -> None:
         super().__init__(tol=tol, max_iter=max_iter, store_history=store_history)
         self.balance = balance
 
     @abstractmethod
-    def fresh_memory(self, local):
+    def fresh_memory(self, local: LocalModel) -> Array:
         """Make the memory of starts about which nothing is known yet.
 
         Parameters
@@ -66,7 +81,7 @@ class GradNormSolver(Solver):
         """
 
     @abstractmethod
-    def descend(self, loss, state):
+    def descend(self, loss: Loss, state: State) -> State:
         """Take one iteration with all running starts.
 
         Parameters
@@ -82,7 +97,7 @@ class GradNormSolver(Solver):
             The same starts, one iteration later.
         """
 
-    def setup(self, loss, theta0):  # noqa: D102 (documented in Solver)
+    def setup(self, loss: Loss, theta0: FloatArray) -> State:  # noqa: D102 (documented in Solver)
         state = super().setup(loss, theta0)
         theta, _ = self._balanced(loss, state.local.theta, ~state.stuck)
         local = loss.at(theta)
@@ -91,7 +106,7 @@ class GradNormSolver(Solver):
             state, local=local, memory=memory, n_hvp=state.n_hvp + self.memory_cost
         )
 
-    def step(self, loss, state):  # noqa: D102
+    def step(self, loss: Loss, state: State) -> State:  # noqa: D102
         state = self.descend(loss, state)
         if self.explains:
             state = _explained(state, self.max_iter)

@@ -1,13 +1,21 @@
 """Gradient descent on half the squared gradient norm, with or without momentum."""
 
+from __future__ import annotations
+
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from skcrit._backend import array_namespace
+from skcrit._typing import Array
 from skcrit.losses._defaults import curvature, place
 from skcrit.solvers.grad_norm.base import GradNormSolver
 from skcrit.solvers.grad_norm.objective import slope
+
+if TYPE_CHECKING:
+    from skcrit.losses.base import LocalModel, Loss
+    from skcrit.solvers.base import State
 
 __all__ = ["GradNormDescent"]
 
@@ -36,20 +44,20 @@ class GradNormDescent(GradNormSolver):
     def __init__(
         self,
         *,
-        tol=1e-10,
-        max_iter=50000,
-        store_history=False,
-        balance=True,
-        learning_rate="auto",
-        momentum=0.0,
-    ):
+        tol: float = 1e-10,
+        max_iter: int = 50000,
+        store_history: bool = False,
+        balance: bool = True,
+        learning_rate: float | str = "auto",
+        momentum: float = 0.0,
+    ) -> None:
         super().__init__(
             tol=tol, max_iter=max_iter, store_history=store_history, balance=balance
         )
         self.learning_rate = learning_rate
         self.momentum = momentum
 
-    def fresh_memory(self, local):  # noqa: D102 (documented in GradNormSolver)
+    def fresh_memory(self, local: LocalModel) -> Array:  # noqa: D102 (documented in GradNormSolver)
         xp, theta = array_namespace(local.theta), local.theta
         if self.learning_rate == "auto":
             unit = curvature(local.loss, theta)
@@ -60,7 +68,7 @@ class GradNormDescent(GradNormSolver):
         rate = place(local.loss, rate)[:, None]
         return xp.concat([xp.zeros_like(theta), rate], axis=-1)
 
-    def descend(self, loss, state):  # noqa: D102
+    def descend(self, loss: Loss, state: State) -> State:  # noqa: D102
         local, xp = state.local, array_namespace(state.memory)
         velocity, rate = state.memory[:, :-1], state.memory[:, -1:]
         descent = slope(local)

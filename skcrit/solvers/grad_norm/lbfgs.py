@@ -1,15 +1,23 @@
 """L-BFGS on half the squared gradient norm, batched."""
 
+from __future__ import annotations
+
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from skcrit._backend import array_namespace, take_rows
+from skcrit._typing import Array
 from skcrit.losses._defaults import place
 from skcrit.solvers.base import dot, squared_norm
 from skcrit.solvers.grad_norm.base import GradNormSolver
 from skcrit.solvers.grad_norm.objective import cauchy_length, slope
 from skcrit.solvers.wolfe import wolfe
+
+if TYPE_CHECKING:
+    from skcrit.losses.base import LocalModel, Loss
+    from skcrit.solvers.base import State
 
 __all__ = ["GradNormLBFGS"]
 
@@ -43,15 +51,15 @@ class GradNormLBFGS(GradNormSolver):
     def __init__(
         self,
         *,
-        tol=1e-10,
-        max_iter=2000,
-        store_history=False,
-        balance=True,
-        memory_size=20,
-        sufficient_decrease=1e-4,
-        curvature=0.9,
-        max_trials=60,
-    ):
+        tol: float = 1e-10,
+        max_iter: int = 2000,
+        store_history: bool = False,
+        balance: bool = True,
+        memory_size: int = 20,
+        sufficient_decrease: float = 1e-4,
+        curvature: float = 0.9,
+        max_trials: int = 60,
+    ) -> None:
         super().__init__(
             tol=tol, max_iter=max_iter, store_history=store_history, balance=balance
         )
@@ -63,14 +71,14 @@ class GradNormLBFGS(GradNormSolver):
             "strong": True,
         }
 
-    def fresh_memory(self, local):  # noqa: D102 (documented in GradNormSolver)
+    def fresh_memory(self, local: LocalModel) -> Array:  # noqa: D102 (documented in GradNormSolver)
         descent = slope(local)[:, None, :]
         # The slope, then the pairs, newest last; a pair of zeros is none.
         xp = array_namespace(descent)
         pairs = [xp.zeros_like(descent)] * (2 * self.memory_size)
         return xp.concat([descent, *pairs], axis=1)
 
-    def descend(self, loss, state):  # noqa: D102
+    def descend(self, loss: Loss, state: State) -> State:  # noqa: D102
         local, descent = state.local, state.memory[:, 0, :]
         p = -_two_loops(loss, state.memory, self.memory_size)
         length, first = np.ones(len(state.rows)), np.zeros(len(state.rows), dtype=int)

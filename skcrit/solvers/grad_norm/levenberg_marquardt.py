@@ -1,14 +1,22 @@
 """Levenberg-Marquardt on the gradient: Gauss-Newton on half its squared norm."""
 
+from __future__ import annotations
+
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from skcrit._backend import replace_rows, take_rows
+from skcrit._typing import Array
 from skcrit.losses._defaults import place
 from skcrit.solvers.base import squared_norm
 from skcrit.solvers.damped import factorize, residual_ratio
 from skcrit.solvers.grad_norm.base import GradNormSolver
+
+if TYPE_CHECKING:
+    from skcrit.losses.base import LocalModel, Loss
+    from skcrit.solvers.base import State
 
 __all__ = ["GradNormLM"]
 
@@ -60,15 +68,15 @@ class GradNormLM(GradNormSolver):
     def __init__(
         self,
         *,
-        tol=1e-10,
-        max_iter=500,
-        store_history=False,
-        balance=True,
-        damping=1e-3,
-        linear_solver="auto",
-        max_inner_iter=50,
-        max_trials=40,
-    ):
+        tol: float = 1e-10,
+        max_iter: int = 500,
+        store_history: bool = False,
+        balance: bool = True,
+        damping: float = 1e-3,
+        linear_solver: str = "auto",
+        max_inner_iter: int = 50,
+        max_trials: int = 40,
+    ) -> None:
         super().__init__(
             tol=tol, max_iter=max_iter, store_history=store_history, balance=balance
         )
@@ -77,11 +85,11 @@ class GradNormLM(GradNormSolver):
         self.max_inner_iter = max_inner_iter
         self.max_trials = max_trials
 
-    def fresh_memory(self, local):  # noqa: D102 (documented in GradNormSolver)
+    def fresh_memory(self, local: LocalModel) -> Array:  # noqa: D102 (documented in GradNormSolver)
         # Relative to the squared norm of the Hessian at each point.
         return np.full(local.theta.shape[0], self.damping)
 
-    def descend(self, loss, state):  # noqa: D102
+    def descend(self, loss: Loss, state: State) -> State:  # noqa: D102
         local, squared = state.local, squared_norm(state.local)
         system = factorize(local, self.linear_solver, self.max_inner_iter, MAX_DENSE)
         search = _Search(local.theta, squared, state.memory)

@@ -1,11 +1,19 @@
 """Steepest descent on half the squared gradient norm, with a Wolfe search."""
 
-from dataclasses import replace
+from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from skcrit._typing import Array
 from skcrit.solvers.base import squared_norm
 from skcrit.solvers.grad_norm.base import GradNormSolver
 from skcrit.solvers.grad_norm.objective import cauchy_length, slope
 from skcrit.solvers.wolfe import wolfe
+
+if TYPE_CHECKING:
+    from skcrit.losses.base import LocalModel, Loss
+    from skcrit.solvers.base import State
 
 __all__ = ["GradNormWolfe"]
 
@@ -32,14 +40,14 @@ class GradNormWolfe(GradNormSolver):
     def __init__(
         self,
         *,
-        tol=1e-10,
-        max_iter=10000,
-        store_history=False,
-        balance=True,
-        sufficient_decrease=1e-4,
-        curvature=0.9,
-        max_trials=60,
-    ):
+        tol: float = 1e-10,
+        max_iter: int = 10000,
+        store_history: bool = False,
+        balance: bool = True,
+        sufficient_decrease: float = 1e-4,
+        curvature: float = 0.9,
+        max_trials: int = 60,
+    ) -> None:
         super().__init__(
             tol=tol, max_iter=max_iter, store_history=store_history, balance=balance
         )
@@ -49,10 +57,10 @@ class GradNormWolfe(GradNormSolver):
             "max_trials": max_trials,
         }
 
-    def fresh_memory(self, local):  # noqa: D102 (documented in GradNormSolver)
+    def fresh_memory(self, local: LocalModel) -> Array:  # noqa: D102 (documented in GradNormSolver)
         return slope(local)
 
-    def descend(self, loss, state):  # noqa: D102
+    def descend(self, loss: Loss, state: State) -> State:  # noqa: D102
         local, descent = state.local, state.memory
         search = wolfe(
             loss,
