@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from skcrit._backend import array_namespace, take_rows, to_host
+from skcrit._backend import array_namespace, replace_rows, take_rows, to_host
 from skcrit.linalg import inertia, rounding_level
 from skcrit.losses._defaults import curvature, keeps_inertia, place
 
@@ -103,7 +103,7 @@ class Characters:
 
 
 @np.errstate(over="ignore", invalid="ignore")  # searches that failed end anywhere
-def characterize(loss, theta0, theta, converged):
+def characterize(loss, theta0, theta, converged, modes=None):
     """Describe the end points of a batch of searches.
 
     Parameters
@@ -116,6 +116,9 @@ def characterize(loss, theta0, theta, converged):
         End points; rows that are not finite get NaN and unknown counts.
     converged : ndarray of bool of shape (n,)
         Which of them are critical; the others keep unknown inertia.
+    modes : dict, default=None
+        Takes up, by row, the eigenvalues and eigenvectors (in columns) of the Hessians
+        at the converged points, for who needs them: they are large.
 
     Returns
     -------
@@ -150,11 +153,11 @@ def characterize(loss, theta0, theta, converged):
             canonical = place(loss, safe)
         size = max(1, _CHUNK // n_params**2)
         for chunk in np.array_split(rows, -(-len(rows) // size)):
-            _examine(loss, take_rows(canonical, chunk), chunk, result)
+            _examine(loss, take_rows(canonical, chunk), chunk, result, modes)
     return result
 
 
-def _examine(loss, theta, rows, result):
+def _examine(loss, theta, rows, result, modes):
     r"""Correct critical points by Newton steps and count their eigenvalues.
 
     At a point that misses the critical set by a distance :math:`\delta`, the zero modes
@@ -164,10 +167,7 @@ def _examine(loss, theta, rows, result):
     does along the step.
     """
     xp = array_namespace(theta)
-    hessian = loss.at(theta).hessian()
-    for _ in range(_CORRECTIONS):
-        theta, hessian, error, uncertainty = _correct(loss, theta, hessian)
-    eigenvalues = xp.linalg.eigvalsh(hessian)
+    theta, eigenvalues, vectors, error, uncertainty = _corrected(xp, loss, theta)
     threshold = xp.maximum(rounding_level(eigenvalues), _SAFETY * error)
     n_negative, n_zero = (to_host(n) for n in inertia(eigenvalues, threshold))
     largest = to_host(xp.max(xp.abs(eigenvalues), axis=-1))
@@ -182,12 +182,37 @@ def _examine(loss, theta, rows, result):
         ("uncertainty", uncertainty),
     ):
         getattr(result, name)[rows] = to_host(column)
+    if modes is not None:
+        pairs = zip(to_host(eigenvalues), to_host(vectors), strict=True)
+        modes.update(zip(rows.tolist(), pairs, strict=True))
 
 
-def _correct(loss, theta, hessian):
-    """Take Newton steps where they help; return the Hessians there and all errors."""
-    xp, local = array_namespace(theta), loss.at(theta)
+def _corrected(xp, loss, theta):
+    """Take Newton steps while they help; return points, eigenpairs and errors there."""
+    hessian = loss.at(theta).hessian()
     eigenvalues, vectors = xp.linalg.eigh(hessian)
+    error, uncertainty = xp.zeros_like(eigenvalues[:, 0]), np.zeros(theta.shape[0])
+    active = np.arange(theta.shape[0])
+    for _ in range(_CORRECTIONS):
+        part = (take_rows(a, active) for a in (theta, hessian, eigenvalues, vectors))
+        moved, improved, part_error, uncertainty[active] = _correct(xp, loss, *part)
+        error = replace_rows(error, active, part_error)
+        # Where a step does not help, the next one would be the same.
+        active = active[improved]
+        if len(active) == 0:
+            break
+        moved = [take_rows(a, np.flatnonzero(improved)) for a in moved]
+        theta = replace_rows(theta, active, moved[0])
+        hessian = replace_rows(hessian, active, moved[1])
+        values, part = xp.linalg.eigh(moved[1])
+        eigenvalues = replace_rows(eigenvalues, active, values)
+        vectors = replace_rows(vectors, active, part)
+    return theta, eigenvalues, vectors, error, uncertainty
+
+
+def _correct(xp, loss, theta, hessian, eigenvalues, vectors):
+    """Try a Newton step: the points and Hessians there, where it helps, and errors."""
+    local = loss.at(theta)
     step = _newton_step(xp, eigenvalues, vectors, local.gradient)
     moved = loss.at(theta + step)
     moved_hessian = moved.hessian()
@@ -201,9 +226,8 @@ def _correct(loss, theta, hessian):
     shift = loss.invariants(theta + step) - loss.invariants(theta)
     shift = to_host(xp.sqrt(xp.sum(shift**2, axis=-1)))
     shift = shift * np.minimum(_SAFETY * to_host(ratio), 1.0)
-    theta = xp.where(improved[:, None], theta + step, theta)
-    hessian = xp.where(improved[:, None, None], moved_hessian, hessian)
-    return theta, hessian, ratio * change, np.nan_to_num(shift, nan=np.inf)
+    shift = np.nan_to_num(shift, nan=np.inf)
+    return (theta + step, moved_hessian), to_host(improved), ratio * change, shift
 
 
 def _newton_step(xp, eigenvalues, vectors, gradient):

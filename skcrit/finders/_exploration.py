@@ -8,7 +8,7 @@ import numpy as np
 from skcrit._backend import to_host
 from skcrit.finders._characterize import Characters, characterize
 from skcrit.finders._grouping import group_points
-from skcrit.losses._defaults import canonical_points, place
+from skcrit.losses._defaults import canonical_points
 
 __all__ = ["Atlas", "Ends", "Frontier", "describe_new", "solve_batch"]
 
@@ -101,13 +101,12 @@ def describe_new(loss, theta0, theta, max_directions):
         Per point unit vectors in rows, in the order to try them, and how many of them
         are unstable.
     """
-    characters = characterize(loss, theta0, theta, np.ones(len(theta), dtype=bool))
-    hessian = to_host(loss.hessian(place(loss, characters.point)))
-    values, vectors = np.linalg.eigh(hessian)
-    directions = [
-        _directions(v, q.T, max_directions)
-        for v, q in zip(values, vectors, strict=True)
-    ]
+    modes, converged = {}, np.ones(len(theta), dtype=bool)
+    characters = characterize(loss, theta0, theta, converged, modes)
+    directions = []
+    for row in range(len(theta)):
+        values, vectors = modes[row]
+        directions.append(_directions(values, vectors.T, max_directions))
     return characters, directions
 
 
@@ -151,9 +150,9 @@ class Atlas:
     scale: float
     parts: list = field(default_factory=list)
     counts: list = field(default_factory=list)
-    _points: np.ndarray = None
-    _invariants: np.ndarray = None
-    _radius: np.ndarray = None
+    _points: np.ndarray | None = None
+    _invariants: np.ndarray | None = None
+    _radius: np.ndarray | None = None
 
     def __len__(self):
         return len(self.counts)

@@ -7,7 +7,7 @@ import warnings
 from abc import ABC, abstractmethod
 from copy import copy
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import (
@@ -22,7 +22,15 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skcrit._saving import VersionMixin
-from skcrit._typing import ArrayLike, FloatArray, Memory, RandomState, Sampler
+from skcrit._typing import (
+    ArrayLike,
+    BoolArray,
+    FloatArray,
+    IntArray,
+    Memory,
+    RandomState,
+    Sampler,
+)
 from skcrit.exceptions import NotConvergedWarning
 from skcrit.finders._characterize import Characters
 from skcrit.finders._grouping import group_points
@@ -128,6 +136,23 @@ class BaseFinder(
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
+
+    loss_: Loss
+    n_features_in_: int
+    n_params_: int
+    n_iter_: int
+    start_params_: FloatArray
+    final_params_: FloatArray
+    converged_: BoolArray
+    results_: dict[str, Any]
+    critical_points_: FloatArray
+    critical_losses_: FloatArray
+    morse_indices_: IntArray
+    index_fractions_: FloatArray
+    nullities_: IntArray
+    counts_: IntArray
+    n_critical_sets_: int
+    history_: dict[str, FloatArray]
 
     def __init__(
         self,
@@ -442,7 +467,9 @@ class BaseFinder(
 
 
 # Here and not in the class, where set_output would wrap the method and the condition.
-BaseFinder.transform = available_if(_can_transform)(BaseFinder.transform)
+BaseFinder.transform = available_if(_can_transform)(  # type: ignore[method-assign]
+    BaseFinder.transform
+)
 
 
 def _names(codes, values):

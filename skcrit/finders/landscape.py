@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import clone
 
 from skcrit._typing import ArrayLike, Memory, RandomState, Sampler
-from skcrit.finders._characterize import UNKNOWN
+from skcrit.finders._characterize import MAX_DENSE, UNKNOWN
 from skcrit.finders._expedition import ORIGIN, Expedition
 from skcrit.finders._progress import FitReport, progress_bar
 from skcrit.finders._search import concatenate
@@ -274,7 +274,8 @@ class LandscapeExplorer(BaseFinder):
         ------
         ValueError
             If a parameter is out of range, ``X`` is not finite two-dimensional data, or
-            the loss lacks a method; the message says what was expected and what came.
+            the loss lacks a method, or has more than 4096 parameters; the message says
+            what was expected and what came.
 
         Warns
         -----
@@ -282,6 +283,11 @@ class LandscapeExplorer(BaseFinder):
             If some searches did not reach ``tol``.
         """
         self._begin(X)
+        if self.n_params_ > MAX_DENSE:
+            raise ValueError(
+                f"LandscapeExplorer sets out along eigenvectors of dense Hessians: loss "
+                f"must have at most {MAX_DENSE} parameters, got {self.n_params_}."
+            )
         reach = self._check_displacement()
         scale = np.linalg.norm(self.loss_.invariants(self.start_params_), axis=1).max()
         options = self._search_options()

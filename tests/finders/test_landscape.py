@@ -19,6 +19,7 @@ from skcrit import (
 )
 from skcrit.datasets import make_gaussian_spectrum
 from skcrit.exceptions import NotConvergedWarning
+from skcrit.losses import FunctionLoss
 from skcrit.starts import GaussianStarts
 
 from ..solvers._potentials import HIMMELBLAU, HIMMELBLAU_POINTS
@@ -333,6 +334,12 @@ def test_discovery_is_the_history_of_the_search(loss):
 def test_bad_parameters(params, message, loss):
     with pytest.raises(ValueError, match=message):
         LandscapeExplorer(**params).fit(loss)
+
+
+def test_a_loss_of_too_many_parameters_is_refused():
+    loss = FunctionLoss(lambda t: np.sum(t**2, axis=-1), lambda t: 2 * t, n_params=5000)
+    with pytest.raises(ValueError, match="at most 4096 parameters, got 5000"):
+        LandscapeExplorer(init=GaussianStarts(1.0)).fit(loss.fit())
 
 
 def test_nothing_converges(loss):
