@@ -101,7 +101,7 @@ class GaussianStarts(BaseEstimator):
         scale = np.sqrt(2 / loss.n_params_) if self.scale == "auto" else self.scale
         streams = random_streams(random_state, n_starts)
         draws = [stream.standard_normal(loss.n_params_) for stream in streams]
-        return scale * np.stack(draws)
+        return scale * np.stack(draws)  # type: ignore[return-value]  # no text here
 
 
 class TrajectoryStarts(BaseEstimator):

@@ -25,6 +25,8 @@ class SetQuantities(CriticalSets):
         The network and its spectrum.
     """
 
+    n_params: int
+
     def losses(self, sets: Sets) -> FloatArray:
         """Compute the critical values, penalty included.
 

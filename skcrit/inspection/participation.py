@@ -196,8 +196,12 @@ class ParticipationDisplay:
         self.bars_ = ax.bar(x[:-1], shares[:-1], **inside)
         # The hatch tells the origin apart where colours are lost.
         label = f"at 0: {counts[-1]:,}"
-        apart = {"color": FAILURE, "hatch": "////", "edgecolor": "white"}
-        apart |= {"linewidth": 0, "label": label, **style}
+        apart: dict[str, Any] = {
+            "color": FAILURE,
+            "hatch": "////",
+            "edgecolor": "white",
+        }
+        apart |= {"edgecolor": "white", "linewidth": 0, "label": label, **style}
         apart["width"] = max(apart["width"], _ORIGIN_BAR * len(x))
         self.origin_bar_ = ax.bar(x[-1:], shares[-1:], **apart)
         self.uniform_line_ = ax.axhline(

@@ -1,11 +1,12 @@
 """The end-to-end matrix of a linear network in thin factors, and balanced layers."""
 
 from skcrit._backend import array_namespace, device
+from skcrit._typing import Array
 
 __all__ = ["balanced_layers", "thin_svd"]
 
 
-def thin_svd(weights):
+def thin_svd(weights: list[Array]) -> tuple[Array, Array, Array]:
     """Factor the end-to-end matrix without ever forming it.
 
     Parameters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
@@ -16,6 +16,9 @@ from skcrit._saving import VersionMixin
 from skcrit._typing import Array, ArrayLike, FloatArray
 from skcrit.exceptions import NoGroundTruthError
 from skcrit.losses._defaults import estimate_curvature
+
+if TYPE_CHECKING:
+    from skcrit.analytical import AnalyticalSpectrum
 
 __all__ = ["LocalModel", "Loss"]
 
@@ -284,7 +287,7 @@ class Loss(VersionMixin, BaseEstimator, ABC):
         """
         return estimate_curvature(self, theta)
 
-    def analytical_spectrum(self) -> None:
+    def analytical_spectrum(self) -> AnalyticalSpectrum:
         """Return the critical points in closed form, where they are known.
 
         Raises

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from skcrit._typing import Array
+from skcrit._typing import Array, ArrayLike
 from skcrit.losses.base import Loss
 from skcrit.utils._validation import Interval, check_params
 
@@ -122,7 +122,7 @@ class FunctionLoss(Loss):
         self._functions = {**self._functions, **params}
         return self
 
-    def fit(self, X: None = None, y: object = None) -> Self:
+    def fit(self, X: ArrayLike | None = None, y: object = None) -> Self:
         """Check the arguments; there is nothing to learn.
 
         Parameters
@@ -141,7 +141,7 @@ class FunctionLoss(Loss):
             If a function is not callable or ``n_params`` is not a positive int.
         """
         check_params(self)
-        self.n_params_ = int(self.n_params)
+        self.n_params_ = int(self.n_params)  # type: ignore[arg-type]  # it is checked
         return self
 
     def value(self, theta: Array) -> Array:  # noqa: D102 (documented in Loss)

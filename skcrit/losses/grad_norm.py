@@ -105,12 +105,12 @@ class GradientNormLoss(Loss):
         self.loss = loss
 
     @property
-    def backend(self) -> str:
+    def backend(self) -> str:  # type: ignore[override]
         """Array library that computes: that of f."""
         return getattr(getattr(self, "loss_", self.loss), "backend", "numpy")
 
     @property
-    def dtype(self) -> str:
+    def dtype(self) -> str:  # type: ignore[override]
         """Floating type of all computations: that of f."""
         return getattr(getattr(self, "loss_", self.loss), "dtype", "float64")
 
@@ -142,7 +142,7 @@ class GradientNormLoss(Loss):
         self.loss_ = self._fit_loss(X)
         self.n_params_ = self.loss_.n_params_
         for name in ("n_features_in_", "feature_names_in_"):
-            vars(self).pop(name, None)  # of an earlier fit
+            self.__dict__.pop(name, None)  # of an earlier fit
             if hasattr(self.loss_, name):
                 setattr(self, name, getattr(self.loss_, name))
         return self

@@ -26,7 +26,7 @@ from skcrit.utils._validation import (
 )
 
 if TYPE_CHECKING:
-    from skcrit.losses.base import LocalModel
+    pass
 
 __all__ = ["LinearAutoencoderLoss"]
 
@@ -237,7 +237,7 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
         ]
 
     @property
-    def canonicalize_keeps_inertia(self) -> bool:
+    def canonicalize_keeps_inertia(self) -> bool:  # type: ignore[override]
         """Whether the canonical point is on the same orbit: not for deep networks.
 
         The middle layers of a deep network can pass more than the end-to-end matrix
@@ -311,7 +311,7 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
     def hessian(self, theta: Array) -> Array:  # noqa: D102
         return self.at(theta).hessian()
 
-    def at(self, theta: Array) -> LocalModel:  # noqa: D102
+    def at(self, theta: Array) -> NetworkModel:  # noqa: D102
         return NetworkModel(self, self._as_points(theta))
 
     def third_derivative(self, theta: Array, u: Array, v: Array) -> Array:

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from skcrit.exceptions import NoGroundTruthError
 
 if TYPE_CHECKING:
+    from skcrit.analytical import AnalyticalSpectrum
     from skcrit.finders.base import BaseFinder
 
 __all__ = ["Judgement", "judge"]
@@ -59,7 +60,7 @@ class Judgement:
         All of converged, identified, loss_right and index_right.
     """
 
-    spectrum: object
+    spectrum: AnalyticalSpectrum
     converged: np.ndarray
     identified: np.ndarray
     sets: np.ndarray

@@ -115,7 +115,7 @@ def participation_entropy_interval(
     bias_correction: str | None = None,
     groups: ArrayLike | None = None,
     random_state: RandomState = None,
-) -> float:
+) -> tuple[float, float]:
     r"""Compute a confidence interval of ``participation_entropy`` by the bootstrap.
 
     It covers the entropy that infinitely many starts of the same kind would have. Whole

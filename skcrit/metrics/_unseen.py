@@ -80,7 +80,7 @@ def good_turing_coverage(counts: ArrayLike) -> float:
 
 def good_turing_coverage_interval(
     counts: ArrayLike, *, confidence_level: float = 0.95
-) -> float:
+) -> tuple[float, float]:
     r"""Compute a confidence interval of the coverage.
 
     It covers the coverage of this very sample, which is random too.
@@ -181,7 +181,7 @@ def chao1_richness(counts: ArrayLike) -> float:
 
 def chao1_richness_interval(
     counts: ArrayLike, *, confidence_level: float = 0.95
-) -> float:
+) -> tuple[float, float]:
     r"""Compute a confidence interval of the richness.
 
     It covers the number of sets if all are about equally probable. Otherwise its lower

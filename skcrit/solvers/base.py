@@ -16,7 +16,7 @@ from skcrit.losses._defaults import place
 from skcrit.solvers.status import RUNNING, Status, explain_stop, stop_codes
 
 if TYPE_CHECKING:
-    from skcrit.losses.base import Loss
+    from skcrit.losses.base import LocalModel, Loss
 
 __all__ = ["Solver", "SolverResult", "State"]
 
@@ -47,7 +47,7 @@ class State:
         Iterations done, the same for all that still run.
     """
 
-    local: object
+    local: LocalModel
     rows: np.ndarray
     start_norm: np.ndarray
     n_gradient: np.ndarray
@@ -166,7 +166,7 @@ class Solver(ABC):
         Whether to keep loss and squared gradient norm of every iterate.
     """
 
-    required_methods = ("value", "gradient", "hvp")
+    required_methods: tuple[str, ...] = ("value", "gradient", "hvp")
 
     def __init__(
         self, *, tol: float = 1e-10, max_iter: int = 500, store_history: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -120,7 +120,7 @@ class SaddleDynamics(Solver):
         tol: float = 1e-10,
         max_iter: int = 500,
         store_history: bool = False,
-        index: IntArray = "natural",
+        index: str | IntArray = "natural",
         quantile: FloatArray | None = None,
         floor: float = 1e-2,
         max_step: float = 0.5,
@@ -197,7 +197,7 @@ class SaddleDynamics(Solver):
         lowest = xp.broadcast_to(guess, (theta.shape[0], m, n_params))
         return replace(state, lowest=lowest)
 
-    def step(self, loss: Loss, state: State) -> State:  # noqa: D102
+    def step(self, loss: Loss, state: Any) -> State:  # noqa: D102
         theta = state.local.theta
         xp, n_params = array_namespace(theta), theta.shape[-1]
         p, lowest, n_hvp = xp.zeros_like(theta), state.lowest, state.n_hvp.copy()

@@ -1,6 +1,7 @@
 """Validation of parameters and data; the only importer of scikit-learn's privates."""
 
 from collections.abc import Set
+from typing import TypeVar
 
 import numpy as np
 from sklearn.utils._param_validation import (
@@ -12,15 +13,19 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import validate_data
 
 try:
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
+    from sklearn.callback import CallbackSupportMixin
+    from sklearn.callback import with_callbacks as _with_callbacks
 except ImportError:  # scikit-learn before 1.9
 
-    class CallbackSupportMixin:
+    class CallbackSupportMixin:  # type: ignore[no-redef]
         """Stand for scikit-learn's mixin: nothing sets callbacks here."""
 
-    def with_callbacks(method):
+    def _with_callbacks(method):
         """Leave a method as it is."""
         return method
+
+
+_Method = TypeVar("_Method")
 
 
 __all__ = [
@@ -34,6 +39,22 @@ __all__ = [
     "validate_data",
     "with_callbacks",
 ]
+
+
+def with_callbacks(method: _Method) -> _Method:
+    """Decorate a fit that calls ``_init_callback_context``, so that it is ended.
+
+    Parameters
+    ----------
+    method : callable
+        The method fit of an estimator.
+
+    Returns
+    -------
+    method : callable
+        The same, which tells callbacks of the end even after an error.
+    """
+    return _with_callbacks(method)
 
 
 def check_params(estimator):
