@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+OLDEST := .venv-oldest
 SCALE  ?= full
 OUTPUT ?= results
 
@@ -9,14 +10,16 @@ OUTPUT ?= results
 export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
-.PHONY: help paper landscape test lint doc bench clean
+.PHONY: help paper landscape test test-oldest test-sdist lint doc bench clean
 
 help:
 	@echo "make paper   run the whole study, write figures 1-4 and the report to $(OUTPUT)/"
 	@echo "             (SCALE=small: the quick version)"
 	@echo "make landscape  find every critical set of the paper's network"
-	@echo "make test    run the whole test suite"
-	@echo "make lint    check style, docstrings and spelling"
+	@echo "make test    run the whole test suite, and measure its coverage"
+	@echo "make test-oldest  run it with the oldest versions that are supported"
+	@echo "make test-sdist   build, install what was built, and run a part of the tests"
+	@echo "make lint    check style, docstrings, spelling and types"
 	@echo "make doc     build the documentation with its examples in doc/_build/html"
 	@echo "make bench   measure the defaults of Newton-MR, write doc/newton_mr_*.md"
 	@echo "make clean   remove environment and results"
@@ -34,12 +37,24 @@ landscape: $(VENV)/.installed
 	$(BIN)/python examples/landscape/run.py --output $(OUTPUT)
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --cov
+
+# The lower bounds of pyproject.toml, under the newest tools of testing.
+test-oldest:
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet --upgrade pip
+	$(PYTHON) .ci/oldest.py > $(OLDEST)/oldest.txt
+	$(OLDEST)/bin/python -m pip install --quiet --constraint $(OLDEST)/oldest.txt --editable ".[test]"
+	$(OLDEST)/bin/python -m pytest -n auto
+
+test-sdist: $(VENV)/.installed
+	PYTHON="$(PYTHON)" .ci/test_sdist
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
+	$(BIN)/mypy
 
 # The examples run while the pages are built. A warning is an error.
 doc: $(VENV)/.installed
@@ -53,5 +68,5 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/newton_mr_defaults.py --scale $(SCALE)
 
 clean:
-	rm -rf $(VENV) results build dist *.egg-info
+	rm -rf $(VENV) $(OLDEST) results build dist *.egg-info
 	rm -rf doc/_build doc/auto_examples doc/generated doc/sg_execution_times.rst
