@@ -285,7 +285,7 @@ class LandscapeExplorer(BaseFinder):
         self._begin(X)
         if self.n_params_ > MAX_DENSE:
             raise ValueError(
-                f"LandscapeExplorer sets out along eigenvectors of dense Hessians: loss "
+                f"LandscapeExplorer follows eigenvectors of dense Hessians: its loss "
                 f"must have at most {MAX_DENSE} parameters, got {self.n_params_}."
             )
         reach = self._check_displacement()
