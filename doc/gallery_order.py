@@ -1,7 +1,7 @@
 """The order of the examples in the gallery."""
 
 # From the first steps to special questions; what is not listed follows by name.
-_ORDER = (
+ORDER = (
     "plot_first_steps.py",
     "plot_landscape_graph.py",
     "plot_saddle_dynamics.py",
@@ -41,7 +41,7 @@ class ReadingOrder:
         key : tuple of (int, str)
             Its place, then its name.
         """
-        place = _ORDER.index(filename) if filename in _ORDER else len(_ORDER)
+        place = ORDER.index(filename) if filename in ORDER else len(ORDER)
         return place, filename
 
     def __repr__(self):

@@ -74,10 +74,7 @@ assert descent.results_["squared_grad_norm"][is_flat].min() > 0.7
 assert descent.n_critical_sets_ == 1
 print(f"{np.sum(~is_flat)} converged, {np.sum(is_flat)} gradient-flat")
 
-# %%
-# The residual ratio ``|H p + g| / (|H| |p| + |g|)`` of the last step is what decides:
-# the best step p leaves practically all of the gradient g.
-
+# The reason of the verdict: the best step leaves practically all of the gradient.
 assert descent.results_["residual_ratio"][is_flat].min() > 0.9
 
 # %%
@@ -126,9 +123,13 @@ left.plot(*starts.T, ".", color="0.3", markersize=4, label="starts")
 left.plot(*ends[~is_flat].T, "o", color="#0072B2", label="converged")
 left.plot(*ends[is_flat].T, "X", color="#E69F00", markersize=9, label="gradient-flat")
 left.set(xlabel="x", ylabel="y", title="Contours: gradient norm, floor = 0.3")
-left.legend(loc="upper left", fontsize="small")
+left.set_ylim(-2.2, 2.9)
+left.legend(loc="upper center", ncols=3, fontsize="small")
 
-line = np.stack([np.linspace(-3, 2.5, 2001), np.zeros(2001)], axis=-1)
+# Both sharp dips need points close to them.
+near = np.geomspace(1e-11, 2, 500)
+x = np.sort(np.hstack([-2 - near / 2, -2 + near, 1 - near, 1 + near]))
+line = np.stack([x, np.zeros_like(x)], axis=-1)
 for loss, style, label in (
     (flat_loss, "-", "floor = 0.3"),
     (false_friend, "--", "floor = 1e-6"),

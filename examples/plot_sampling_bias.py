@@ -126,6 +126,7 @@ figure, axes = plt.subplots(1, 3, figsize=(12, 3.8), layout="constrained", share
 for ax, (name, finder) in zip(axes, samplers.items(), strict=True):
     ParticipationDisplay.from_estimator(finder, ax=ax, random_state=0)
     ax.set_title(name)
+    ax.label_outer()
 axes[0].set_ylim(0, 0.45)
 plt.show()
 

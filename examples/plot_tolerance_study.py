@@ -92,7 +92,11 @@ right.plot(tols, curve.n_hvp[1:], marker="o", color="#0072B2")
 right.set(ylabel="Hessian-vector products per start", ylim=(0, None))
 for ax in (left, right):
     line = ax.axvline(spectrum.resolution**2, color="black", linestyle=":")
-    ax.set(xscale="log", xlim=(3, 3e-17), xlabel="Tolerance (stricter to the right)")
+    ax.set(
+        xscale="log",
+        xlim=(3, 3e-17),
+        xlabel="Tolerance on the squared gradient norm\n(stricter to the right)",
+    )
 right.legend([line], ["resolution squared"], loc="lower right", fontsize="small")
 figure.suptitle("8-3-8 network, covariance eigenvalues 8, 7, ..., 1", fontsize="medium")
 plt.show()

@@ -77,14 +77,9 @@ with warnings.catch_warnings():
     finder.fit(loss)
 # [end: search]
 
-for point, height, index, count in zip(
-    finder.critical_points_,
-    finder.critical_losses_,
-    finder.morse_indices_,
-    finder.counts_,
-    strict=True,
-):
-    kind = ("minimum", "saddle")[index]
+for number, point in enumerate(finder.critical_points_):
+    kind = ("minimum", "saddle")[finder.morse_indices_[number]]
+    height, count = finder.critical_losses_[number], finder.counts_[number]
     print(f"{kind} at {point.round(3)}, height {height:.2f}, found {count} times")
 
 # %%
@@ -120,24 +115,22 @@ flat = descent.results_["status"] == "GRADIENT_FLAT"
 places = np.unique(descent.final_params_[flat].round(2), axis=0)
 assert np.array_equal(flat, ~descent.converged_) and len(places) == 4
 assert descent.results_["squared_grad_norm"][flat].min() > 100
-for place in places:
-    norm = np.linalg.norm(gradient(place))
-    print(f"gradient-flat at {place}, gradient norm {norm:.0f}")
+print(f"gradient-flat: {places.tolist()}")
 print(f"converged: Newton-MR {finder.converged_.sum()}, the other {(~flat).sum()}")
 
 # %%
 # The map
 # -------
 #
-# Contours every 20 units of height, up to 200.
+# Contours every 25 units of height; it is black above 200.
 
 grid_x, grid_y = np.meshgrid(np.linspace(-1.8, 1.3, 200), np.linspace(-0.6, 2.2, 200))
 heights = value(np.stack([grid_x, grid_y], axis=-1))
 figure, ax = plt.subplots(figsize=(6.5, 5.2), layout="constrained")
-levels = np.arange(-150, 201, 20)
+levels = np.arange(-150, 201, 25)
 mesh = ax.contourf(grid_x, grid_y, heights, levels=levels, cmap="Greys", extend="max")
 ax.contour(grid_x, grid_y, heights, levels=levels, colors="0.5", linewidths=0.3)
-figure.colorbar(mesh, label="Potential")
+figure.colorbar(mesh, label="Potential (arbitrary units)", ticks=levels[::2])
 # Colours of Okabe and Ito (2008), which every eye tells apart.
 for points, marker, colour, label in (
     (finder.critical_points_[index == 0], "o", "#0072B2", "minimum"),

@@ -10,15 +10,17 @@ import pandas as pd
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+GALLERY = sorted(EXAMPLES.glob("plot_*.py"))
+SLOW = ("plot_digits.py", "plot_grid_search.py")
 FIGURES = ("figure1", "figure2", "figure3", "figure4", "figure_costs")
 SHARE = re.compile(r"[01]\.\d\d \[[01]\.\d\d, [01]\.\d\d\]")
 
 
-def run_script(path, *arguments, cwd):
+def run_script(path, *arguments, cwd, options=()):
     """Run an example in a process of its own, without a screen."""
     environment = {**os.environ, "MPLBACKEND": "Agg"}
     done = subprocess.run(
-        [sys.executable, str(path), *arguments],
+        [sys.executable, *options, str(path), *arguments],
         cwd=cwd,
         env=environment,
         capture_output=True,
@@ -135,6 +137,36 @@ def test_study_has_all_of_its_tables(sections):
     assert exist == all_stops
 
 
-@pytest.mark.slow
-def test_digits(tmp_path):
-    run_script(EXAMPLES / "plot_digits.py", cwd=tmp_path)
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.stem, marks=[pytest.mark.slow] * (path.name in SLOW))
+        for path in GALLERY
+    ],
+)
+def test_gallery(path, tmp_path):
+    """An example runs, and what it asserts holds; no warning is left to the reader."""
+    if "dask" in path.stem:
+        pytest.importorskip("distributed")
+        run_script(path, cwd=tmp_path)
+    else:
+        run_script(path, cwd=tmp_path, options=("-W", "error"))
+
+
+@pytest.mark.parametrize("path", GALLERY, ids=lambda path: path.stem)
+def test_gallery_asserts_before_it_draws(path):
+    text = path.read_text(encoding="utf-8")
+    assert 60 <= len(text.splitlines()) <= 150
+    assert text.count("\n# %%\n") >= 3
+    before = text[: text.index("plt.subplots(")]
+    assert "\nassert " in before or "\n    assert " in before
+    assert "random_state=" in text or '"random_state": ' in text
+
+
+def test_gallery_order_names_examples(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES.parent / "doc")
+    from gallery_order import ORDER, ReadingOrder
+
+    names = [path.name for path in GALLERY]
+    assert set(ORDER) <= set(names)
+    assert sorted(names, key=ReadingOrder("examples"))[: len(ORDER)] == list(ORDER)
