@@ -65,8 +65,8 @@ search.fit(X)
 #
 # Every search converges at every one of these tolerances, and yet at 1e-2 not one of
 # the points is what it seems. The best tolerance is the strictest. This is no
-# accident of the method: the smallest eigenvalues of these data are close to each
-# other, and sets that differ by them need a small gradient to be told apart.
+# accident of the method: some eigenvalues of these data are close to each other, and
+# sets that differ by them need a small gradient to be told apart.
 # ``resolution`` says how small, and its square is what ``tol`` should stay well
 # below.
 
