@@ -5,14 +5,19 @@ namespace (:func:`array_namespace`) and uses functions of the Array API standard
 Arrays cross between host and device in :func:`to_device` and :func:`to_host` only.
 """
 
+from contextlib import AbstractContextManager
+from functools import cache
+
 import numpy as np
 from array_api_compat import array_namespace, device, is_array_api_strict_namespace
+from threadpoolctl import ThreadpoolController
 
 __all__ = [
     "BACKENDS",
     "array_namespace",
     "device",
     "get_namespace",
+    "one_blas_thread",
     "replace_rows",
     "take_rows",
     "to_device",
@@ -155,3 +160,24 @@ def _as_index(array, rows):
     """Put row numbers beside the array that they select from."""
     xp = array_namespace(array)
     return xp.asarray(np.asarray(rows, dtype=np.int64), device=device(array))
+
+
+def one_blas_thread() -> AbstractContextManager:
+    """Keep BLAS to one thread inside a ``with`` block.
+
+    The matrices of a batch are small: threads wait for each other longer than they
+    compute, and a product that is divided among threads rounds by their number. Cores
+    are for workers.
+
+    Returns
+    -------
+    context : context manager
+        It gives the threads back at the end.
+    """
+    return _thread_controller().limit(limits=1, user_api="blas")
+
+
+@cache
+def _thread_controller():
+    """Look for the BLAS libraries once: it takes milliseconds."""
+    return ThreadpoolController()

@@ -5,8 +5,9 @@ import importlib.util
 import array_api_strict
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
-from skcrit import _backend
+from skcrit import NewtonMRFinder, _backend
 from skcrit._backend import (
     BACKENDS,
     get_namespace,
@@ -15,6 +16,8 @@ from skcrit._backend import (
     to_device,
     to_host,
 )
+from skcrit.losses import FunctionLoss
+from skcrit.starts import GaussianStarts
 
 HOST_ONLY = ("numpy", "array_api_strict")
 
@@ -133,3 +136,24 @@ def test_replace_rows(backend, rows, trailing, rng):
     assert _backend.device(replaced) == _backend.device(array)
     np.testing.assert_array_equal(to_host(replaced), expected)
     np.testing.assert_array_equal(to_host(array), host)  # a copy, not in place
+
+
+def blas_threads():
+    return [
+        lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"
+    ]
+
+
+def test_searches_keep_blas_to_one_thread_and_give_the_others_back():
+    seen = set()
+
+    def gradient(theta):
+        seen.update(blas_threads())
+        return 2 * theta
+
+    loss = FunctionLoss(lambda t: np.sum(t**2, axis=-1), gradient, n_params=2).fit()
+    with threadpool_limits(limits=2, user_api="blas"):
+        before = blas_threads()
+        NewtonMRFinder(n_starts=3, init=GaussianStarts(1.0)).fit(loss)
+        assert blas_threads() == before
+    assert seen == {1}

@@ -56,7 +56,7 @@ class Expedition:
         done = run_batches(
             solve_batch,
             lambda rows: (select(rows), self.loss, theta0[rows]),
-            len(theta0),
+            *theta0.shape,
             **self.options,
         )
         results, ends = zip(*(outcome for (outcome,) in done), strict=True)
@@ -86,7 +86,7 @@ class Expedition:
         done = run_batches(
             describe_new,
             lambda rows: (self.loss, theta0[rows], theta[rows], self.max_directions),
-            len(theta),
+            *theta.shape,
             **{**self.options, "batch_size": _CHUNK},
         )
         parts, directions = zip(*done, strict=True)

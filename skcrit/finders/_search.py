@@ -7,20 +7,24 @@ from dataclasses import fields
 
 import numpy as np
 from joblib import Memory, effective_n_jobs
+from joblib import hash as hash_of
 from sklearn.utils.parallel import Parallel, delayed
 
+from skcrit._backend import one_blas_thread
 from skcrit.finders._characterize import Characters, characterize
 from skcrit.finders._progress import show
 from skcrit.solvers import SolverResult, Status
 
 __all__ = ["concatenate", "run_batches", "search", "search_tols"]
 
-# Starts per batch: large enough to hide the interpreter, small enough for the cache.
-_BATCH_SIZE = 128
+# Numbers in the points of a batch: enough to hide the interpreter, few enough for the
+# cache. Measured by benchmarks/growth.py, see doc/benchmarks.md.
+_BATCH_NUMBERS = 2**16
+_BATCH_SIZES = (4, 512)
 
-# The same where finished batches are kept or shown: what an interrupted fit loses is
-# less than one batch of each worker, and a display moves in such steps.
-_KEPT_SIZE = 32
+# The part of that where finished batches are kept or shown: what an interrupted fit
+# loses is less than one batch of each worker, and a display moves in such steps.
+_KEPT_PART = 4
 
 
 def search(solver, loss, theta0, *, report=None, so_far=None, **options):
@@ -90,7 +94,7 @@ def _run(task, solver, loss, theta0, *rest, **options):
     def arguments(rows):
         return select(rows), loss, theta0[rows], *rest
 
-    return _join(run_batches(task, arguments, len(theta0), **options))
+    return _join(run_batches(task, arguments, *theta0.shape, **options))
 
 
 def _join(done):
@@ -103,7 +107,16 @@ def _join(done):
 
 
 def run_batches(
-    task, arguments, n_starts, *, batch_size, n_jobs, memory, verbose, follow=None
+    task,
+    arguments,
+    n_starts,
+    n_params,
+    *,
+    batch_size,
+    n_jobs,
+    memory,
+    verbose,
+    follow=None,
 ):
     """Spread batches over workers.
 
@@ -113,11 +126,11 @@ def run_batches(
         What a worker does and the cache keeps.
     arguments : callable
         Gives the arguments of the task for a slice of the starts.
-    n_starts : int
-        Number of starts.
+    n_starts, n_params : int
+        Numbers of starts and of parameters.
     batch_size : int or None
-        Starts per batch; None divides them over the workers, at most 128 each, 32 where
-        batches are kept or shown.
+        Starts per batch; None divides them over the workers, so that a batch of points
+        fits into the cache.
     n_jobs : int or None
         Workers.
     memory : str, path-like, joblib.Memory or None
@@ -133,17 +146,46 @@ def run_batches(
         What the task returns, batch by batch.
     """
     if batch_size is None:
-        share = -(-n_starts // effective_n_jobs(n_jobs))
         kept = memory is not None or verbose or follow
-        batch_size = min(_KEPT_SIZE if kept else _BATCH_SIZE, share)
-    if memory is not None:
-        task = _as_memory(memory).cache(task)
+        batch_size = _choose_batch_size(n_starts, n_params, n_jobs, kept)
     batches = [slice(i, i + batch_size) for i in range(0, n_starts, batch_size)]
-    tasks = (delayed(task)(*arguments(rows)) for rows in batches)
+    calls = map(arguments, batches)
+    if memory is not None:
+        calls = _keyed(task, calls)
+        task = _as_memory(memory).cache(_call, ignore=["arguments"])
+    tasks = (delayed(_with_one_thread)(task, *call) for call in calls)
     done = Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
-    with _closing(done):
+    with one_blas_thread(), _closing(done):
         shown = show(done, n_starts) if verbose else done
         yield from follow(shown, len(batches)) if follow else shown
+
+
+def _choose_batch_size(n_starts, n_params, n_jobs, kept):
+    """Divide starts over the workers, in batches that compute fast."""
+    smallest, largest = _BATCH_SIZES
+    size = min(max(_BATCH_NUMBERS // n_params, smallest), largest)
+    if kept:
+        size = max(size // _KEPT_PART, smallest)
+    return min(size, -(-n_starts // effective_n_jobs(n_jobs)))
+
+
+def _keyed(task, calls):
+    """Name each call by its arguments, for the cache."""
+    # Functions of a script or a notebook, which a loss can have, are found by name in
+    # the main process only: a worker that had to make the key would fail.
+    for call in calls:
+        yield hash_of(call), task, call
+
+
+def _call(key, task, arguments):
+    """Do a task; the key stands for its arguments in the cache."""
+    return task(*arguments)
+
+
+def _with_one_thread(task, *args):
+    """Do a task in a worker, whose threads are its own."""
+    with one_blas_thread():
+        return task(*args)
 
 
 @contextmanager

@@ -17,10 +17,11 @@ from sklearn.base import (
     clone,
 )
 from sklearn.exceptions import NotFittedError
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from skcrit._backend import one_blas_thread
 from skcrit._saving import VersionMixin
 from skcrit._typing import (
     ArrayLike,
@@ -40,6 +41,7 @@ from skcrit.linalg import LinearStatus
 from skcrit.losses import LinearAutoencoderLoss
 from skcrit.solvers import Status
 from skcrit.starts import GaussianStarts, TrajectoryStarts
+from skcrit.utils._arguments import as_numbers, shown
 from skcrit.utils._validation import (
     CallbackSupportMixin,
     HasMethods,
@@ -105,8 +107,8 @@ class BaseFinder(
         Largest number of iterations per start.
     batch_size : int, default=None
         Starts that are solved together; None divides them over the workers, at most
-        128 each, 32 with ``memory``, ``verbose`` or callbacks. It changes time and
-        memory, never the result.
+        ``65536 / n_params`` (but 4 to 512) each, a quarter of that with ``memory``,
+        ``verbose`` or callbacks. It changes time and memory, never the result.
     n_jobs : int, default=None
         Workers over batches, through joblib; None is 1 outside a
         ``joblib.parallel_config`` context.
@@ -246,7 +248,8 @@ class BaseFinder(
         self.loss_ = self._fit_loss(X)
         self.n_params_ = self.loss_.n_params_
         solver = self._make_solver()
-        self.start_params_ = self._make_starts()
+        with one_blas_thread():
+            self.start_params_ = self._make_starts()
         return solver
 
     def _search_options(self):
@@ -370,19 +373,15 @@ class BaseFinder(
         else:
             starts = init
         try:
-            starts = check_array(
-                starts,
-                dtype=np.float64,
-                ensure_2d=False,
-                allow_nd=True,
-                copy=True,
-                input_name="init",
-            )
-        except TypeError as error:
+            starts = np.array(as_numbers(starts, "init"))
+        except ValueError as error:
             raise ValueError(
                 f"init must be a name, an array of shape {shape} or a sampler, got "
-                f"{self.init!r}."
+                f"{shown(self.init)}: {error}"
             ) from error
+        if not np.all(np.isfinite(starts)):
+            what = "NaN" if np.any(np.isnan(starts)) else "infinity"
+            raise ValueError(f"init contains {what}; starts must be finite.")
         if starts.shape != shape:
             raise ValueError(
                 f"init must have shape (n_starts, n_params) = {shape}, "

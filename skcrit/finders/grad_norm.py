@@ -54,8 +54,8 @@ class GradNormFinder(BaseFinder):
         published study gave 50 000 to "btls".
     batch_size : int, default=None
         Starts that are solved together; None divides them over the workers, at most
-        128 each, 32 with ``memory``, ``verbose`` or callbacks. It changes time and
-        memory, never the result.
+        ``65536 / n_params`` (but 4 to 512) each, a quarter of that with ``memory``,
+        ``verbose`` or callbacks. It changes time and memory, never the result.
     n_jobs : int, default=None
         Workers over batches, through joblib; None is 1 outside a
         ``joblib.parallel_config`` context.

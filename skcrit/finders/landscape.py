@@ -17,6 +17,7 @@ from skcrit.finders._search import concatenate
 from skcrit.finders.base import BaseFinder
 from skcrit.finders.newton_mr import NewtonMRFinder
 from skcrit.starts import random_streams
+from skcrit.utils._arguments import as_numbers, shown
 from skcrit.utils._validation import (
     HasMethods,
     Interval,
@@ -63,7 +64,8 @@ class LandscapeExplorer(BaseFinder):
         Largest number of iterations per start.
     batch_size : int, default=None
         Starts that are solved together; None divides a round over the workers, at most
-        128 each. It changes time and memory, never the result.
+        ``65536 / n_params`` (but 4 to 512) each, a quarter of that with ``memory``. It
+        changes time and memory, never the result.
     n_jobs : int, default=None
         Workers over batches, through joblib; None is 1 outside a
         ``joblib.parallel_config`` context.
@@ -405,13 +407,13 @@ class LandscapeExplorer(BaseFinder):
     def _check_displacement(self):
         """Return both ends of the range of lengths."""
         try:
-            low, high = (float(value) for value in self.displacement)
+            low, high = as_numbers(self.displacement, "displacement").tolist()
         except (TypeError, ValueError):
             low, high = np.nan, np.nan
         if not 0 < low <= high < np.inf:
             raise ValueError(
                 "displacement must be a pair of positive numbers in ascending order, "
-                f"got {self.displacement!r}."
+                f"got {shown(self.displacement)}."
             )
         return low, high
 

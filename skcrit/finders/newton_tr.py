@@ -10,6 +10,7 @@ import numpy as np
 from skcrit._typing import ArrayLike, Memory, RandomState, Sampler
 from skcrit.finders.base import BaseFinder
 from skcrit.solvers import NewtonTR
+from skcrit.utils._arguments import as_numbers, shown
 from skcrit.utils._validation import Interval, StrOptions
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ class NewtonTRFinder(BaseFinder):
         Largest number of iterations per start.
     batch_size : int, default=None
         Starts that are solved together; None divides them over the workers, at most
-        128 each, 32 with ``memory``, ``verbose`` or callbacks. It changes time and
-        memory, never the result.
+        ``65536 / n_params`` (but 4 to 512) each, a quarter of that with ``memory``,
+        ``verbose`` or callbacks. It changes time and memory, never the result.
     n_jobs : int, default=None
         Workers over batches, through joblib; None is 1 outside a
         ``joblib.parallel_config`` context.
@@ -213,12 +214,12 @@ class NewtonTRFinder(BaseFinder):
         if isinstance(self.gammas, str):
             return self.gammas
         try:
-            gammas = np.asarray(self.gammas, dtype=np.float64)
-        except (TypeError, ValueError):
+            gammas = as_numbers(self.gammas, "gammas")
+        except ValueError:
             gammas = np.empty(0)
         if gammas.ndim != 1 or len(gammas) == 0 or not np.all(np.isfinite(gammas)):
             raise ValueError(
                 'gammas must be "auto" or a non-empty sequence of finite numbers, got '
-                f"{self.gammas!r}."
+                f"{shown(self.gammas)}."
             )
         return gammas

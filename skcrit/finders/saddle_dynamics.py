@@ -11,6 +11,7 @@ from skcrit._typing import ArrayLike, Distribution, Memory, RandomState, Sampler
 from skcrit.finders.base import BaseFinder
 from skcrit.solvers import SaddleDynamics
 from skcrit.starts import random_streams
+from skcrit.utils._arguments import as_numbers, shown
 from skcrit.utils._validation import HasMethods, Interval, StrOptions
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ class SaddleDynamicsFinder(BaseFinder):
         Largest number of iterations per start.
     batch_size : int, default=None
         Starts that are solved together; None divides them over the workers, at most
-        128 each, 32 with ``memory``, ``verbose`` or callbacks. It changes time and
-        memory, never the result.
+        ``65536 / n_params`` (but 4 to 512) each, a quarter of that with ``memory``,
+        ``verbose`` or callbacks. It changes time and memory, never the result.
     n_jobs : int, default=None
         Workers over batches, through joblib; None is 1 outside a
         ``joblib.parallel_config`` context.
@@ -238,15 +239,15 @@ class SaddleDynamicsFinder(BaseFinder):
         if hasattr(self.index, "rvs"):
             draws = [self.index.rvs(size=1, random_state=rng)[0] for rng in streams]
             return {"index": self._check_indices(draws)}
-        if np.ndim(self.index) == 0:
+        if isinstance(self.index, Integral):
             return {"index": self._check_indices([self.index] * self.n_starts)}
         return {"index": self._check_indices(self.index)}
 
     def _check_indices(self, values):
         """Return indices as an array with an entry per start."""
         try:
-            index = np.asarray(values, dtype=np.float64)
-        except (TypeError, ValueError, OverflowError):
+            index = as_numbers(values, "index")
+        except ValueError:
             index = np.empty(0)
         # Beyond any number of parameters conversion to int would overflow.
         inside = np.all((index >= 0) & (index < 2**31))
@@ -255,6 +256,6 @@ class SaddleDynamicsFinder(BaseFinder):
             raise ValueError(
                 'index must be "uniform", "natural", a non-negative int, an array of '
                 f"them of shape (n_starts,) = ({self.n_starts},), or a distribution of "
-                f"them, got {self.index!r}."
+                f"them, got {shown(self.index)}."
             )
         return index.astype(int)
