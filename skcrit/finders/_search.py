@@ -153,7 +153,7 @@ def run_batches(
     if memory is not None:
         calls = _keyed(task, calls)
         task = _as_memory(memory).cache(_call, ignore=["arguments"])
-    tasks = (delayed(_with_one_thread)(task, *call) for call in calls)
+    tasks = (delayed(_with_one_thread)(task, tuple(call)) for call in calls)
     done = Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
     with one_blas_thread(), _closing(done):
         shown = show(done, n_starts) if verbose else done
@@ -182,10 +182,12 @@ def _call(key, task, arguments):
     return task(*arguments)
 
 
-def _with_one_thread(task, *args):
+def _with_one_thread(task, arguments):
     """Do a task in a worker, whose threads are its own."""
+    # The arguments stay together: of an array on its own the Dask backend would leave
+    # the only copy on one worker, and the fit would fail when that worker is lost.
     with one_blas_thread():
-        return task(*args)
+        return task(*arguments)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from copy import copy
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Self
@@ -40,6 +41,7 @@ from skcrit.finders._search import search
 from skcrit.linalg import LinearStatus
 from skcrit.losses import LinearAutoencoderLoss
 from skcrit.solvers import Status
+from skcrit.solvers.base import history_names
 from skcrit.starts import GaussianStarts, TrajectoryStarts
 from skcrit.utils._arguments import as_numbers, shown
 from skcrit.utils._validation import (
@@ -115,8 +117,10 @@ class BaseFinder(
     memory : str, path-like or joblib.Memory, default=None
         Folder where finished batches are kept: an interrupted fit that is started
         again repeats none of them.
-    store_history : bool, default=False
-        Whether to keep loss and squared gradient norm of every iterate.
+    store_history : bool or list of str, default=False
+        What to keep of every iterate: names out of "loss", "squared_grad_norm" and
+        "theta"; True is the first two. It takes 8 bytes per number, for at most
+        ``max_iter + 1`` iterates.
     random_state : int, RandomState instance or None, default=None
         Source of randomness. Each start has a stream of its own, so that the result
         depends neither on ``n_jobs`` nor on ``batch_size``.
@@ -134,7 +138,7 @@ class BaseFinder(
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "n_jobs": [Integral, None],
         "memory": [str, os.PathLike, HasMethods("cache"), None],
-        "store_history": ["boolean"],
+        "store_history": ["boolean", list, tuple],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -167,7 +171,7 @@ class BaseFinder(
         batch_size: int | None = None,
         n_jobs: int | None = None,
         memory: Memory | None = None,
-        store_history: bool = False,
+        store_history: bool | Sequence[str] = False,
         random_state: RandomState = None,
         verbose: int = 0,
     ) -> None:
@@ -243,6 +247,7 @@ class BaseFinder(
     def _begin(self, X):
         """Validate, fit the loss, draw the starts; return the solver."""
         check_params(self)
+        history_names(self.store_history)
         for name in ("history_", "n_features_in_", "feature_names_in_"):
             vars(self).pop(name, None)  # of an earlier fit
         self.loss_ = self._fit_loss(X)
@@ -481,7 +486,7 @@ def _padded_history(history):
     padded = {}
     for name, runs in history.items():
         length = max(len(run) for run in runs)
-        padded[name] = np.full((len(runs), length), np.nan)
+        padded[name] = np.full((len(runs), length, *runs[0].shape[1:]), np.nan)
         for row, run in enumerate(runs):
             padded[name][row, : len(run)] = run
     return padded

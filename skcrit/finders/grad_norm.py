@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
@@ -62,8 +63,10 @@ class GradNormFinder(BaseFinder):
     memory : str, path-like or joblib.Memory, default=None
         Folder where finished batches are kept: an interrupted fit that is started
         again repeats none of them.
-    store_history : bool, default=False
-        Whether to keep loss and squared gradient norm of every iterate.
+    store_history : bool or list of str, default=False
+        What to keep of every iterate: names out of "loss", "squared_grad_norm" and
+        "theta"; True is the first two. It takes 8 bytes per number, for at most
+        ``max_iter + 1`` iterates.
     random_state : int, RandomState instance or None, default=None
         Source of randomness. Each start has a stream of its own, so that the result
         depends neither on ``n_jobs`` nor on ``batch_size``.
@@ -138,7 +141,8 @@ class GradNormFinder(BaseFinder):
         Number of distinct sets found.
     history_ : dict of str to ndarray of shape (n_starts, n_iter_ + 1)
         "loss" and "squared_grad_norm" of every iterate, NaN after the end of a run;
-        only with ``store_history``.
+        only with ``store_history``, which may also ask for "theta", of shape (...,
+        n_params).
 
     See Also
     --------
@@ -209,7 +213,7 @@ class GradNormFinder(BaseFinder):
         batch_size: int | None = None,
         n_jobs: int | None = None,
         memory: Memory | None = None,
-        store_history: bool = False,
+        store_history: bool | Sequence[str] = False,
         random_state: RandomState = None,
         verbose: int = 0,
         minimizer: str = "l-bfgs",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Self
@@ -72,8 +73,10 @@ class LandscapeExplorer(BaseFinder):
     memory : str, path-like or joblib.Memory, default=None
         Folder where finished batches are kept: an interrupted fit that is started
         again with the same parameters repeats none of them.
-    store_history : bool, default=False
-        Whether to keep loss and squared gradient norm of every iterate.
+    store_history : bool or list of str, default=False
+        What to keep of every iterate: names out of "loss", "squared_grad_norm" and
+        "theta"; True is the first two. It takes 8 bytes per number, for at most
+        ``max_iter + 1`` iterates.
     random_state : int, RandomState instance or None, default=None
         Source of randomness. The result depends neither on ``n_jobs`` nor on
         ``batch_size``.
@@ -137,7 +140,8 @@ class LandscapeExplorer(BaseFinder):
         Number of distinct sets found.
     history_ : dict of str to ndarray of shape (n_searches_, n_iter_ + 1)
         "loss" and "squared_grad_norm" of every iterate, NaN after the end of a run;
-        only with ``store_history``.
+        only with ``store_history``, which may also ask for "theta", of shape (...,
+        n_params).
     n_searches_ : int
         Number of local searches.
     discovery_ : ndarray of int of shape (n_rounds, 2)
@@ -200,7 +204,7 @@ class LandscapeExplorer(BaseFinder):
         batch_size: int | None = None,
         n_jobs: int | None = None,
         memory: Memory | None = None,
-        store_history: bool = False,
+        store_history: bool | Sequence[str] = False,
         random_state: RandomState = None,
         verbose: int = 0,
         finder: BaseFinder | None = None,
@@ -408,6 +412,7 @@ class LandscapeExplorer(BaseFinder):
         """Return both ends of the range of lengths."""
         try:
             low, high = as_numbers(self.displacement, "displacement").tolist()
+            low, high = float(low), float(high)
         except (TypeError, ValueError):
             low, high = np.nan, np.nan
         if not 0 < low <= high < np.inf:

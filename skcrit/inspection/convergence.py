@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from skcrit._typing import BoolArray, FloatArray
 from skcrit.inspection._axes import FAILURE, LEGEND, SUCCESS, axes_of, name_axes
+from skcrit.utils._arguments import check_keywords
+from skcrit.utils._validation import check_fitted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -104,11 +105,11 @@ class ConvergenceDisplay:
         ImportError
             If ``ax`` is None and Matplotlib is not installed.
         """
-        check_is_fitted(finder, "converged_")
-        if not hasattr(finder, "history_"):
+        check_fitted(finder, "finder", ("converged_", "tol"))
+        if "squared_grad_norm" not in getattr(finder, "history_", ()):
             raise ValueError(
-                f"{cls.__name__} needs the history of the searches: fit "
-                f"{type(finder).__name__} with store_history=True."
+                f"{cls.__name__} needs the history of the searches: fit the finder, a "
+                f"{type(finder).__name__}, with store_history=True."
             )
         squared = np.asarray(finder.history_["squared_grad_norm"])
         display = cls(squared, np.asarray(finder.converged_), float(finder.tol))
@@ -140,12 +141,12 @@ class ConvergenceDisplay:
         ImportError
             If ``ax`` is None and Matplotlib is not installed.
         """
-        ax = axes_of(self, ax)
+        ax, line_kw = axes_of(self, ax), check_keywords(line_kw, "line_kw")
         styles = {
             True: {"color": SUCCESS, "marker": "o", "markersize": 2.5, "zorder": 2},
             False: {"color": FAILURE, "marker": "x", "markersize": 4, "zorder": 2.1},
         }
-        shared = {"linewidth": 0.7, "alpha": 0.8, **(line_kw or {})}
+        shared = {"linewidth": 0.7, "alpha": 0.8, **line_kw}
         self.lines_ = []
         for run, converged in zip(self.squared_grad_norm, self.converged, strict=True):
             run = run[: np.sum(~np.isnan(run))]

@@ -18,7 +18,10 @@ from skcrit.solvers.status import RUNNING, Status, explain_stop, stop_codes
 if TYPE_CHECKING:
     from skcrit.losses.base import LocalModel, Loss
 
-__all__ = ["Solver", "SolverResult", "State"]
+__all__ = ["Solver", "SolverResult", "State", "history_names"]
+
+# What can be kept of every iterate.
+HISTORY = ("loss", "squared_grad_norm", "theta")
 
 
 @dataclass
@@ -106,8 +109,7 @@ class SolverResult:
     residual_ratio : ndarray of shape (n_starts,)
         ``|H p + g| / (|H| |p| + |g|)`` of the last step, NaN where there was none.
     history : dict of str to list of ndarray
-        Per start the ``loss`` and ``squared_grad_norm`` of all its iterates, empty
-        unless asked for.
+        Per start what was asked for of all its iterates, by name.
     """
 
     theta: np.ndarray
@@ -162,14 +164,19 @@ class Solver(ABC):
         its symmetry orbit.
     max_iter : int, default=500
         Largest number of iterations per start.
-    store_history : bool, default=False
-        Whether to keep loss and squared gradient norm of every iterate.
+    store_history : bool or list of str, default=False
+        What to keep of every iterate: names out of "loss", "squared_grad_norm" and
+        "theta"; True is the first two.
     """
 
     required_methods: tuple[str, ...] = ("value", "gradient", "hvp")
 
     def __init__(
-        self, *, tol: float = 1e-10, max_iter: int = 500, store_history: bool = False
+        self,
+        *,
+        tol: float = 1e-10,
+        max_iter: int = 500,
+        store_history: bool | Sequence[str] = False,
     ) -> None:
         self.tol = tol
         self.max_iter = max_iter
@@ -295,15 +302,17 @@ class Solver(ABC):
         state = self.setup(loss, theta0)
         n_starts = len(state.rows)
         logs = [_Log(n_starts, loss.n_params_) for _ in tols]
-        history = _History(n_starts)
+        history, names = _History(n_starts), history_names(self.store_history)
         while True:
             value, squared = to_host(state.local.value), squared_norm(state.local)
             runs = [log.running[state.rows] for log in logs]
             pairs = zip(runs, tols, strict=True)
             near = np.any([run & (squared <= tol) for run, tol in pairs], axis=0)
             worst = _worst_norm(state, squared, np.flatnonzero(near))
-            if self.store_history:
-                history.record(state, loss=value, squared_grad_norm=squared)
+            if names:
+                theta = to_host(state.local.theta) if "theta" in names else None
+                columns = {"loss": value, "squared_grad_norm": squared, "theta": theta}
+                history.record(state, {name: columns[name] for name in names})
             finite = np.isfinite(value) & np.isfinite(squared)
             for log, tol in zip(logs, tols, strict=True):
                 codes = self._stop(state, finite, worst, tol)
@@ -379,13 +388,42 @@ class _Log:
         result.residual_ratio[ended] = state.residual_ratio[done]
 
 
+def history_names(store_history: bool | Sequence[str]) -> tuple[str, ...]:
+    """Say what is kept of every iterate.
+
+    Parameters
+    ----------
+    store_history : bool or list of str
+        Parameter of a solver or finder.
+
+    Returns
+    -------
+    names : tuple of str
+        Names of the columns.
+
+    Raises
+    ------
+    ValueError
+        If a name is none of ``HISTORY``.
+    """
+    if isinstance(store_history, bool | np.bool_):
+        return HISTORY[:2] if store_history else ()
+    unknown = isinstance(store_history, str) or set(store_history) - set(HISTORY)
+    if unknown:
+        raise ValueError(
+            f"store_history must be a bool or a list of names out of {HISTORY}, got "
+            f"{store_history!r}."
+        )
+    return tuple(dict.fromkeys(store_history))
+
+
 class _History:
     """Collect the iterates of all starts, once for all tolerances."""
 
     def __init__(self, n_starts):
         self.n_starts, self.rows, self.columns = n_starts, [], {}
 
-    def record(self, state, **columns):
+    def record(self, state, columns):
         """Note the current iterates."""
         # A start that found no step stands where it stood: it has no new iterate.
         new = ~state.stuck
@@ -436,11 +474,17 @@ def squared_norm(local):
     Returns
     -------
     squared_grad_norm : ndarray of shape (n,)
-        Sums of squares; infinite or NaN where the gradient is not finite.
+        Sums of squares; infinite or NaN where the gradient is not finite. Where all
+        squares underflow it is the smallest normal number, which bounds them: only a
+        gradient of zeros has norm zero.
     """
     xp = array_namespace(local.gradient)
+    gradient = local.gradient
     with np.errstate(over="ignore", invalid="ignore"):
-        return to_host(xp.sum(local.gradient * local.gradient, axis=-1))
+        squared = xp.sum(gradient * gradient, axis=-1)
+        lost = (squared == 0) & xp.any(gradient != 0, axis=-1)
+        tiny = xp.full_like(squared, float(xp.finfo(squared.dtype).smallest_normal))
+        return to_host(xp.where(lost, tiny, squared))
 
 
 def _norm(theta):

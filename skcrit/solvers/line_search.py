@@ -124,4 +124,4 @@ def push_reference(memory, squared, window):
         Values with the current ones; their largest is the reference of
         :func:`armijo` (Grippo, Lampariello & Lucidi 1986).
     """
-    return np.concatenate([memory, squared[:, None]], axis=1)[:, -window:]
+    return np.concatenate([memory, squared[:, None]], axis=1)[:, -int(window) :]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -72,7 +73,7 @@ class NewtonMR(Solver):
         *,
         tol: float = 1e-10,
         max_iter: int = 500,
-        store_history: bool = False,
+        store_history: bool | Sequence[str] = False,
         inner_tol: float = 0.1,
         max_inner_iter: int = 50,
         max_step: float | None = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,7 @@ class NewtonTR(Solver):
         *,
         tol: float = 1e-10,
         max_iter: int = 500,
-        store_history: bool = False,
+        store_history: bool | Sequence[str] = False,
         gammas: ArrayLike | str = "auto",
         step_size: float = 1.0,
         linear_solver: str = "auto",

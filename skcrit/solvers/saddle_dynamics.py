@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Self
@@ -119,7 +120,7 @@ class SaddleDynamics(Solver):
         *,
         tol: float = 1e-10,
         max_iter: int = 500,
-        store_history: bool = False,
+        store_history: bool | Sequence[str] = False,
         index: str | IntArray = "natural",
         quantile: FloatArray | None = None,
         floor: float = 1e-2,

@@ -182,6 +182,10 @@ class _Bracket:
 
 def _cubic_minimum(width, rise, d_lo, d_hi):
     """Minimise the cubic with given rise and derivatives at 0 and width."""
+    # In a unit of their own, or products of derivatives could overflow; a power of two
+    # leaves all digits as they are.
+    _, exponent = np.frexp(np.maximum(np.abs(d_lo), np.abs(d_hi)))
+    d_lo, d_hi, rise = (np.ldexp(a, -exponent) for a in (d_lo, d_hi, rise))
     # Nocedal & Wright 2006, eq. (3.59), written from the lower end.
     d1 = d_lo + d_hi - 3 * rise / width
     d2 = np.sqrt(d1 * d1 - d_lo * d_hi)

@@ -809,3 +809,29 @@ def test_a_data_frame_with_columns_named_like_methods_is_data(X):
     frame = pd.DataFrame(X[:, :2], columns=["value", "gradient"])
     finder = small().fit(frame)
     assert finder.n_features_in_ == 2
+
+
+# What is kept of every iterate
+
+
+@pytest.mark.filterwarnings("ignore::skcrit.NotConvergedWarning")
+@pytest.mark.parametrize("Finder", FINDERS)
+def test_history_keeps_what_is_named(Finder, X):
+    finder = Finder(n_starts=4, random_state=0)
+    names = ["theta", "loss"]
+    named = clone(finder).set_params(store_history=names).fit(X)
+    whole = clone(finder).set_params(store_history=True).fit(X)
+    assert sorted(named.history_) == sorted(names)
+    assert sorted(whole.history_) == ["loss", "squared_grad_norm"]
+    np.testing.assert_array_equal(named.history_["loss"], whole.history_["loss"])
+    path = named.history_["theta"]
+    assert path.shape == (*named.history_["loss"].shape, named.n_params_)
+    for row in np.flatnonzero(named.converged_):
+        last = path[row][np.isfinite(path[row, :, 0])][-1]
+        np.testing.assert_array_equal(last, named.final_params_[row])
+
+
+@pytest.mark.parametrize("names", ["loss", ["loss", "gradient"], [1]])
+def test_history_of_unknown_names_is_refused(names, X):
+    with pytest.raises(ValueError, match="store_history"):
+        NewtonMRFinder(store_history=names).fit(X)

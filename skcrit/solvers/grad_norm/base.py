@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,7 @@ class GradNormSolver(Solver):
         *,
         tol: float = 1e-10,
         max_iter: int = 2000,
-        store_history: bool = False,
+        store_history: bool | Sequence[str] = False,
         balance: bool = True,
     ) -> None:
         super().__init__(tol=tol, max_iter=max_iter, store_history=store_history)

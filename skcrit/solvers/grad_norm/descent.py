@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,7 @@ class GradNormDescent(GradNormSolver):
         *,
         tol: float = 1e-10,
         max_iter: int = 50000,
-        store_history: bool = False,
+        store_history: bool | Sequence[str] = False,
         balance: bool = True,
         learning_rate: float | str = "auto",
         momentum: float = 0.0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from skcrit._typing import Array
 from skcrit.losses._defaults import place
 from skcrit.solvers.base import dot, squared_norm
 from skcrit.solvers.grad_norm.base import GradNormSolver
-from skcrit.solvers.grad_norm.objective import cauchy_length, slope
+from skcrit.solvers.grad_norm.objective import cauchy_length, slope, unit
 from skcrit.solvers.wolfe import wolfe
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class GradNormLBFGS(GradNormSolver):
         *,
         tol: float = 1e-10,
         max_iter: int = 2000,
-        store_history: bool = False,
+        store_history: bool | Sequence[str] = False,
         balance: bool = True,
         memory_size: int = 20,
         sufficient_decrease: float = 1e-4,
@@ -127,8 +128,12 @@ def _two_loops(loss, memory, m):
         rho[i] = np.where(curved > 0, 1 / np.where(curved > 0, curved, 1.0), 0.0)
         alpha[i] = rho[i] * dot(s[:, i, :], q)
         q = q - place(loss, alpha[i])[:, None] * y[:, i, :]
-    size = dot(y[:, -1, :], y[:, -1, :]) * rho[-1]
-    scale = np.where(size > 0, 1 / np.where(size > 0, size, 1.0), 1.0)
+    # Of the size of one squared Hessian; products of two changes would overflow.
+    measure = unit(y[:, -1, :])
+    newest = place(loss, measure)[:, None] * y[:, -1, :]
+    size = dot(newest, newest) * (rho[-1] / measure)
+    known = size > 0
+    scale = np.where(known, measure / np.where(known, size, 1.0), unit(q))
     q = place(loss, scale)[:, None] * q
     for i in range(m):
         beta = rho[i] * dot(y[:, i, :], q)

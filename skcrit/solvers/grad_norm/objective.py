@@ -2,11 +2,13 @@
 
 import numpy as np
 
+from skcrit._backend import array_namespace, to_host
+from skcrit._typing import Array, FloatArray
 from skcrit.linalg import KrylovSystem
 from skcrit.solvers.base import dot
 from skcrit.solvers.damped import residual_ratio
 
-__all__ = ["cauchy_length", "flatness", "slope"]
+__all__ = ["cauchy_length", "flatness", "slope", "unit"]
 
 # Products that flatness spends on a point, the default of Newton-MR.
 MAX_FLATNESS_COST = 50
@@ -29,6 +31,32 @@ def slope(local):
         Slopes (McIver & Komornicki 1972).
     """
     return local.hvp(local.gradient)
+
+
+def unit(d: Array) -> FloatArray:
+    """Return a power of two that brings directions to about length one.
+
+    Slopes of the squared gradient norm have the size of the fourth power of the data,
+    and the products of two of them would overflow long before anything else does. A
+    power of two changes no digit.
+
+    Parameters
+    ----------
+    d : array of shape (n, n_params)
+        Directions.
+
+    Returns
+    -------
+    unit : ndarray of shape (n,)
+        Factors; one where a direction is zero or not finite.
+    """
+    xp = array_namespace(d)
+    size = to_host(xp.max(xp.abs(d), axis=-1))
+    usable = np.isfinite(size) & (size > 0)
+    _, exponent = np.frexp(np.where(usable, size, 0.5))
+    # Factors that are themselves normal numbers, in single precision too.
+    most = 1000 if size.dtype == np.float64 else 120
+    return np.ldexp(1.0, -np.clip(exponent, -most, most))
 
 
 def cauchy_length(local, d):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from skcrit._typing import Array
+from skcrit.losses._defaults import place
 from skcrit.solvers.base import squared_norm
 from skcrit.solvers.grad_norm.base import GradNormSolver
-from skcrit.solvers.grad_norm.objective import cauchy_length, slope
+from skcrit.solvers.grad_norm.objective import cauchy_length, slope, unit
 from skcrit.solvers.wolfe import wolfe
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ class GradNormWolfe(GradNormSolver):
         *,
         tol: float = 1e-10,
         max_iter: int = 10000,
-        store_history: bool = False,
+        store_history: bool | Sequence[str] = False,
         balance: bool = True,
         sufficient_decrease: float = 1e-4,
         curvature: float = 0.9,
@@ -62,13 +64,14 @@ class GradNormWolfe(GradNormSolver):
 
     def descend(self, loss: Loss, state: State) -> State:  # noqa: D102
         local, descent = state.local, state.memory
+        p = -place(loss, unit(descent))[:, None] * descent
         search = wolfe(
             loss,
             local.theta,
-            -descent,
+            p,
             slope=descent,
             value=squared_norm(local) / 2,
-            step_size=cauchy_length(local, -descent),
+            step_size=cauchy_length(local, p),
             **self.line_search,
         )
         return replace(
