@@ -124,9 +124,13 @@ loss = FunctionLoss(value, gradient, hvp, n_params=2).fit(None)
 """
 
 FIT = """
+import signal
 import sys
 from skcrit import NewtonMRFinder
 from surface import loss
+
+# Tests that run in the background of a shell hand on that they ignore the signal.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 folder, n_jobs, n_starts = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 finder = NewtonMRFinder(
@@ -178,3 +182,35 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path, n_jobs):
     # The same starts again: what was finished is read, not repeated.
     subprocess.run([*command, "3"], check=True, capture_output=True)
     assert {path: path.stat().st_mtime_ns for path in kept} == stamps
+
+
+SCRIPT = """
+import sys
+from skcrit import FunctionLoss, NewtonMRFinder
+
+def value(theta):
+    return (theta**2).sum(-1)
+
+def gradient(theta):
+    return 2 * theta
+
+def hvp(theta, v):
+    return 2 * v
+
+if __name__ == "__main__":
+    loss = FunctionLoss(value, gradient, hvp, n_params=2).fit(None)
+    params = {"n_starts": 4, "init": [[i, 1.0] for i in range(4)], "batch_size": 2}
+    finder = NewtonMRFinder(memory=sys.argv[1], n_jobs=2, **params).fit(loss)
+    print(finder.n_critical_sets_)
+"""
+
+
+def test_memory_knows_functions_of_a_script(tmp_path):
+    """A worker cannot name them; the main process can."""
+    script, folder = tmp_path / "fit.py", tmp_path / "memory"
+    script.write_text(SCRIPT)
+    command = [sys.executable, str(script), str(folder)]
+    for _ in range(2):
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        assert done.stdout.split() == ["1"]
+        assert len(finished(folder)) == 2
