@@ -17,6 +17,7 @@ from skcrit.analytical import AnalyticalSpectrum, clean_eigenvalues
 from skcrit.losses._balance import balanced_layers, thin_svd
 from skcrit.losses._network_model import NetworkModel
 from skcrit.losses.base import Loss
+from skcrit.utils._arguments import shown
 from skcrit.utils._validation import (
     Interval,
     StrOptions,
@@ -163,7 +164,9 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
         ------
         ValueError
             If a parameter is out of its range, ``X`` is not a finite two-dimensional
-            array, or its second moment overflows.
+            array, or so large or small that squared gradients leave the range of
+            ``dtype``: entries of about 1e-69 to 1e69 in float64, 1e-6 to 1e6 in
+            float32.
         """
         check_params(self)
         sizes = check_hidden_layer_sizes(self.hidden_layer_sizes)
@@ -172,19 +175,32 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
         self.n_samples_seen_ = n_samples
         with np.errstate(over="ignore", invalid="ignore"):
             self.mean_ = _mean(X) if self.center else np.zeros(d)
-            centred = X - self.mean_
-            moment = centred.T @ centred / n_samples
-        if not np.all(np.isfinite(moment)):
-            raise ValueError(
-                "X must be small enough for its second moment to be finite in float64, "
-                f"got entries up to {np.max(np.abs(X)):.3g}."
-            )
+            moment, varies = _second_moment(X, self.mean_)
+        self._check_size(X, moment, varies)
         self._set_moment(moment)
         widths = (d, *sizes, d)
         self._shapes = list(zip(widths[1:], widths[:-1], strict=True))
         self.n_params_ = sum(prod(shape) for shape in self._shapes)
         self._prepare_device()
         return self
+
+    def _check_size(self, X, moment, varies):
+        # The loss has the unit of the squared data, and searches square its gradient:
+        # outside of this range they would find zeros and infinities.
+        info = np.finfo(self.dtype)
+        low = float(info.smallest_normal) ** 0.5 / float(info.eps)
+        high = float(info.max) ** 0.5 * float(info.eps)
+        size = np.max(np.abs(moment))
+        if size <= high and (size >= low or not varies):
+            return
+        need = "large" if size < low else "small"
+        remedy = ", or use dtype='float64'" if info.bits < 64 else ""
+        raise ValueError(
+            f"X must be {need} enough for squared gradients to be numbers of "
+            f"{self.dtype}: expected a second moment between {low:.1g} and {high:.1g}, "
+            f"got entries up to {np.max(np.abs(X)):.3g} and a second moment up to "
+            f"{size:.3g}. Change the unit of X{remedy}."
+        )
 
     def _set_moment(self, moment):
         # Clean the eigenvalues once, and let loss and ground truth share the result.
@@ -287,7 +303,12 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
             If the number of matrices or their shapes are not those of the network.
         """
         check_is_fitted(self)
-        weights = [to_device(W, self.backend, self.dtype) for W in weights]
+        try:
+            weights = [self._on_device(W, "weights") for W in weights]
+        except TypeError as error:
+            raise ValueError(
+                f"weights must be a list of matrices, got {shown(weights)}: {error}."
+            ) from error
         shapes = [tuple(W.shape) for W in weights]
         same_batch = len({shape[:-2] for shape in shapes}) == 1
         if not same_batch or [shape[-2:] for shape in shapes] != self._shapes:
@@ -488,7 +509,27 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
         return self.alpha * xp.sum(W * W, axis=(-2, -1))
 
 
+def _chunks(X):
+    # Rows that make 64 MiB: X may lie on disk and be larger than the memory.
+    size = max(1, 2**23 // X.shape[1])
+    return (np.asarray(X[i : i + size]) for i in range(0, X.shape[0], size))
+
+
 def _mean(X):
     # The mean of a constant column, exactly: its rounding error would count as variance
     # in data that have no other.
-    return np.where(np.all(X == X[0], axis=0), X[0], X.mean(axis=0))
+    constant, total = np.ones(X.shape[1], dtype=bool), np.zeros(X.shape[1])
+    for chunk in _chunks(X):
+        constant &= np.all(chunk == X[0], axis=0)
+        total += chunk.sum(axis=0)
+    return np.where(constant, X[0], total / X.shape[0])
+
+
+def _second_moment(X, mean):
+    # The mean of the outer products of centred samples, and whether any is not zero.
+    moment, varies = np.zeros((X.shape[1],) * 2), False
+    for chunk in _chunks(X):
+        centred = chunk - mean
+        moment += centred.T @ centred
+        varies = varies or bool(np.any(centred))
+    return moment / X.shape[0], varies

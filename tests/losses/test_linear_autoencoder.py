@@ -225,3 +225,27 @@ def test_cost_is_independent_of_the_number_of_samples(rng):
     arrays = [a for a in vars(loss).values() if isinstance(a, np.ndarray)]
     assert len(arrays) >= 4
     assert all(max(a.shape, default=0) <= 4 for a in arrays)
+
+
+@pytest.mark.parametrize("center", [True, False])
+def test_data_larger_than_a_chunk_give_the_same_moment(center, tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1000, 5)) + 3.0
+    X[:, 2] = 0.1  # constant, and its sum rounds
+    whole = LinearAutoencoderLoss((2,), center=center).fit(X)
+    # As if five numbers were 64 MiB; the data lie on disk, and are only read.
+    on_disk = np.memmap(tmp_path / "X.dat", dtype=float, mode="w+", shape=X.shape)
+    on_disk[:] = X
+    seen = []
+
+    def chunks(data):
+        for start in range(0, len(data), 7):
+            seen.append(np.shares_memory(data, on_disk))
+            yield np.asarray(data[start : start + 7])
+
+    monkeypatch.setattr("skcrit.losses.linear_autoencoder._chunks", chunks)
+    parts = LinearAutoencoderLoss((2,), center=center).fit(on_disk)
+    assert all(seen)
+    np.testing.assert_allclose(parts.second_moment_, whole.second_moment_, rtol=1e-13)
+    np.testing.assert_allclose(parts.mean_, whole.mean_, rtol=1e-13)
+    assert parts.rank_ == whole.rank_
