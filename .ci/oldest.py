@@ -1,5 +1,6 @@
 """Print the oldest supported version of every dependency, as pip installs it."""
 
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 # Extras that the tests use; the tools that run the tests are the newest.
-EXTRAS = ("plot",)
+EXTRAS = ("plot", "dask")
 
 
 def oldest(requirement):
@@ -15,7 +16,8 @@ def oldest(requirement):
     name, separator, version = requirement.partition(">=")
     if not separator or "," in version:
         sys.exit(f"{requirement!r} in pyproject.toml must read name>=version.")
-    return f"{name}=={version}"
+    # pip takes no extras in constraints.
+    return f"{name.partition('[')[0]}=={version}"
 
 
 project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -13,7 +13,11 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 GALLERY = sorted(EXAMPLES.glob("plot_*.py"))
 SLOW = ("plot_digits.py", "plot_grid_search.py")
 # An old Matplotlib calls what pyparsing renamed, and the warning is not ours.
-FOREIGN = ("matplotlib._fontconfig_pattern", "matplotlib._mathtext")
+FOREIGN = (
+    "matplotlib._fontconfig_pattern",
+    "matplotlib._mathtext",
+    "pyparsing.util",
+)
 STRICT = ["-Werror", *(f"-Wignore::DeprecationWarning:{name}" for name in FOREIGN)]
 FIGURES = ("figure1", "figure2", "figure3", "figure4", "figure_costs")
 SHARE = re.compile(r"[01]\.\d\d \[[01]\.\d\d, [01]\.\d\d\]")
