@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-
 import numpy as np
-from sklearn.utils import check_random_state
 
 from skcrit._typing import ArrayLike, FloatArray, RandomState
+from skcrit.utils._arguments import as_numbers, check_flag, check_seed, is_int, shown
 
 __all__ = ["make_gaussian_spectrum"]
 
@@ -57,9 +55,9 @@ def make_gaussian_spectrum(
     array([[4., 0.],
            [0., 1.]])
     """
-    is_int = isinstance(n_samples, Integral) and not isinstance(n_samples, bool)
-    if not is_int or n_samples < 1:
-        raise ValueError(f"n_samples must be a positive int, got {n_samples!r}.")
+    if not is_int(n_samples, 1):
+        raise ValueError(f"n_samples must be a positive int, got {shown(n_samples)}.")
+    rotate, exact = check_flag(rotate, "rotate"), check_flag(exact, "exact")
     if eigenvalues is None:
         eigenvalues = np.arange(1.0, 17.0)
     eigenvalues = _check_eigenvalues(eigenvalues)
@@ -69,7 +67,7 @@ def make_gaussian_spectrum(
             f"n_samples must be larger than the number of eigenvalues ({n_features}) "
             f"if exact=True, got {n_samples}."
         )
-    rng = check_random_state(random_state)
+    rng = check_seed(random_state)
     X = rng.standard_normal((n_samples, n_features))
     if exact:
         X = X - X.mean(axis=0)
@@ -82,15 +80,15 @@ def make_gaussian_spectrum(
 
 def _check_eigenvalues(eigenvalues):
     try:
-        array = np.asarray(eigenvalues, dtype=np.float64)
+        array = as_numbers(eigenvalues, "eigenvalues")
         valid = array.ndim == 1 and array.size > 0
         valid = valid and bool(np.all((array >= 0) & np.isfinite(array)))
-    except (TypeError, ValueError):
+    except ValueError:
         valid = False
     if not valid:
         raise ValueError(
             "eigenvalues must be a non-empty sequence of finite nonnegative numbers, "
-            f"got {eigenvalues!r}."
+            f"got {shown(eigenvalues)}."
         )
     return array
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from skcrit._tables import html_table, text_table
 from skcrit._typing import ArrayLike
 from skcrit.finders._search import search_tols
 from skcrit.metrics import judge
+from skcrit.utils._arguments import is_number, shown
 
 if TYPE_CHECKING:
     from skcrit.finders.base import BaseFinder
@@ -110,6 +110,8 @@ def tolerance_curve(
     ValueError
         If ``tols`` is empty or not made of non-negative numbers, or the finder's solver
         cannot stop at several tolerances; and whatever ``fit`` raises.
+    TypeError
+        If ``finder`` is none.
     NoGroundTruthError
         If the critical points of the loss are not known in closed form.
 
@@ -135,6 +137,8 @@ def tolerance_curve(
     [0.0, 1.0]
     """
     tols = _check_tols(tols)
+    if not hasattr(finder, "_begin") or isinstance(finder, type):
+        raise TypeError(f"finder must be a finder, got {shown(finder)}.")
     finder = clone(finder).set_params(tol=min(tols))
     solver = finder._begin(X)
     if not hasattr(solver, "solve_tols"):
@@ -156,13 +160,15 @@ def tolerance_curve(
 def _check_tols(tols):
     """Sort tolerances from loose to strict."""
     try:
-        values = list(tols)
+        values = [] if isinstance(tols, bytes) else list(tols)
     except TypeError:
         values = []
-    if not values or not all(isinstance(tol, Real) and tol >= 0 for tol in values):
+    if isinstance(tols, np.ma.MaskedArray) and np.any(np.ma.getmaskarray(tols)):
+        values = []
+    if not values or not all(is_number(tol, 0, closed="both") for tol in values):
         raise ValueError(
             "tols must be a non-empty sequence of numbers that are not negative, got "
-            f"{tols!r}."
+            f"{shown(tols)}."
         )
     return tuple(sorted(map(float, values), reverse=True))
 

@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
 
 from skcrit._backend import to_host
 from skcrit._typing import FloatArray, RandomState
 from skcrit.losses._defaults import curvature, place
-from skcrit.utils._validation import Interval, StrOptions, check_params
+from skcrit.utils._arguments import check_int, check_seed
+from skcrit.utils._validation import (
+    Interval,
+    StrOptions,
+    check_fitted,
+    check_params,
+)
 
 if TYPE_CHECKING:
     from skcrit.losses.base import Loss
@@ -38,8 +43,14 @@ def random_streams(
     -------
     streams : list of numpy.random.Generator
         One generator per start.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not of its kind, or a number negative.
     """
-    entropy = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+    n_streams, kind = check_int(n_streams, "n_streams"), check_int(kind, "kind")
+    entropy = int(check_seed(random_state).randint(np.iinfo(np.int32).max))
     return [
         np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=(kind, i)))
         for i in range(n_streams)
@@ -95,9 +106,13 @@ class GaussianStarts(BaseEstimator):
         Raises
         ------
         ValueError
-            If ``scale`` is negative or not a number.
+            If ``scale`` is negative or not a number, or ``n_starts`` not positive.
+        TypeError
+            If ``loss`` is none.
         """
         check_params(self)
+        check_fitted(loss, "loss", ("n_params_",))
+        n_starts = check_int(n_starts, "n_starts", 1)
         scale = np.sqrt(2 / loss.n_params_) if self.scale == "auto" else self.scale
         streams = random_streams(random_state, n_starts)
         draws = [stream.standard_normal(loss.n_params_) for stream in streams]
@@ -196,9 +211,13 @@ class TrajectoryStarts(BaseEstimator):
         ValueError
             If a parameter is out of range, or a descent leaves the finite numbers
             because ``learning_rate`` is too large.
+        TypeError
+            If ``loss`` is none.
         """
         check_params(self)
-        random_state = check_random_state(random_state)
+        check_fitted(loss, "loss", ("n_params_", "at"))
+        n_starts = check_int(n_starts, "n_starts", 1)
+        random_state = check_seed(random_state)
         n_descents = min(self.n_trajectories, n_starts)
         first = GaussianStarts().sample(loss, n_descents, random_state)
         streams = random_streams(random_state, n_starts, kind=1)
@@ -257,5 +276,6 @@ class TrajectoryStarts(BaseEstimator):
         """Draw the number of an iterate of one descent."""
         if self.by == "iteration":
             return int(stream.integers(len(losses)))
-        height = stream.uniform(losses[-1], losses[0])
+        # A descent with too long steps can end higher than it began.
+        height = stream.uniform(*sorted((losses[-1], losses[0])))
         return int(np.argmin(np.abs(losses - height)))

@@ -12,6 +12,7 @@ ROOT = Path(skcrit.__file__).parent
 # A module may import from its own layer and from those before it.
 LAYERS = [
     {"_version", "exceptions", "_typing", "_tables"},
+    {"utils._arguments"},
     {"_saving", "_backend", "utils._validation"},
     {"linalg", "datasets"},
     {"analytical"},

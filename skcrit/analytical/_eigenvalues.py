@@ -8,12 +8,16 @@ import numpy as np
 
 from skcrit._typing import ArrayLike, FloatArray
 from skcrit.exceptions import ResolutionWarning
+from skcrit.utils._arguments import as_numbers, is_int, is_number, shown
 
 __all__ = ["check_eigenvectors", "clean_eigenvalues", "cluster_sizes", "warn_near"]
 
 # A gap, or an eigenvalue, below this multiple of its tolerance is a coin toss: data
 # from another sample, or another eigensolver, could fall on the other side.
 _DOUBTFUL = 1e3
+
+# With more samples than this rounding would hide every eigenvalue.
+_MAX_SAMPLES = 2**48
 
 
 def clean_eigenvalues(
@@ -129,13 +133,14 @@ def check_eigenvectors(eigenvectors, n_features):
     """
     if eigenvectors is None:
         return np.eye(n_features)
-    vectors = np.array(eigenvectors, dtype=np.float64)
+    vectors = np.array(as_numbers(eigenvectors, "eigenvectors"))
     if vectors.shape != (n_features, n_features):
         raise ValueError(
             f"eigenvectors must have one column per eigenvalue: expected shape "
             f"{(n_features, n_features)}, got {vectors.shape}."
         )
-    error = np.max(np.abs(vectors.T @ vectors - np.eye(n_features)))
+    with np.errstate(over="ignore", invalid="ignore"):  # NaN is no small error
+        error = np.max(np.abs(vectors.T @ vectors - np.eye(n_features)))
     if not error <= 1e-8:
         raise ValueError(
             "eigenvectors must have orthonormal columns: expected U^T U = I to 1e-8, "
@@ -174,7 +179,7 @@ def warn_near(what, values, tolerance):
 
 
 def _check_eigenvalues(eigenvalues):
-    lam = np.asarray(eigenvalues, dtype=np.float64)
+    lam = as_numbers(eigenvalues, "eigenvalues")
     if lam.ndim != 1 or lam.size == 0:
         raise ValueError(
             f"eigenvalues must be a non-empty vector, got an array of shape "
@@ -188,14 +193,21 @@ def _check_eigenvalues(eigenvalues):
 def _check_n_samples(n_samples, n_features):
     if n_samples is None:
         return n_features
-    if int(n_samples) != n_samples or n_samples < 1:
-        raise ValueError(f"n_samples must be a positive integer, got {n_samples!r}.")
+    if not is_int(n_samples, 1):
+        raise ValueError(
+            f"n_samples must be a positive integer, got {shown(n_samples)}."
+        )
+    if n_samples > _MAX_SAMPLES:
+        raise ValueError(
+            f"n_samples must be at most 2**48, got {shown(n_samples)}: with more no "
+            "eigenvalue would be above the default of zero_rtol."
+        )
     return int(n_samples)
 
 
 def _check_rtol(name, value):
-    if not 0 <= value < 1:
-        raise ValueError(f"{name} must lie in [0, 1), got {value!r}.")
+    if not is_number(value, 0, 1):
+        raise ValueError(f"{name} must lie in [0, 1), got {shown(value)}.")
 
 
 def _merge(lam, tolerance):

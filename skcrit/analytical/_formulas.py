@@ -7,6 +7,8 @@ admissible eigenvalues, d the number of features.
 
 import numpy as np
 
+from skcrit.utils._arguments import shown
+
 __all__ = ["inversions", "losses", "morse_indices", "n_passed", "nullities"]
 
 
@@ -81,8 +83,8 @@ def n_passed(problem, rank, kind):
     ValueError
         If ``kind`` is unknown.
     """
-    if kind not in {"balanced", "open"}:
-        raise ValueError(f"kind must be 'balanced' or 'open', got {kind!r}.")
+    if not isinstance(kind, str) or kind not in {"balanced", "open"}:
+        raise ValueError(f"kind must be 'balanced' or 'open', got {shown(kind)}.")
     if problem.depth == 2 or kind == "open":
         return np.full_like(rank, problem.bottleneck)
     return rank

@@ -8,7 +8,7 @@ import numpy as np
 __all__ = ["parse_sets", "to_names"]
 
 
-def parse_sets(problem, sets):
+def parse_sets(problem, sets, name="sets"):
     """Read sets in any accepted form as multiplicity vectors.
 
     Parameters
@@ -18,6 +18,8 @@ def parse_sets(problem, sets):
     sets : iterable of tuple of int, or ndarray of bool
         A list of index tuples or a mask of shape (n_sets, n_features). One tuple of
         integers, or a mask of shape (n_features,), is one set.
+    name : str, default="sets"
+        Name of the argument, for messages.
 
     Returns
     -------
@@ -36,15 +38,15 @@ def parse_sets(problem, sets):
         single, masks = sets.ndim == 1, np.atleast_2d(sets)
         if masks.ndim != 2 or masks.shape[1] != problem.n_features:
             raise ValueError(
-                "sets given as a mask must have shape (n_sets, n_features) with "
+                f"{name} given as a mask must have shape (n_sets, n_features) with "
                 f"n_features={problem.n_features}, got {sets.shape}."
             )
     else:
         single = isinstance(sets, tuple) and all(
             isinstance(i, int | np.integer) for i in sets
         )
-        masks = _masks_from_tuples(problem, [sets] if single else list(sets))
-    _check_masks(problem, masks)
+        masks = _masks_from_tuples(problem, [sets] if single else sets, name)
+    _check_masks(problem, masks, name)
     return problem.counts(masks), single
 
 
@@ -69,33 +71,37 @@ def to_names(masks):
     return [tuple(columns[a:b]) for a, b in zip(starts, ends, strict=True)]
 
 
-def _masks_from_tuples(problem, sets):
-    n, d = len(sets), problem.n_features
+def _masks_from_tuples(problem, sets, name):
+    d = problem.n_features
     try:
+        sets = list(sets)
+        if any(isinstance(one, str | bytes) for one in sets):
+            raise TypeError("a text is no set")
+        n = len(sets)
         sizes = np.fromiter(map(len, sets), dtype=np.intp, count=n)
         flat = np.fromiter(
             map(operator.index, chain.from_iterable(sets)), dtype=np.intp
         )
-    except TypeError as error:
+    except (TypeError, OverflowError, IndexError) as error:
         raise ValueError(
-            f"sets must be a list of tuples of integers, or a boolean mask: {error}."
+            f"{name} must be a list of tuples of integers, or a boolean mask: {error}."
         ) from None
     if flat.size and (flat.min() < 0 or flat.max() >= d):
         wrong = flat.min() if flat.min() < 0 else flat.max()
         raise ValueError(
-            f"sets must use indices from 0 to n_features - 1 = {d - 1}, got {wrong}."
+            f"{name} must use indices from 0 to n_features - 1 = {d - 1}, got {wrong}."
         )
     masks = np.zeros((n, d), dtype=bool)
     masks[np.repeat(np.arange(n), sizes), flat] = True
     repeats = np.flatnonzero(masks.sum(axis=1) != sizes)
     if repeats.size:
         raise ValueError(
-            f"sets must not repeat an index, got {tuple(sets[repeats[0]])}."
+            f"{name} must not repeat an index, got {tuple(sets[repeats[0]])}."
         )
     return masks
 
 
-def _check_masks(problem, masks):
+def _check_masks(problem, masks, name):
     r = problem.n_admissible
     blind = np.flatnonzero(masks[:, r:].any(axis=0))
     if blind.size:
@@ -106,13 +112,13 @@ def _check_masks(problem, masks):
             else "above zero"
         )
         raise ValueError(
-            f"sets must use eigenvalues {bound}, that is indices below {r}: got index "
-            f"{i} with eigenvalue {problem.eigenvalues[i]:.6g}. (Using a zero "
+            f"{name} must use eigenvalues {bound}, that is indices below {r}: got "
+            f"index {i} with eigenvalue {problem.eigenvalues[i]:.6g}. (Using a zero "
             "eigenvalue gives the same critical set as leaving it out.)"
         )
     sizes = masks.sum(axis=1)
     if sizes.size and sizes.max() > problem.bottleneck:
         raise ValueError(
-            "sets must have at most as many indices as the smallest hidden layer has "
-            f"units: expected <= {problem.bottleneck}, got {sizes.max()}."
+            f"{name} must have at most as many indices as the smallest hidden layer "
+            f"has units: expected <= {problem.bottleneck}, got {sizes.max()}."
         )

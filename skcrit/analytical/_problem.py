@@ -1,6 +1,6 @@
 """What the formulas need to know: eigenpairs, widths, penalty, clusters."""
 
-import numbers
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from skcrit.analytical._eigenvalues import cluster_sizes
 from skcrit.exceptions import NoGroundTruthError
+from skcrit.utils._arguments import is_int, is_number, shown
 
 __all__ = ["Problem", "check_hidden_layer_sizes", "check_penalty"]
 
@@ -199,16 +200,18 @@ def check_hidden_layer_sizes(hidden_layer_sizes):
         If there is no hidden layer or a width is not a positive integer.
     """
     sizes = hidden_layer_sizes
-    if isinstance(sizes, numbers.Integral):
+    if is_int(sizes):
         sizes = (sizes,)
+    if isinstance(sizes, Set | Mapping | bytes):  # without order, or not meant
+        sizes = ()
     try:
         sizes = tuple(sizes)
     except TypeError:
         sizes = ()
-    if not sizes or not all(isinstance(h, numbers.Integral) and h >= 1 for h in sizes):
+    if not sizes or not all(is_int(h, 1) and h < 2**31 for h in sizes):
         raise ValueError(
             "hidden_layer_sizes must be a positive integer or a non-empty tuple of "
-            f"them, got {hidden_layer_sizes!r}."
+            f"them, got {shown(hidden_layer_sizes)}."
         )
     return tuple(int(h) for h in sizes)
 
@@ -237,14 +240,10 @@ def check_penalty(alpha, penalty, depth):
     NoGroundTruthError
         If ``alpha`` is positive and there are three or more weight matrices.
     """
-    if penalty not in {"sum", "product"}:
-        raise ValueError(f"penalty must be 'sum' or 'product', got {penalty!r}.")
-    if (
-        not isinstance(alpha, numbers.Real)
-        or not np.isfinite(alpha)  # NaN fails every comparison
-        or alpha < 0
-    ):
-        raise ValueError(f"alpha must be a finite number >= 0, got {alpha!r}.")
+    if not isinstance(penalty, str) or penalty not in {"sum", "product"}:
+        raise ValueError(f"penalty must be 'sum' or 'product', got {shown(penalty)}.")
+    if not is_number(alpha, 0):
+        raise ValueError(f"alpha must be a finite number >= 0, got {shown(alpha)}.")
     if alpha > 0 and depth > 2:
         raise NoGroundTruthError(
             "the critical points of a penalised linear autoencoder are known in closed "

@@ -12,6 +12,7 @@ from skcrit.analytical._formulas import losses, morse_indices, n_passed, nulliti
 from skcrit.analytical._hessian import hessian_spectrum, min_moduli
 from skcrit.analytical._names import parse_sets, to_names
 from skcrit.analytical._sets import CriticalSets
+from skcrit.utils._arguments import check_int, is_number, shown
 
 __all__ = ["SetQuantities"]
 
@@ -182,8 +183,9 @@ class SetQuantities(CriticalSets):
         ValueError
             If ``eps`` is negative or not a number.
         """
-        if not eps >= 0:
-            raise ValueError(f"eps must be a number >= 0, got {eps!r}.")
+        if not is_number(eps, 0, closed="both"):
+            raise ValueError(f"eps must be a number >= 0, got {shown(eps)}.")
+        eps = float(eps)
         values = self.hessian_spectrum(index_set, kind)
         return int(np.sum(values < -eps)), int(np.sum(values <= eps))
 
@@ -207,6 +209,7 @@ class SetQuantities(CriticalSets):
             Columns of equal length for ``pandas.DataFrame``: "set" (canonical name),
             "rank", "loss", "morse_index", "index_fraction", "nullity", "mu_min".
         """
+        max_sets = check_int(max_sets, "max_sets")
         counts, _ = parse_sets(
             self._problem, self.all_sets(max_sets) if sets is None else sets
         )

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.utils import check_random_state
 
 from skcrit._typing import FloatArray, RandomState, Sets
 from skcrit.analytical._counting import (
@@ -17,6 +16,7 @@ from skcrit.analytical._counting import (
 )
 from skcrit.analytical._formulas import n_passed
 from skcrit.analytical._names import parse_sets, to_names
+from skcrit.utils._arguments import check_int, check_seed, is_int, shown
 
 if TYPE_CHECKING:
     from skcrit.analytical._problem import Problem
@@ -103,7 +103,7 @@ class CriticalSets:
             If there are more than ``max_sets`` sets.
         """
         n_sets = self.n_sets
-        if max_sets is not None and n_sets > max_sets:
+        if max_sets is not None and n_sets > check_int(max_sets, "max_sets"):
             raise ValueError(
                 f"max_sets={max_sets} is too small to list all {n_sets} critical sets. "
                 "Use sample_sets(n) for a uniform sample, index_histogram() for all "
@@ -128,7 +128,7 @@ class CriticalSets:
         names : list of tuple of int
             Canonical names.
         """
-        return list(self.index_sets(max_sets))
+        return list(self.index_sets(check_int(max_sets, "max_sets")))
 
     def sample_sets(
         self, n: int, random_state: RandomState = None
@@ -153,8 +153,8 @@ class CriticalSets:
         ValueError
             If ``n`` is negative.
         """
-        if n < 0:
-            raise ValueError(f"n must be a non-negative integer, got {n!r}.")
+        if not is_int(n):
+            raise ValueError(f"n must be a non-negative integer, got {shown(n)}.")
         problem = self._problem
         counts = sample_counts(
             problem.multiplicities, self.max_rank, int(n), random_source(random_state)
@@ -195,7 +195,11 @@ class CriticalSets:
     def _one(self, index_set):
         # Multiplicity vector of one set, as a single row.
         is_mask = isinstance(index_set, np.ndarray) and index_set.dtype == bool
-        return parse_sets(self._problem, index_set if is_mask else [index_set])[0]
+        sets = index_set if is_mask else [index_set]
+        counts, _ = parse_sets(self._problem, sets, "index_set")
+        if len(counts) != 1:
+            raise ValueError(f"index_set must be one set, got a mask of {len(counts)}.")
+        return counts
 
 
 def random_source(random_state):
@@ -213,4 +217,4 @@ def random_source(random_state):
     """
     if isinstance(random_state, np.random.Generator):
         return random_state
-    return check_random_state(random_state)
+    return check_seed(random_state)

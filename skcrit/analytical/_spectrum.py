@@ -25,6 +25,7 @@ from skcrit.analytical._representatives import representative
 from skcrit.analytical._sets import random_source
 from skcrit.analytical._thin import split_weights
 from skcrit.exceptions import ResolutionWarning
+from skcrit.utils._arguments import as_numbers, check_number
 
 if TYPE_CHECKING:
     from skcrit.analytical._match import Match
@@ -176,7 +177,7 @@ class AnalyticalSpectrum(SetQuantities):
         )
         vectors = check_eigenvectors(eigenvectors, lam.size)
         # Stable, so that the columns of equal eigenvalues keep their order.
-        order = np.argsort(-np.asarray(eigenvalues, dtype=np.float64), kind="stable")
+        order = np.argsort(-as_numbers(eigenvalues, "eigenvalues"), kind="stable")
         if penalty == "sum" and alpha > 0:
             lam = _settle_threshold(lam, alpha * lam.size, tie_rtol * lam[0])
         return cls(Problem(lam, vectors[:, order], hidden, alpha, penalty))
@@ -240,6 +241,7 @@ class AnalyticalSpectrum(SetQuantities):
         Cost O(d^2 p) per point, batched. An "identified" W does not make ``theta``
         critical when k < p: rows that do not show in W show in the plain gradient only.
         """
+        pivot_rtol = check_number(pivot_rtol, "pivot_rtol", 0)
         return match_points(
             self._problem, self._check_theta(theta), self.resolution, pivot_rtol
         )
@@ -269,7 +271,7 @@ class AnalyticalSpectrum(SetQuantities):
             Whether some pivot is open. Weaker singular values than ``rtol`` that are
             genuine cannot be told from noise.
         """
-        theta = self._check_theta(theta)
+        theta, rtol = self._check_theta(theta), check_number(rtol, "rtol", 0)
         shape = theta.shape[:-1]
         problem = self._problem
         mask = match_points(problem, theta, self.resolution, rtol).mask
@@ -284,7 +286,7 @@ class AnalyticalSpectrum(SetQuantities):
         return is_open if shape else bool(is_open)
 
     def _check_theta(self, theta):
-        theta = np.asarray(theta, dtype=np.float64)
+        theta = as_numbers(theta, "theta")
         if theta.ndim == 0 or theta.shape[-1] != self.n_params:
             raise ValueError(
                 f"theta must have shape (..., n_params) with n_params={self.n_params}, "

@@ -379,6 +379,8 @@ class BaseFinder(
             starts = init
         try:
             starts = np.array(as_numbers(starts, "init"))
+            if starts.ndim == 0:
+                raise ValueError("one number is no set of starts.")
         except ValueError as error:
             raise ValueError(
                 f"init must be a name, an array of shape {shape} or a sampler, got "

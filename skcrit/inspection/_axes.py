@@ -2,6 +2,8 @@
 
 from textwrap import fill
 
+from skcrit.utils._arguments import shown
+
 __all__ = ["FAILURE", "GREY", "LEGEND", "SUCCESS", "axes_of", "name_axes", "wrap"]
 
 # Two colours of Okabe & Ito (2008), told apart by every eye and, one dark and one
@@ -43,6 +45,8 @@ def axes_of(display, ax):
     ------
     ImportError
         If Matplotlib is not installed.
+    TypeError
+        If ``ax`` is something else.
     """
     if ax is None:
         try:
@@ -53,6 +57,8 @@ def axes_of(display, ax):
                 "skcrit[plot]."
             ) from error
         _, ax = plt.subplots(layout="constrained")
+    if not (hasattr(ax, "figure") and hasattr(ax, "plot")):
+        raise TypeError(f"ax must be axes of Matplotlib or None, got {shown(ax)}.")
     display.ax_, display.figure_ = ax, ax.figure
     return ax
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from skcrit._typing import FloatArray, IntArray
 from skcrit.exceptions import NoGroundTruthError
 from skcrit.inspection._axes import FAILURE, SUCCESS, axes_of, name_axes
 from skcrit.inspection._labels import place_names
+from skcrit.utils._arguments import check_int, check_keywords, shown
+from skcrit.utils._validation import check_fitted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -140,13 +141,11 @@ class LandscapeGraphDisplay:
         ImportError
             If ``ax`` is None and Matplotlib is not installed.
         """
-        check_is_fitted(explorer, ("critical_points_", "n_searches_"))
+        check_fitted(explorer, "explorer", ("critical_points_", "n_searches_"))
+        max_labels = check_int(max_labels, "max_labels")
         n_sets = explorer.n_critical_sets_
-        if names is not None and len(names) != n_sets:
-            raise ValueError(
-                f"names must have one entry for each of the {n_sets} sets, got "
-                f"{len(names)}."
-            )
+        if names is not None:
+            names = _checked_names(names, n_sets)
         if names is None:
             names = _set_names(explorer)
         edges = np.array(list(explorer.graph_.edges), dtype=int).reshape(-1, 2)
@@ -185,7 +184,8 @@ class LandscapeGraphDisplay:
         ImportError
             If ``ax`` is None and Matplotlib is not installed.
         """
-        ax = axes_of(self, ax)
+        ax, node_kw = axes_of(self, ax), check_keywords(node_kw, "node_kw")
+        edge_kw = check_keywords(edge_kw, "edge_kw")
         index = np.asarray(self.morse_index, dtype=int)
         known = index >= 0
         y = np.asarray(self.loss, dtype=float)
@@ -195,8 +195,8 @@ class LandscapeGraphDisplay:
             x = index - index.mean()
             y = y - y.mean() - (x @ y) / (x @ x) * x
         self.positions_ = np.column_stack([_spread(_columns(index), y), y])
-        self.edges_ = self._draw_edges(ax, edge_kw or {})
-        self.nodes_ = self._draw_nodes(ax, known, node_kw or {})
+        self.edges_ = self._draw_edges(ax, edge_kw)
+        self.nodes_ = self._draw_nodes(ax, known, node_kw)
         height = "Loss above its linear trend in the index" if detrended else "Loss"
         name_axes(ax, "Morse index", height)
         n_edges = len(self.edges_.get_segments())
@@ -260,6 +260,22 @@ class LandscapeGraphDisplay:
         root.draw_without_rendering()
         radius = np.sqrt(self.nodes_.get_sizes().max()) / 2
         return place_names(ax, self.positions_, self.names, radius)
+
+
+def _checked_names(names, n_sets):
+    """Return names as a list of texts, one for each set."""
+    try:
+        texts = [] if isinstance(names, str | bytes) else list(names)
+    except TypeError:
+        texts = []
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError(f"names must be a list of texts, got {shown(names)}.")
+    if len(texts) != n_sets:
+        raise ValueError(
+            f"names must have one entry for each of the {n_sets} sets, got "
+            f"{len(texts)}: {shown(names)}."
+        )
+    return texts
 
 
 def _columns(index):

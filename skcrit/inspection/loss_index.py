@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from skcrit._typing import BoolArray, FloatArray, RandomState
 from skcrit.exceptions import NoGroundTruthError
@@ -18,6 +17,8 @@ from skcrit.inspection._axes import (
     name_axes,
 )
 from skcrit.metrics._judgement import judge
+from skcrit.utils._arguments import check_int, check_keywords, check_seed
+from skcrit.utils._validation import check_fitted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -155,7 +156,8 @@ class LossIndexDisplay:
         ImportError
             If ``ax`` is None and Matplotlib is not installed.
         """
-        check_is_fitted(finder, ("loss_", "results_"))
+        check_fitted(finder, "finder", ("loss_", "results_", "converged_", "n_params_"))
+        max_sets, rng = check_int(max_sets, "max_sets"), check_seed(random_state)
         index = np.asarray(finder.results_["morse_index"])
         converged = np.asarray(finder.converged_)
         fraction = np.where(index >= 0, index / finder.n_params_, np.nan)
@@ -172,7 +174,7 @@ class LossIndexDisplay:
         if spectrum.n_sets <= max_sets:
             sets = spectrum.all_sets(max_sets)
         else:
-            sets = spectrum.sample_sets(max_sets, random_state)
+            sets = spectrum.sample_sets(max_sets, rng)
         display.hit = judgement.hit[converged]
         display.analytical_loss = spectrum.losses(sets)
         display.analytical_index_fraction = spectrum.index_fractions(sets)
@@ -207,11 +209,12 @@ class LossIndexDisplay:
         ImportError
             If ``ax`` is None and Matplotlib is not installed.
         """
-        ax = axes_of(self, ax)
+        ax, point_kw = axes_of(self, ax), check_keywords(point_kw, "point_kw")
+        analytical_kw = check_keywords(analytical_kw, "analytical_kw")
         self.analytical_points_ = None
         if self.analytical_loss is not None:
-            self.analytical_points_ = self._draw_analytical(ax, analytical_kw or {})
-        self.points_ = self._draw_numerical(ax, point_kw or {})
+            self.analytical_points_ = self._draw_analytical(ax, analytical_kw)
+        self.points_ = self._draw_numerical(ax, point_kw)
         name_axes(ax, "Index / number of parameters", "Loss")
         # Points of high index and low loss there are none.
         unknown = not np.all(np.isfinite(self.index_fraction))

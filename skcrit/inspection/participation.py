@@ -6,12 +6,12 @@ import math
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.utils import check_random_state
 
 from skcrit._typing import ArrayLike, IntArray, RandomState
 from skcrit.inspection._axes import FAILURE, LEGEND, SUCCESS, axes_of, name_axes, wrap
 from skcrit.metrics._entropy import entropy_interval, estimate_entropy
 from skcrit.metrics._participation import participation
+from skcrit.utils._arguments import check_keywords, check_number, check_seed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -137,11 +137,10 @@ class ParticipationDisplay:
 
         Raises
         ------
-        TypeError
-            If ``confidence_level`` or ``n_resamples`` is not a number of its kind.
         ValueError
-            If one of them is out of range, ``bias_correction`` is unknown, or
-            ``groups`` has not one label per start.
+            If ``confidence_level`` or ``n_resamples`` is not a number of its kind or
+            out of range, ``bias_correction`` is unknown, or ``groups`` has not one
+            label per start.
         NotFittedError
             If the finder is not fitted.
         NoGroundTruthError
@@ -151,7 +150,11 @@ class ParticipationDisplay:
         """
         found = participation(finder)
         units = found.units(groups)
-        rng = check_random_state(random_state)
+        rng = check_seed(random_state)
+        interval = {"low": 0, "high": 1, "closed": "neither"}
+        confidence_level = check_number(
+            confidence_level, "confidence_level", **interval
+        )
         display = cls(
             found.counts,
             found.labels,
@@ -185,12 +188,12 @@ class ParticipationDisplay:
         ImportError
             If ``ax`` is None and Matplotlib is not installed.
         """
-        ax = axes_of(self, ax)
+        ax, bar_kw = axes_of(self, ax), check_keywords(bar_kw, "bar_kw")
         counts = np.asarray(self.counts)
         shares = counts / max(counts.sum(), 1)
         x = np.arange(len(shares), dtype=float)
         x[-1] += 1.0
-        style = {"width": _BAR, "zorder": 2, **(bar_kw or {})}
+        style = {"width": _BAR, "zorder": 2, **bar_kw}
         label = f"in sets: {counts[:-1].sum():,}"
         inside = {"color": SUCCESS, "label": label, **style}
         self.bars_ = ax.bar(x[:-1], shares[:-1], **inside)

@@ -10,6 +10,7 @@ import numpy as np
 from skcrit._typing import ArrayLike, FloatArray
 from skcrit.inspection._axes import FAILURE, LEGEND, SUCCESS, axes_of, name_axes
 from skcrit.model_selection import tolerance_curve
+from skcrit.utils._arguments import check_keywords, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -162,9 +163,13 @@ class ToleranceDisplay:
         ------
         ValueError
             If a score is unknown.
+        TypeError
+            If ``curve`` is something else.
         ImportError
             If ``ax`` is None and Matplotlib is not installed.
         """
+        if not all(hasattr(curve, name) for name in ("tols", "finders", "accuracy")):
+            raise TypeError(f"curve must be a ToleranceCurve, got {shown(curve)}.")
         values = {name: getattr(curve, name) for name in _check_scores(scores)}
         display = cls(curve.tols, values, len(curve.finders[0].converged_))
         return display.plot(ax, line_kw=line_kw)
@@ -194,8 +199,10 @@ class ToleranceDisplay:
         ImportError
             If ``ax`` is None and Matplotlib is not installed.
         """
-        ax = axes_of(self, ax)
+        ax, line_kw = axes_of(self, ax), check_keywords(line_kw, "line_kw")
         tols = np.asarray(self.tols, dtype=float)
+        # What no axis can show stands where zero and infinity do.
+        tols = np.where(tols > 1e200, np.inf, np.where(tols < 1e-200, 0.0, tols))
         inner = (tols > 0) & np.isfinite(tols)
         x, ends = _places(tols, inner)
         self.lines_, self.edge_lines_ = {}, {}
@@ -203,7 +210,7 @@ class ToleranceDisplay:
             label, color, marker, linestyle, size = _STYLES[name]
             style = {"color": color, "marker": marker, "markersize": size}
             # Open marks: what lies underneath shines through.
-            style |= {"markerfacecolor": "none", "zorder": 2, **(line_kw or {})}
+            style |= {"markerfacecolor": "none", "zorder": 2, **line_kw}
             values = np.asarray(values, dtype=float)
             order = np.flatnonzero(inner)[np.argsort(x[inner])]
             (self.lines_[name],) = ax.plot(
@@ -255,12 +262,15 @@ class ToleranceDisplay:
 
 def _check_scores(scores):
     """Return the names of scores as a tuple, in the order of drawing."""
-    names = (scores,) if isinstance(scores, str) else tuple(scores)
-    unknown = [name for name in names if name not in _STYLES]
+    try:
+        names = (scores,) if isinstance(scores, str) else tuple(scores)
+    except TypeError:
+        names = ()
+    unknown = [n for n in names if not isinstance(n, str) or n not in _STYLES]
     if unknown or not names:
         raise ValueError(
             f"scores must be a non-empty sequence of names out of {list(_STYLES)}, "
-            f"got {scores!r}."
+            f"got {shown(scores)}."
         )
     return tuple(name for name in _STYLES if name in names)
 

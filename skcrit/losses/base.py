@@ -16,6 +16,7 @@ from skcrit._saving import VersionMixin
 from skcrit._typing import Array, ArrayLike, FloatArray
 from skcrit.exceptions import NoGroundTruthError
 from skcrit.losses._defaults import estimate_curvature
+from skcrit.utils._arguments import as_numbers
 
 if TYPE_CHECKING:
     from skcrit.analytical import AnalyticalSpectrum
@@ -285,7 +286,7 @@ class Loss(VersionMixin, BaseEstimator, ABC):
         curvature : ndarray of shape (n_points,)
             Lower estimates of the spectral norm, by default from 20 products each.
         """
-        return estimate_curvature(self, theta)
+        return estimate_curvature(self, self._as_points(theta))
 
     def analytical_spectrum(self) -> AnalyticalSpectrum:
         """Return the critical points in closed form, where they are known.
@@ -304,15 +305,7 @@ class Loss(VersionMixin, BaseEstimator, ABC):
     def _as_points(self, theta, name="theta"):
         # Bring points to the loss's namespace and check their last axis.
         check_is_fitted(self, "n_params_")
-        try:
-            if getattr(getattr(theta, "dtype", None), "kind", "f") == "c":
-                raise TypeError("complex numbers")
-            theta = to_device(theta, self.backend, self.dtype)
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"{name} must be an array of real numbers of shape "
-                f"(..., {self.n_params_}), got {type(theta).__name__}: {error}."
-            ) from error
+        theta = self._on_device(theta, name, f"(..., {self.n_params_})")
         if isinstance(theta, np.ndarray):
             # Sums and products round differently in another memory layout, and a row
             # must give the same numbers in every batch.
@@ -323,6 +316,27 @@ class Loss(VersionMixin, BaseEstimator, ABC):
                 f"{type(self).__name__}, got shape {tuple(theta.shape)}."
             )
         return theta
+
+    def _on_device(self, array, name, shape=""):
+        # Bring numbers to the loss's namespace; what is made of none is refused.
+        floats = type(array) is np.ndarray and array.dtype.kind == "f"
+        if not floats and not self._is_foreign(array):
+            array = as_numbers(array, name, shape)
+        try:
+            return to_device(array, self.backend, self.dtype)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"{name} must be an array of real numbers, got {type(array).__name__}: "
+                f"{error}."
+            ) from error
+
+    @staticmethod
+    def _is_foreign(array):
+        # Tell an array of another library, which may live on a device.
+        if isinstance(array, np.ndarray | np.generic):
+            return False
+        names = ("__array_namespace__", "__cuda_array_interface__")
+        return any(hasattr(array, name) for name in names)
 
     def _as_directions(self, v, theta, name="v"):
         # Bring directions to the loss's namespace and check that they fit the points.

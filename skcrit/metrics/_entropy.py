@@ -5,12 +5,11 @@ row of ``units`` holds what it adds to each bin. The counts are the sum of the r
 unit can add to several bins, so the counts are not multinomial.
 """
 
-import numbers
-
 import numpy as np
 from scipy.special import xlogy
 from scipy.stats import norm, t
-from sklearn.utils import check_scalar
+
+from skcrit.utils._arguments import check_choice, check_int, check_number, shown
 
 __all__ = ["BIAS_CORRECTIONS", "entropy", "entropy_interval", "estimate_entropy"]
 
@@ -64,10 +63,11 @@ def estimate_entropy(units, bias_correction=None):
     ValueError
         If ``bias_correction`` is unknown.
     """
-    if bias_correction not in BIAS_CORRECTIONS:
+    known = bias_correction is None or isinstance(bias_correction, str)
+    if not known or bias_correction not in BIAS_CORRECTIONS:
         raise ValueError(
             "bias_correction must be None, 'miller-madow' or 'jackknife', got "
-            f"{bias_correction!r}."
+            f"{shown(bias_correction)}."
         )
     n_units, n_bins = units.shape
     if n_units == 0:
@@ -111,14 +111,14 @@ def entropy_interval(units, confidence_level, n_resamples, bias_correction, rng)
 
     Raises
     ------
-    TypeError
-        If ``confidence_level`` or ``n_resamples`` is not a number of its kind.
     ValueError
-        If one of them is out of range, or ``bias_correction`` is unknown.
+        If ``confidence_level`` or ``n_resamples`` is not a number of its kind or out of
+        range, or ``bias_correction`` is unknown.
     """
-    inside = {"min_val": 0, "max_val": 1, "include_boundaries": "neither"}
-    check_scalar(confidence_level, "confidence_level", numbers.Real, **inside)
-    check_scalar(n_resamples, "n_resamples", numbers.Integral, min_val=1)
+    interval = {"low": 0, "high": 1, "closed": "neither"}
+    confidence_level = check_number(confidence_level, "confidence_level", **interval)
+    n_resamples = check_int(n_resamples, "n_resamples", 1)
+    check_choice(bias_correction, "bias_correction", BIAS_CORRECTIONS)
     estimate = estimate_entropy(units, bias_correction or "jackknife")
     n_units, n_bins = units.shape
     if n_units < 2:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from skcrit.exceptions import NoGroundTruthError
+from skcrit.utils._validation import check_fitted
 
 if TYPE_CHECKING:
     from skcrit.analytical import AnalyticalSpectrum
@@ -128,6 +128,8 @@ def judge(finder: BaseFinder) -> Judgement:
 
     Raises
     ------
+    TypeError
+        If ``finder`` is something else.
     NotFittedError
         If the finder is not fitted.
     NoGroundTruthError
@@ -157,7 +159,7 @@ def judge(finder: BaseFinder) -> Judgement:
 
     Matching costs O(n_starts d^2 p).
     """
-    check_is_fitted(finder, ("loss_", "final_params_", "results_"))
+    check_fitted(finder, "finder", ("loss_", "final_params_", "results_"))
     spectrum = _spectrum(finder.loss_)
     theta = np.asarray(finder.final_params_, dtype=np.float64)
     match = spectrum.match(theta)

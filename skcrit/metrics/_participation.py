@@ -10,6 +10,7 @@ import numpy as np
 
 from skcrit._typing import IntArray
 from skcrit.metrics._judgement import judge
+from skcrit.utils._arguments import shown
 
 if TYPE_CHECKING:
     from skcrit.finders.base import BaseFinder
@@ -122,7 +123,7 @@ class Participation:
         """
         rows = self.rows
         if groups is not None:
-            groups = np.asarray(groups)
+            groups = _labels(groups)
             if groups.shape != (len(rows),):
                 raise ValueError(
                     "groups must have one label per start: expected shape "
@@ -132,6 +133,20 @@ class Participation:
             rows = np.zeros((len(names), rows.shape[1]), dtype=rows.dtype)
             np.add.at(rows, group_of, self.rows)
         return rows[rows.any(axis=1)]
+
+
+def _labels(groups):
+    """Return labels as an array that can be sorted."""
+    if isinstance(groups, np.ma.MaskedArray) and np.any(np.ma.getmaskarray(groups)):
+        raise ValueError("groups must not have masked entries, got a masked array.")
+    try:
+        labels = np.asarray(groups)
+        np.unique(labels)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"groups must be labels that can be compared, got {shown(groups)}: {error}."
+        ) from error
+    return labels
 
 
 def participation(finder):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skcrit.metrics._judgement import judge
+from skcrit.utils._arguments import check_flag, check_int
 
 if TYPE_CHECKING:
     from skcrit.finders.base import BaseFinder
@@ -77,6 +78,8 @@ def recovery_report(
     >>> report["n_sets"], report["accuracy"], report["resolved"]
     (7, 1.0, True)
     """
+    digits, max_sets = check_int(digits, "digits"), check_int(max_sets, "max_sets")
+    output_dict = check_flag(output_dict, "output_dict")
     judgement = judge(finder)
     report = _summary(finder, judgement)
     report["sets"] = _rows(judgement, np.asarray(finder.results_["nullity"]))

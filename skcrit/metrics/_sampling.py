@@ -7,11 +7,11 @@ import warnings
 from typing import TYPE_CHECKING
 
 from sklearn.exceptions import UndefinedMetricWarning
-from sklearn.utils import check_random_state
 
 from skcrit._typing import ArrayLike, RandomState
 from skcrit.metrics._entropy import entropy_interval, estimate_entropy
 from skcrit.metrics._participation import participation
+from skcrit.utils._arguments import check_seed
 
 if TYPE_CHECKING:
     from skcrit.finders.base import BaseFinder
@@ -148,11 +148,10 @@ def participation_entropy_interval(
 
     Raises
     ------
-    TypeError
-        If ``confidence_level`` or ``n_resamples`` is not a number of its kind.
     ValueError
-        If one of them is out of range, ``bias_correction`` is unknown, or ``groups``
-        has not one label per start.
+        If ``confidence_level`` or ``n_resamples`` is not a number of its kind or out
+        of range, ``bias_correction`` is unknown, or ``groups`` has not one label per
+        start.
     NotFittedError
         If the finder is not fitted.
     NoGroundTruthError
@@ -188,7 +187,7 @@ def participation_entropy_interval(
        in the undergraduate statistics curriculum", The American Statistician 69 (2015),
        371-386, doi:10.1080/00031305.2015.1089789.
     """
-    rng = check_random_state(random_state)
+    rng = check_seed(random_state)
     units = participation(finder).units(groups)
     interval = entropy_interval(
         units, confidence_level, n_resamples, bias_correction, rng

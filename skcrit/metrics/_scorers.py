@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from skcrit._typing import ArrayLike
 from skcrit.metrics import _recovery, _sampling
+from skcrit.utils._arguments import shown
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
@@ -42,6 +43,8 @@ def recovery_accuracy_scorer(
 
     Raises
     ------
+    TypeError
+        If ``estimator`` is something else.
     NotFittedError
         If the finder is not fitted.
     NoGroundTruthError
@@ -72,6 +75,8 @@ def recovery_precision_scorer(
 
     Raises
     ------
+    TypeError
+        If ``estimator`` is something else.
     NotFittedError
         If the finder is not fitted.
     NoGroundTruthError
@@ -106,6 +111,8 @@ def recovery_coverage_scorer(
 
     Raises
     ------
+    TypeError
+        If ``estimator`` is something else.
     NotFittedError
         If the finder is not fitted.
     NoGroundTruthError
@@ -136,6 +143,8 @@ def loss_error_scorer(
 
     Raises
     ------
+    TypeError
+        If ``estimator`` is something else.
     NotFittedError
         If the finder is not fitted.
     NoGroundTruthError
@@ -171,6 +180,8 @@ def index_error_scorer(
 
     Raises
     ------
+    TypeError
+        If ``estimator`` is something else.
     NotFittedError
         If the finder is not fitted.
     NoGroundTruthError
@@ -207,6 +218,8 @@ def participation_entropy_scorer(
 
     Raises
     ------
+    TypeError
+        If ``estimator`` is something else.
     NotFittedError
         If the finder is not fitted.
     NoGroundTruthError
@@ -227,5 +240,10 @@ def _finder(estimator):
             estimator = estimator.best_estimator_
         elif hasattr(estimator, "steps"):
             estimator = estimator.steps[-1][1]
-        else:
+        elif hasattr(estimator, "results_") or hasattr(estimator, "get_params"):
             return estimator
+        else:
+            raise TypeError(
+                "estimator must be a fitted finder, a pipeline that ends in one, or a "
+                f"search over one, got {shown(estimator)}."
+            )

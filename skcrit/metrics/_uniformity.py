@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from skcrit._typing import FloatArray, RandomState
 from skcrit.metrics._judgement import judge
 from skcrit.metrics._participation import bins_of
+from skcrit.utils._arguments import check_seed, is_int, shown
+from skcrit.utils._validation import check_fitted
 
 if TYPE_CHECKING:
     from skcrit.finders.base import BaseFinder
@@ -101,10 +101,12 @@ def uniformity_test(
     >>> uniformity_test(finder, random_state=0).pvalue < 0.01
     True
     """
-    if over not in _OVER:
-        raise ValueError(f"over must be one of {_OVER}, got {over!r}.")
-    if not isinstance(n_resamples, int | np.integer) or n_resamples < 1:
-        raise ValueError(f"n_resamples must be a positive int, got {n_resamples!r}.")
+    if not isinstance(over, str) or over not in _OVER:
+        raise ValueError(f"over must be one of {_OVER}, got {shown(over)}.")
+    if not is_int(n_resamples, 1):
+        raise ValueError(
+            f"n_resamples must be a positive int, got {shown(n_resamples)}."
+        )
     judgement = judge(finder)
     rows = np.flatnonzero(judgement.converged & judgement.identified)
     if len(rows) == 0:
@@ -118,7 +120,7 @@ def uniformity_test(
     bins = _bins(spectrum, over)
     names = {name: i for i, name in enumerate(spectrum.all_sets(_MAX_SETS))}
     ends = np.array([names[judgement.sets[row]] for row in rows])
-    rng = np.random.default_rng(check_random_state(random_state).randint(2**31))
+    rng = np.random.default_rng(check_seed(random_state).randint(2**31))
     n, expected = len(rows), bins.mean(axis=0) * len(rows)
     observed = bins[ends].sum(axis=0)
     statistic = _distance(observed, expected)
@@ -207,7 +209,9 @@ def importance_weights(
     weighted sample is uniform over the sets found, not over all. To draw a uniform
     sample, resample starts with these weights.
     """
-    check_is_fitted(finder, ("results_", "counts_"))
+    check_fitted(finder, "finder", ("results_", "counts_"))
+    if not isinstance(over, str):
+        raise ValueError(f"over must be 'sets' or 'indices', got {shown(over)}.")
     if over == "sets":
         label = np.asarray(finder.results_["critical_set"])
         counts = np.asarray(finder.counts_)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.stats import norm
 from sklearn.exceptions import UndefinedMetricWarning
-from sklearn.utils.validation import check_is_fitted
 
 from skcrit._typing import ArrayLike
+from skcrit.utils._arguments import as_numbers, is_number, shown
+from skcrit.utils._validation import check_fitted
 
 if TYPE_CHECKING:
     from skcrit.finders.base import BaseFinder
@@ -274,7 +275,7 @@ def unseen_by_index(
     -----
     An index of which no set was found has no row: nothing is known of it.
     """
-    check_is_fitted(finder, ("counts_", "morse_indices_"))
+    check_fitted(finder, "finder", ("counts_", "morse_indices_"))
     rows = []
     for index in np.unique(finder.morse_indices_):
         counts = finder.counts_[finder.morse_indices_ == index]
@@ -330,25 +331,31 @@ def _found(counts):
 
 def _checked(counts):
     """Return counts as an array of integers."""
-    counts = np.asarray(getattr(counts, "counts_", counts))
+    given = counts
+    try:
+        counts = as_numbers(getattr(counts, "counts_", counts), "counts")
+    except ValueError:
+        counts = np.array([np.nan])
     if counts.size == 0:
         return np.zeros(0, dtype=int)
     whole = counts.dtype.kind in "iuf" and np.all(np.isfinite(counts))
-    if not whole or counts.ndim != 1 or np.any((counts < 0) | (counts % 1 != 0)):
+    # Beyond 2^53 floats are no longer every integer.
+    inside = whole and np.all((counts >= 0) & (counts < 2**53) & (counts % 1 == 0))
+    if not inside or counts.ndim != 1:
         raise ValueError(
             "counts must be a one-dimensional array of non-negative integers, or a "
-            f"fitted finder; got {counts!r}."
+            f"fitted finder; got {shown(given)}."
         )
     return counts.astype(np.int64)
 
 
 def _quantile(confidence_level):
     """Return the two-sided quantile of the normal distribution."""
-    if not 0 < confidence_level < 1:
+    if not is_number(confidence_level, 0, 1, closed="neither"):
         raise ValueError(
-            f"confidence_level must be between 0 and 1, got {confidence_level!r}."
+            f"confidence_level must be between 0 and 1, got {shown(confidence_level)}."
         )
-    return norm.ppf((1 + confidence_level) / 2)
+    return norm.ppf((1 + float(confidence_level)) / 2)
 
 
 def _undefined(name):

@@ -3,9 +3,9 @@
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils import check_random_state
 
 from skcrit._backend import to_device, to_host
+from skcrit.utils._arguments import as_numbers, check_number, check_seed, shown
 
 __all__ = ["Broken", "Probe", "difference", "evaluate", "run_checks"]
 
@@ -36,7 +36,9 @@ class Probe:
 
     def __init__(self, loss, points, random_state, rtol):
         if getattr(loss, "n_params_", None) is None:
-            raise ValueError(f"loss must be fitted, got {loss!r} without n_params_.")
+            raise ValueError(
+                f"loss must be fitted, got {shown(loss)} without n_params_."
+            )
         self.loss = loss
         self.backend = getattr(loss, "backend", "numpy")
         self.dtype = getattr(loss, "dtype", "float64")
@@ -47,11 +49,11 @@ class Probe:
         # Of two ways to compute the same thing.
         self.same_rtol = self.eps ** (2 / 3)
         default = 1e-6 if self.dtype == "float64" else 1e-2
-        self.rtol = default if rtol is None else rtol
-        rng = check_random_state(random_state)
+        self.rtol = default if rtol is None else check_number(rtol, "rtol", 0)
+        rng = check_seed(random_state)
         if isinstance(points, Integral):
             points = rng.standard_normal((points, self.n_params))
-        self.points = np.array(points, dtype=self.dtype)
+        self.points = np.array(as_numbers(points, "theta"), dtype=self.dtype)
         if self.points.ndim != 2 or self.points.shape[1] != self.n_params:
             raise ValueError(
                 f"theta must have shape (n_points, {self.n_params}), "

@@ -1,6 +1,8 @@
 """Validation of parameters and data; the only importer of scikit-learn's privates."""
 
-from collections.abc import Set
+import re
+from collections.abc import Mapping, Set
+from numbers import Integral, Real
 from typing import TypeVar
 
 import numpy as np
@@ -10,7 +12,10 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_parameter_constraints,
 )
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import validate_data as _validate_data
+
+from skcrit.utils._arguments import is_int, shown
 
 try:
     from sklearn.callback import CallbackSupportMixin
@@ -33,6 +38,7 @@ __all__ = [
     "HasMethods",
     "Interval",
     "StrOptions",
+    "check_fitted",
     "check_hidden_layer_sizes",
     "check_params",
     "has_callbacks",
@@ -71,10 +77,115 @@ def check_params(estimator):
         If an argument has a wrong type or value. scikit-learn's InvalidParameterError
         names the parameter, what was expected and what came.
     """
-    validate_parameter_constraints(
-        estimator._parameter_constraints,
-        estimator.get_params(deep=False),
-        caller_name=type(estimator).__name__,
+    name = type(estimator).__name__
+    for parameter, value in estimator.get_params(deep=False).items():
+        _refuse_truth(estimator, parameter, value)
+        try:
+            validate_parameter_constraints(
+                estimator._parameter_constraints, {parameter: value}, caller_name=name
+            )
+            if isinstance(value, Integral) and _is_real(estimator, parameter):
+                float(value)
+        except ValueError:
+            raise
+        # Values that cannot even be compared with a bound.
+        except (TypeError, ArithmeticError, IndexError) as error:
+            raise ValueError(
+                f"The {parameter!r} parameter of {name} cannot be used: got "
+                f"{shown(value)} ({error})."
+            ) from error
+
+
+def _is_real(estimator, parameter):
+    """Tell whether a parameter is compared with floats, and so must be one."""
+    constraints = estimator._parameter_constraints.get(parameter)
+    if not isinstance(constraints, list):
+        return False
+    return any(isinstance(c, Interval) and c.type is Real for c in constraints)
+
+
+def _refuse_truth(estimator, parameter, value):
+    """Refuse True and False as numbers, which they are in Python."""
+    constraints = estimator._parameter_constraints.get(parameter)
+    if not isinstance(value, bool | np.bool_) or not isinstance(constraints, list):
+        return
+    if any(isinstance(constraint, Interval) for constraint in constraints):
+        raise ValueError(
+            f"The {parameter!r} parameter of {type(estimator).__name__} must be a "
+            f"number, got {value!r}."
+        )
+
+
+def validate_data(estimator, X, **options):
+    """Check data as scikit-learn does, with messages that name them.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Whose data they are.
+    X : array-like of shape (n_samples, n_features)
+        Data.
+    **options : dict
+        Passed to scikit-learn's function of this name.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, n_features)
+        The data as an array.
+
+    Raises
+    ------
+    TypeError
+        If they are sparse.
+    ValueError
+        If they are no finite real numbers in two dimensions, have masked entries, which
+        conversion would uncover, or are dates, which it would count.
+    """
+    if isinstance(X, np.ma.MaskedArray) and np.any(np.ma.getmaskarray(X)):
+        raise ValueError(
+            "X must not have masked entries, got a masked array: impute them first."
+        )
+    if isinstance(X, np.ndarray) and X.dtype.kind in "mM":
+        raise ValueError(f"X must be real numbers, got dates of type {X.dtype}.")
+    try:
+        return _validate_data(estimator, X, **options)
+    except (ValueError, TypeError, OverflowError) as error:
+        reason = error
+    text = str(reason)
+    if not re.search(r"\bX\b", text):
+        text = f"X cannot be used: {text}"
+    if isinstance(reason, TypeError):
+        raise TypeError(text) from reason
+    raise ValueError(text) from reason
+
+
+def check_fitted(thing, name, attributes):
+    """Check that a function got something that is fitted.
+
+    Parameters
+    ----------
+    thing : object
+        Finder, or loss.
+    name : str
+        Name of the argument.
+    attributes : tuple of str
+        What will be used of it.
+
+    Raises
+    ------
+    TypeError
+        If it is no estimator, or one of another kind.
+    NotFittedError
+        If it is not fitted.
+    """
+    missing = [attribute for attribute in attributes if not hasattr(thing, attribute)]
+    if not missing:
+        return
+    if hasattr(thing, "get_params") and not isinstance(thing, type):
+        check_is_fitted(thing)
+    raise TypeError(
+        f"{name} must be fitted and have the attributes {', '.join(attributes)}, got "
+        f"{shown(thing)} without {', '.join(missing)}."
     )
 
 
@@ -115,19 +226,20 @@ def check_hidden_layer_sizes(hidden_layer_sizes):
     sizes = hidden_layer_sizes
     if isinstance(sizes, int | np.integer) and not isinstance(sizes, bool):
         sizes = (sizes,)
-    if isinstance(sizes, Set):  # it has no order
+    if isinstance(sizes, Set | bytes | Mapping):  # without order, or not meant
         sizes = ()
     try:
         sizes = tuple(sizes)
     except TypeError:
         sizes = ()
     valid = all(
-        isinstance(size, int | np.integer) and not isinstance(size, bool) and size >= 1
+        # More units than an array can have entries would overflow somewhere else.
+        is_int(size, 1) and size < 2**31
         for size in sizes
     )
     if not sizes or not valid:
         raise ValueError(
             "hidden_layer_sizes must be a positive int or a non-empty sequence of "
-            f"positive ints, got {hidden_layer_sizes!r}."
+            f"positive ints, got {shown(hidden_layer_sizes)}."
         )
     return tuple(int(size) for size in sizes)

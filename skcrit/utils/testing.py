@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from skcrit._typing import ArrayLike, RandomState
+from skcrit.utils._arguments import as_numbers, is_int, shown
 from skcrit.utils._derivative_checks import PRODUCT_CHECKS, check_slope
 from skcrit.utils._loss_checks import ALL_CHECKS, SHAPE_CHECKS, check_structure
 from skcrit.utils._probe import Probe, run_checks
@@ -122,7 +123,7 @@ def check_gradient(
     AssertionError: FunctionLoss has 1 problem:
     - gradient is not the derivative of value, but -1 times that: ...
     """
-    probe = Probe(loss, np.atleast_2d(theta), random_state, rtol)
+    probe = Probe(loss, np.atleast_2d(as_numbers(theta, "theta")), random_state, rtol)
     _report(loss, run_checks([check_slope], probe))
 
 
@@ -155,18 +156,19 @@ def check_hvp(
     ValueError
         If ``theta`` has the wrong shape.
     """
-    probe = Probe(loss, np.atleast_2d(theta), random_state, rtol)
+    probe = Probe(loss, np.atleast_2d(as_numbers(theta, "theta")), random_state, rtol)
     _report(loss, run_checks(PRODUCT_CHECKS, probe))
 
 
 def _draw(loss, points, n_points):
     # None where the probe has to draw, so that one stream serves points and directions.
     if points is None:
-        if n_points < 2:
-            raise ValueError(f"n_points must be at least 2, got {n_points}.")
+        if not is_int(n_points, 2):
+            raise ValueError(f"n_points must be at least 2, got {shown(n_points)}.")
         return n_points
-    points = np.asarray(points)
-    if points.ndim != 2 or len(points) < 2:
+    points = as_numbers(points, "points")
+    fits = points.ndim == 2 and points.shape[1] == loss.n_params_
+    if not fits or len(points) < 2:
         raise ValueError(
             f"points must have shape (n_points, {loss.n_params_}) with n_points >= 2, "
             f"got shape {points.shape}."

@@ -507,7 +507,7 @@ def test_sampler_parameters_can_be_set(X):
         (np.full((12, 16), np.nan), "init contains NaN"),
         (np.full((12, 16), np.inf), "init contains infinity"),
         (object(), "init must be a name, an array .* or a sampler, got <object"),
-        (None, "init contains NaN"),
+        (None, "init must be a name, an array .* or a sampler, got None"),
         (3, "init must be a name, an array .* or a sampler, got 3"),
         (np.full((12, 16), "a"), "init|convert"),
         (np.zeros((12, 16), dtype=complex), "[Cc]omplex"),

@@ -209,5 +209,5 @@ def test_wrong_arguments():
             entropy_interval(SETS, level, 10, None, rng)
     with pytest.raises(ValueError, match="n_resamples"):
         entropy_interval(SETS, 0.95, 0, None, rng)
-    with pytest.raises(TypeError, match="n_resamples"):
+    with pytest.raises(ValueError, match="n_resamples must be an int"):
         entropy_interval(SETS, 0.95, 10.5, None, rng)

@@ -1,0 +1,323 @@
+"""Checks of the arguments of functions, in words that name the argument.
+
+Estimators check their parameters by ``_parameter_constraints``; these are for functions
+and methods. A message says what was expected and what came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from skcrit._typing import FloatArray
+
+__all__ = [
+    "as_numbers",
+    "check_choice",
+    "check_flag",
+    "check_int",
+    "check_keywords",
+    "check_number",
+    "check_seed",
+    "is_int",
+    "is_number",
+    "shown",
+]
+
+# Longer texts of what came are cut: an array of a million numbers says no more.
+_LENGTH = 200
+
+
+def shown(value: Any) -> str:
+    """Write what came, not longer than a message should be.
+
+    Parameters
+    ----------
+    value : object
+        Anything.
+
+    Returns
+    -------
+    text : str
+        Its ``repr``, cut.
+    """
+    try:
+        text = repr(value)
+    except Exception:  # ints beyond the limit of digits, or a broken repr
+        text = f"an instance of {type(value).__name__}"
+    return text if len(text) <= _LENGTH else text[: _LENGTH - 3] + "..."
+
+
+def as_numbers(value: Any, name: str, shape: str = "") -> FloatArray:
+    """Return an array of real numbers.
+
+    What NumPy would turn into numbers without a word is refused: dates, texts, missing
+    objects, the values under a mask, the real part of complex numbers.
+
+    Parameters
+    ----------
+    value : array-like
+        Numbers.
+    name : str
+        Name of the argument.
+    shape : str, default=""
+        Shape to expect, for the message only.
+
+    Returns
+    -------
+    array : ndarray of float64
+        The numbers, possibly not finite; the array itself if it is one already.
+
+    Raises
+    ------
+    ValueError
+        If they are no real numbers.
+    """
+    if isinstance(value, np.ma.MaskedArray) and np.any(np.ma.getmaskarray(value)):
+        raise ValueError(f"{name} must not have masked entries, got a masked array.")
+    try:
+        array = np.asarray(value)
+        items = array.flat if array.dtype.kind == "O" else ()
+        if array.dtype.kind not in "biufO" or any(map(_is_no_number, items)):
+            reason = f"{array.dtype} numbers"
+        else:
+            with np.errstate(over="ignore"):  # long doubles become infinite
+                return array.astype(np.float64, copy=False)
+    except (TypeError, ValueError, OverflowError, IndexError) as error:
+        reason = str(error)
+    raise ValueError(
+        f"{name} must be an array of real numbers{shape and f' of shape {shape}'}, got "
+        f"{type(value).__name__}: {reason} in {shown(value)}."
+    )
+
+
+def _is_no_number(item):
+    """Tell what converts to a number and is none."""
+    return item is None or isinstance(item, str | bytes)
+
+
+def is_number(
+    value: Any, low: float = -np.inf, high: float = np.inf, *, closed: str = "left"
+) -> bool:
+    """Tell whether something is a number of an interval that a float can hold.
+
+    Parameters
+    ----------
+    value : object
+        Anything.
+    low, high : float
+        Ends of the interval.
+    closed : {"both", "left", "neither"}, default="left"
+        Which ends belong to it.
+
+    Returns
+    -------
+    answer : bool
+        False for NaN, and for whatever is not one real number.
+    """
+    if not isinstance(value, Real) or isinstance(value, np.timedelta64):
+        return False
+    try:
+        number = float(value)
+    except OverflowError:
+        return False
+    above = number > low or (closed != "neither" and number == low)
+    return above and (number < high or (closed == "both" and number == high))
+
+
+def is_int(value: Any, low: int = 0) -> bool:
+    """Tell whether something is an integer that is not too small.
+
+    Parameters
+    ----------
+    value : object
+        Anything.
+    low : int, default=0
+        Smallest that is allowed.
+
+    Returns
+    -------
+    answer : bool
+        False for truth values, durations and floats, even whole ones.
+    """
+    odd = isinstance(value, bool | np.bool_ | np.timedelta64)
+    return isinstance(value, Integral) and not odd and bool(value >= low)
+
+
+def check_number(
+    value: Any, name: str, low: float = -np.inf, high: float = np.inf, **interval: str
+) -> float:
+    """Return a number of an interval.
+
+    Parameters
+    ----------
+    value : float
+        Number.
+    name : str
+        Name of the argument.
+    low, high : float
+        Ends of the interval.
+    **interval : str
+        Passed to :func:`is_number`.
+
+    Returns
+    -------
+    number : float
+        The number.
+
+    Raises
+    ------
+    ValueError
+        If it is no number, NaN, or not in the interval.
+    """
+    if not is_number(value, low, high, **interval):
+        closed = interval.get("closed", "left")
+        left = "(" if closed == "neither" else "["
+        right = "]" if closed == "both" else ")"
+        raise ValueError(
+            f"{name} must be a number in {left}{low:g}, {high:g}{right}, got "
+            f"{shown(value)}."
+        )
+    return float(value)
+
+
+def check_int(value: Any, name: str, low: int = 0) -> int:
+    """Return an integer that is not too small.
+
+    Parameters
+    ----------
+    value : int
+        Integer.
+    name : str
+        Name of the argument.
+    low : int, default=0
+        Smallest that is allowed.
+
+    Returns
+    -------
+    number : int
+        The integer.
+
+    Raises
+    ------
+    ValueError
+        If it is no integer, or too small.
+    """
+    if not is_int(value, low):
+        raise ValueError(f"{name} must be an int >= {low}, got {shown(value)}.")
+    return int(value)
+
+
+def check_flag(value: Any, name: str) -> bool:
+    """Return a truth value.
+
+    Parameters
+    ----------
+    value : bool
+        Truth value.
+    name : str
+        Name of the argument.
+
+    Returns
+    -------
+    flag : bool
+        The truth value.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} must be True or False, got {shown(value)}.")
+    return bool(value)
+
+
+def check_choice(value: Any, name: str, choices: Collection[Any]) -> Any:
+    """Return one of several words.
+
+    Parameters
+    ----------
+    value : str or None
+        Word.
+    name : str
+        Name of the argument.
+    choices : collection of str or None
+        What is allowed.
+
+    Returns
+    -------
+    word : str or None
+        The word.
+
+    Raises
+    ------
+    ValueError
+        If it is none of them.
+    """
+    if not (value is None or isinstance(value, str)) or value not in choices:
+        words = ", ".join(map(repr, choices))
+        raise ValueError(f"{name} must be one of {words}, got {shown(value)}.")
+    return value
+
+
+def check_keywords(value: Any, name: str) -> dict[str, Any]:
+    """Return keyword arguments that are passed on.
+
+    Parameters
+    ----------
+    value : dict or None
+        Keyword arguments; None is none.
+    name : str
+        Name of the argument.
+
+    Returns
+    -------
+    keywords : dict
+        A copy.
+
+    Raises
+    ------
+    TypeError
+        If it is neither.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise TypeError(
+            f"{name} must be a dict of keyword arguments or None, got {shown(value)}."
+        )
+    return dict(value)
+
+
+def check_seed(value: Any, name: str = "random_state") -> np.random.RandomState:
+    """Return a source of random numbers.
+
+    Parameters
+    ----------
+    value : int, RandomState instance or None
+        Seed or source.
+    name : str, default="random_state"
+        Name of the argument.
+
+    Returns
+    -------
+    rng : numpy.random.RandomState
+        The source, as scikit-learn makes it.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    try:
+        return check_random_state(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(
+            f"{name} must be None, an int from 0 to 2**32 - 1, or a RandomState "
+            f"instance, got {shown(value)}."
+        ) from error

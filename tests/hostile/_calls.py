@@ -1,0 +1,295 @@
+"""How every public callable is called, with arguments that are right.
+
+``CALLS`` maps a name of the public surface to a function of keyword arguments; a test
+replaces one of them. Estimators are fitted, because they check their parameters there.
+"""
+
+from functools import cache
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+
+import skcrit
+from skcrit import (
+    AnalyticalSpectrum,
+    FunctionLoss,
+    GaussianStarts,
+    GradientNormLoss,
+    LandscapeExplorer,
+    LinearAutoencoderLoss,
+    NewtonMRFinder,
+    TrajectoryStarts,
+    inspection,
+    metrics,
+)
+from skcrit.analytical import clean_eigenvalues
+from skcrit.datasets import make_gaussian_spectrum
+from skcrit.model_selection import tolerance_curve
+from skcrit.starts import random_streams
+from skcrit.utils import testing
+
+from ..finders._finders import PseudoInverseFinder
+from ._surface import public_callables
+
+__all__ = ["CALLS", "FINDERS", "X", "fitted", "loss"]
+
+X = np.array([[2, 1.5, 1], [2, -1.5, -1], [-2, 1.5, -1], [-2, -1.5, 1], [0, 0.5, 0.2]])
+THETA = np.linspace(-1, 1, 36).reshape(3, 12)
+NEEDS_DATA = ("fit", "score", "transform")
+FINDERS = ("NewtonMRFinder", "NewtonTRFinder", "GradNormFinder")
+FINDERS += ("SaddleDynamicsFinder", "LandscapeExplorer", "BaseFinder")
+SMALL = {"n_starts": 2, "init": "gaussian", "tol": 1e-4, "max_iter": 2}
+SMALL |= {"random_state": 0}
+
+
+def _value(theta):
+    return np.sum(theta**4, axis=-1) / 4
+
+
+def _gradient(theta):
+    return theta**3
+
+
+def _hvp(theta, v):
+    return 3 * theta**2 * v
+
+
+@cache
+def loss():
+    """Return a fitted loss."""
+    return LinearAutoencoderLoss((2,)).fit(X)
+
+
+@cache
+def fitted():
+    """Return a finder that has found something."""
+    return NewtonMRFinder(loss(), n_starts=8, init="gaussian", random_state=0).fit(X)
+
+
+@cache
+def explorer():
+    """Return an explorer that has found something."""
+    return LandscapeExplorer(n_starts=4, max_searches=12, random_state=0).fit(loss())
+
+
+@cache
+def curve():
+    """Return recovery at two tolerances."""
+    return tolerance_curve(fitted(), X, [1e-2, 1e-8])
+
+
+@cache
+def spectrum():
+    """Return the critical sets of the loss."""
+    return loss().analytical_spectrum()
+
+
+def _finder(cls):
+    small = dict(SMALL)
+    if cls is LandscapeExplorer:
+        small |= {"max_searches": 4, "round_size": 2}
+    return lambda **params: cls(**small | params).fit(X)
+
+
+def _finder_method(cls, name):
+    def call(**arguments):
+        finder = cls(**SMALL) if name == "fit" else _fitted_as(cls)
+        return getattr(finder, name)(**{"X": X} | arguments)
+
+    return call
+
+
+@cache
+def _fitted_as(cls):
+    return _finder(cls)()
+
+
+def _linear(**params):
+    fitted = LinearAutoencoderLoss(**params).fit(X)
+    return fitted.at(np.zeros((2, fitted.n_params_))).gradient
+
+
+def _function_loss(**params):
+    functions = {"value": _value, "gradient": _gradient, "n_params": 3}
+    fitted = FunctionLoss(**functions | params).fit()
+    points = np.ones((2, fitted.n_params_))
+    return fitted.value(points), fitted.gradient(points), fitted.hvp(points, points)
+
+
+@cache
+def _losses():
+    functions = FunctionLoss(_value, _gradient, _hvp, n_params=12).fit()
+    return {
+        "Loss": functions,
+        "FunctionLoss": functions,
+        "GradientNormLoss": GradientNormLoss().fit(loss()),
+        "LinearAutoencoderLoss": loss(),
+    }
+
+
+def _loss_method(owner, name):
+    new = {"LinearAutoencoderLoss": LinearAutoencoderLoss, "Loss": FunctionLoss}
+    new |= {"GradientNormLoss": GradientNormLoss, "FunctionLoss": FunctionLoss}
+
+    def call(**arguments):
+        if name in ("fit", "set_params", "get_params"):
+            args = (_value, _gradient, _hvp, 12) if new[owner] is FunctionLoss else ()
+            needed = {"X": X} if name == "fit" else {}
+            return getattr(new[owner](*args), name)(**needed | arguments)
+        valid = {"theta": THETA, "v": THETA, "u": THETA}
+        valid |= {"weights": loss().weights(THETA), "X": X}
+        if name == "linear_operator":
+            valid["theta"] = THETA[0]
+        needed = {"hvp": ("theta", "v"), "third_derivative": ("theta", "u", "v")}
+        needed |= {"pack": ("weights",), "transform": ("X",)}
+        needed |= {"analytical_spectrum": ()}
+        names = needed.get(name, ("theta",))
+        return getattr(_losses()[owner], name)(
+            **{n: valid[n] for n in names} | arguments
+        )
+
+    return call
+
+
+def _display(cls, name):
+    subject = {"LandscapeGraphDisplay": ("explorer", explorer)}
+    argument, make = subject.get(cls.__name__, ("finder", fitted))
+
+    def call(**arguments):
+        matplotlib.use("Agg")
+        if name == "from_curve":
+            return cls.from_curve(**{"curve": curve()} | arguments)
+        valid = {argument: make()}
+        if cls.__name__ == "ConvergenceDisplay":
+            valid = {argument: _with_history()}
+        if cls.__name__ == "ParticipationDisplay":
+            valid |= {"n_resamples": 5}
+        if cls.__name__ == "ToleranceDisplay":
+            valid |= {"X": X, "tols": (1e-2, 1e-6)}
+        if name == "plot":
+            _, ax = plt.subplots(figsize=(3, 3))
+            return cls.from_estimator(**valid, ax=ax).plot(**arguments)
+        return cls.from_estimator(**valid | arguments)
+
+    def closing(**arguments):
+        try:
+            return call(**arguments)
+        finally:
+            plt.close("all")
+
+    return closing
+
+
+@cache
+def _with_history():
+    return NewtonMRFinder(n_starts=3, store_history=True, random_state=0).fit(loss())
+
+
+def _record(cls):
+    """Make a record of what the library computes; nobody else fills it."""
+    names = cls.__init__.__code__.co_varnames[1 : cls.__init__.__code__.co_argcount]
+    return lambda **fields: cls(**dict.fromkeys(names) | fields)
+
+
+def _function(function, **valid):
+    return lambda **arguments: function(**valid | arguments)
+
+
+def _spectrum_method(name):
+    valid = {
+        "has_open_pivot": {"theta": THETA},
+        "match": {"theta": THETA},
+        "hessian_spectrum": {"index_set": (0,)},
+        "index_interval": {"index_set": (0,), "eps": 1e-6},
+        "representative": {"index_set": (0,)},
+        "canonical_set": {"index_set": (0,)},
+        "sample_sets": {"n": 2},
+    }
+    for method in ("losses", "index_fractions", "morse_indices", "mu_min"):
+        valid[method] = {"sets": [(0,), ()]}
+    for method in ("multiplicity_vectors", "nullities", "to_dict"):
+        valid[method] = {"sets": [(0,), ()]}
+
+    def call(**arguments):
+        result = getattr(spectrum(), name)(**valid.get(name, {}) | arguments)
+        return list(result) if name == "index_sets" else result
+
+    return call
+
+
+def _starts(cls):
+    few = {"n_steps": 3} if cls is TrajectoryStarts else {}
+    return lambda **params: cls(**few | params).sample(loss(), 2, 0)
+
+
+def _sample(cls):
+    def call(**arguments):
+        sampler = cls(n_steps=3) if cls is TrajectoryStarts else cls()
+        return sampler.sample(**{"loss": loss(), "n_starts": 2} | arguments)
+
+    return call
+
+
+_FUNCTIONS = {
+    "clean_eigenvalues": (clean_eigenvalues, {"eigenvalues": [4.0, 2.0, 1.0]}),
+    "make_gaussian_spectrum": (make_gaussian_spectrum, {"n_samples": 20}),
+    "tolerance_curve": (tolerance_curve, {"X": X, "tols": [1e-2]}),
+    "random_streams": (random_streams, {"random_state": 0, "n_streams": 2}),
+    "check_loss": (testing.check_loss, {}),
+    "check_gradient": (testing.check_gradient, {"theta": THETA}),
+    "check_hvp": (testing.check_hvp, {"theta": THETA}),
+    "uniformity_test": (metrics.uniformity_test, {"n_resamples": 5}),
+    "participation_entropy_interval": (
+        metrics.participation_entropy_interval,
+        {"n_resamples": 5},
+    ),
+}
+_COUNTS = ("chao1_richness", "good_turing_coverage")
+
+
+def _calls():
+    calls = {}
+    for name, thing in public_callables().items():
+        owner, _, method = name.partition(".")
+        cls = getattr(skcrit, owner, None) or getattr(inspection, owner, None)
+        if owner in FINDERS:
+            cls = PseudoInverseFinder if owner == "BaseFinder" else cls
+            calls[name] = _finder_method(cls, method) if method else _finder(cls)
+        elif owner in _losses() and method:
+            calls[name] = _loss_method(owner, method)
+        elif owner.endswith("Display"):
+            calls[name] = _display(cls, method) if method else _record(cls)
+        elif owner.endswith("Starts"):
+            calls[name] = _sample(cls) if method else _starts(cls)
+        elif method and cls is AnalyticalSpectrum and method != "from_eigenvalues":
+            calls[name] = _spectrum_method(method)
+        elif name in _FUNCTIONS:
+            function, valid = _FUNCTIONS[name]
+            if name.startswith("check"):
+                valid = {"loss": loss(), **valid}
+            elif "X" in valid or "n_resamples" in valid:
+                valid = {"finder": fitted(), **valid}
+            calls[name] = _function(function, **valid)
+        elif name.startswith(_COUNTS):
+            calls[name] = _function(thing, counts=[3, 1, 2, 1])
+        elif name.endswith("_scorer"):
+            calls[name] = _function(thing, estimator=fitted())
+        elif hasattr(metrics, name) and not isinstance(thing, type):
+            calls[name] = _function(thing, finder=fitted())
+        elif isinstance(thing, type) and hasattr(thing, "__dataclass_fields__"):
+            calls[name] = _record(thing)
+    calls["LinearAutoencoderLoss"] = _linear
+    calls["FunctionLoss"] = _function_loss
+    calls["GradientNormLoss"] = lambda **params: GradientNormLoss(**params).fit(X)
+    calls["AnalyticalSpectrum.from_eigenvalues"] = _function(
+        AnalyticalSpectrum.from_eigenvalues,
+        eigenvalues=[4.0, 2.0, 1.0],
+        hidden_layer_sizes=(2,),
+    )
+    calls["LocalModel.hvp"] = lambda v: loss().at(THETA).hvp(v)
+    calls["GaussianStarts"] = _starts(GaussianStarts)
+    return calls
+
+
+CALLS = _calls()

@@ -1,0 +1,201 @@
+"""What a parameter may be: a verdict on every hostile value.
+
+A verdict is OK (it must be taken), BAD (it must be refused, in words that name the
+parameter) or EITHER (it may be taken or refused). Whatever the verdict, nothing but a
+documented exception may come out.
+"""
+
+import datetime
+import numbers
+from decimal import Decimal
+
+import numpy as np
+
+from ._values import SCALARS, THINGS, arrays_like
+
+__all__ = ["BAD", "EITHER", "OK", "Kind"]
+
+OK, BAD, EITHER = "ok", "bad", "either"
+
+# A number of things to make or of rounds to run: a huge one is not a mistake, and
+# trying it would take all memory or all time.
+_HUGE = ("2 to the 31", "2 to the 63", "10 to the 400", "uint64", "largest float")
+
+
+class Kind:
+    """Hostile values of a parameter, each with a verdict.
+
+    Parameters
+    ----------
+    verdict : callable
+        Takes a value, and returns a verdict.
+    values : dict of str to callable, default=None
+        Functions that make the values; None is all that there are.
+    skip : sequence of str, default=()
+        Names of values that are not tried.
+    own : dict of str to (str, callable), default=None
+        More values, with their verdicts.
+    """
+
+    def __init__(self, verdict, values=None, skip=(), own=None):
+        values = {**SCALARS, **THINGS} if values is None else values
+        self.cases = {
+            name: (lambda value: verdict(value), make)
+            for name, make in values.items()
+            if name not in skip
+        }
+        for name, (answer, make) in (own or {}).items():
+            self.cases[name] = (lambda value, answer=answer: answer, make)
+
+    def forgiving(self, *names):
+        """Leave it open whether some values are taken."""
+        for name in names:
+            self.cases[name] = (lambda value: EITHER, self.cases[name][1])
+        return self
+
+    def __or__(self, more):
+        """Take the cases of another kind too, which go first."""
+        both = Kind(None, {})
+        both.cases = {**self.cases, **more.cases}
+        return both
+
+
+def _number(value):
+    """Return a plain number, or None where a value is not clearly one."""
+    if isinstance(value, bool | np.bool_):
+        return None
+    if isinstance(value, int | float | np.integer | np.floating):
+        return value
+    return None
+
+
+def _doubtful(value):
+    """Tell what some libraries take for a number and others do not."""
+    if isinstance(value, bool | np.bool_ | Decimal):
+        return True
+    if isinstance(value, numbers.Number) and not isinstance(value, complex):
+        return True
+    return isinstance(value, np.ndarray) and value.size == 1 and value.dtype.kind == "f"
+
+
+def real(low, high=np.inf, *, closed="left", also=(), above=BAD, skip=()):
+    """Accept the numbers of an interval; `above` is the verdict on those above."""
+
+    def verdict(value):
+        if any(value is other for other in also):
+            return OK
+        number = _number(value)
+        if number is None:
+            return EITHER if _doubtful(value) else BAD
+        if number != number:
+            return BAD
+        if not (number > low or (closed in ("left", "both") and number == low)):
+            return BAD
+        if not (number < high or (closed in ("right", "both") and number == high)):
+            return above if abs(number) < np.inf else BAD
+        # Beyond floats, so large that squares overflow, or hardly different from zero.
+        size = abs(number) if isinstance(number, int) else abs(float(number))
+        usual = size < 1e150 and (size == 0 or size > 1e-150)
+        return OK if usual else EITHER
+
+    return Kind(verdict, skip=skip)
+
+
+def integer(low, *, also=(), high=np.inf, skip=()):
+    """Accept integers from a bound on."""
+
+    def verdict(value):
+        if any(value is other for other in also):
+            return OK
+        number = _number(value)
+        if number is None:
+            return EITHER if _doubtful(value) else BAD
+        if isinstance(number, float | np.floating):
+            return EITHER if number == 2 and low <= 2 <= high else BAD
+        if not low <= number <= high:
+            return BAD
+        return OK if number < 2**31 else EITHER
+
+    return Kind(verdict, skip=skip)
+
+
+def size(low, *, also=()):
+    """Accept a number of things to make."""
+    return integer(low, also=also, skip=_HUGE)
+
+
+def boolean():
+    """Accept truth values."""
+
+    def verdict(value):
+        if isinstance(value, bool | np.bool_):
+            return OK
+        return EITHER if _number(value) is not None or _doubtful(value) else BAD
+
+    return Kind(verdict)
+
+
+def option(*names, also=()):
+    """Accept some words."""
+
+    def verdict(value):
+        known = any(value is other for other in also)
+        return OK if known or (isinstance(value, str) and value in names) else BAD
+
+    own = {f"option {name}": (OK, lambda name=name: name) for name in names}
+    return Kind(verdict, own=own)
+
+
+def seed():
+    """Accept what makes random numbers."""
+
+    def verdict(value):
+        if value is None or value is np.random:
+            return OK
+        if isinstance(value, int | np.integer) and not isinstance(value, bool):
+            return OK if 0 <= value < 2**32 else BAD
+        return EITHER if _doubtful(value) else BAD
+
+    own = {
+        "random state": (OK, lambda: np.random.RandomState(0)),
+        "generator of numbers": (EITHER, lambda: np.random.default_rng(0)),
+    }
+    return Kind(verdict, own=own)
+
+
+def array(valid, *, nan=BAD, other_columns=BAD, also=(), huge=EITHER):
+    """Accept one array, however it is laid out, and nothing else."""
+    good, bad = arrays_like(valid)
+    verdicts = {"one nan": nan, "one infinity": nan, "one huge number": huge}
+    verdicts |= {"one column more": other_columns, "one column less": other_columns}
+    own = {name: (OK, make) for name, make in good.items()}
+    # Where libraries differ: numbers spelt as objects, or as text.
+    for name in ("objects", "memory view", "long doubles"):
+        own[name] = (EITHER, good[name])
+    own |= {name: (verdicts.get(name, BAD), make) for name, make in bad.items()}
+    if any(other is None for other in also):
+        own["nothing"] = (OK, lambda: None)
+
+    def verdict(value):
+        if any(value is other for other in also):
+            return OK
+        odd = isinstance(value, str | bytes | dict | set | datetime.date)
+        odd |= callable(value) or (value is None)
+        return BAD if odd else EITHER
+
+    return Kind(verdict, own=own)
+
+
+def anything(skip=()):
+    """Accept everything: what is ignored, or kept as it is."""
+    return Kind(lambda value: OK, skip=skip)
+
+
+def only(own):
+    """Try values of one's own."""
+    return Kind(None, {}, own=own)
+
+
+def nothing_but(accepted):
+    """Refuse everything but what is accepted."""
+    return Kind(lambda value: BAD, skip=("none",)) | only(accepted)
