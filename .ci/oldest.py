@@ -1,6 +1,5 @@
 """Print the oldest supported version of every dependency, as pip installs it."""
 
-import re
 import sys
 import tomllib
 from pathlib import Path
