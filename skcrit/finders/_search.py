@@ -223,7 +223,8 @@ def _as_memory(memory):
     """Make a joblib cache of a folder."""
     if hasattr(memory, "cache"):
         return memory
-    return Memory(os.fspath(memory), verbose=0)
+    # Workers on other machines may run in another folder.
+    return Memory(os.path.abspath(os.fspath(memory)), verbose=0)
 
 
 def concatenate(results):
