@@ -97,6 +97,10 @@ def data_gradient(problem, left, right, end):
         last = m @ _transpose(right) + tau * left
         squared = 4 / d**2 * (_squares(first) + _squares(last))
         return squared, np.zeros(squared.shape), np.zeros(squared.shape)
+    if problem.tau_product == 0:
+        # What the data do not see is not determined; the balanced point has none of it.
+        right = right.copy()
+        right[:, :, problem.rank :] = 0.0
     a, s, b = _thin_svd(left, right)
     x, y = _transpose(a) @ m, m @ b
     # Squares of the blocks, with S as weights of the rows and columns.
