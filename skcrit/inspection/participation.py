@@ -151,9 +151,8 @@ class ParticipationDisplay:
         found = participation(finder)
         units = found.units(groups)
         rng = check_seed(random_state)
-        interval = {"low": 0, "high": 1, "closed": "neither"}
         confidence_level = check_number(
-            confidence_level, "confidence_level", **interval
+            confidence_level, "confidence_level", low=0, high=1, closed="neither"
         )
         display = cls(
             found.counts,

@@ -145,7 +145,7 @@ def is_int(value: Any, low: int = 0) -> bool:
         False for truth values, durations and floats, even whole ones.
     """
     odd = isinstance(value, bool | np.bool_ | np.timedelta64)
-    return isinstance(value, Integral) and not odd and bool(value >= low)
+    return isinstance(value, Integral) and not odd and int(value) >= low
 
 
 def check_number(
