@@ -9,7 +9,7 @@ import numpy as np
 
 from skcrit._backend import array_namespace, replace_rows, take_rows, to_host
 from skcrit.linalg import inertia, rounding_level
-from skcrit.losses._defaults import curvature, keeps_inertia, place
+from skcrit.losses._defaults import curvature, keeps_inertia, place, start_norms
 
 __all__ = ["MAX_DENSE", "UNKNOWN", "Characters", "characterize"]
 
@@ -145,7 +145,7 @@ def characterize(loss, theta0, theta, converged, modes=None):
         nullity=np.full(n, UNKNOWN),
         invariants=np.array(invariants, dtype=float),
         uncertainty=np.zeros(n),
-        start_norm=np.linalg.norm(to_host(loss.invariants(theta0)), axis=1),
+        start_norm=start_norms(loss, theta0),
     )
     rows = np.flatnonzero(converged & finite)
     if n_params <= MAX_DENSE and len(rows):
@@ -171,8 +171,13 @@ def _examine(loss, theta, rows, result, modes):
     threshold = xp.maximum(rounding_level(eigenvalues), _SAFETY * error)
     n_negative, n_zero = (to_host(n) for n in inertia(eigenvalues, threshold))
     largest = to_host(xp.max(xp.abs(eigenvalues), axis=-1))
-    scale = np.maximum(largest, curvature(loss, theta))
-    unresolved = to_host(threshold) > np.where(scale > 0, _UNRESOLVED * scale, np.inf)
+    usual = np.asarray(curvature(loss, theta))
+    scale = np.maximum(largest, usual)
+    # In a bad gauge some eigenvalues are larger than usual by a factor, and others
+    # smaller by it: these must be above rounding too.
+    excess = np.where((usual > 0) & (largest > usual), largest / usual, 1.0)
+    finest = _UNRESOLVED * scale / np.maximum(excess / _SAFETY, 1.0) ** 2
+    unresolved = to_host(threshold) > np.where(scale > 0, finest, np.inf)
     for name, column in (
         ("point", theta),
         ("loss", loss.value(theta)),

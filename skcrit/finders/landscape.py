@@ -17,6 +17,7 @@ from skcrit.finders._progress import FitReport, progress_bar
 from skcrit.finders._search import concatenate
 from skcrit.finders.base import BaseFinder
 from skcrit.finders.newton_mr import NewtonMRFinder
+from skcrit.losses._defaults import start_norms
 from skcrit.starts import random_streams
 from skcrit.utils._arguments import as_numbers, shown
 from skcrit.utils._validation import (
@@ -295,7 +296,7 @@ class LandscapeExplorer(BaseFinder):
                 f"must have at most {MAX_DENSE} parameters, got {self.n_params_}."
             )
         reach = self._check_displacement()
-        scale = np.linalg.norm(self.loss_.invariants(self.start_params_), axis=1).max()
+        scale = start_norms(self.loss_, self.start_params_).max()
         options = self._search_options()
         limits = (self.max_directions, self.n_passes)
         trip = Expedition(self.loss_, float(scale), options, *limits)

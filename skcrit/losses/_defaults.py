@@ -11,6 +11,7 @@ __all__ = [
     "estimate_curvature",
     "keeps_inertia",
     "place",
+    "start_norms",
 ]
 
 
@@ -70,6 +71,31 @@ def keeps_inertia(loss):
         What the loss says, True if it says nothing.
     """
     return getattr(loss, "canonicalize_keeps_inertia", True)
+
+
+def start_norms(loss, theta0):
+    """Return the natural scale of invariants: their norms where searches begin.
+
+    Starts far outside, on whose scale all critical points look alike, or at the origin,
+    which has no scale, say nothing of the size of critical points. So a loss that knows
+    it has an ``invariants_scale``, which stands for every norm.
+
+    Parameters
+    ----------
+    loss : Loss
+        Fitted loss.
+    theta0 : ndarray of shape (n, n_params)
+        Starting points.
+
+    Returns
+    -------
+    norms : ndarray of shape (n,)
+        Euclidean norms, on the host.
+    """
+    scale = getattr(loss, "invariants_scale", None)
+    if scale is not None:
+        return np.full(len(theta0), float(scale))
+    return np.linalg.norm(to_host(loss.invariants(theta0)), axis=1)
 
 
 def curvature(loss, theta):

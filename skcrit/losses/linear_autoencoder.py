@@ -387,6 +387,11 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
         traces = xp.linalg.diagonal(square)[..., None, :] @ columns
         return xp.concat([norms, traces[..., 0, :]], axis=-1)
 
+    @property
+    def invariants_scale(self) -> float:
+        """Norm of ``W C^(1/2)`` for W = I: no critical point has a larger one."""
+        return float(np.sqrt(np.sum(self.eigenvalues_)))
+
     def canonicalize(self, theta: Array) -> Array:
         """Balance the layers: same end-to-end matrix on the data, least norm.
 

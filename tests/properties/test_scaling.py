@@ -1,8 +1,8 @@
 """Nothing depends on the unit of the data, but the tolerance that has it.
 
 A power of two changes no digit of anything: losses, thresholds and whole searches must
-come out equal, bit by bit, from data of 2^-199 to 2^199, which are 1e-60 to 1e60. Powers
-of ten round, and a search that rounds differently can end elsewhere.
+come out equal, bit by bit, from data of 2^-199 to 2^199, which are 1e-60 to 1e60.
+Powers of ten round, and a search that rounds differently can end elsewhere.
 """
 
 import warnings
