@@ -5,23 +5,27 @@ BIN    := $(VENV)/bin
 OLDEST := .venv-oldest
 SCALE  ?= full
 OUTPUT ?= results
+BACKEND ?= numpy
 
 # BLAS threads help nobody here: the matrices are small, and workers share the cores.
 export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
-.PHONY: help paper landscape test test-oldest test-sdist lint doc bench clean
+.PHONY: help paper landscape test test-gpu test-oldest test-sdist lint doc bench bench-large bench-defaults clean
 
 help:
 	@echo "make paper   run the whole study, write figures 1-4 and the report to $(OUTPUT)/"
 	@echo "             (SCALE=small: the quick version)"
 	@echo "make landscape  find every critical set of the paper's network"
 	@echo "make test    run the whole test suite, and measure its coverage"
+	@echo "make test-gpu  run the tests that need CuPy and a CUDA device"
 	@echo "make test-oldest  run it with the oldest versions that are supported"
 	@echo "make test-sdist   build, install what was built, and run a part of the tests"
 	@echo "make lint    check style, docstrings, spelling and types"
 	@echo "make doc     build the documentation with its examples in doc/_build/html"
-	@echo "make bench   measure the defaults of Newton-MR, write doc/newton_mr_*.md"
+	@echo "make bench   measure the speed, write doc/benchmarks.md (BACKEND=cupy: on a GPU)"
+	@echo "make bench-large  the same for sizes that take longer"
+	@echo "make bench-defaults  measure the methods' defaults, write doc/newton_mr_*.md"
 	@echo "make clean   remove environment and results"
 
 $(VENV)/.installed: pyproject.toml setup.py
@@ -38,6 +42,10 @@ landscape: $(VENV)/.installed
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n auto --cov
+
+test-gpu: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable ".[cupy]"
+	$(BIN)/python -m pytest -m gpu
 
 # The lower bounds of pyproject.toml, under the newest tools of testing.
 test-oldest:
@@ -62,9 +70,16 @@ doc: $(VENV)/.installed
 	$(BIN)/python -m sphinx -b html -W --keep-going doc doc/_build/html
 
 bench: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.speed.run --backend $(BACKEND)
+
+bench-large: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.speed.run --backend $(BACKEND) --large
+
+bench-defaults: $(VENV)/.installed
 	$(BIN)/python benchmarks/newton_mr_small_problems.py
 	$(BIN)/python benchmarks/unseen_sets.py
 	$(BIN)/python benchmarks/saddle_dynamics_sampling.py
+	$(BIN)/python benchmarks/saddle_dynamics_crossover.py
 	$(BIN)/python benchmarks/newton_mr_defaults.py --scale $(SCALE)
 
 clean:

@@ -22,7 +22,7 @@ from skcrit.datasets import make_gaussian_spectrum
 from skcrit.exceptions import NotConvergedWarning
 
 DOC = Path(__file__).resolve().parents[1] / "doc"
-MARK = "<!-- The rest of this page is written by `make bench`. -->"
+MARK = "<!-- The rest of this page is written by `make bench-defaults`. -->"
 
 BOTH = (True, False)
 STUDY = [

@@ -65,7 +65,7 @@ def main():
         "# Newton-MR on small problems",
         "",
         "Share of 120 starts below 1e-10, distinct critical sets per draw of 60, and",
-        "mean products per start; written by `make bench`. "
+        "mean products per start; written by `make bench-defaults`. "
         f"Python {platform.python_version()}, NumPy {np.__version__}, "
         f"skcrit {skcrit.__version__}.",
         "",

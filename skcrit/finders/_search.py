@@ -15,7 +15,7 @@ from skcrit.finders._characterize import Characters, characterize
 from skcrit.finders._progress import show
 from skcrit.solvers import SolverResult, Status
 
-__all__ = ["concatenate", "run_batches", "search", "search_tols"]
+__all__ = ["concatenate", "on_device", "run_batches", "search", "search_tols"]
 
 # Numbers in the points of a batch: enough to hide the interpreter, few enough for the
 # cache. Measured by benchmarks/growth.py, see doc/benchmarks.md.
@@ -25,6 +25,10 @@ _BATCH_SIZES = (4, 512)
 # The part of that where finished batches are kept or shown: what an interrupted fit
 # loses is less than one batch of each worker, and a display moves in such steps.
 _KEPT_PART = 4
+
+# The same on a device, which is slow to start and wide: 64 MiB of float64 for the
+# points, about twenty times that in all.
+_DEVICE_NUMBERS = 2**23
 
 
 def search(solver, loss, theta0, *, report=None, so_far=None, **options):
@@ -104,6 +108,38 @@ def _join(done):
         results, characters = zip(*parts, strict=True)
         outcomes.append((concatenate(results), Characters.concatenate(characters)))
     return outcomes
+
+
+def on_device(options, n_params):
+    """Adapt how searches are run to a loss that computes on a device.
+
+    Parameters
+    ----------
+    options : dict
+        ``batch_size``, ``n_jobs`` and whatever else says how searches are run.
+    n_params : int
+        Number of parameters.
+
+    Returns
+    -------
+    options : dict
+        The same with one process, which is all that a device can serve, and with
+        large batches unless ``batch_size`` is given.
+
+    Warns
+    -----
+    UserWarning
+        If ``n_jobs`` asks for workers.
+    """
+    if options["n_jobs"] not in (None, 1):
+        warnings.warn(
+            f"n_jobs={options['n_jobs']} is ignored: the loss computes on a device, "
+            "where all starts are solved in one process, in large batches.",
+            UserWarning,
+            stacklevel=4,
+        )
+    size = options["batch_size"] or max(_DEVICE_NUMBERS // n_params, 1)
+    return {**options, "n_jobs": 1, "batch_size": size}
 
 
 def run_batches(

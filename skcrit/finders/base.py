@@ -37,7 +37,7 @@ from skcrit.exceptions import NotConvergedWarning
 from skcrit.finders._characterize import Characters
 from skcrit.finders._grouping import group_points
 from skcrit.finders._progress import FitReport
-from skcrit.finders._search import search
+from skcrit.finders._search import on_device, search
 from skcrit.linalg import LinearStatus
 from skcrit.losses import LinearAutoencoderLoss
 from skcrit.solvers import Status
@@ -260,7 +260,10 @@ class BaseFinder(
     def _search_options(self):
         """Name the parameters that say how searches are run."""
         names = ("batch_size", "n_jobs", "memory", "verbose")
-        return {name: getattr(self, name) for name in names}
+        options = {name: getattr(self, name) for name in names}
+        if getattr(self.loss_, "backend", "numpy") == "numpy":
+            return options
+        return on_device(options, self.n_params_)
 
     def _finish(self, result, characters):
         """Set all fitted attributes."""

@@ -13,6 +13,7 @@ from skcrit._typing import FloatArray
 from skcrit.linalg import minres_qlp
 from skcrit.losses._defaults import canonical_points, place
 from skcrit.solvers.base import Solver, squared_norm
+from skcrit.solvers.flatness import explain_ends
 from skcrit.solvers.line_search import armijo, push_reference
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ class NewtonMR(Solver):
     Notes
     -----
     An iteration costs at most ``max_inner_iter + 2`` products, one gradient per length
-    tried and one at the new point.
+    tried and one at the new point; where no length is accepted, up to 50 products more
+    tell whether the gradient lies in the near-kernel of the Hessian.
 
     ``balance`` and a ``window`` above 1 are not part of the published method. A linear
     network's loss does not change when one layer is scaled up and the next one down,
@@ -131,7 +133,7 @@ class NewtonMR(Solver):
             **self.line_search,
         )
         stuck = search.step_size == 0
-        return replace(
+        state = replace(
             state,
             local=loss.at(self._balanced(loss, search.theta, stuck)),
             memory=memory,
@@ -141,6 +143,7 @@ class NewtonMR(Solver):
             n_hvp=state.n_hvp + to_host(system.n_matvec),
             n_gradient=state.n_gradient + search.n_gradient + 1,
         )
+        return explain_ends(state, stuck)
 
     def _bounded(self, p):
         """Shorten steps to the bound, and say by which factors."""

@@ -835,3 +835,12 @@ def test_history_keeps_what_is_named(Finder, X):
 def test_history_of_unknown_names_is_refused(names, X):
     with pytest.raises(ValueError, match="store_history"):
         NewtonMRFinder(store_history=names).fit(X)
+
+
+def test_workers_are_ignored_on_a_device(X):
+    loss = LinearAutoencoderLoss((2,), backend="array_api_strict")
+    finder = NewtonMRFinder(loss, n_starts=4, random_state=0)
+    alone = clone(finder).fit(X)
+    with pytest.warns(UserWarning, match="n_jobs=2 is ignored: the loss computes on a"):
+        together = finder.set_params(n_jobs=2).fit(X)
+    np.testing.assert_array_equal(together.final_params_, alone.final_params_)

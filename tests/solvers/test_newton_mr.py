@@ -543,3 +543,20 @@ def test_parameters_are_kept():
     solver = NewtonMR(tol=1e-3, max_iter=7, window=3, backtrack=0.2)
     assert (solver.tol, solver.max_iter, solver.window) == (1e-3, 7, 3)
     assert solver.line_search["backtrack"] == 0.2
+
+
+def test_a_nearly_singular_hessian_does_not_hide_a_gradient_flat_end():
+    # The slope along x has a minimum of about 0.3 near x = 1, where the curvature is
+    # almost zero: steps are huge, and none is accepted.
+    slope = np.polynomial.Polynomial([2.0, 1.0]) * np.polynomial.Polynomial([1.1, -2, 1])
+    value, curvature = slope.integ(), slope.deriv()
+    loss = FunctionLoss(
+        lambda t: value(t[..., 0]) + t[..., 1] ** 2 / 2,
+        lambda t: np.stack([slope(t[..., 0]), t[..., 1]], axis=-1),
+        lambda t, v: np.stack([curvature(t[..., 0]) * v[..., 0], v[..., 1]], axis=-1),
+        n_params=2,
+    ).fit()
+    result = NewtonMR(window=1).solve(loss, np.array([[1.5, 1.0]]))
+    assert result.squared_grad_norm[0] > 0.01
+    assert result.status[0] == Status.GRADIENT_FLAT
+    assert result.residual_ratio[0] > 0.9

@@ -13,7 +13,7 @@ from skcrit._backend import replace_rows, take_rows
 from skcrit._typing import Array, FloatArray
 from skcrit.losses._defaults import canonical_points
 from skcrit.solvers.base import Solver, dot
-from skcrit.solvers.grad_norm.objective import flatness
+from skcrit.solvers.flatness import explain_ends
 
 if TYPE_CHECKING:
     from skcrit.losses.base import LocalModel, Loss
@@ -110,7 +110,7 @@ class GradNormSolver(Solver):
     def step(self, loss: Loss, state: State) -> State:  # noqa: D102
         state = self.descend(loss, state)
         if self.explains:
-            state = _explained(state, self.max_iter)
+            state = explain_ends(state, state.stuck | (state.n_iter == self.max_iter))
         theta, rows = self._balanced(loss, state.local.theta, ~state.stuck)
         if len(rows) == 0:
             return state
@@ -136,17 +136,3 @@ class GradNormSolver(Solver):
         excess = dot(theta, theta) > MAX_IMBALANCE * dot(canonical, canonical)
         rows = np.flatnonzero(excess & movable)
         return replace_rows(theta, rows, take_rows(canonical, rows)), rows
-
-
-def _explained(state, max_iter):
-    """Measure how flat the loss is where a search ends without success."""
-    ending = np.flatnonzero(state.stuck | (state.n_iter == max_iter))
-    if len(ending) == 0:
-        return state
-    local = state.local.loss.at(take_rows(state.local.theta, ending))
-    ratio, n_hvp = state.residual_ratio.copy(), state.n_hvp.copy()
-    n_gradient = state.n_gradient.copy()
-    ratio[ending], spent = flatness(local)
-    n_hvp[ending] += spent
-    n_gradient[ending] += 1
-    return replace(state, residual_ratio=ratio, n_hvp=n_hvp, n_gradient=n_gradient)

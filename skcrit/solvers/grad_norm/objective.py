@@ -4,17 +4,9 @@ import numpy as np
 
 from skcrit._backend import array_namespace, to_host
 from skcrit._typing import Array, FloatArray
-from skcrit.linalg import KrylovSystem
 from skcrit.solvers.base import dot
-from skcrit.solvers.damped import residual_ratio
 
-__all__ = ["cauchy_length", "flatness", "slope", "unit"]
-
-# Products that flatness spends on a point, the default of Newton-MR.
-MAX_FLATNESS_COST = 50
-
-# Eigenvalues that count as zero there, relative to the largest.
-NEAR_KERNEL = 1e-5
+__all__ = ["cauchy_length", "slope", "unit"]
 
 
 def slope(local):
@@ -79,27 +71,3 @@ def cauchy_length(local, d):
     gain, size = -dot(local.gradient, image), dot(image, image)
     defined = (gain > 0) & (size > 0)
     return np.where(defined, gain / np.where(defined, size, 1.0), 1.0)
-
-
-def flatness(local):
-    """Tell how little of the gradient a Newton step can remove.
-
-    Parameters
-    ----------
-    local : LocalModel
-        Loss at a batch of points.
-
-    Returns
-    -------
-    ratio : ndarray of shape (n,)
-        ``|H p + g| / (|H| |p| + |g|)`` for the minimum-residual step p that takes
-        eigenvalues below 1e-5 of the largest for zero: near one where the gradient lies
-        in the near-kernel of the Hessian, which is where searches on the gradient norm
-        get stuck. A search that is merely slow has no such gradient.
-    n_hvp : ndarray of int of shape (n,)
-        Products spent, at most 50.
-    """
-    system = KrylovSystem(local.hvp, -local.gradient, MAX_FLATNESS_COST)
-    p = system.truncated(NEAR_KERNEL)
-    norm = np.sqrt(dot(local.gradient, local.gradient))
-    return residual_ratio(system, p, norm), system.n_matvec
