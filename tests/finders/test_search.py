@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from skcrit import LinearAutoencoderLoss
 from skcrit.datasets import make_gaussian_spectrum
@@ -115,10 +116,24 @@ def test_killed_and_started_again(n_jobs, whole, tmp_path, rng):
     if n_jobs == 1:
         assert n_kept == limit
 
-    assert start(tmp_path, n_jobs).wait(timeout=PATIENCE) == 0
+    # As many workers as before or not: the batches are the same.
+    assert start(tmp_path, 1).wait(timeout=PATIENCE) == 0
     # What was finished is not solved again, and the rest is, once.
     assert len(solved(tmp_path)) == n_solved + N_BATCHES - n_kept
     with np.load(tmp_path / "found.npz") as found:
         assert set(found) == set(whole)
         for name, array in whole.items():
             np.testing.assert_array_equal(found[name], array, err_msg=name)
+
+
+def test_a_process_of_n_jobs_dies(whole, tmp_path):
+    (tmp_path / "fatal").write_text("3")
+    with pytest.raises(TerminatedWorkerError):
+        fit(tmp_path, n_jobs=2, memory=tmp_path / "cache")
+    found = findings(fit(tmp_path, memory=tmp_path / "cache"))
+    batches, _ = zip(*solved(tmp_path), strict=True)
+    assert len(set(batches)) == N_BATCHES
+    # joblib ends the other process too, perhaps before it has written its batch.
+    assert len(batches) <= N_BATCHES + 1
+    for name, array in whole.items():
+        np.testing.assert_array_equal(found[name], array, err_msg=name)
