@@ -1,0 +1,74 @@
+"""What pyproject.toml declares is what the code imports, and can be tested."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import skcrit
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+
+# Names of distributions where they differ from those of modules.
+DISTRIBUTIONS = {"sklearn": "scikit-learn", "cupy": "cupy-cuda12x"}
+
+
+def names(requirements):
+    return {re.match(r"[\w-]+", requirement)[0] for requirement in requirements}
+
+
+def imported(top_level):
+    """Distributions that skcrit imports, at the top of modules or inside functions."""
+    found = set()
+    for path in Path(skcrit.__file__).parent.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        nodes = tree.body if top_level else ast.walk(tree)
+        for node in nodes:
+            if isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                modules = [node.module]
+            else:
+                continue
+            found |= {module.split(".")[0] for module in modules}
+    found -= set(sys.stdlib_module_names) | {"skcrit"}
+    return {DISTRIBUTIONS.get(name, name.replace("_", "-")) for name in found}
+
+
+def test_top_level_imports_are_dependencies():
+    assert imported(top_level=True) <= names(PROJECT["dependencies"])
+
+
+def test_all_imports_are_declared():
+    extras = names(EXTRAS["plot"]) | names(EXTRAS["cupy"]) | names(EXTRAS["test"])
+    assert imported(top_level=False) <= names(PROJECT["dependencies"]) | extras
+
+
+def test_dependencies_are_imported():
+    assert names(PROJECT["dependencies"]) <= imported(top_level=False)
+
+
+def test_oldest_versions_are_the_lower_bounds():
+    script = ROOT / ".ci" / "oldest.py"
+    if not script.exists():
+        pytest.skip("the sdist has no .ci")
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, check=True
+    )
+    oldest = dict(line.split("==") for line in done.stdout.split())
+    declared = PROJECT["dependencies"] + EXTRAS["plot"] + EXTRAS["dask"]
+    assert len(oldest) == len(declared)
+    for requirement in declared:
+        name, version = re.fullmatch(r"([\w-]+).*>=([\d.]+)", requirement).groups()
+        assert oldest[name] == version
+
+
+def test_version_is_that_of_the_package():
+    assert PROJECT["dynamic"] == ["version"]
+    assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+|rc\d+)?", skcrit.__version__)
