@@ -14,7 +14,7 @@ class NetworkModel(LocalModel):
 
     def __init__(self, loss, theta):
         super().__init__(loss, theta)
-        self._sweep = _network.Sweep(loss.weights(theta), loss._moment, loss._tau)
+        self._sweep = _network.Sweep(loss._split(theta), loss._moment, loss._tau)
 
     @cached_property
     def value(self):
@@ -27,12 +27,12 @@ class NetworkModel(LocalModel):
 
     @cached_property
     def gradient(self):
-        return self._with_decay(self.loss.pack(self._sweep.gradient()), self.theta)
+        return self._with_decay(self.loss._join(self._sweep.gradient()), self.theta)
 
     def hvp(self, v):
         v = self.loss._as_directions(v, self.theta)
-        product = _network.hvp(self._sweep, self.loss.weights(v))
-        return self._with_decay(self.loss.pack(product), v)
+        product = _network.hvp(self._sweep, self.loss._split(v))
+        return self._with_decay(self.loss._join(product), v)
 
     def hessian(self):
         loss, xp = self.loss, array_namespace(self.theta)
@@ -45,8 +45,8 @@ class NetworkModel(LocalModel):
     def third_derivative(self, u, v):
         u = self.loss._as_directions(u, self.theta, name="u")
         v = self.loss._as_directions(v, self.theta, name="v")
-        sides = [self.loss.weights(w) for w in (u, v)]
-        return self.loss.pack(_network.third_derivative(self._sweep, *sides))
+        sides = [self.loss._split(w) for w in (u, v)]
+        return self.loss._join(_network.third_derivative(self._sweep, *sides))
 
     def _with_decay(self, product, v):
         """Add the part of the penalty on the weights, which is linear in v."""

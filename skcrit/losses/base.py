@@ -304,7 +304,8 @@ class Loss(VersionMixin, BaseEstimator, ABC):
 
     def _as_points(self, theta, name="theta"):
         # Bring points to the loss's namespace and check their last axis.
-        check_is_fitted(self, "n_params_")
+        if not hasattr(self, "n_params_"):  # the check itself takes longer than a product
+            check_is_fitted(self, "n_params_")
         theta = self._on_device(theta, name, f"(..., {self.n_params_})")
         if isinstance(theta, np.ndarray):
             # Sums and products round differently in another memory layout, and a row

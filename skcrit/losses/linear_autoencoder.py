@@ -274,7 +274,10 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
         weights : list of arrays of shape (..., n_out, n_in)
             Matrices of the layers, first layer first, as views where possible.
         """
-        theta = self._as_points(theta)
+        return self._split(self._as_points(theta))
+
+    def _split(self, theta):
+        # Cut parameters that are known to be right.
         xp = array_namespace(theta)
         weights, start = [], 0
         for shape in self._shapes:
@@ -316,6 +319,10 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
                 f"weights must have shapes {self._shapes}, all after the same leading "
                 f"axes, got {shapes}."
             )
+        return self._join(weights)
+
+    def _join(self, weights):
+        # Join matrices that are known to be right.
         xp = array_namespace(weights[0])
         flat = [xp.reshape(W, (*W.shape[:-2], prod(W.shape[-2:]))) for W in weights]
         return xp.concat(flat, axis=-1)
