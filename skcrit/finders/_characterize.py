@@ -32,6 +32,10 @@ _CORRECTIONS = 3
 _UNRESOLVED = 1e-3
 
 
+# Relative to the size of products: far above what differences of gradients err by.
+_ASYMMETRY = 1e-2
+
+
 @dataclass
 class Characters:
     """Descriptions of a batch of points, one row each, on the host.
@@ -178,6 +182,7 @@ def _examine(loss, theta, rows, result, modes):
     excess = np.where((usual > 0) & (largest > usual), largest / usual, 1.0)
     finest = _UNRESOLVED * scale / np.maximum(excess / _SAFETY, 1.0) ** 2
     unresolved = to_host(threshold) > np.where(scale > 0, finest, np.inf)
+    unresolved |= ~_has_symmetric_products(loss, theta)
     for name, column in (
         ("point", theta),
         ("loss", loss.value(theta)),
@@ -190,6 +195,17 @@ def _examine(loss, theta, rows, result, modes):
     if modes is not None:
         pairs = zip(to_host(eigenvalues), to_host(vectors), strict=True)
         modes.update(zip(rows.tolist(), pairs, strict=True))
+
+
+def _has_symmetric_products(loss, theta):
+    """Tell where products are those of a symmetric matrix, as a Hessian is."""
+    xp, local = array_namespace(theta), loss.at(theta)
+    draws = np.random.default_rng(0).standard_normal((2, theta.shape[-1]))
+    u, v = (place(loss, np.broadcast_to(d, theta.shape)) for d in draws)
+    Hu, Hv = local.hvp(u), local.hvp(v)
+    error = to_host(xp.abs(xp.sum(u * Hv, axis=-1) - xp.sum(v * Hu, axis=-1)))
+    size = to_host(xp.sum(xp.abs(u * Hv) + xp.abs(v * Hu), axis=-1))
+    return error <= _ASYMMETRY * size
 
 
 def _corrected(xp, loss, theta):

@@ -4,6 +4,7 @@ import os
 import warnings
 from contextlib import contextmanager
 from dataclasses import fields
+from functools import partial
 
 import numpy as np
 from joblib import Memory, effective_n_jobs
@@ -188,7 +189,7 @@ def run_batches(
     calls = map(arguments, batches)
     if memory is not None:
         calls = _keyed(task, calls)
-        task = _as_memory(memory).cache(_call, ignore=["arguments"])
+        task = partial(_kept, _as_memory(memory).cache(_call, ignore=["arguments"]))
     tasks = (delayed(_with_one_thread)(task, tuple(call)) for call in calls)
     done = Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
     with one_blas_thread(), _closing(done):
@@ -214,8 +215,20 @@ def _keyed(task, calls):
 
 
 def _call(key, task, arguments):
-    """Do a task; the key stands for its arguments in the cache."""
-    return task(*arguments)
+    """Do a task; the key stands for its arguments in the cache, and for its result."""
+    return key, task(*arguments)
+
+
+def _kept(cached, key, task, arguments):
+    """Take a result from the cache, or do the task, and see that it is the one."""
+    sealed = cached(key, task, arguments)
+    if not isinstance(sealed, tuple) or len(sealed) != 2 or str(sealed[0]) != key:
+        raise ValueError(
+            "memory holds something else than the result of a batch where this one was "
+            f"kept, an object of type {type(sealed).__name__}: another program has "
+            "written there, or files have been exchanged. Empty the folder."
+        )
+    return sealed[1]
 
 
 def _with_one_thread(task, arguments):

@@ -180,6 +180,11 @@ class Loss(VersionMixin, BaseEstimator, ABC):
         hessian : array of shape (..., n_params, n_params)
             Symmetric matrices.
 
+        Raises
+        ------
+        ValueError
+            If products have the wrong shape.
+
         Notes
         -----
         Costs ``n_params`` Hessian-vector products per point.
@@ -188,6 +193,12 @@ class Loss(VersionMixin, BaseEstimator, ABC):
         xp, device = get_namespace(self.backend)
         identity = xp.eye(self.n_params_, dtype=theta.dtype, device=device)
         product = self.hvp(theta[..., None, :], identity)
+        expected = (*theta.shape, self.n_params_)
+        if tuple(product.shape) != expected:
+            raise ValueError(
+                f"hvp of {type(self).__name__} must return an array of shape "
+                f"{expected} for so many directions, got shape {tuple(product.shape)}."
+            )
         # Products that are differences of gradients are symmetric only to rounding.
         return (product + xp.matrix_transpose(product)) / 2
 
@@ -304,7 +315,9 @@ class Loss(VersionMixin, BaseEstimator, ABC):
 
     def _as_points(self, theta, name="theta"):
         # Bring points to the loss's namespace and check their last axis.
-        if not hasattr(self, "n_params_"):  # the check itself takes longer than a product
+        if not hasattr(
+            self, "n_params_"
+        ):  # the check itself takes longer than a product
             check_is_fitted(self, "n_params_")
         theta = self._on_device(theta, name, f"(..., {self.n_params_})")
         if isinstance(theta, np.ndarray):

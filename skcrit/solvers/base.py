@@ -304,6 +304,8 @@ class Solver(ABC):
         logs = [_Log(n_starts, loss.n_params_) for _ in tols]
         history, names = _History(n_starts), history_names(self.store_history)
         while True:
+            if state.n_iter == 0:
+                _check_shapes(loss, state.local)
             value, squared = to_host(state.local.value), squared_norm(state.local)
             runs = [log.running[state.rows] for log in logs]
             pairs = zip(runs, tols, strict=True)
@@ -336,6 +338,18 @@ class Solver(ABC):
             max_iter=self.max_iter,
         )
         return explain_stop(codes, state.residual_ratio)
+
+
+def _check_shapes(loss, local):
+    """Refuse a loss whose results would be broadcast to something else."""
+    n, n_params = local.theta.shape
+    for name, expected in (("value", (n,)), ("gradient", (n, n_params))):
+        shape = tuple(np.shape(getattr(local, name)))
+        if shape != expected:
+            raise ValueError(
+                f"{name} of {type(loss).__name__} must have shape {expected} at {n} "
+                f"points, got shape {shape}. skcrit.utils.testing.check_loss says more."
+            )
 
 
 def _worst_norm(state, squared, rows):

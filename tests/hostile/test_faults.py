@@ -1,0 +1,307 @@
+"""Faults of machines and of losses: nothing finished is lost, nothing wrong returned.
+
+Callbacks that raise are in tests/finders/test_callbacks.py.
+"""
+
+import os
+import pickle
+import resource
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+from skcrit import NewtonMRFinder, NotConvergedWarning
+from skcrit.losses import FunctionLoss
+
+from .. import _tally
+from ._faulty import Well, batches, fit, no_value
+
+ROOT = Path(__file__).parents[2]
+long = pytest.mark.skipif(not _tally.LONG, reason="starts processes")
+
+
+@pytest.fixture
+def paths(tmp_path):
+    """Log and cache of a test."""
+    return tmp_path / "log", tmp_path / "cache"
+
+
+@pytest.fixture
+def expected(tmp_path):
+    """What an undisturbed fit gives."""
+    return fit(tmp_path / "undisturbed", None)
+
+
+@pytest.fixture(autouse=True)
+def counted():
+    """Count faults that were injected, and those that were survived."""
+    _tally.count("fault", "injected")
+    yield
+    _tally.count("fault", "ended")
+
+
+def same(finder, expected):
+    """Compare two fits, bit by bit."""
+    np.testing.assert_array_equal(finder.final_params_, expected.final_params_)
+    np.testing.assert_array_equal(finder.critical_points_, expected.critical_points_)
+    for name, column in expected.results_.items():
+        np.testing.assert_array_equal(finder.results_[name], column)
+
+
+def start(log, memory, n_jobs=1):
+    """Start a fit in a process of its own."""
+    # Not by -m: what is defined in a main program has another name, and another key.
+    code = "from tests.hostile._faulty import main; main()"
+    command = [sys.executable, "-c", code, str(log), str(memory)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        [*command, str(n_jobs)],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+# Machines
+
+
+def test_a_solver_that_raises_loses_no_finished_batch(paths, expected):
+    log, memory = paths
+    Path(f"{log}.fault").write_text("raise 3")
+    with pytest.raises(FloatingPointError, match="the loss has no value here"):
+        fit(log, memory)
+    assert batches(log) == 3
+    same(fit(log, memory), expected)
+    assert batches(log) == 8
+
+
+def test_a_killed_process_is_resumed(paths, expected):
+    log, memory = paths
+    Path(f"{log}.fault").write_text("kill 3")
+    process = start(log, memory)
+    process.communicate(timeout=120)
+    assert process.returncode == -signal.SIGKILL
+    assert batches(log) == 3
+    same(fit(log, memory), expected)
+    # The batch before the kill may have been solved and not yet written.
+    assert 8 <= batches(log) <= 9
+
+
+@long
+def test_a_killed_worker_is_named_and_its_fit_resumed(paths, expected):
+    log, memory = paths
+    Path(f"{log}.fault").write_text("kill 4")
+    with pytest.raises(TerminatedWorkerError, match="worker process"):
+        fit(log, memory, n_jobs=2)
+    done = batches(log)
+    assert done >= 3
+    same(fit(log, memory), expected)
+    # At most the batches in flight are repeated.
+    assert batches(log) <= done + 8 - done + 4
+
+
+@pytest.mark.parametrize("seed", range(_tally.size(2, 60)))
+def test_ctrl_c_at_any_moment(seed, paths, expected):
+    log, memory = paths
+    rng, interrupts = np.random.default_rng(seed), 0
+
+    def interrupt(signum, frame):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for _ in range(30):
+            signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.001, 0.05))
+            try:
+                with warnings.catch_warnings():
+                    # joblib says when it could not finish writing.
+                    warnings.simplefilter("ignore")
+                    fit(log, memory)
+                break
+            except KeyboardInterrupt:
+                interrupts += 1
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    _tally.count("fault", "interrupts", interrupts)
+    same(fit(log, memory), expected)
+    # Each interrupt can cost the batch that it falls in, and no other.
+    assert batches(log) <= 8 + interrupts
+
+
+@long
+@pytest.mark.parametrize("wait", [0.2, 0.6, 1.0, 1.4, 1.8, 2.2])
+def test_sigkill_at_any_moment(wait, paths, expected):
+    log, memory = paths
+    Path(f"{log}.fault").write_text("slow 0")
+    process = start(log, memory)
+    deadline = time.monotonic() + 60
+    while batches(log) == 0 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(wait)
+    process.kill()
+    process.communicate(timeout=120)
+    done = batches(log)
+    Path(f"{log}.fault").unlink()
+    same(fit(log, memory), expected)
+    assert batches(log) <= 9
+    assert done <= 8
+
+
+@long
+def test_two_fits_share_a_folder(paths, expected):
+    log, memory = paths
+    processes = [start(log, memory) for _ in range(2)]
+    for process in processes:
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        assert out.strip() == expected.results_["loss"].tobytes().hex()
+    done = batches(log)
+    same(fit(log, memory), expected)
+    assert batches(log) == done  # all of it was kept
+
+
+def test_a_full_disk_costs_the_cache_and_not_the_fit(paths, expected, monkeypatch):
+    log, memory = paths
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(joblib.numpy_pickle, "dump", full)
+    with pytest.warns(Warning, match=r"Unable to cache to disk(.|\n)*No space left"):
+        finder = fit(log, memory)
+    same(finder, expected)
+    monkeypatch.undo()
+    # What was not kept is solved again, and kept now.
+    same(fit(log, memory), expected)
+    same(fit(log, memory), expected)
+    assert batches(log) == 16
+
+
+@long
+def test_a_limit_on_file_sizes(paths, expected):
+    log, memory = paths
+    code = (
+        "import resource, warnings; from tests.hostile._faulty import main;"
+        "warnings.simplefilter('ignore');"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600)); main()"
+    )
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 600
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(log), str(memory), "1"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert done.stdout.strip() == expected.results_["loss"].tobytes().hex()
+    same(fit(log, memory), expected)
+
+
+def outputs(memory):
+    """Find the files in which batches are kept."""
+    return sorted(Path(memory).rglob("output.pkl"))
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"\x80\x04\x95\xff"])
+def test_a_corrupted_file_is_solved_again(content, paths, expected, caplog):
+    log, memory = paths
+    fit(log, memory)
+    outputs(memory)[0].write_bytes(content)
+    same(fit(log, memory), expected)
+    assert "Exception while loading results" in caplog.text
+    assert batches(log) == 9
+
+
+def test_a_truncated_file_is_solved_again(paths, expected, caplog):
+    log, memory = paths
+    fit(log, memory)
+    for path in outputs(memory)[:2]:
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    same(fit(log, memory), expected)
+    assert "Exception while loading results" in caplog.text
+    assert batches(log) == 10
+
+
+@pytest.mark.parametrize("other", [None, [1, 2], {"a": 1}, [("x", "y")], 3.5])
+def test_a_foreign_file_is_no_result(other, paths):
+    log, memory = paths
+    fit(log, memory)
+    outputs(memory)[0].write_bytes(pickle.dumps(other))
+    with pytest.raises(ValueError, match="memory holds something else than .* batch"):
+        fit(log, memory)
+
+
+def test_a_batch_of_another_size_is_no_result(paths):
+    log, memory = paths
+    fit(log, memory)
+    fit(log, memory, n_starts=3, batch_size=3, random_state=1)
+    small = max(outputs(memory), key=lambda path: path.stat().st_mtime_ns)
+    outputs(memory)[0].write_bytes(small.read_bytes())
+    with pytest.raises(ValueError, match="files have been exchanged"):
+        fit(log, memory)
+
+
+# Losses
+
+
+def search(loss, starts, **params):
+    params = {"init": starts, "n_starts": len(starts), "random_state": 0, **params}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotConvergedWarning)
+        return NewtonMRFinder(**params).fit(loss)
+
+
+STARTS = np.array([[0.9, 1.1], [5.0, 0.1], [-0.2, 0.1], [0.1, -0.9]])
+
+
+def test_a_loss_that_raises():
+    with pytest.raises(FloatingPointError, match="the loss has no value here"):
+        search(Well("raise").fit(), STARTS)
+
+
+def test_a_loss_that_is_nan_on_some_starts():
+    finder = search(Well("nan").fit(), STARTS)
+    sound = search(Well().fit(), STARTS)
+    assert finder.results_["status"].tolist()[1] == "DIVERGED"
+    others = [0, 2, 3]
+    np.testing.assert_array_equal(
+        finder.final_params_[others], sound.final_params_[others]
+    )
+    assert np.all(finder.converged_[others])
+
+
+@pytest.mark.parametrize("part", ["value", "gradient", "hvp"])
+def test_a_loss_of_the_wrong_shape(part):
+    with pytest.raises(ValueError, match=rf"({part} of Well|matvec) must .* got shape"):
+        search(Well(f"shape of {part}").fit(), STARTS)
+
+
+def test_functions_that_return_nothing():
+    loss = FunctionLoss(no_value, no_value, n_params=2).fit()
+    with pytest.raises(ValueError, match="must return an array of real numbers"):
+        search(loss, STARTS)
+
+
+def test_an_asymmetric_product_gives_no_index():
+    finder = search(Well("asymmetric").fit(), STARTS, max_iter=200)
+    sound = search(Well().fit(), STARTS)
+    # Convergence is decided by the gradient, which is right; the index is not known.
+    squared = np.sum(Well().fit().gradient(finder.final_params_) ** 2, axis=-1)
+    assert np.all(squared[finder.converged_] <= 1e-10)
+    assert np.any(finder.converged_)
+    assert np.all(finder.results_["morse_index"] == -1)
+    assert np.all(sound.results_["morse_index"][sound.converged_] >= 0)
