@@ -78,11 +78,16 @@ class Sweep:
         A_l and K_l for l = 0, ..., L-1.
     B : list of arrays of shape (..., n_l, d)
         B_l for l = 1, ..., L-1.
+
+    Notes
+    -----
+    C, K, B and E carry the factor 2/d.
     """
 
     def __init__(self, weights, C, tau=0.0):
-        self.weights, self.C, self.tau = weights, C, tau
-        self.d = C.shape[0]
+        # The factor 2/d is here once: all that follows is linear in C and tau.
+        factor = 2 / C.shape[0]
+        self.weights, self.C, self.tau = weights, factor * C, factor * tau
         first, last = weights[0], weights[-1]
         self.A = [None, first]
         self.K = [None, self.times_K_0(first)]
@@ -90,12 +95,12 @@ class Sweep:
             self.A.append(W @ self.A[-1])
             self.K.append(W @ self.K[-1])
         self.gram = _t_mul(last, last)
-        self.B = [self.gram @ self.K[-1] - _t_mul(last, C)]
+        self.B = [self.gram @ self.K[-1] - _t_mul(last, self.C)]
         for W in reversed(weights[1:-1]):
             self.B.insert(0, _t_mul(W, self.B[0]))
 
     def times_K_0(self, V):
-        """Multiply by K_0 from the right.
+        """Multiply by ``(2/d) K_0`` from the right.
 
         Parameters
         ----------
@@ -105,13 +110,13 @@ class Sweep:
         Returns
         -------
         product : array of shape (..., n, d)
-            ``V K_0``.
+            ``(2/d) V K_0``.
         """
         product = V @ self.C
         return product if self.tau == 0 else product + self.tau * V
 
     def times_C(self, A, K):
-        """Compute ``A C`` from ``K = A K_0``.
+        """Compute ``(2/d) A C`` from ``K = (2/d) A K_0``.
 
         Parameters
         ----------
@@ -121,7 +126,7 @@ class Sweep:
         Returns
         -------
         product : array of shape (..., n, d)
-            ``A C``.
+            ``(2/d) A C``.
         """
         return K if self.tau == 0 else K - self.tau * A
 
@@ -137,7 +142,7 @@ class Sweep:
 
     @cached_property
     def error(self):
-        """``E = W K_0 - C``."""
+        """``(2/d) E = (2/d) (W K_0 - C)``."""
         return self.weights[-1] @ self.K[-1] - self.C
 
     def gradient(self):
@@ -151,7 +156,7 @@ class Sweep:
         gradient = [_mul_t(B, A) for B, A in zip(self.B, self.A, strict=False)]
         moved = self.times_C(self.A[-1], self.K[-1])
         last = self.weights[-1] @ self.inner - _transposed(moved)
-        return [(2 / self.d) * part for part in (*gradient, last)]
+        return [*gradient, last]
 
 
 def hvp(sweep, V):
@@ -189,7 +194,7 @@ def hvp(sweep, V):
         if ell > 0:
             # B'_l = V_{l+1}^T B_{l+1} + W_{l+1}^T B'_{l+1}
             dB = _t_mul(V[ell], sweep.B[ell]) + _t_mul(weights[ell], dB)
-    return [(2 / sweep.d) * part for part in reversed(product)]
+    return product[::-1]
 
 
 def _directional_sweep(sweep, V):
@@ -256,7 +261,7 @@ def third_derivative(sweep, U, V):
         if A2[layer] is not None:
             B = sweep.B[layer] if layer < len(sweep.B) else sweep.error
             term = term + _mul_t(B, A2[layer])
-        contraction.append((2 / sweep.d) * term)
+        contraction.append(term)
     return contraction
 
 
@@ -287,7 +292,7 @@ def hessian(sweep):
         + [m < l] (W_{L:l+1}^T E W_{m-1:1}^T)[a, e] (W_{l-1:m+1})[b, c]}.
     """
     xp, C = array_namespace(sweep.B[0]), sweep.C
-    depth, d = len(sweep.weights), sweep.d
+    depth, d = len(sweep.weights), C.shape[0]
     identity = xp.eye(d, dtype=C.dtype, device=device(C))
     products = _partial_products(sweep.weights)
     batch = tuple(sweep.B[0].shape[:-2])
@@ -322,7 +327,7 @@ def hessian(sweep):
                 xp.reshape(block, (*block.shape[:-4], n_row, n_col)),
                 (*batch, n_row, n_col),
             )
-            rows[ell - 1][m - 1] = (2 / d) * block
+            rows[ell - 1][m - 1] = block
             if m < ell:
                 rows[m - 1][ell - 1] = xp.matrix_transpose(rows[ell - 1][m - 1])
     return xp.concat([xp.concat(row, axis=-1) for row in rows], axis=-2)
