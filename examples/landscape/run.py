@@ -1,11 +1,12 @@
 """Find every critical set of the paper's network, and count what that costs.
 
 Usage: ``python examples/landscape/run.py [--seeds 5] [--output results]``; smaller or
-larger networks with ``--features``, ``--hidden`` and ``--searches``.
+larger networks with ``--features``, ``--hidden``, ``--searches`` and ``--round-size``.
 """
 
 import argparse
 import os
+import resource
 import shlex
 import sys
 import time
@@ -22,9 +23,10 @@ import pandas as pd
 from skcrit import LandscapeExplorer, LinearAutoencoderLoss
 from skcrit.datasets import make_gaussian_spectrum
 from skcrit.inspection import LandscapeGraphDisplay, LossIndexDisplay
+from skcrit.metrics import good_turing_coverage
 
 
-def explore(features, hidden, searches, seed):
+def explore(features, hidden, searches, round_size, seed):
     """Explore one draw of data.
 
     Parameters
@@ -33,6 +35,8 @@ def explore(features, hidden, searches, seed):
         Widths of the network; the eigenvalues are features, ..., 1.
     searches : int
         Budget of local searches.
+    round_size : int
+        Searches between two updates of what is known.
     seed : int
         Seed of data and search.
 
@@ -48,12 +52,20 @@ def explore(features, hidden, searches, seed):
     )
     loss = LinearAutoencoderLoss(hidden_layer_sizes=(hidden,)).fit(X)
     explorer = LandscapeExplorer(
-        max_searches=searches, n_jobs=2, random_state=seed, verbose=1
+        max_searches=searches,
+        round_size=round_size,
+        n_jobs=2,
+        random_state=seed,
+        verbose=1,
     )
     begin = time.perf_counter()
     explorer.fit(loss)
     seconds = time.perf_counter() - begin
-    return explorer, {"seed": seed, **_judge(explorer), "seconds": round(seconds, 1)}
+    row = {"seed": seed, **_judge(explorer), "seconds": round(seconds, 1)}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    row["sets per second"] = round(explorer.n_critical_sets_ / seconds, 1)
+    row["peak memory, MB"] = round(peak / 1e3)
+    return explorer, row
 
 
 def _judge(explorer):
@@ -73,6 +85,8 @@ def _judge(explorer):
         "converged": f"{explorer.converged_.mean():.4f}",
         "searches": explorer.n_searches_,
         "complete after": int(searches[complete[0]]) if len(complete) else "-",
+        "coverage": f"{len(names) / spectrum.n_sets:.4f}",
+        "estimated": f"{good_turing_coverage(explorer.counts_):.4f}",
     }
 
 
@@ -139,11 +153,12 @@ def main():
     parser.add_argument("--features", type=int, default=16)
     parser.add_argument("--hidden", type=int, default=4)
     parser.add_argument("--searches", type=int, default=10_000)
+    parser.add_argument("--round-size", type=int, default=256)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--output", type=Path, default=Path("results"))
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
-    size = (options.features, options.hidden, options.searches)
+    size = (options.features, options.hidden, options.searches, options.round_size)
     fits = [explore(*size, seed) for seed in range(options.seeds)]
     explorer = fits[0][0]
     figure = draw(explorer)
