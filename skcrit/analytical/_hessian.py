@@ -162,7 +162,9 @@ def _cross(problem, lam_i, lam_j):
     det = (lam_i - lam_j) * (lam_j + ts)
     if tp > 0:
         a = (lam_j + tp) * (lam_i / (lam_i + tp))
-        det = (lam_i - lam_j) * (lam_i * lam_j + tp * (lam_i + lam_j)) / (lam_i + tp)
+        # Divided before it is multiplied: cubes of eigenvalues could overflow.
+        inner = (lam_i * lam_j + tp * (lam_i + lam_j)) / (lam_i + tp)
+        det = (lam_i - lam_j) * inner
     high = (a + lam_i + np.hypot(a - lam_i, 2 * lam_j)) / 2
     scale = 2 / problem.n_features
     return scale * (det / high), scale * high
