@@ -11,13 +11,14 @@ BACKEND ?= numpy
 export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
-.PHONY: help paper landscape test test-gpu test-oldest test-sdist lint doc bench bench-large bench-defaults clean
+.PHONY: help paper landscape test test-long test-gpu test-oldest test-sdist lint doc bench bench-large bench-defaults clean
 
 help:
 	@echo "make paper   run the whole study, write figures 1-4 and the report to $(OUTPUT)/"
 	@echo "             (SCALE=small: the quick version)"
 	@echo "make landscape  find every critical set of the paper's network"
 	@echo "make test    run the whole test suite, and measure its coverage"
+	@echo "make test-long  run the suites of robustness in full size, write doc/robustness.md"
 	@echo "make test-gpu  run the tests that need CuPy and a CUDA device"
 	@echo "make test-oldest  run it with the oldest versions that are supported"
 	@echo "make test-sdist   build, install what was built, and run a part of the tests"
@@ -42,6 +43,10 @@ landscape: $(VENV)/.installed
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n auto --cov
+
+# Half an hour or more; the seed of the random inputs is 0 unless SEED says otherwise.
+test-long: $(VENV)/.installed
+	$(BIN)/python benchmarks/robustness.py --workers 2 --seed $(or $(SEED),0)
 
 test-gpu: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --editable ".[cupy]"

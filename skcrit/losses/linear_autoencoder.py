@@ -480,8 +480,8 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
             ``L lambda_0 / d`` plus ``2 alpha`` under a penalty on the weights; for
             depth two and no penalty also the spectral norm at the origin.
         """
-        size = len(self._shapes) * self.eigenvalues_[0] / self.n_features_in_
         n_points = self._as_points(theta).shape[0]
+        size = len(self._shapes) * self.eigenvalues_[0] / self.n_features_in_
         return np.full(n_points, size + 2 * self._decay)
 
     def analytical_spectrum(self) -> AnalyticalSpectrum:

@@ -1,0 +1,131 @@
+"""Methods before ``fit``, and data of another shape than in ``fit``."""
+
+import inspect
+
+import numpy as np
+import pytest
+from sklearn.exceptions import NotFittedError
+
+import skcrit
+from skcrit import (
+    AnalyticalSpectrum,
+    GradientNormLoss,
+    LinearAutoencoderLoss,
+    inspection,
+    metrics,
+)
+from skcrit.losses import FunctionLoss
+
+from .. import _tally
+from ..finders._finders import PseudoInverseFinder
+from ._calls import FINDERS, THETA, X, fitted, loss
+
+CLASSES = {
+    name: PseudoInverseFinder if name == "BaseFinder" else getattr(skcrit, name)
+    for name in FINDERS
+}
+LOSS_METHODS = [
+    name
+    for name, _ in inspect.getmembers(LinearAutoencoderLoss, inspect.isfunction)
+    if not name.startswith("_")
+    # Parameters and metadata are there before fit, as in every estimator.
+    and not name.startswith(("get_", "set_", "fit"))
+]
+
+
+@pytest.fixture(autouse=True)
+def counted():
+    """Count what was tried."""
+    _tally.count("input", "order of calls")
+
+
+@pytest.mark.parametrize("name", FINDERS)
+@pytest.mark.parametrize("method", ["transform", "score", "get_feature_names_out"])
+def test_finders_before_fit(name, method):
+    arguments = () if method == "get_feature_names_out" else (X,)
+    with pytest.raises(NotFittedError, match=f"{CLASSES[name].__name__}.*not fitted"):
+        getattr(CLASSES[name](), method)(*arguments)
+
+
+@pytest.mark.parametrize("method", LOSS_METHODS)
+def test_losses_before_fit(method):
+    arguments = {
+        "theta": THETA,
+        "u": THETA,
+        "v": THETA,
+        "weights": [THETA],
+        "X": X,
+    }
+    names = inspect.signature(getattr(LinearAutoencoderLoss, method)).parameters
+    arguments = {k: v for k, v in arguments.items() if k in names}
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        getattr(LinearAutoencoderLoss(), method)(**arguments)
+
+
+def _twice(theta):
+    return theta
+
+
+@pytest.mark.parametrize("method", ["value", "gradient", "hessian", "canonicalize"])
+def test_other_losses_before_fit(method):
+    for unfitted in (FunctionLoss(_twice, _twice, n_params=2), GradientNormLoss()):
+        with pytest.raises(NotFittedError, match="not fitted yet"):
+            getattr(unfitted, method)(THETA)
+
+
+def test_an_unfitted_loss_is_no_data():
+    for name in FINDERS:
+        with pytest.raises(NotFittedError, match="X must be a fitted loss"):
+            CLASSES[name]().fit(LinearAutoencoderLoss())
+
+
+@pytest.mark.parametrize("name", sorted(set(metrics.__all__) - {"judge"}))
+def test_metrics_before_fit(name):
+    function = getattr(metrics, name)
+    parameters = inspect.signature(function).parameters
+    if isinstance(function, type) or not {"finder", "estimator"} & set(parameters):
+        pytest.skip("takes no finder")
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        function(skcrit.NewtonMRFinder())
+
+
+@pytest.mark.parametrize("name", inspection.__all__)
+def test_figures_before_fit(name):
+    if name == "ToleranceDisplay":
+        pytest.skip("fits the finder itself")
+    finder = "LandscapeExplorer" if "Graph" in name else "NewtonMRFinder"
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        getattr(inspection, name).from_estimator(getattr(skcrit, finder)())
+
+
+@pytest.mark.parametrize("n_features", [1, 2, 4, 30])
+@pytest.mark.parametrize("method", ["transform", "score"])
+def test_another_number_of_features(method, n_features):
+    other = np.ones((4, n_features))
+    match = f"X has {n_features} features, but NewtonMRFinder is expecting 3"
+    with pytest.raises(ValueError, match=match):
+        getattr(fitted(), method)(other)
+    match = f"X has {n_features} features, but LinearAutoencoderLoss is expecting 3"
+    with pytest.raises(ValueError, match=match):
+        loss().transform(other)
+
+
+@pytest.mark.parametrize("n_params", [0, 1, 11, 13, 24])
+def test_another_number_of_parameters(n_params):
+    point = np.ones(n_params)
+    for method in ("value", "gradient", "hessian", "canonicalize", "invariants"):
+        with pytest.raises(ValueError, match=r"theta must have shape \(\.\.\., 12\)"):
+            getattr(loss(), method)(point)
+    spectrum = AnalyticalSpectrum.from_eigenvalues([4, 2, 1], (2,))
+    with pytest.raises(ValueError, match="theta must have shape"):
+        spectrum.match(point)
+
+
+def test_a_fit_that_fails_leaves_no_half_fitted_finder():
+    finder = skcrit.NewtonMRFinder(n_starts=3, init="gaussian", random_state=0).fit(X)
+    before = finder.results_["loss"].copy()
+    with pytest.raises(ValueError, match="tol"):
+        finder.set_params(tol=-1.0).fit(X)
+    # What was found before is still that of the first fit.
+    np.testing.assert_array_equal(finder.results_["loss"], before)
+    assert finder.set_params(tol=1e-10).fit(X).score(X) >= 0
