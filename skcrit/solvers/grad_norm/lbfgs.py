@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skcrit._backend import array_namespace, take_rows
+from skcrit._backend import array_namespace, take_rows, to_host
 from skcrit._typing import Array
 from skcrit.losses._defaults import place
 from skcrit.solvers.base import dot, squared_norm
@@ -84,8 +84,10 @@ class GradNormLBFGS(GradNormSolver):
         p = -_two_loops(loss, state.memory, self.memory_size)
         length, first = np.ones(len(state.rows)), np.zeros(len(state.rows), dtype=int)
         # Where nothing is known of the scale, ask the Gauss-Newton model.
-        newest = state.memory[:, -1, :]
-        fresh = np.flatnonzero(dot(newest, newest) == 0)
+        newest, xp = state.memory[:, -1, :], array_namespace(state.memory)
+        # Not its square: that can underflow where the change itself does not.
+        largest = xp.max(xp.abs(newest), axis=-1)
+        fresh = np.flatnonzero(to_host(largest) == 0)
         if len(fresh):
             there = loss.at(take_rows(local.theta, fresh))
             length[fresh] = cauchy_length(there, take_rows(p, fresh))
