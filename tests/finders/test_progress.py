@@ -214,3 +214,9 @@ def test_memory_knows_functions_of_a_script(tmp_path):
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         assert done.stdout.split() == ["1"]
         assert len(finished(folder)) == 2
+
+
+def test_missing_tqdm(X, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    with pytest.raises(ImportError, match=r"verbose > 0 needs tqdm: install skcrit"):
+        NewtonMRFinder(n_starts=2, random_state=0, verbose=1).fit(X)

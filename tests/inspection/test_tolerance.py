@@ -122,7 +122,7 @@ def test_line_kw(curve):
     assert {line.get_linewidth() for line in display.lines_.values()} == {3.0}
 
 
-@pytest.mark.parametrize("scores", [(), ("accuracy", "beauty"), "beauty"])
+@pytest.mark.parametrize("scores", [(), ("accuracy", "beauty"), "beauty", 3])
 def test_unknown_scores(searcher, data, scores):
     with pytest.raises(ValueError, match="scores must be a non-empty sequence"):
         ToleranceDisplay.from_estimator(searcher, data, scores=scores)
@@ -131,3 +131,10 @@ def test_unknown_scores(searcher, data, scores):
 def test_needs_ground_truth(blind_finder):
     with pytest.raises(NoGroundTruthError):
         ToleranceDisplay.from_estimator(blind_finder, blind_finder.loss_, [1e-4])
+
+
+def test_needs_a_curve_and_axes(curve):
+    with pytest.raises(TypeError, match="curve must be a ToleranceCurve"):
+        ToleranceDisplay.from_curve([1, 2])
+    with pytest.raises(TypeError, match="ax must be axes of Matplotlib or None"):
+        ToleranceDisplay.from_curve(curve, ax=3)
