@@ -19,7 +19,7 @@ RTOL = {"float64": 1e-10, "float32": 2e-3}
 pytestmark = pytest.mark.filterwarnings("ignore::skcrit.ResolutionWarning")
 
 
-@prop(12, 4000)
+@prop(12, 14000)
 @given(networks(), seeds)
 def test_products_are_the_hessian(loss, seed):
     _tally.count("input", "derivative identities")
@@ -32,7 +32,7 @@ def test_products_are_the_hessian(loss, seed):
     np.testing.assert_array_equal(local.hvp(0 * v), 0 * v)
 
 
-@prop(12, 4000)
+@prop(12, 8000)
 @given(networks(dtypes=("float64",)), seeds)
 def test_gradients_and_products_are_derivatives(loss, seed):
     # Along a line everything is a polynomial of low degree, which eight differences
@@ -52,7 +52,7 @@ def test_gradients_and_products_are_derivatives(loss, seed):
     assert relative(ahead.gradient - here.gradient, change, size) <= 1e-10
 
 
-@prop(8, 2000)
+@prop(8, 4000)
 @given(networks(dtypes=("float64",), depths=(1, 2)), seeds)
 def test_gradient_norm_loss(loss, seed):
     _tally.count("input", "derivative identities")
@@ -65,7 +65,7 @@ def test_gradient_norm_loss(loss, seed):
     assert relative(outer.hvp(v), dense, np.max(np.abs(hessian))) <= 1e-9
 
 
-@prop(12, 3000)
+@prop(12, 8000)
 @given(networks(), seeds)
 def test_a_row_is_the_same_in_every_batch(loss, seed):
     _tally.count("input", "batch consistency")
@@ -87,7 +87,7 @@ def test_a_row_is_the_same_in_every_batch(loss, seed):
         np.testing.assert_array_equal(np.stack(rows), getattr(loss, name)(theta))
 
 
-@prop(8, 2000)
+@prop(8, 5000)
 @given(networks(dtypes=("float64",)), seeds)
 def test_the_loss_is_never_negative_and_the_spectrum_bounds_it(loss, seed):
     _tally.count("input", "ground truth")

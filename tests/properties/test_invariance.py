@@ -27,7 +27,7 @@ def moved(loss, theta, rng, condition):
     return loss.pack(weights)
 
 
-@prop(12, 4000)
+@prop(12, 8000)
 @given(networks(dtypes=("float64",)), seeds, st.floats(0, 4))
 def test_the_group_of_the_network(loss, seed, decades):
     _tally.count("input", "invariance under the group")
@@ -61,7 +61,7 @@ def test_labels_and_index_under_the_group(loss, seed):
         assert gap <= 1e-20 * max(1.0, loss.eigenvalues_[0]) ** 2 * 1e4
 
 
-@prop(10, 3000)
+@prop(10, 9000)
 @given(data(), seeds, st.sampled_from([(1,), (2,), (2, 1)]))
 def test_rotations_of_the_data_and_permutations_of_samples(X, seed, hidden):
     _tally.count("input", "rotation and permutation of data")
@@ -84,7 +84,7 @@ def test_rotations_of_the_data_and_permutations_of_samples(X, seed, hidden):
         assert relative(squared, expected, size**2) <= 1e-11
 
 
-@prop(8, 2000)
+@prop(8, 9000)
 @given(data(d=3), seeds, st.floats(-8, 8))
 def test_what_the_data_do_not_see_changes_nothing(X, seed, decades):
     # With C singular the first layer may have any part in its kernel.

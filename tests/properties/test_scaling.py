@@ -122,7 +122,7 @@ def fit(cls, params, X, unit, seed, init="gaussian"):
 
 
 @pytest.mark.parametrize("method", FINDERS)
-@prop(2, 150)
+@prop(2, 60)
 @given(st.integers(0, 2**20), powers)
 def test_searches(method, seed, power):
     _tally.count("input", "scaling of data")
