@@ -11,6 +11,10 @@ _FLOOR = 1e-6
 # However uncertain, points further apart than this fraction are different.
 _CEILING = 1e-3
 
+# Points that are compared with the leaders at once, and 8 MiB of distances.
+_ROWS = 256
+_DISTANCES = 2**20
+
 
 def group_points(invariants, uncertainty, quality, scale=0.0):
     """Group points by nearness of their invariants.
@@ -46,19 +50,49 @@ def group_points(invariants, uncertainty, quality, scale=0.0):
     if n == 0:
         return labels, np.empty(0, dtype=int)
     radius = radii(invariants, uncertainty, scale)
-    leaders = []
     # Equal qualities are ordered by the invariants, so that rows can come in any order.
-    for row in np.lexsort((*invariants.T[::-1], quality)):
-        if leaders:
-            gaps = invariants[leaders] - invariants[row]
-            distance = np.sqrt(np.einsum("ij,ij->i", gaps, gaps))
-            nearest = int(np.argmin(distance))
-            if distance[nearest] <= radius[leaders[nearest]] + radius[row]:
-                labels[row] = nearest
-                continue
-        labels[row] = len(leaders)
-        leaders.append(row)
+    order = np.lexsort((*invariants.T[::-1], quality))
+    leaders, done = [], 0
+    while done < n:
+        known = len(leaders)
+        rows = order[done : done + min(max(_DISTANCES // max(known, 1), 1), _ROWS)]
+        done += len(rows)
+        near = _candidates(invariants[rows], invariants[leaders])
+        for row, few in zip(rows, near, strict=True):
+            few = [*few, *range(known, len(leaders))]
+            label = _nearest(invariants, radius, row, few, leaders)
+            if label is None:
+                label = len(leaders)
+                leaders.append(row)
+            labels[row] = label
     return labels, np.array(leaders)
+
+
+def _candidates(points, known):
+    """List for each point the known ones that can be its nearest."""
+    if len(known) == 0:
+        return [[]] * len(points)
+    # Expanded squares are one matrix product, but cancel. What rounding may have moved
+    # behind the smallest stays in the list.
+    size = np.sum(known**2, axis=1)
+    squares = size - 2 * (points @ known.T)
+    error = 4 * points.shape[1] * np.finfo(points.dtype).eps
+    slack = error * (np.max(size) + np.sum(points**2, axis=1))
+    close = squares <= (np.min(squares, axis=1) + slack)[:, None]
+    return [np.flatnonzero(row) for row in close]
+
+
+def _nearest(invariants, radius, row, few, leaders):
+    """Return which of few leaders a point belongs to; None if it is near no one."""
+    if not few:
+        return None
+    few_leaders = [leaders[label] for label in few]
+    gaps = invariants[few_leaders] - invariants[row]
+    distance = np.sqrt(np.einsum("ij,ij->i", gaps, gaps))
+    nearest = int(np.argmin(distance))
+    if distance[nearest] <= radius[few_leaders[nearest]] + radius[row]:
+        return few[nearest]
+    return None
 
 
 def radii(invariants, uncertainty, scale):

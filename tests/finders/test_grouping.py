@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from skcrit.datasets import make_gaussian_spectrum
-from skcrit.finders._grouping import group_points
+from skcrit.finders import _grouping
+from skcrit.finders._grouping import group_points, radii
 from skcrit.losses import LinearAutoencoderLoss
 
 
@@ -119,3 +120,53 @@ def test_nothing_to_group():
     labels, leaders = group_points(np.empty((0, 4)), np.empty(0), np.empty(0))
     assert labels.shape == leaders.shape == (0,)
     assert labels.dtype.kind == leaders.dtype.kind == "i"
+
+
+def grouped_one_by_one(invariants, uncertainty, quality, scale):
+    """The same by definition: every point against every leader."""
+    radius = radii(invariants, uncertainty, scale)
+    labels, leaders = np.empty(len(invariants), dtype=int), []
+    for row in np.lexsort((*invariants.T[::-1], quality)):
+        distance = [np.linalg.norm(invariants[k] - invariants[row]) for k in leaders]
+        nearest = int(np.argmin(distance)) if leaders else 0
+        if leaders and distance[nearest] <= radius[leaders[nearest]] + radius[row]:
+            labels[row] = nearest
+        else:
+            labels[row] = len(leaders)
+            leaders.append(row)
+    return labels, leaders
+
+
+def between_two(rng):
+    """Points hardly nearer to one of two leaders: expanded squares do not tell."""
+    centres = rng.standard_normal((60, 3))
+    centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+    apart = np.cross(centres, rng.standard_normal(3))
+    apart /= np.linalg.norm(apart, axis=1, keepdims=True)
+    leaders = [centres - 1.2e-6 * apart, centres + 1.2e-6 * apart]
+    others = [centres + step * apart for step in (-3e-11, 1e-11, 5e-11)]
+    points = np.concatenate(leaders + others)
+    return points, np.zeros(len(points)), np.repeat([0.0, 1.0], [120, 180])
+
+
+def overlapping(n_sets, rng):
+    """Points at distances about their radii."""
+    points = rng.standard_normal((n_sets, 3))[rng.integers(n_sets, size=700)]
+    radius = 10.0 ** rng.uniform(-4, -2, size=700)
+    points = points + radius[:, None] * rng.standard_normal(points.shape)
+    return points, radius, rng.integers(5, size=700) * 1e-12
+
+
+@pytest.mark.parametrize("n_sets", [1, 40, 700, "between two"])
+def test_blocks_do_not_change_the_groups(n_sets, rng, monkeypatch):
+    between = n_sets == "between two"
+    cloud = between_two(rng) if between else overlapping(n_sets, rng)
+    scale = 1.0 if between else 10.0
+    expected, leaders = grouped_one_by_one(*cloud, scale)
+    assert not between or len(leaders) == 120
+    for rows, distances in ((256, 2**20), (7, 2**20), (256, 1)):
+        monkeypatch.setattr(_grouping, "_ROWS", rows)
+        monkeypatch.setattr(_grouping, "_DISTANCES", distances)
+        found, best = group_points(*cloud, scale=scale)
+        np.testing.assert_array_equal(found, expected)
+        np.testing.assert_array_equal(best, leaders)
