@@ -51,7 +51,7 @@ def fit_on_cluster(X):
     """Fit both over two workers, and return what ran there, too."""
     workers = {"n_workers": 2, "threads_per_worker": 1, "processes": True}
     with (
-        LocalCluster(**workers, dashboard_address=None) as cluster,
+        LocalCluster(**workers, dashboard_address=":0") as cluster,
         Client(cluster),
         joblib.parallel_config(backend="dask"),
     ):

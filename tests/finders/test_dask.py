@@ -23,7 +23,8 @@ PATIENCE = 120
 def cluster():
     """Two workers of one thread each, in processes of their own."""
     options = {"n_workers": 2, "threads_per_worker": 1, "processes": True}
-    quiet = {"dashboard_address": None, "silence_logs": logging.CRITICAL}
+    # Port 0 is any free one: tests run beside each other.
+    quiet = {"dashboard_address": ":0", "silence_logs": logging.CRITICAL}
     with (
         distributed.LocalCluster(**options, **quiet) as cluster,
         distributed.Client(cluster, set_as_default=True) as client,
