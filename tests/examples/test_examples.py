@@ -11,7 +11,7 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 GALLERY = sorted(EXAMPLES.glob("plot_*.py"))
-SLOW = ("plot_digits.py", "plot_grid_search.py")
+SLOW = ("plot_dask_cluster.py", "plot_digits.py", "plot_grid_search.py")
 # An old Matplotlib calls what pyparsing renamed, and the warning is not ours.
 FOREIGN = (
     "matplotlib._fontconfig_pattern",
