@@ -422,7 +422,9 @@ def history_names(store_history: bool | Sequence[str]) -> tuple[str, ...]:
     """
     if isinstance(store_history, bool | np.bool_):
         return HISTORY[:2] if store_history else ()
-    unknown = isinstance(store_history, str) or set(store_history) - set(HISTORY)
+    unknown = isinstance(store_history, str) or any(
+        not isinstance(name, str) or name not in HISTORY for name in store_history
+    )
     if unknown:
         raise ValueError(
             f"store_history must be a bool or a list of names out of {HISTORY}, got "

@@ -105,8 +105,14 @@ def _is_real(estimator, parameter):
 
 
 def _refuse_truth(estimator, parameter, value):
-    """Refuse True and False as numbers, which they are in Python."""
+    """Refuse truth values and durations as numbers, which they are in Python."""
     constraints = estimator._parameter_constraints.get(parameter)
+    # Durations are integers to Python too, and compare with nothing.
+    if isinstance(value, np.timedelta64) and isinstance(constraints, list):
+        raise ValueError(
+            f"The {parameter!r} parameter of {type(estimator).__name__} cannot be a "
+            f"duration, got {value!r}."
+        )
     if not isinstance(value, bool | np.bool_) or not isinstance(constraints, list):
         return
     if any(isinstance(constraint, Interval) for constraint in constraints):

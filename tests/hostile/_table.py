@@ -106,7 +106,7 @@ _BY_NAME = {
         lambda v: OK if v is None else EITHER if hasattr(v, "__fspath__") else BAD,
         skip=("text", "empty text", "text of a number"),
     ),
-    "store_history": kinds.boolean(),
+    "store_history": kinds.boolean().forgiving("list of nothing", "tuple of nothing"),
     "random_state": kinds.seed(),
     "verbose": kinds.Kind(
         lambda v: OK if isinstance(v, bool) else kinds.integer(0).cases["zero"][0](v)

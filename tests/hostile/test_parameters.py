@@ -88,6 +88,8 @@ def _fault(owner, parameter, verdict, error):
     allowed = (*DOCUMENTED, AssertionError) if owner in REPORTS else DOCUMENTED
     if not isinstance(error, allowed):
         return f"ends in {kind}"
+    if isinstance(error, AssertionError):  # a report is what was asked for
+        return None
     if verdict == OK and not isinstance(error, NoGroundTruthError):
         return f"is refused: {kind}"
     named = re.search(rf"\b{re.escape(parameter)}\b", str(error))
@@ -111,5 +113,5 @@ def test_hostile_values(owner, parameter, tmp_path, monkeypatch):
 
 def test_values_are_left_alone():
     before = np.array([1.0, 2.0])
-    CALLS["NewtonTRFinder"](gammas=before)
+    assert _outcome("NewtonTRFinder", "gammas", before) is None
     np.testing.assert_array_equal(before, [1.0, 2.0])
