@@ -13,13 +13,12 @@ import time
 import warnings
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from skcrit import NewtonMRFinder, NotConvergedWarning
-from skcrit.finders._exploration import Ends
-from skcrit.finders._store import BatchStore
 from skcrit.losses import FunctionLoss
 
 from .. import _tally
@@ -33,6 +32,14 @@ long = pytest.mark.skipif(not _tally.LONG, reason="starts processes")
 def paths(tmp_path):
     """Log and cache of a test."""
     return tmp_path / "log", tmp_path / "cache"
+
+
+@pytest.fixture(params=["folder", "joblib"])
+def kept(request, tmp_path):
+    """Log and cache of a test, in both formats: arrays, and joblib's pickles."""
+    folder = tmp_path / "cache"
+    memory = joblib.Memory(folder, verbose=0) if request.param == "joblib" else folder
+    return tmp_path / "log", memory
 
 
 @pytest.fixture
@@ -173,16 +180,15 @@ def test_two_fits_share_a_folder(paths, expected):
     assert batches(log) == done  # all of it was kept
 
 
-def test_a_full_disk_costs_the_cache_and_not_the_fit(paths, expected, monkeypatch):
-    log, memory = paths
+def test_a_full_disk_costs_the_cache_and_not_the_fit(kept, expected, monkeypatch):
+    log, memory = kept
 
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
+    monkeypatch.setattr(joblib.numpy_pickle, "dump", full)
     monkeypatch.setattr(np, "savez", full)
-    with pytest.warns(
-        UserWarning, match=r"cannot keep a finished batch.*No space left"
-    ):
+    with pytest.warns(Warning, match=r"(nable to cache|cannot keep)(.|\n)*No space"):
         finder = fit(log, memory)
     same(finder, expected)
     monkeypatch.undo()
@@ -216,63 +222,76 @@ def test_a_limit_on_file_sizes(paths, expected):
 
 def outputs(memory):
     """Find the files in which batches are kept."""
-    return sorted(Path(memory).glob("*.npz"))
+    folder = Path(getattr(memory, "location", memory))
+    return sorted([*folder.rglob("output.pkl"), *folder.rglob("*.npz")])
 
 
-@pytest.mark.parametrize("content", [b"", b"garbage", b"\x80\x04\x95\xff"])
-def test_a_corrupted_file_is_solved_again(content, paths, expected):
-    log, memory = paths
+def damaged_fit(log, memory, caplog):
+    """Fit with a damaged cache, and see that something is said."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        finder = fit(log, memory)
+    said = caplog.text + "".join(str(warning.message) for warning in caught)
+    assert "Exception while loading results" in said or "cannot read" in said
+    return finder
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"garbage", b"\x80\x04\x95\xff", b"PK\x03\x04"]
+)
+def test_a_corrupted_file_is_solved_again(content, kept, expected, caplog):
+    log, memory = kept
     fit(log, memory)
     outputs(memory)[0].write_bytes(content)
-    with pytest.warns(UserWarning, match="memory: cannot read .* solved again"):
-        same(fit(log, memory), expected)
-    assert batches(log) == 9
-    same(fit(log, memory), expected)  # and kept, this time
+    same(damaged_fit(log, memory, caplog), expected)
     assert batches(log) == 9
 
 
-def test_a_truncated_file_is_solved_again(paths, expected):
-    log, memory = paths
+def test_a_truncated_file_is_solved_again(kept, expected, caplog):
+    log, memory = kept
     fit(log, memory)
     for path in outputs(memory)[:2]:
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.warns(UserWarning, match="memory: cannot read"):
-        same(fit(log, memory), expected)
+    same(damaged_fit(log, memory, caplog), expected)
     assert batches(log) == 10
 
 
 @pytest.mark.parametrize("other", [None, [1, 2], {"a": 1}, [("x", "y")], 3.5])
-def test_a_pickle_in_place_of_a_batch_is_not_opened(other, paths, expected):
-    log, memory = paths
+def test_a_foreign_pickle_is_no_result(other, tmp_path):
+    log, memory = tmp_path / "log", joblib.Memory(tmp_path / "cache", verbose=0)
     fit(log, memory)
     outputs(memory)[0].write_bytes(pickle.dumps(other))
-    with pytest.warns(UserWarning, match="memory: cannot read"):
-        same(fit(log, memory), expected)
+    with pytest.raises(ValueError, match="memory holds something else than .* batch"):
+        fit(log, memory)
 
 
-class Dropper:
-    """Makes a file when it is unpickled."""
+class Trap:
+    """An object whose pickle makes a file when it is loaded."""
 
     def __init__(self, path):
         self.path = path
 
     def __reduce__(self):
-        return Path.touch, (self.path,)
+        return open, (self.path, "w")
 
 
-def test_files_of_batches_run_no_code(paths, expected, tmp_path):
+def test_a_folder_is_data_and_not_code(paths, expected, tmp_path, caplog):
     log, memory = paths
     fit(log, memory)
-    trap = np.array([Dropper(tmp_path / "trapped")], dtype=object)
-    np.savez(outputs(memory)[0], structure=np.array('["array", 0]'), a0=trap)
-    np.savez(outputs(memory)[1], structure=trap)
-    with pytest.warns(UserWarning, match="memory: cannot read"):
-        same(fit(log, memory), expected)
-    assert not (tmp_path / "trapped").exists()
+    victim, sprung = outputs(memory)[0], tmp_path / "sprung"
+    content = {name: np.load(victim)[name] for name in np.load(victim).files}
+    trap = np.array([Trap(str(sprung))], dtype=object)
+    for hostile in ({"a": trap}, {**content, **dict.fromkeys(content, trap)}):
+        np.savez(victim, allow_pickle=True, **hostile)
+        same(damaged_fit(log, memory, caplog), expected)
+        assert not sprung.exists()
+    victim.write_bytes(pickle.dumps(Trap(str(sprung))))
+    same(damaged_fit(log, memory, caplog), expected)
+    assert not sprung.exists()
 
 
-def test_a_batch_of_another_key_is_no_result(paths):
-    log, memory = paths
+def test_a_file_of_another_batch_is_no_result(kept):
+    log, memory = kept
     fit(log, memory)
     first, second = outputs(memory)[:2]
     first.write_bytes(second.read_bytes())
@@ -280,29 +299,10 @@ def test_a_batch_of_another_key_is_no_result(paths):
         fit(log, memory)
 
 
-def test_what_is_no_data_is_not_kept(tmp_path):
-    store = BatchStore(tmp_path)
-    with pytest.warns(UserWarning, match="cannot keep a finished batch .* is no data"):
-        assert isinstance(store.call("key", object, ()), object)
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        [(np.arange(3), {"a": [np.eye(2)], "b": None}), ("text", 2.5, True)],
-        Ends(np.ones((2, 3)), np.array([0.0, np.inf])),
-        (),
-        {},
-    ],
-    ids=["nested", "record", "tuple", "dict"],
-)
-def test_what_is_kept_comes_back(value, tmp_path):
-    store = BatchStore(tmp_path)
-    store.call("key", lambda: value, ())
-    again = store.call("key", lambda: pytest.fail("was not kept"), ())
-    assert repr(again) == repr(value)
-    assert type(again) is type(value)
+def test_no_part_of_a_file_stays(paths):
+    log, memory = paths
+    fit(log, memory)
+    assert all(path.suffix == ".npz" for path in Path(memory).iterdir())
 
 
 # Losses
