@@ -1,19 +1,20 @@
 """Run a solver over batches of starts: workers, cache, progress."""
 
-import os
 import warnings
 from contextlib import contextmanager
 from dataclasses import fields
 from functools import partial
 
 import numpy as np
-from joblib import Memory, effective_n_jobs
+from joblib import effective_n_jobs
 from joblib import hash as hash_of
 from sklearn.utils.parallel import Parallel, delayed
 
 from skcrit._backend import one_blas_thread
+from skcrit._version import __version__
 from skcrit.finders._characterize import Characters, characterize
 from skcrit.finders._progress import show
+from skcrit.finders._store import BatchStore
 from skcrit.solvers import SolverResult, Status
 
 __all__ = ["concatenate", "on_device", "run_batches", "search", "search_tols"]
@@ -189,7 +190,7 @@ def run_batches(
     calls = map(arguments, batches)
     if memory is not None:
         calls = _keyed(task, calls)
-        task = partial(_kept, _as_memory(memory).cache(_call, ignore=["arguments"]))
+        task = _keeper(memory)
     tasks = (delayed(_with_one_thread)(task, tuple(call)) for call in calls)
     done = Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
     with one_blas_thread(), _closing(done):
@@ -207,11 +208,18 @@ def _choose_batch_size(n_starts, n_params, n_jobs, kept):
 
 
 def _keyed(task, calls):
-    """Name each call by its arguments, for the cache."""
+    """Name each call by the task, its arguments and the version, for the cache."""
     # Functions of a script or a notebook, which a loss can have, are found by name in
     # the main process only: a worker that had to make the key would fail.
     for call in calls:
-        yield hash_of(call), task, call
+        yield hash_of((__version__, task.__name__, call)), task, call
+
+
+def _keeper(memory):
+    """Return what takes results from a cache, or does the task and keeps them."""
+    if hasattr(memory, "cache"):
+        return partial(_kept, memory.cache(_call, ignore=["arguments"]))
+    return BatchStore(memory).call
 
 
 def _call(key, task, arguments):
@@ -266,14 +274,6 @@ def _describe(loss, theta0, result):
     """Add to a result what its end points are."""
     converged = result.status == Status.CONVERGED
     return result, characterize(loss, theta0, result.theta, converged)
-
-
-def _as_memory(memory):
-    """Make a joblib cache of a folder."""
-    if hasattr(memory, "cache"):
-        return memory
-    # Workers on other machines may run in another folder.
-    return Memory(os.path.abspath(os.fspath(memory)), verbose=0)
 
 
 def concatenate(results):

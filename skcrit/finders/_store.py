@@ -1,0 +1,167 @@
+"""Finished batches in a folder, as data: files of arrays, which hold no code."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import warnings
+import zipfile
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skcrit._version import __version__
+from skcrit.finders._characterize import Characters
+from skcrit.finders._exploration import Ends
+from skcrit.solvers import SolverResult
+
+__all__ = ["BatchStore"]
+
+# What results are made of, besides lists, tuples, dicts, numbers and arrays.
+_RECORDS = {record.__name__: record for record in (SolverResult, Characters, Ends)}
+
+# What reading a broken file can raise.
+_BROKEN = (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError)
+
+
+class BatchStore:
+    """Keep results of tasks under their keys, a file for each.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Where the files lie; it is made when the first one is written.
+
+    Notes
+    -----
+    A file is an archive of NumPy arrays that are read with ``allow_pickle=False``, and
+    a description of how they belong together: reading it runs no code. It is written
+    beside its place and moved there, so that it is whole or not there at all, and fits
+    that share the folder do not disturb each other.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        # Workers on other machines may run in another folder.
+        self.folder = Path(os.path.abspath(os.fspath(folder)))
+
+    def call(self, key: str, task: Callable[..., Any], arguments: tuple) -> Any:
+        """Take a result from the folder, or do the task and keep what it returns.
+
+        Parameters
+        ----------
+        key : str
+            Name of the task and its arguments, fit for a file name.
+        task : callable
+            What to do if there is no result.
+        arguments : tuple
+            Its arguments.
+
+        Returns
+        -------
+        result : object
+            What the task returns, or returned.
+
+        Raises
+        ------
+        ValueError
+            If the file at this key is sound and holds another key's result.
+
+        Warns
+        -----
+        UserWarning
+            If a file is broken, or a result cannot be written: it is computed again.
+        """
+        path = self.folder / f"{key}.npz"
+        if path.exists():
+            try:
+                content = _read(path)
+            except _BROKEN as error:
+                _warn(f"cannot read {path}, and the batch is solved again", error)
+            else:
+                return _checked(content, key, path)
+        result = task(*arguments)
+        try:
+            self._write(path, {"key": key, "version": __version__, "result": result})
+        except (OSError, TypeError) as error:
+            _warn("cannot keep a finished batch, and the fit goes on", error)
+        return result
+
+    def _write(self, path, content):
+        """Write a file beside its place, and move it there."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        arrays: list[np.ndarray] = []
+        text = json.dumps(_encode(content, arrays))
+        named = {f"a{i}": array for i, array in enumerate(arrays)}
+        handle, name = tempfile.mkstemp(dir=self.folder, suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez(file, structure=np.array(text), **named)
+            os.replace(name, path)
+        except BaseException:
+            # Not a part of a file must stay, whatever stopped the writing.
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+def _warn(what, error):
+    """Say what could not be done, and why."""
+    warnings.warn(f"memory: {what} ({error}).", UserWarning, stacklevel=4)
+
+
+def _checked(content, key, path):
+    """Return the result in a file, if it is that of the key."""
+    if not isinstance(content, dict) or content.get("key") != key:
+        raise ValueError(
+            "memory holds something else than the result of a batch where this one was "
+            f"kept, in {path}: another program has written there, or files have been "
+            "exchanged. Empty the folder."
+        )
+    return content["result"]
+
+
+def _encode(value, arrays):
+    """Describe a value for JSON, and move its arrays to a list."""
+    name = type(value).__name__
+    if type(value) is _RECORDS.get(name):
+        return ["record", [name, _encode(vars(value), arrays)]]
+    if isinstance(value, list | tuple):
+        kind = "list" if isinstance(value, list) else "tuple"
+        return [kind, [_encode(item, arrays) for item in value]]
+    if isinstance(value, dict):
+        pairs = [[str(key), _encode(item, arrays)] for key, item in value.items()]
+        return ["dict", pairs]
+    if value is None or isinstance(value, bool | int | float | str):
+        return ["plain", value]
+    array = np.asarray(value)
+    if array.dtype.hasobject:
+        raise TypeError(f"{name} is no data")
+    arrays.append(array)
+    return ["array", len(arrays) - 1]
+
+
+def _read(path):
+    """Read a file, without running what it says."""
+    with np.load(path, allow_pickle=False) as archive:
+        return _decode(json.loads(str(archive["structure"])), archive)
+
+
+def _decode(node, archive):
+    """Build a value from its description and arrays."""
+    kind, content = node
+    if kind == "array":
+        return archive[f"a{int(content)}"]
+    if kind == "plain":
+        return content
+    if kind == "dict":
+        return {key: _decode(item, archive) for key, item in content}
+    if kind == "record":
+        name, columns = content
+        record = _RECORDS[name]
+        values = _decode(columns, archive)
+        return record(**{field.name: values[field.name] for field in fields(record)})
+    items = [_decode(item, archive) for item in content]
+    return items if kind == "list" else tuple(items)
