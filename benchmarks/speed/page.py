@@ -131,7 +131,6 @@ def draw(results, path):
     colors = ["#D55E00" if "scipy" in r["method"] else "#0072B2" for r in rows]
     names = [f"{r['method']}  ({r['identified']:.2f})" for r in rows]
     axes[0].barh(names, [r["milliseconds"] for r in rows], color=colors)
-    axes[0].set_xscale("log")
     axes[0].set_xlabel("Milliseconds per start")
     axes[0].set_title("Method (share identified below 1e-10)", fontsize="medium")
     rows = results["batches"]

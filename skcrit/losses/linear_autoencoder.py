@@ -529,19 +529,21 @@ def _chunks(X):
 
 def _mean(X):
     # The mean of a constant column, exactly: its rounding error would count as variance
-    # in data that have no other.
-    constant, total = np.ones(X.shape[1], dtype=bool), np.zeros(X.shape[1])
+    # in data that have no other. Most columns show in two rows that they are not.
+    constant, total = X[0] == X[-1], np.zeros(X.shape[1])
     for chunk in _chunks(X):
-        constant &= np.all(chunk == X[0], axis=0)
         total += chunk.sum(axis=0)
+        if np.any(constant):
+            constant[constant] = np.all(chunk[:, constant] == X[0, constant], axis=0)
     return np.where(constant, X[0], total / X.shape[0])
 
 
 def _second_moment(X, mean):
     # The mean of the outer products of centred samples, and whether any is not zero.
-    moment, varies = np.zeros((X.shape[1],) * 2), False
+    moment = np.zeros((X.shape[1],) * 2)
     for chunk in _chunks(X):
         centred = chunk - mean
         moment += centred.T @ centred
-        varies = varies or bool(np.any(centred))
-    return moment / X.shape[0], varies
+    # Small numbers may be there and have no squares.
+    varies = np.any(moment) or any(np.any(chunk != mean) for chunk in _chunks(X))
+    return moment / X.shape[0], bool(varies)
