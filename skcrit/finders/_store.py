@@ -101,9 +101,12 @@ class BatchStore:
             with os.fdopen(handle, "wb") as file:
                 np.savez(file, structure=np.array(text), **named)
             os.replace(name, path)
-        except BaseException:
+        except BaseException as error:
             # Not a part of a file must stay, whatever stopped the writing.
             Path(name).unlink(missing_ok=True)
+            # An archive that is interrupted complains that it cannot be closed.
+            if isinstance(error.__context__, KeyboardInterrupt):
+                raise KeyboardInterrupt from error
             raise
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -113,3 +114,25 @@ def main():
     log, memory, n_jobs = sys.argv[1:4]
     finder = fit(log, memory, n_jobs=int(n_jobs))
     print(finder.results_["loss"].tobytes().hex())
+
+
+def interrupted():
+    """Fit again and again, interrupted at random moments, until a fit gets through."""
+    log, memory, seed = sys.argv[1:4]
+    rng, interrupts = np.random.default_rng(int(seed)), 0
+
+    def interrupt(signum, frame):
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGALRM, interrupt)
+    warnings.simplefilter("ignore")  # what could not be written is written later
+    for _ in range(30):
+        signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.001, 0.05))
+        try:
+            fit(log, memory)
+        except KeyboardInterrupt:
+            interrupts += 1
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    finder = fit(log, memory)
+    print(interrupts, finder.results_["loss"].tobytes().hex())

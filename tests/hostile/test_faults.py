@@ -64,14 +64,14 @@ def same(finder, expected):
         np.testing.assert_array_equal(finder.results_[name], column)
 
 
-def start(log, memory, n_jobs=1):
+def start(log, memory, option=1, entry="main"):
     """Start a fit in a process of its own."""
     # Not by -m: what is defined in a main program has another name, and another key.
-    code = "from tests.hostile._faulty import main; main()"
+    code = f"from tests.hostile._faulty import {entry}; {entry}()"
     command = [sys.executable, "-c", code, str(log), str(memory)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
-        [*command, str(n_jobs)],
+        [*command, str(option)],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
@@ -120,32 +120,35 @@ def test_a_killed_worker_is_named_and_its_fit_resumed(paths, expected):
 
 @pytest.mark.parametrize("seed", range(_tally.size(1, 40)))
 def test_ctrl_c_at_any_moment(seed, paths, expected):
+    # In a process of its own: an interrupt can fall into the interpreter's own work.
     log, memory = paths
-    rng, interrupts = np.random.default_rng(seed), 0
-
-    def interrupt(signum, frame):
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGALRM, interrupt)
-    try:
-        for _ in range(30):
-            signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.001, 0.05))
-            try:
-                with warnings.catch_warnings():
-                    # joblib says when it could not finish writing.
-                    warnings.simplefilter("ignore")
-                    fit(log, memory)
-                break
-            except KeyboardInterrupt:
-                interrupts += 1
-            finally:
-                signal.setitimer(signal.ITIMER_REAL, 0)
-    finally:
-        signal.signal(signal.SIGALRM, before)
+    process = start(log, memory, seed, entry="interrupted")
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    interrupts, losses = out.split()
     _tally.count("fault", "interrupts", interrupts)
+    assert losses == expected.results_["loss"].tobytes().hex()
     same(fit(log, memory), expected)
     # Each interrupt can cost the batch that it falls in, and no other.
-    assert batches(log) <= 8 + interrupts
+    assert batches(log) <= 8 + int(interrupts)
+
+
+def test_an_interrupt_is_no_error_of_an_archive(paths, expected, monkeypatch):
+    log, memory = paths
+
+    def interrupted(*args, **kwargs):
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            # What zipfile says when an interrupt catches it between two entries.
+            raise ValueError("Can't close the ZIP file")  # noqa: B904
+
+    monkeypatch.setattr(np, "savez", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fit(log, memory)
+    monkeypatch.undo()
+    assert outputs(memory) == []
+    same(fit(log, memory), expected)
 
 
 @long
