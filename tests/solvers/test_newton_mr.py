@@ -548,7 +548,11 @@ def test_parameters_are_kept():
 def test_a_nearly_singular_hessian_does_not_hide_a_gradient_flat_end():
     # The slope along x has a minimum of about 0.3 near x = 1, where the curvature is
     # almost zero: steps are huge, and none is accepted.
-    slope = np.polynomial.Polynomial([2.0, 1.0]) * np.polynomial.Polynomial([1.1, -2, 1])
+    slope = np.polynomial.Polynomial([2.0, 1.0]) * np.polynomial.Polynomial([
+        1.1,
+        -2,
+        1,
+    ])
     value, curvature = slope.integ(), slope.deriv()
     loss = FunctionLoss(
         lambda t: value(t[..., 0]) + t[..., 1] ** 2 / 2,
