@@ -117,12 +117,12 @@ def test_error_of_a_callback_comes_out_and_finished_batches_are_kept(
         finder.fit(X)
     assert caught.value is error
     assert recorder.events[-1][0] == "teardown"
-    kept = set(tmp_path.rglob("output.pkl"))
+    kept = set(tmp_path.glob("*.npz"))
     assert len(kept) >= 2
     stamps = {path: path.stat().st_mtime_ns for path in kept}
     again = make_finder(**params).fit(X)
     assert {path: path.stat().st_mtime_ns for path in kept} == stamps
-    assert len(set(tmp_path.rglob("output.pkl"))) == 4
+    assert len(set(tmp_path.glob("*.npz"))) == 4
     assert_array_equal(again.final_params_, make_finder().fit(X).final_params_)
 
 

@@ -86,7 +86,7 @@ def kill(process):
 
 def kept(folder):
     """Count the finished batches on the disk."""
-    return len(list((folder / "cache").rglob("output.pkl")))
+    return len(list((folder / "cache").glob("*.npz")))
 
 
 @pytest.fixture(scope="module")
