@@ -1,21 +1,15 @@
-"""One product with the Hessian, against its arithmetic and against other ways to it."""
+"""One product with the Hessian against its arithmetic, and inner solvers."""
 
-import autograd
-import autograd.numpy as anp
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, lsmr, minres
 
 from skcrit._backend import to_device
 from skcrit.linalg import minres_qlp
-from skcrit.solvers import NewtonMR
 
 from . import problems
 from .machine import matrix_rate, seconds
 
-__all__ = ["against_autograd", "inner_solvers", "products"]
-
-# Inner products of one Newton-MR iteration, as the study counts.
-N_INNER = 25
+__all__ = ["inner_solvers", "products"]
 
 SIZES = ((16, 4, 100), (64, 8, 100), (256, 16, 100), (784, 32, 20))
 
@@ -52,73 +46,6 @@ def products(backend, sizes=SIZES):
             "over the arithmetic": took / floor,
         })
     return rows
-
-
-def against_autograd(n_starts=100, n_samples=10_000):
-    """Compare one Newton-MR iteration with differentiation over the samples.
-
-    Parameters
-    ----------
-    n_starts : int
-        Starts of our batch; the others are done one by one.
-    n_samples : int
-        Number of samples.
-
-    Returns
-    -------
-    rows : list of dict
-        A row per way.
-    """
-    loss, X = problems.network(16, 4, n_samples=n_samples)
-    theta = problems.points(loss, n_starts)
-    solver = NewtonMR(tol=0.0, max_iter=1, max_inner_iter=N_INNER, inner_tol=0.0)
-    ours = seconds(lambda: solver.solve(loss, theta)) / n_starts
-    gradient, hvp = _autograd_derivatives(loss, X)
-    np.testing.assert_allclose(gradient(theta[0]), loss.gradient(theta[0]), atol=1e-10)
-    v = np.random.default_rng(0).standard_normal(loss.n_params_)
-    np.testing.assert_allclose(hvp(theta[0], v), loss.hvp(theta[0], v), atol=1e-10)
-    theirs = seconds(lambda: _published_step(theta[0], gradient, hvp), repeats=3)
-    return [
-        {
-            "way": f"skcrit, batch of {n_starts}",
-            "milliseconds": 1e3 * ours,
-            "ratio": 1.0,
-        },
-        {
-            "way": f"autograd over {n_samples} samples, one by one",
-            "milliseconds": 1e3 * theirs,
-            "ratio": theirs / ours,
-        },
-    ]
-
-
-def _autograd_derivatives(loss, X):
-    """Differentiate the mean squared error over the samples, as the study did."""
-    data, shapes = (X - loss.mean_).T, [(4, 16), (16, 4)]
-
-    def value(theta):
-        first = anp.reshape(theta[:64], shapes[0])
-        last = anp.reshape(theta[64:], shapes[1])
-        residual = anp.dot(last, anp.dot(first, data)) - data
-        return anp.sum(residual**2) / data.size
-
-    gradient = autograd.grad(value)
-    product = autograd.grad(lambda theta, v: anp.dot(gradient(theta), v))
-    return gradient, product
-
-
-def _published_step(theta, gradient, hvp):
-    """Take one Newton-MR step: products in a loop, then the search for a length."""
-    g = gradient(theta)
-    size = (len(theta),) * 2
-    operator = LinearOperator(size, matvec=lambda v: hvp(theta, v), dtype=float)
-    p, _ = minres(operator, -g, rtol=0.0, maxiter=N_INNER)
-    length, slope = 1.0, g @ hvp(theta, p)
-    while True:
-        new = gradient(theta + length * p)
-        if new @ new <= g @ g + 2e-4 * length * slope or length < 1e-8:
-            return theta + length * p
-        length /= 2
 
 
 def inner_solvers(n_points=20):

@@ -15,7 +15,7 @@ _TITLES = {
         "One Newton-MR iteration against differentiation over the samples",
         "25 inner products and a search for the length, per start, 16-4-16. The other "
         "way is that of the published programs: automatic differentiation of the mean "
-        "over the samples, products in a loop.",
+        "over the samples, products in a loop, one start after the other.",
     ),
     "inner": (
         "Inner solvers",

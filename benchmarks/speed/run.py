@@ -12,7 +12,7 @@ from pathlib import Path
 # One thread: so do the searches, and a rate of one core is what they are held against.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from . import growth, kernels, large, machine, versus
+from . import growth, kernels, large, machine, published, versus
 from .page import write_page
 
 FOLDER = Path(__file__).resolve().parents[2] / "doc" / "benchmarks"
@@ -45,7 +45,7 @@ def plan(backend, is_large):
         "starts": lambda: growth.starts(backend=backend),
     }
     on_the_host = {
-        "autograd": kernels.against_autograd,
+        "autograd": published.against_autograd,
         "inner": kernels.inner_solvers,
         "versus": versus.compare,
         "samples": growth.samples,

@@ -20,7 +20,7 @@ from skcrit.solvers import SolverResult, Status
 __all__ = ["concatenate", "on_device", "run_batches", "search", "search_tols"]
 
 # Numbers in the points of a batch: enough to hide the interpreter, few enough for the
-# cache. Measured by benchmarks/growth.py, see doc/benchmarks.md.
+# cache. Measured by benchmarks/speed/growth.py, see doc/benchmarks.md.
 _BATCH_NUMBERS = 2**16
 _BATCH_SIZES = (4, 512)
 
