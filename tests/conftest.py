@@ -5,6 +5,16 @@ import os
 import numpy as np
 import pytest
 
+from . import _tally
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out what only the long profile runs."""
+    if not _tally.LONG:
+        left_out = [item for item in items if item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
 
 @pytest.fixture
 def global_random_seed():

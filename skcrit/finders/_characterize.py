@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from skcrit._backend import array_namespace, replace_rows, take_rows, to_host
-from skcrit.linalg import inertia, rounding_level
+from skcrit.linalg import eigh, inertia, rounding_level
 from skcrit.losses._defaults import curvature, keeps_inertia, place, start_norms
 
 __all__ = ["MAX_DENSE", "UNKNOWN", "Characters", "characterize"]
@@ -181,7 +181,8 @@ def _examine(loss, theta, rows, result, modes):
     # smaller by it: these must be above rounding too.
     excess = np.where((usual > 0) & (largest > usual), largest / usual, 1.0)
     finest = _UNRESOLVED * scale / np.maximum(excess / _SAFETY, 1.0) ** 2
-    unresolved = to_host(threshold) > np.where(scale > 0, finest, np.inf)
+    unresolved = ~np.isfinite(largest)  # no eigenvalues at all
+    unresolved |= to_host(threshold) > np.where(scale > 0, finest, np.inf)
     unresolved |= ~_has_symmetric_products(loss, theta)
     for name, column in (
         ("point", theta),
@@ -211,54 +212,73 @@ def _has_symmetric_products(loss, theta):
 def _corrected(xp, loss, theta):
     """Take Newton steps while they help; return points, eigenpairs and errors there."""
     hessian = loss.at(theta).hessian()
-    eigenvalues, vectors = xp.linalg.eigh(hessian)
-    error, uncertainty = xp.zeros_like(eigenvalues[:, 0]), np.zeros(theta.shape[0])
-    active = np.arange(theta.shape[0])
-    for _ in range(_CORRECTIONS):
-        part = (take_rows(a, active) for a in (theta, hessian, eigenvalues, vectors))
-        moved, improved, part_error, uncertainty[active] = _correct(xp, loss, *part)
-        error = replace_rows(error, active, part_error)
-        # Where a step does not help, the next one would be the same.
-        active = active[improved]
-        if len(active) == 0:
-            break
-        moved = [take_rows(a, np.flatnonzero(improved)) for a in moved]
-        theta = replace_rows(theta, active, moved[0])
-        hessian = replace_rows(hessian, active, moved[1])
-        values, part = xp.linalg.eigh(moved[1])
-        eigenvalues = replace_rows(eigenvalues, active, values)
-        vectors = replace_rows(vectors, active, part)
-    return theta, eigenvalues, vectors, error, uncertainty
+    values, vectors = eigh(hessian)
+    at = {"theta": theta, "hessian": hessian, "values": values, "vectors": vectors}
+    error, uncertainty = xp.zeros_like(values[:, 0]), np.zeros(theta.shape[0])
+    for blind_below in (_coarse_cut, rounding_level):
+        is_first = blind_below is _coarse_cut
+        # Bad data have weak directions that the coarse cut leaves out.
+        active = np.arange(len(uncertainty)) if is_first else _between(xp, at["values"])
+        for _ in range(_CORRECTIONS if len(active) else 0):
+            part = {name: take_rows(a, active) for name, a in at.items()}
+            cut = blind_below(part["values"])
+            moved, improved, errors = _correct(xp, loss, cut, **part)
+            # A fine step that does not help follows rounding, and tells nothing.
+            told = np.arange(len(active)) if is_first else improved
+            error = replace_rows(error, active[told], take_rows(errors[0], told))
+            uncertainty[active[told]] = errors[1][told]
+            active = active[improved]
+            # Where a step does not help, the next one would be the same.
+            if len(active) == 0:
+                break
+            moved = {name: take_rows(a, improved) for name, a in moved.items()}
+            moved["values"], moved["vectors"] = eigh(moved["hessian"])
+            at = {name: replace_rows(a, active, moved[name]) for name, a in at.items()}
+    return at["theta"], at["values"], at["vectors"], error, uncertainty
 
 
-def _correct(xp, loss, theta, hessian, eigenvalues, vectors):
-    """Try a Newton step: the points and Hessians there, where it helps, and errors."""
+def _coarse_cut(eigenvalues):
+    """Bound the eigenvalues that a first step trusts: the root of the precision."""
+    xp = array_namespace(eigenvalues)
+    eps = float(xp.finfo(eigenvalues.dtype).eps)
+    return eps**0.5 * xp.max(xp.abs(eigenvalues), axis=-1)
+
+
+def _between(xp, eigenvalues):
+    """Find rows with eigenvalues above rounding that the coarse cut leaves out."""
+    size = xp.abs(eigenvalues)
+    left_out = size <= _coarse_cut(eigenvalues)[:, None]
+    weak = left_out & (size > rounding_level(eigenvalues)[:, None])
+    return np.flatnonzero(to_host(xp.any(weak, axis=-1)))
+
+
+def _correct(xp, loss, cut, theta, hessian, values, vectors):
+    """Try a Newton step: points and Hessians there, rows where it helps, and errors."""
     local = loss.at(theta)
-    step = _newton_step(xp, eigenvalues, vectors, local.gradient)
+    step = _newton_step(xp, values, vectors, local.gradient, cut)
     moved = loss.at(theta + step)
     moved_hessian = moved.hessian()
     before, after = (xp.sum(m.gradient**2, axis=-1) for m in (local, moved))
     ratio = xp.sqrt(after / xp.where(before > 0, before, xp.ones_like(before)))
     change = xp.sqrt(xp.sum((moved_hessian - hessian) ** 2, axis=(-2, -1)))
     # A step that is no correction (a weak direction, a huge length) says nothing.
-    change = xp.where(xp.isfinite(change), change, xp.max(xp.abs(eigenvalues), axis=-1))
+    change = xp.where(xp.isfinite(change), change, xp.max(xp.abs(values), axis=-1))
     improved = ratio < 0.5
     ratio = xp.where(improved, ratio, xp.ones_like(ratio))
     shift = loss.invariants(theta + step) - loss.invariants(theta)
     shift = to_host(xp.sqrt(xp.sum(shift**2, axis=-1)))
     shift = shift * np.minimum(_SAFETY * to_host(ratio), 1.0)
     shift = np.nan_to_num(shift, nan=np.inf)
-    return (theta + step, moved_hessian), to_host(improved), ratio * change, shift
+    moved = {"theta": theta + step, "hessian": moved_hessian}
+    return moved, np.flatnonzero(to_host(improved)), (ratio * change, shift)
 
 
-def _newton_step(xp, eigenvalues, vectors, gradient):
-    """Compute ``-H^+ g``, blind to eigenvalues below the root of the precision."""
+def _newton_step(xp, values, vectors, gradient, cut):
+    """Compute ``-H^+ g``, blind to eigenvalues of at most the size of the cut."""
     # The gradient is orthogonal to the symmetry orbits, so that the eigenvalues that
     # are zero because of them carry nothing; the cut only keeps rounding out.
-    eps = float(xp.finfo(eigenvalues.dtype).eps)
-    size = xp.abs(eigenvalues)
-    keep = size > eps**0.5 * xp.max(size, axis=-1)[:, None]
-    inverse = 1 / xp.where(keep, eigenvalues, xp.ones_like(size))
-    inverse = xp.where(keep, inverse, xp.zeros_like(size))
+    keep = xp.abs(values) > cut[:, None]
+    inverse = 1 / xp.where(keep, values, xp.ones_like(values))
+    inverse = xp.where(keep, inverse, xp.zeros_like(values))
     components = xp.sum(vectors * gradient[:, :, None], axis=-2)
     return -xp.sum(vectors * (inverse * components)[:, None, :], axis=-1)

@@ -1,6 +1,7 @@
 """Batched kernels that know no loss."""
 
 from skcrit.linalg._damped import EigenSystem, KrylovSystem
+from skcrit.linalg._decompositions import eigh, svd
 from skcrit.linalg._inertia import inertia, rounding_level
 from skcrit.linalg._lanczos import lanczos
 from skcrit.linalg._linear_result import LinearStatus, MinresQLPResult
@@ -13,10 +14,12 @@ __all__ = [
     "KrylovSystem",
     "LinearStatus",
     "MinresQLPResult",
+    "eigh",
     "inertia",
     "lanczos",
     "lowest_eigenpairs",
     "minres_qlp",
     "rounding_level",
     "spectral_norm",
+    "svd",
 ]

@@ -16,6 +16,7 @@ from typing import Any
 
 from skcrit._backend import array_namespace, device, to_host
 from skcrit._typing import Array, FloatArray
+from skcrit.linalg._decompositions import eigh, svd
 from skcrit.linalg._lanczos import lanczos
 
 __all__ = ["EigenSystem", "KrylovSystem"]
@@ -46,7 +47,7 @@ class EigenSystem:
         finite = finite & xp.all(xp.isfinite(b), axis=-1)
         matrix = xp.where(finite[:, None, None], matrix, xp.zeros_like(matrix))
         b = xp.where(finite[:, None], b, xp.zeros_like(b))
-        self._eigenvalues, self._vectors = xp.linalg.eigh(matrix)
+        self._eigenvalues, self._vectors = eigh(matrix)
         self._rhs = self._components(b)
         self.norm = to_host(xp.max(xp.abs(self._eigenvalues), axis=-1))
         self.n_matvec = matrix.shape[-1]
@@ -151,9 +152,7 @@ class KrylovSystem:
             array = getattr(self, name)
             clean = xp.where(finite[:, None, None], array, xp.zeros_like(array))
             setattr(self, name, clean)
-        self._left, self._singular, self._right = xp.linalg.svd(
-            self._matrix, full_matrices=False
-        )
+        self._left, self._singular, self._right = svd(self._matrix)
         self.norm = to_host(xp.max(self._singular, axis=-1))
         self.n_matvec = to_host(count)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from skcrit._backend import array_namespace, device
 from skcrit._typing import Array
+from skcrit.linalg._decompositions import eigh
 
 __all__ = ["lowest_eigenpairs"]
 
@@ -113,7 +114,7 @@ def _ritz(xp, S, HS, m):
     """Minimise over a space: vectors, products, values; the way and its products."""
     projected = S @ xp.matrix_transpose(HS)
     projected = (projected + xp.matrix_transpose(projected)) / 2
-    values, vectors = xp.linalg.eigh(projected)
+    values, vectors = eigh(projected)
     rows = xp.matrix_transpose(vectors[..., :m])
     new = (rows @ S, rows @ HS, values[..., :m])
     if S.shape[1] == m:

@@ -2,6 +2,7 @@
 
 from skcrit._backend import array_namespace, device
 from skcrit._typing import Array
+from skcrit.linalg import svd
 
 __all__ = ["balanced_layers", "thin_svd"]
 
@@ -45,9 +46,7 @@ def thin_svd(weights: list[Array]) -> tuple[Array, Array, Array]:
     core = R_2 @ xp.matrix_transpose(R_1)
     # LAPACK gives up on the whole stack when one matrix is not finite.
     finite = xp.all(xp.isfinite(core), axis=(-2, -1), keepdims=True)
-    U, S, Vt = xp.linalg.svd(
-        xp.where(finite, core, xp.zeros_like(core)), full_matrices=False
-    )
+    U, S, Vt = svd(xp.where(finite, core, xp.zeros_like(core)))
     S = xp.where(finite[..., 0], S, xp.full_like(S, xp.nan))
     rounding = xp.finfo(S.dtype).eps * S.shape[-1]
     norms = [xp.sqrt(xp.sum(R * R, axis=(-2, -1))) for R in (R_2, R_1)]

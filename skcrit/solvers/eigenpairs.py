@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from skcrit._backend import array_namespace, device, to_host
-from skcrit.linalg import lanczos, lowest_eigenpairs
+from skcrit.linalg import eigh, lanczos, lowest_eigenpairs
 
 __all__ = ["Eigenpairs", "dense_eigenpairs", "projected_eigenpairs"]
 
@@ -156,6 +156,6 @@ def _decomposed(matrix, gradient, **more):
     xp = array_namespace(matrix)
     # Decompositions refuse what is not finite: such a start does not move.
     finite = xp.all(xp.isfinite(matrix), axis=(-2, -1))[:, None, None]
-    values, vectors = xp.linalg.eigh(xp.where(finite, matrix, xp.zeros_like(matrix)))
+    values, vectors = eigh(xp.where(finite, matrix, xp.zeros_like(matrix)))
     components = (xp.matrix_transpose(vectors) @ gradient[..., None])[..., 0]
     return Eigenpairs(values, components, vectors, **more)

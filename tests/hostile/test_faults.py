@@ -25,7 +25,6 @@ from .. import _tally
 from ._faulty import Well, batches, fit, no_value
 
 ROOT = Path(__file__).parents[2]
-long = pytest.mark.skipif(not _tally.LONG, reason="starts processes")
 
 
 @pytest.fixture
@@ -105,7 +104,7 @@ def test_a_killed_process_is_resumed(paths, expected):
     assert 8 <= batches(log) <= 9
 
 
-@long
+@pytest.mark.long
 def test_a_killed_worker_is_named_and_its_fit_resumed(paths, expected):
     log, memory = paths
     Path(f"{log}.fault").write_text("kill 4")
@@ -151,7 +150,7 @@ def test_an_interrupt_is_no_error_of_an_archive(paths, expected, monkeypatch):
     same(fit(log, memory), expected)
 
 
-@long
+@pytest.mark.long
 @pytest.mark.parametrize("wait", [0.2, 0.6, 1.0, 1.4, 1.8, 2.2])
 def test_sigkill_at_any_moment(wait, paths, expected):
     log, memory = paths
@@ -170,7 +169,7 @@ def test_sigkill_at_any_moment(wait, paths, expected):
     assert done <= 8
 
 
-@long
+@pytest.mark.long
 def test_two_fits_share_a_folder(paths, expected):
     log, memory = paths
     processes = [start(log, memory) for _ in range(2)]
@@ -201,7 +200,7 @@ def test_a_full_disk_costs_the_cache_and_not_the_fit(kept, expected, monkeypatch
     assert batches(log) == 16
 
 
-@long
+@pytest.mark.long
 def test_a_limit_on_file_sizes(paths, expected):
     log, memory = paths
     code = (

@@ -1,0 +1,100 @@
+"""Decompositions of stacks of matrices, which go on where LAPACK gives up on one."""
+
+from __future__ import annotations
+
+from math import prod
+
+from numpy.linalg import LinAlgError
+
+from skcrit._backend import array_namespace
+from skcrit._typing import Array
+
+__all__ = ["eigh", "svd"]
+
+
+def eigh(matrices: Array) -> tuple[Array, Array]:
+    """Decompose symmetric matrices.
+
+    Parameters
+    ----------
+    matrices : array of shape (..., n, n)
+        Symmetric matrices, finite.
+
+    Returns
+    -------
+    values : array of shape (..., n)
+        Eigenvalues, ascending.
+    vectors : array of shape (..., n, n)
+        Orthonormal eigenvectors, as columns.
+
+    Notes
+    -----
+    LAPACK's iteration can fail on one finite matrix in millions, and the library then
+    raises for the whole stack. The matrices are decomposed one by one then, and the one
+    that failed with its rows and columns in reverse order, which leads the iteration
+    another way. If that fails too, its eigenpairs are NaN.
+    """
+    xp = array_namespace(matrices)
+
+    def reverse(matrix):
+        values, vectors = xp.linalg.eigh(xp.flip(matrix))
+        return values, xp.flip(vectors, axis=-2)
+
+    return _decomposed(matrices, xp.linalg.eigh, reverse)
+
+
+def svd(matrices: Array) -> tuple[Array, Array, Array]:
+    """Decompose rectangular matrices.
+
+    Parameters
+    ----------
+    matrices : array of shape (..., m, n)
+        Matrices, finite.
+
+    Returns
+    -------
+    left : array of shape (..., m, min(m, n))
+        Left singular vectors, as columns.
+    values : array of shape (..., min(m, n))
+        Singular values, descending.
+    right : array of shape (..., min(m, n), n)
+        Right singular vectors, as rows.
+
+    Notes
+    -----
+    What fails is decomposed once more, transposed; see :func:`eigh`.
+    """
+    xp = array_namespace(matrices)
+
+    def straight(matrix):
+        return xp.linalg.svd(matrix, full_matrices=False)
+
+    def transposed(matrix):
+        left, values, right = straight(xp.matrix_transpose(matrix))
+        return xp.matrix_transpose(right), values, xp.matrix_transpose(left)
+
+    return _decomposed(matrices, straight, transposed)
+
+
+def _decomposed(matrices, *ways):
+    """Decompose a stack in the first way, or each matrix in the first that works."""
+    try:
+        return tuple(ways[0](matrices))
+    except LinAlgError:
+        pass
+    xp = array_namespace(matrices)
+    leading, (m, n) = matrices.shape[:-2], matrices.shape[-2:]
+    flat = xp.reshape(matrices, (prod(leading), m, n))
+    parts = [_one(xp, flat[i, ...], ways) for i in range(flat.shape[0])]
+    stacks = [xp.stack(factor) for factor in zip(*parts, strict=True)]
+    return tuple(xp.reshape(s, (*leading, *s.shape[1:])) for s in stacks)
+
+
+def _one(xp, matrix, ways):
+    """Decompose one matrix; NaN if no way leads to an end."""
+    for way in ways:
+        try:
+            return way(matrix)
+        except LinAlgError:
+            continue
+    return tuple(xp.full_like(part, xp.nan) for part in ways[0](xp.zeros_like(matrix)))
