@@ -41,6 +41,9 @@ MODULES = (
     "skcrit.utils.testing",
 )
 
+# What a page may show that is not everywhere.
+OPTIONAL = ("sklearn.callback", "skops")
+
 # What numpydoc asks for and this library does not do: See Also, an extended summary and
 # an example in every method, and the type of a return value without its name.
 IGNORED = {"SA01", "ES01", "EX01", "RT02"}
@@ -76,6 +79,9 @@ def methods_of(thing):
     "page", [p for p in PAGES if "```python" in p.read_text()], ids=lambda p: p.name
 )
 def test_code_of_page_runs(page, monkeypatch):
+    for name in OPTIONAL:
+        if re.search(rf"^(from|import) {name}\b", page.read_text(), flags=re.MULTILINE):
+            pytest.importorskip(name)
     # A module of its own, as if the page were a file: its functions can be pickled.
     module = ModuleType(f"page_{page.stem}")
     monkeypatch.setitem(sys.modules, module.__name__, module)

@@ -119,9 +119,15 @@ def test_fitted_loss_and_frame(X):
 
 
 @pytest.mark.parametrize(
-    "tols", [[], [-1.0], ["strict"], [np.nan], 1e-4, None, [1, "a"]]
+    "tols", [[], [-1.0], ["strict"], [np.nan], 1e-4, None, [1, "a"], b"1"]
 )
 def test_bad_tolerances_are_refused(X, tols):
+    with pytest.raises(ValueError, match="tols must be a non-empty sequence"):
+        tolerance_curve(make(), X, tols)
+
+
+def test_masked_tolerances_are_refused(X):
+    tols = np.ma.MaskedArray([1e-4, 1e-8], mask=[False, True])
     with pytest.raises(ValueError, match="tols must be a non-empty sequence"):
         tolerance_curve(make(), X, tols)
 

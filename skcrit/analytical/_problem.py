@@ -1,6 +1,5 @@
 """What the formulas need to know: eigenpairs, widths, penalty, clusters."""
 
-from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,9 +7,9 @@ import numpy as np
 
 from skcrit.analytical._eigenvalues import cluster_sizes
 from skcrit.exceptions import NoGroundTruthError
-from skcrit.utils._arguments import is_int, is_number, shown
+from skcrit.utils._arguments import is_number, shown
 
-__all__ = ["Problem", "check_hidden_layer_sizes", "check_penalty"]
+__all__ = ["Problem", "check_penalty"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,41 +178,6 @@ class Problem:
         if self.multiplicities.size == self.n_admissible:
             return inside.astype(np.int64)
         return np.add.reduceat(inside, self.cluster_starts, axis=1, dtype=np.int64)
-
-
-def check_hidden_layer_sizes(hidden_layer_sizes):
-    """Check the widths of the hidden layers.
-
-    Parameters
-    ----------
-    hidden_layer_sizes : int or sequence of int
-        Widths; an int is one hidden layer.
-
-    Returns
-    -------
-    hidden_layer_sizes : tuple of int
-        Widths as Python integers.
-
-    Raises
-    ------
-    ValueError
-        If there is no hidden layer or a width is not a positive integer.
-    """
-    sizes = hidden_layer_sizes
-    if is_int(sizes):
-        sizes = (sizes,)
-    if isinstance(sizes, Set | Mapping | bytes):  # without order, or not meant
-        sizes = ()
-    try:
-        sizes = tuple(sizes)
-    except TypeError:
-        sizes = ()
-    if not sizes or not all(is_int(h, 1) and h < 2**31 for h in sizes):
-        raise ValueError(
-            "hidden_layer_sizes must be a positive integer or a non-empty tuple of "
-            f"them, got {shown(hidden_layer_sizes)}."
-        )
-    return tuple(int(h) for h in sizes)
 
 
 def check_penalty(alpha, penalty, depth):

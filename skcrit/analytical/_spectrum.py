@@ -19,13 +19,14 @@ from skcrit.analytical._eigenvalues import (
 from skcrit.analytical._formulas import n_passed
 from skcrit.analytical._identification import match_points, resolution
 from skcrit.analytical._pivots import open_pivots
-from skcrit.analytical._problem import Problem, check_hidden_layer_sizes, check_penalty
+from skcrit.analytical._problem import Problem, check_penalty
 from skcrit.analytical._quantities import SetQuantities
 from skcrit.analytical._representatives import representative
 from skcrit.analytical._sets import random_source
 from skcrit.analytical._thin import split_weights
 from skcrit.exceptions import ResolutionWarning
 from skcrit.utils._arguments import as_numbers, check_number
+from skcrit.utils._validation import check_hidden_layer_sizes
 
 if TYPE_CHECKING:
     from skcrit.analytical._match import Match

@@ -40,9 +40,7 @@ def _transposed(a):
 
 
 def _mul(a, b):
-    # Multiply matrices, where None is the identity.
-    if a is None:
-        return b
+    # Multiply a by b, where None is the identity.
     if b is None:
         return a
     return a @ b

@@ -78,6 +78,7 @@ def test_warns_near_the_threshold_of_the_penalty(shift):
         ([1.0], {"tie_rtol": np.nan}, r"tie_rtol must lie in \[0, 1\), got nan"),
         ([1.0], {"n_samples": 0}, "n_samples must be a positive integer, got 0"),
         ([1.0], {"n_samples": 2.5}, "n_samples must be a positive integer, got 2.5"),
+        ([1.0], {"n_samples": 2**49}, r"n_samples must be at most 2\*\*48"),
     ],
 )
 def test_bad_input(lam, keys, message):

@@ -120,6 +120,13 @@ def test_bad_sets(sets, message):
         spectrum.losses(sets)
 
 
+def test_one_set_where_one_is_meant():
+    spectrum = make([4, 3, 2, 0], 2)
+    masks = np.eye(4, dtype=bool)[:2]
+    with pytest.raises(ValueError, match="index_set must be one set, got a mask of 2"):
+        spectrum.representative(masks)
+
+
 def test_sets_below_the_threshold_are_refused():
     spectrum = make([4, 3, 1], 2, alpha=0.5)
     with pytest.raises(ValueError, match=r"above tau = alpha \* n_features = 1.5"):
@@ -130,7 +137,7 @@ def test_sets_below_the_threshold_are_refused():
     "keys, message",
     [
         ({"hidden_layer_sizes": ()}, r"hidden_layer_sizes must be .* got \(\)"),
-        ({"hidden_layer_sizes": 0}, "hidden_layer_sizes must be a positive integer"),
+        ({"hidden_layer_sizes": 0}, "hidden_layer_sizes must be a positive int"),
         ({"hidden_layer_sizes": (2, 1.5)}, "hidden_layer_sizes .* got "),
         ({"hidden_layer_sizes": None}, "hidden_layer_sizes .* got None"),
         ({"alpha": -0.1}, "alpha must be a finite number >= 0, got -0.1"),

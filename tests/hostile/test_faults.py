@@ -19,6 +19,7 @@ import pytest
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from skcrit import NewtonMRFinder, NotConvergedWarning
+from skcrit.finders._store import BatchStore
 from skcrit.losses import FunctionLoss
 
 from .. import _tally
@@ -198,6 +199,14 @@ def test_a_full_disk_costs_the_cache_and_not_the_fit(kept, expected, monkeypatch
     same(fit(log, memory), expected)
     same(fit(log, memory), expected)
     assert batches(log) == 16
+
+
+def test_a_result_that_is_no_data_is_not_kept(tmp_path):
+    store = BatchStore(tmp_path / "cache")
+    result = [np.array([{}], dtype=object)]
+    with pytest.warns(UserWarning, match=r"cannot keep a finished batch.*no data"):
+        assert store.call("key", lambda: result, ()) is result
+    assert list((tmp_path / "cache").iterdir()) == []
 
 
 @pytest.mark.long

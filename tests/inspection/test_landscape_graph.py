@@ -8,6 +8,7 @@ from sklearn.exceptions import NotFittedError
 
 from skcrit import FunctionLoss, LandscapeExplorer, LinearAutoencoderLoss
 from skcrit.datasets import make_gaussian_spectrum
+from skcrit.exceptions import NotConvergedWarning
 from skcrit.inspection import LandscapeGraphDisplay
 
 
@@ -167,6 +168,15 @@ def test_without_truth_sets_are_numbered():
     explorer = LandscapeExplorer(max_searches=60, random_state=0).fit(loss)
     display = LandscapeGraphDisplay.from_estimator(explorer)
     assert display.names == ["0", "1", "2"]
+
+
+def test_an_explorer_that_found_nothing():
+    loss = LinearAutoencoderLoss((1,)).fit(np.eye(3))
+    explorer = LandscapeExplorer(max_searches=20, max_iter=0, init="gaussian")
+    with pytest.warns(NotConvergedWarning):
+        explorer.set_params(random_state=0).fit(loss)
+    display = LandscapeGraphDisplay.from_estimator(explorer)
+    assert display.names == []
 
 
 def test_given_axes_and_styles(explorer):

@@ -53,6 +53,15 @@ def test_what_must_be_defined(missing):
         Incomplete()
 
 
+def test_products_of_a_wrong_shape(theta):
+    class OnePointOnly(Cubic):
+        def hvp(self, theta, v):
+            return v[..., 0, :]
+
+    with pytest.raises(ValueError, match=r"OnePointOnly must return .*\(2, 3, 3\)"):
+        OnePointOnly().fit().hessian(theta)
+
+
 def test_local_model_computes_once_and_when_asked(theta):
     loss = Cubic().fit()
     local = loss.at(theta)

@@ -98,6 +98,18 @@ def test_undefined(lost_finder):
     assert caught[0].filename == __file__
 
 
+@pytest.mark.parametrize(
+    "groups, fault",
+    [
+        (np.ma.MaskedArray(range(5), mask=[0, 0, 1, 0, 0]), "masked entries"),
+        ([0, "a", None, 1, 2], "labels that can be compared"),
+    ],
+)
+def test_impossible_groups(finder, groups, fault):
+    with pytest.raises(ValueError, match=f"groups must .*{fault}"):
+        participation_entropy(finder, groups=groups)
+
+
 def test_interval_needs_two_groups(finder):
     with pytest.warns(UndefinedMetricWarning, match="two independent starts"):
         interval = participation_entropy_interval(finder, groups=[7] * 5)

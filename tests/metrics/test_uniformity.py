@@ -134,6 +134,12 @@ def test_real_finder(loss):
     assert finder.n_critical_sets_ <= size <= 60
 
 
+def test_too_many_sets_to_enumerate(loss, monkeypatch):
+    monkeypatch.setattr("skcrit.metrics._uniformity._MAX_SETS", 2)
+    with pytest.raises(ValueError, match=r"critical sets; .* at most 2"):
+        uniformity_test(finder_of(loss, [0, 1]))
+
+
 def test_bad_parameters(loss):
     finder = finder_of(loss, [0, 1])
     with pytest.raises(ValueError, match="over must be one of"):
