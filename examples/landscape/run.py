@@ -20,10 +20,19 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from skcrit import LandscapeExplorer, LinearAutoencoderLoss
+from skcrit import (
+    GaussianStarts,
+    LandscapeExplorer,
+    LinearAutoencoderLoss,
+    SaddleDynamicsFinder,
+)
 from skcrit.datasets import make_gaussian_spectrum
 from skcrit.inspection import LandscapeGraphDisplay, LossIndexDisplay
-from skcrit.metrics import good_turing_coverage
+from skcrit.metrics import (
+    good_turing_coverage,
+    probe_coverage,
+    probe_coverage_interval,
+)
 
 
 def explore(features, hidden, searches, round_size, seed):
@@ -65,6 +74,7 @@ def explore(features, hidden, searches, round_size, seed):
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     row["sets per second"] = round(explorer.n_critical_sets_ / seconds, 1)
     row["peak memory, MB"] = round(peak / 1e3)
+    row["told by a probe"] = _probed(explorer, seed)
     return explorer, row
 
 
@@ -86,8 +96,18 @@ def _judge(explorer):
         "searches": explorer.n_searches_,
         "complete after": int(searches[complete[0]]) if len(complete) else "-",
         "coverage": f"{len(names) / spectrum.n_sets:.4f}",
-        "estimated": f"{good_turing_coverage(explorer.counts_):.4f}",
+        "Good-Turing": f"{good_turing_coverage(explorer.counts_):.4f}",
     }
+
+
+def _probed(explorer, seed, n_starts=500):
+    """Estimate the coverage without the truth, by an independent, even sample."""
+    probe = SaddleDynamicsFinder(
+        init=GaussianStarts(0.05), n_starts=n_starts, n_jobs=2, random_state=seed + 1
+    )
+    probe.fit(explorer.loss_)
+    low, high = probe_coverage_interval(explorer, probe)
+    return f"{probe_coverage(explorer, probe):.3f} [{low:.3f}, {high:.3f}]"
 
 
 def costs(explorer):

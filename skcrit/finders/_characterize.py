@@ -17,8 +17,10 @@ __all__ = ["MAX_DENSE", "UNKNOWN", "Characters", "characterize"]
 MAX_DENSE = 4096
 UNKNOWN = -1
 
-# Numbers in the dense Hessians of one chunk of points: 64 MiB of float64.
-_CHUNK = 2**23
+# Numbers in the dense Hessians of one chunk of points: 8 MiB of float64, which stay in
+# the cache, and 64 MiB on a device. Measured: twice as fast as 64 MiB on the host.
+_CHUNK = 2**20
+_DEVICE_CHUNK = 2**23
 
 # Safety factor on error estimates of first order.
 _SAFETY = 10.0
@@ -26,6 +28,10 @@ _SAFETY = 10.0
 # Newton corrections per point: one where the Hessian is regular up to symmetries, more
 # help where it is not.
 _CORRECTIONS = 3
+
+# A step that shrinks the gradient to less than this part has hardly changed the
+# Hessian: the next one uses the same eigenpairs.
+_CHORD = 1e-3
 
 # When eigenvalues are uncertain by more than this fraction of the largest, or of the
 # curvature that is usual for the loss, the Morse index is not known.
@@ -131,7 +137,8 @@ def characterize(loss, theta0, theta, converged, modes=None):
 
     Notes
     -----
-    Costs up to four dense Hessians and symmetric eigenproblems per converged point.
+    Costs up to four dense Hessians per converged point, and two symmetric eigenproblems
+    where the first correction hardly changes the Hessian, up to four elsewhere.
     """
     n, n_params = theta.shape
     finite = np.all(np.isfinite(theta), axis=1)
@@ -155,7 +162,8 @@ def characterize(loss, theta0, theta, converged, modes=None):
     if n_params <= MAX_DENSE and len(rows):
         if not keeps_inertia(loss):
             canonical = place(loss, safe)
-        size = max(1, _CHUNK // n_params**2)
+        numbers = _CHUNK if isinstance(canonical, np.ndarray) else _DEVICE_CHUNK
+        size = max(1, numbers // n_params**2)
         for chunk in np.array_split(rows, -(-len(rows) // size)):
             _examine(loss, take_rows(canonical, chunk), chunk, result, modes)
     return result
@@ -211,30 +219,49 @@ def _has_symmetric_products(loss, theta):
 
 def _corrected(xp, loss, theta):
     """Take Newton steps while they help; return points, eigenpairs and errors there."""
-    hessian = loss.at(theta).hessian()
-    values, vectors = eigh(hessian)
-    at = {"theta": theta, "hessian": hessian, "values": values, "vectors": vectors}
-    error, uncertainty = xp.zeros_like(values[:, 0]), np.zeros(theta.shape[0])
+    at = {"theta": theta, "hessian": loss.at(theta).hessian()}
+    at["values"], at["vectors"] = eigh(at["hessian"])
+    error = xp.zeros_like(at["values"][:, 0])
+    uncertainty = np.zeros(theta.shape[0])
     for blind_below in (_coarse_cut, rounding_level):
         is_first = blind_below is _coarse_cut
         # Bad data have weak directions that the coarse cut leaves out.
         active = np.arange(len(uncertainty)) if is_first else _between(xp, at["values"])
+        stale = np.zeros(len(uncertainty), dtype=bool)
         for _ in range(_CORRECTIONS if len(active) else 0):
             part = {name: take_rows(a, active) for name, a in at.items()}
             cut = blind_below(part["values"])
-            moved, improved, errors = _correct(xp, loss, cut, **part)
+            moved, ratio, errors = _correct(xp, loss, cut, **part)
+            improved = np.flatnonzero(ratio < 1)
             # A fine step that does not help follows rounding, and tells nothing.
             told = np.arange(len(active)) if is_first else improved
             error = replace_rows(error, active[told], take_rows(errors[0], told))
             uncertainty[active[told]] = errors[1][told]
-            active = active[improved]
+            active, ratio = active[improved], ratio[improved]
             # Where a step does not help, the next one would be the same.
             if len(active) == 0:
                 break
-            moved = {name: take_rows(a, improved) for name, a in moved.items()}
-            moved["values"], moved["vectors"] = eigh(moved["hessian"])
-            at = {name: replace_rows(a, active, moved[name]) for name, a in at.items()}
+            for name, array in moved.items():
+                array = take_rows(array, improved)
+                at[name] = replace_rows(at[name], active, array)
+            stale[active] = True
+            # Near the set the old eigenpairs serve the next step as well.
+            at = _redecomposed(at, stale, active[ratio > _CHORD])
+        at = _redecomposed(at, stale, np.flatnonzero(stale))
     return at["theta"], at["values"], at["vectors"], error, uncertainty
+
+
+def _redecomposed(at, stale, rows):
+    """Bring the eigenpairs of some rows up to their Hessians."""
+    if len(rows) == 0:
+        return at
+    stale[rows] = False
+    values, vectors = eigh(take_rows(at["hessian"], rows))
+    values = replace_rows(at["values"], rows, values)
+    return at | {
+        "values": values,
+        "vectors": replace_rows(at["vectors"], rows, vectors),
+    }
 
 
 def _coarse_cut(eigenvalues):
@@ -253,7 +280,7 @@ def _between(xp, eigenvalues):
 
 
 def _correct(xp, loss, cut, theta, hessian, values, vectors):
-    """Try a Newton step: points and Hessians there, rows where it helps, and errors."""
+    """Try a step: where it leads, what is left of the gradient (1: no help), errors."""
     local = loss.at(theta)
     step = _newton_step(xp, values, vectors, local.gradient, cut)
     moved = loss.at(theta + step)
@@ -270,7 +297,7 @@ def _correct(xp, loss, cut, theta, hessian, values, vectors):
     shift = shift * np.minimum(_SAFETY * to_host(ratio), 1.0)
     shift = np.nan_to_num(shift, nan=np.inf)
     moved = {"theta": theta + step, "hessian": moved_hessian}
-    return moved, np.flatnonzero(to_host(improved)), (ratio * change, shift)
+    return moved, to_host(ratio), (ratio * change, shift)
 
 
 def _newton_step(xp, values, vectors, gradient, cut):

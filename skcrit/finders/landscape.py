@@ -89,7 +89,8 @@ class LandscapeExplorer(BaseFinder):
     max_searches : int, default=10000
         Budget of local searches, the first ones included.
     coverage : float or None, default=None
-        Estimated coverage (Good-Turing, of all searches) at which to stop.
+        Share of the latest quarter of all searches that ended in sets already known, at
+        which to stop.
     displacement : tuple of (float, float), default=(1.2, 2.2)
         Range of the length of displacements, absolute, in the unit of ``theta``: the
         default suits networks, whose balanced weights have singular values near one.
@@ -152,8 +153,8 @@ class LandscapeExplorer(BaseFinder):
 
     See Also
     --------
-    skcrit.metrics.good_turing_coverage, skcrit.metrics.chao1_richness : How much is
-        still unseen.
+    skcrit.metrics.probe_coverage : How much is still unseen, told by an independent
+        sample.
 
     Notes
     -----
@@ -162,8 +163,10 @@ class LandscapeExplorer(BaseFinder):
 
     The order of directions is what matters: along the weakest unstable eigenvector of a
     saddle lies the neighbour that differs least. Which sets are known decides where
-    later searches begin, so that ``counts_`` are no sample of anything: a coverage that
-    is estimated from them is a hint.
+    later searches begin, so that ``counts_`` are no sample of anything, and searches
+    end near where they begin, so that most of what is far away is not missed. That the
+    latest searches found nothing new is necessary for completeness, and no proof;
+    :func:`skcrit.metrics.probe_coverage` tells more.
 
     References
     ----------
@@ -318,12 +321,14 @@ class LandscapeExplorer(BaseFinder):
         """Run round after round, yielding searches done and sets found."""
         stream = random_streams(self.random_state, 1, kind=2)[0]
         theta0, origins = self.start_params_, [ORIGIN] * self.n_starts
+        past = [(0, 0)]
         while True:
             seed = int(stream.integers(2**31))
             trip.search(self._local_solver(len(theta0), seed), theta0, origins)
-            estimate = self._estimate(trip)
+            past.append((trip.n_searches, len(trip.atlas)))
+            estimate = _estimated_coverage(past)
             self.stop_reason_ = "callback"  # stands if the next round is not asked for
-            yield trip.n_searches, len(trip.atlas), estimate
+            yield *past[-1], estimate
             self.stop_reason_ = self._over(trip, estimate)
             if self.stop_reason_:
                 return
@@ -345,14 +350,6 @@ class LandscapeExplorer(BaseFinder):
         noise = self.noise * stream.standard_normal(points.shape)
         return points + length * vectors + noise
 
-    def _estimate(self, trip):
-        """Estimate the coverage from how often sets were hit."""
-        # Metrics stand above finders; only this estimate is needed here.
-        from skcrit.metrics import good_turing_coverage
-
-        counts = np.array(trip.atlas.counts)
-        return good_turing_coverage(counts) if counts.sum() > 1 else 0.0
-
     def _over(self, trip, estimate):
         """Say why to stop, None if there is no reason."""
         if trip.n_searches >= self.max_searches:
@@ -368,8 +365,9 @@ class LandscapeExplorer(BaseFinder):
             return
         with progress_bar(total=self.max_searches, unit="search") as bar:
             for n_searches, n_found, estimate in rounds:
-                unseen = n_found * (1 / max(estimate, 1e-9) - 1) if n_found else 0
-                bar.set_postfix(found=n_found, unseen=f"~{unseen:.0f}")
+                # Far from what is known more is unseen than the searches can tell.
+                unseen = n_found * (1 / max(estimate, 1e-9) - 1)
+                bar.set_postfix(found=n_found, unseen=f">{unseen:.0f}")
                 bar.update(n_searches - bar.n)
                 yield n_searches, n_found
 
@@ -422,6 +420,14 @@ class LandscapeExplorer(BaseFinder):
                 f"got {shown(self.displacement)}."
             )
         return low, high
+
+
+def _estimated_coverage(past):
+    """Return which share of the latest quarter of searches ended in known sets."""
+    searches, found = np.array(past).T
+    begin = np.flatnonzero(searches <= 0.75 * searches[-1])[-1]
+    new = found[-1] - found[begin]
+    return 1 - float(new / (searches[-1] - searches[begin]))
 
 
 class _Described:

@@ -179,13 +179,14 @@ def hvp(sweep, V):
         dA.append(V[ell] @ A[ell] + weights[ell] @ dA[-1])
         dK.append(V[ell] @ K[ell] + weights[ell] @ dK[-1])
     # B'_{L-1} = V_L^T E + W_L^T E' with E' = V_L K_{L-1} + W_L K'_{L-1}
-    cross = _t_mul(V[-1], weights[-1])
-    dB = (cross + _transposed(cross)) @ K[-1] + sweep.gram @ dK[-1]
-    dB = dB - _t_mul(V[-1], sweep.C)
+    transposed = array_namespace(V[0]).matrix_transpose  # looked up once: it is slow
+    V_last_t = transposed(V[-1])
+    cross = V_last_t @ weights[-1]
+    dB = (cross + transposed(cross)) @ K[-1] + sweep.gram @ dK[-1] - V_last_t @ sweep.C
     # E' A^T + E A'^T, where K A'^T is the transpose of K' A^T
-    inner = _mul_t(dK[-1], A[-1])
-    last = V[-1] @ sweep.inner + weights[-1] @ (inner + _transposed(inner))
-    product = [last - _transposed(sweep.times_C(dA[-1], dK[-1]))]
+    inner = dK[-1] @ transposed(A[-1])
+    last = V[-1] @ sweep.inner + weights[-1] @ (inner + transposed(inner))
+    product = [last - transposed(sweep.times_C(dA[-1], dK[-1]))]
     for ell in range(len(weights) - 2, -1, -1):
         term = _mul_t(dB, A[ell])
         product.append(term if ell == 0 else term + _mul_t(sweep.B[ell], dA[ell]))

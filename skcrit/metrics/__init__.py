@@ -2,6 +2,7 @@
 
 from skcrit.metrics._judgement import Judgement, judge
 from skcrit.metrics._participation import participation_counts
+from skcrit.metrics._probe import probe_coverage, probe_coverage_interval
 from skcrit.metrics._recovery import (
     index_error,
     loss_error,
@@ -52,6 +53,8 @@ __all__ = [
     "participation_entropy",
     "participation_entropy_interval",
     "participation_entropy_scorer",
+    "probe_coverage",
+    "probe_coverage_interval",
     "recovery_accuracy",
     "recovery_accuracy_scorer",
     "recovery_coverage",

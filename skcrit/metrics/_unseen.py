@@ -72,7 +72,7 @@ def good_turing_coverage(counts: ArrayLike) -> float:
     """
     n, f1, f2 = _frequencies(counts)
     if n == 0:
-        return _undefined("good_turing_coverage")
+        return undefined("good_turing_coverage")
     if f1 == 0:
         return 1.0
     weight = (n - 1) * f1 / ((n - 1) * f1 + 2 * f2) if n > 1 else 1.0
@@ -121,10 +121,10 @@ def good_turing_coverage_interval(
     .. [1] W. W. Esty. "A normal limit law for a nonparametric estimator of the coverage
        of a random sample". Annals of Statistics 11, 1983.
     """
-    z = _quantile(confidence_level)
+    z = quantile(confidence_level)
     n, f1, f2 = _frequencies(counts)
     if n == 0:
-        return (_undefined("good_turing_coverage_interval"),) * 2
+        return (undefined("good_turing_coverage_interval"),) * 2
     missing = 1 - good_turing_coverage(counts)
     # (missing - U)^2 = z^2 (U (1 - U) + 2 (f2 + 1) / n) / n, as a U^2 - 2 b U + c = 0.
     a, b = 1 + z**2 / n, missing + z**2 / (2 * n)
@@ -176,7 +176,7 @@ def chao1_richness(counts: ArrayLike) -> float:
     """
     n, f1, f2 = _frequencies(counts)
     if n == 0:
-        return _undefined("chao1_richness")
+        return undefined("chao1_richness")
     return float(_found(counts) + (n - 1) / n * f1 * (f1 - 1) / (2 * (f2 + 1)))
 
 
@@ -228,10 +228,10 @@ def chao1_richness_interval(
     .. [1] A. Chao. "Estimating the population size for capture-recapture data with
        unequal catchability". Biometrics 43, 1987.
     """
-    z = _quantile(confidence_level)
+    z = quantile(confidence_level)
     n, f1, f2 = _frequencies(counts)
     if n == 0:
-        return (_undefined("chao1_richness_interval"),) * 2
+        return (undefined("chao1_richness_interval"),) * 2
     low = found = _found(counts)
     unseen = chao1_richness(counts) - found
     if unseen > 0:
@@ -349,7 +349,7 @@ def _checked(counts):
     return counts.astype(np.int64)
 
 
-def _quantile(confidence_level):
+def quantile(confidence_level):
     """Return the two-sided quantile of the normal distribution."""
     if not is_number(confidence_level, 0, 1, closed="neither"):
         raise ValueError(
@@ -358,7 +358,7 @@ def _quantile(confidence_level):
     return norm.ppf((1 + float(confidence_level)) / 2)
 
 
-def _undefined(name):
+def undefined(name):
     """Warn that there is nothing to estimate from."""
     warnings.warn(
         f"{name} is undefined and set to NaN: no set was hit.",

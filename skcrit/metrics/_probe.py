@@ -1,0 +1,163 @@
+"""How much is still unseen, told by a second sample that knows nothing of the first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from skcrit._backend import to_host
+from skcrit.finders._grouping import group_points
+from skcrit.metrics._unseen import quantile, undefined
+from skcrit.utils._validation import check_fitted
+
+if TYPE_CHECKING:
+    from skcrit.finders.base import BaseFinder
+
+__all__ = ["probe_coverage", "probe_coverage_interval"]
+
+# Points whose invariants agree to this fraction of the scale are of one set: finders
+# correct their critical points, and keep them far better than that.
+_SAME = 1e-4
+
+_ATTRIBUTES = ("loss_", "critical_points_", "critical_losses_", "counts_")
+
+
+def probe_coverage(finder: BaseFinder, probe: BaseFinder) -> float:
+    """Estimate which share of the critical sets a finder knows, by an independent one.
+
+    Parameters
+    ----------
+    finder : BaseFinder
+        Fitted finder, often a :class:`~skcrit.LandscapeExplorer`.
+    probe : BaseFinder
+        Finder that was fitted to the same loss from starts of its own.
+
+    Returns
+    -------
+    coverage : float
+        Share of the probe's converged starts that ended in a set that ``finder`` knows;
+        NaN if none converged.
+
+    Raises
+    ------
+    ValueError
+        If the probe's losses at its points are not those of the finder's loss.
+    NotFittedError
+        If one of them is not fitted.
+    TypeError
+        If one of them is no finder.
+
+    Warns
+    -----
+    UndefinedMetricWarning
+        If no start of the probe converged.
+
+    Notes
+    -----
+    The counts of a systematic search are no sample, and a coverage estimated from them
+    speaks of the neighbourhood of what is known. A probe that samples all sets evenly
+    has the share of known sets as its expectation, whatever made ``finder``; a probe
+    with a bias weighs the sets by it. :class:`~skcrit.SaddleDynamicsFinder` from
+    ``GaussianStarts(0.05)`` is the most even sampler of this library. The probe must
+    not be part of the search: a set that it finds does not count as known.
+
+    Examples
+    --------
+    >>> from skcrit import GaussianStarts, LandscapeExplorer, LinearAutoencoderLoss
+    >>> from skcrit import SaddleDynamicsFinder
+    >>> from skcrit.datasets import make_gaussian_spectrum
+    >>> from skcrit.metrics import probe_coverage
+    >>> X = make_gaussian_spectrum(500, eigenvalues=[5, 4, 3, 2, 1], random_state=0)
+    >>> loss = LinearAutoencoderLoss((2,)).fit(X)
+    >>> explorer = LandscapeExplorer(max_searches=300, random_state=0).fit(loss)
+    >>> starts = GaussianStarts(0.05)
+    >>> probe = SaddleDynamicsFinder(init=starts, n_starts=50, random_state=1)
+    >>> probe_coverage(explorer, probe.fit(loss))
+    1.0
+    """
+    known, n = _hits(finder, probe)
+    return known / n if n else undefined("probe_coverage")
+
+
+def probe_coverage_interval(
+    finder: BaseFinder, probe: BaseFinder, *, confidence_level: float = 0.95
+) -> tuple[float, float]:
+    r"""Compute Wilson's interval of the coverage that a probe tells.
+
+    Parameters
+    ----------
+    finder, probe : BaseFinder
+        As for :func:`probe_coverage`.
+    confidence_level : float, default=0.95
+        Between 0 and 1, exclusive.
+
+    Returns
+    -------
+    low, high : float
+        Interval within [0, 1]; NaN if no start of the probe converged.
+
+    Raises
+    ------
+    ValueError
+        If ``confidence_level`` is out of range, or the losses differ.
+    NotFittedError
+        If one of them is not fitted.
+    TypeError
+        If one of them is no finder.
+
+    Warns
+    -----
+    UndefinedMetricWarning
+        If no start of the probe converged.
+
+    Notes
+    -----
+    With m of n hits in known sets and :math:`z` the quantile of the normal
+    distribution, the interval has the centre :math:`(m + z^2/2) / (n + z^2)` [1]_. The
+    starts of the probe count as independent.
+
+    References
+    ----------
+    .. [1] E. B. Wilson. "Probable inference, the law of succession, and statistical
+       inference". J. Amer. Statist. Assoc. 22, 1927.
+    """
+    z = quantile(confidence_level)
+    known, n = _hits(finder, probe)
+    if n == 0:
+        return (undefined("probe_coverage_interval"),) * 2
+    centre = (known + z * z / 2) / (n + z * z)
+    half = z / (n + z * z) * np.sqrt(known * (n - known) / n + z * z / 4)
+    return float(max(centre - half, 0.0)), float(min(centre + half, 1.0))
+
+
+def _hits(finder, probe):
+    """Count the probe's converged starts, and those that ended in known sets."""
+    for name, thing in (("finder", finder), ("probe", probe)):
+        check_fitted(thing, name, _ATTRIBUTES)
+    _check_same_loss(finder, probe)
+    points = np.concatenate([finder.critical_points_, probe.critical_points_])
+    if len(points) == 0:
+        return 0, 0
+    invariants = np.asarray(to_host(finder.loss_.invariants(points)), dtype=float)
+    error = np.full(len(points), _SAME * np.max(np.linalg.norm(invariants, axis=1)))
+    # The known sets come first, so that they stand for the groups.
+    is_probe = np.arange(len(points)) >= len(finder.critical_points_)
+    labels, _ = group_points(invariants, error, is_probe.astype(float))
+    known = np.isin(labels[is_probe], labels[~is_probe])
+    return int(probe.counts_[known].sum()), int(probe.counts_.sum())
+
+
+def _check_same_loss(finder, probe):
+    """Refuse a probe of another loss, or of other data."""
+    losses = probe.critical_losses_
+    if probe.critical_points_.shape[1:] == finder.critical_points_.shape[1:]:
+        values = to_host(finder.loss_.value(probe.critical_points_))
+        if np.allclose(
+            values, losses, rtol=1e-6, atol=1e-6 * np.max(np.abs(losses), initial=0.0)
+        ):
+            return
+    raise ValueError(
+        "probe must be fitted to the loss of finder, got one whose losses at its "
+        "critical points are others there."
+    )
