@@ -122,13 +122,15 @@ def batches(sizes=(16, 64, 128, 256, 512), backend="numpy", n_starts=512):
     return rows
 
 
-def workers(n_starts=1000):
+def workers(n_starts=1000, n_turns=9):
     """Time a fit with one and with two workers, in turns.
 
     Parameters
     ----------
     n_starts : int
         Number of starts.
+    n_turns : int
+        How often both are timed; their ratio is the median of those of all turns.
 
     Returns
     -------
@@ -139,16 +141,23 @@ def workers(n_starts=1000):
     loss = LinearAutoencoderLoss((4,)).fit(X)
     theta = problems.points(loss, n_starts)
     took = {1: [], 2: []}
-    for turn in range(4):
+    for turn in range(1 + n_turns):
         for n_jobs, times in took.items():
             finder = NewtonMRFinder(init=theta, n_starts=n_starts, n_jobs=n_jobs)
             begin = time.perf_counter()
             finder.fit(loss)
             if turn:  # the first one starts the workers
                 times.append(time.perf_counter() - begin)
-    one, two = (float(np.median(times)) for times in took.values())
+    ratios = np.array(took[1]) / np.array(took[2])
     cores = os.cpu_count()
     return [
-        {"workers": 1, "cores": cores, "seconds": one, "times faster": 1.0},
-        {"workers": 2, "cores": cores, "seconds": two, "times faster": one / two},
+        {
+            "workers": n_jobs,
+            "cores": cores,
+            "seconds": float(np.median(times)),
+            "times faster": float(np.median(ratios)) if n_jobs == 2 else 1.0,
+            "least": float(np.min(ratios)) if n_jobs == 2 else 1.0,
+            "most": float(np.max(ratios)) if n_jobs == 2 else 1.0,
+        }
+        for n_jobs, times in took.items()
     ]

@@ -44,7 +44,8 @@ _TITLES = {
     ),
     "workers": (
         "Two workers against one",
-        "1000 starts of Newton-MR on 16-4-16 to 1e-10, medians of three fits in turns.",
+        "1000 starts of Newton-MR on 16-4-16 to 1e-10, nine fits each in turns: "
+        "medians, and the range of the ratio of neighbours in time.",
     ),
     "image": (
         "784-32-784",
