@@ -37,7 +37,7 @@ def make(**params):
 
 
 # One start of the twelve spends its budget, others end above the strictest tolerance.
-PARAMS = [{}, {"max_iter": 8}, {"balance": False, "window": 1}]
+PARAMS = [{}, {"max_iter": 8}, {"balance": False, "window": 1, "max_iter": 100}]
 
 
 def assert_equal(one, other):

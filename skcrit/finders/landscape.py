@@ -367,7 +367,7 @@ class LandscapeExplorer(BaseFinder):
             for n_searches, n_found, estimate in rounds:
                 # Far from what is known more is unseen than the searches can tell.
                 unseen = n_found * (1 / max(estimate, 1e-9) - 1)
-                bar.set_postfix(found=n_found, unseen=f">{unseen:.0f}")
+                bar.set_postfix(found=str(n_found), unseen=f">{unseen:.0f}")
                 bar.update(n_searches - bar.n)
                 yield n_searches, n_found
 

@@ -839,7 +839,8 @@ def test_history_of_unknown_names_is_refused(names, X):
 
 def test_workers_are_ignored_on_a_device(X):
     loss = LinearAutoencoderLoss((2,), backend="array_api_strict")
-    finder = NewtonMRFinder(loss, n_starts=4, random_state=0)
+    params = {"init": "gaussian", "tol": np.inf, "random_state": 0}
+    finder = NewtonMRFinder(loss, n_starts=4, **params)
     alone = clone(finder).fit(X)
     with pytest.warns(UserWarning, match="n_jobs=2 is ignored: the loss computes on a"):
         together = finder.set_params(n_jobs=2).fit(X)
