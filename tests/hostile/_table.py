@@ -136,6 +136,7 @@ _BY_NAME = {
     "floor": kinds.real(0, 1, closed="neither"),
     "eigensolver": kinds.option("auto", "dense", "lobpcg"),
     "finder": _FINDER,
+    "probe": _FINDER,
     "max_searches": kinds.integer(2, skip=kinds._HUGE),
     "coverage": kinds.real(0, 1, closed="both", also=_NONE),
     "displacement": kinds.array([1.0, 2.0], huge=EITHER),

@@ -9,7 +9,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from skcrit import (
@@ -123,6 +123,7 @@ def fit(cls, params, X, unit, seed, init="gaussian"):
 
 @pytest.mark.parametrize("method", FINDERS)
 @prop(2, 60)
+@example(seed=120405, power=171)  # one of them diverges, beyond the largest float
 @given(st.integers(0, 2**20), powers)
 def test_searches(method, seed, power):
     _tally.count("input", "scaling of data")
@@ -132,7 +133,8 @@ def test_searches(method, seed, power):
     base, scaled = (fit(cls, params, X, u, seed) for u in (1.0, unit))
     np.testing.assert_array_equal(scaled.final_params_, base.final_params_)
     for name, power_of_unit in (("loss", 2), ("squared_grad_norm", 4)):
-        expected = unit**power_of_unit * base.results_[name]
+        with np.errstate(over="ignore"):  # where a search diverged
+            expected = unit**power_of_unit * base.results_[name]
         np.testing.assert_array_equal(scaled.results_[name], expected)
     for name in ("status", "n_iter", "morse_index", "nullity", "critical_set"):
         np.testing.assert_array_equal(scaled.results_[name], base.results_[name])
