@@ -44,7 +44,7 @@ landscape: $(VENV)/.installed
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n auto --cov
 
-# Half an hour or more; the seed of the random inputs is 0 unless SEED says otherwise.
+# Ten minutes and more on two cores; the seed of the random inputs is 0 unless SEED says otherwise.
 test-long: $(VENV)/.installed
 	$(BIN)/python benchmarks/robustness.py --workers 2 --seed $(or $(SEED),0)
 
