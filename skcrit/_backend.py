@@ -18,6 +18,7 @@ __all__ = [
     "device",
     "get_namespace",
     "one_blas_thread",
+    "chunks_of_rows",
     "replace_rows",
     "take_rows",
     "to_device",
@@ -27,6 +28,11 @@ __all__ = [
 # "array_api_strict" is the standard's reference implementation. It is here for the
 # tests: its arrays live on a simulated device and refuse every implicit transfer.
 BACKENDS = ("numpy", "cupy", "array_api_strict")
+
+# Numbers in the dense matrices of a chunk: 8 and 64 MiB of float64. On the host 64 MiB
+# took twice as long to describe the ends of searches.
+_HOST_NUMBERS = 2**20
+_DEVICE_NUMBERS = 2**23
 
 
 def get_namespace(backend):
@@ -154,6 +160,28 @@ def replace_rows(array, rows, values):
     xp = array_namespace(array)
     both = xp.concat([array, values], axis=0)
     return xp.take(both, _as_index(array, source), axis=0)
+
+
+def chunks_of_rows(rows, numbers, array):
+    """Divide rows of a batch that need large matrices into chunks.
+
+    Parameters
+    ----------
+    rows : ndarray of int
+        Row numbers.
+    numbers : int
+        How many numbers the matrix of a row has.
+    array : array
+        Whatever lives where they are computed.
+
+    Returns
+    -------
+    chunks : list of ndarray of int
+        Rows whose matrices stay in the cache of a host, or fill a device, together.
+    """
+    is_host = isinstance(array, np.ndarray)
+    size = max((_HOST_NUMBERS if is_host else _DEVICE_NUMBERS) // numbers, 1)
+    return [rows[i : i + size] for i in range(0, len(rows), size)]
 
 
 def _as_index(array, rows):

@@ -7,7 +7,13 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from skcrit._backend import array_namespace, replace_rows, take_rows, to_host
+from skcrit._backend import (
+    array_namespace,
+    chunks_of_rows,
+    replace_rows,
+    take_rows,
+    to_host,
+)
 from skcrit.linalg import eigh, inertia, rounding_level
 from skcrit.losses._defaults import curvature, keeps_inertia, place, start_norms
 
@@ -16,11 +22,6 @@ __all__ = ["MAX_DENSE", "UNKNOWN", "Characters", "characterize"]
 # Beyond this many parameters no dense Hessian is formed, and the inertia stays unknown.
 MAX_DENSE = 4096
 UNKNOWN = -1
-
-# Numbers in the dense Hessians of one chunk of points: 8 MiB of float64, which stay in
-# the cache, and 64 MiB on a device. Measured: twice as fast as 64 MiB on the host.
-_CHUNK = 2**20
-_DEVICE_CHUNK = 2**23
 
 # Safety factor on error estimates of first order.
 _SAFETY = 10.0
@@ -162,9 +163,7 @@ def characterize(loss, theta0, theta, converged, modes=None):
     if n_params <= MAX_DENSE and len(rows):
         if not keeps_inertia(loss):
             canonical = place(loss, safe)
-        numbers = _CHUNK if isinstance(canonical, np.ndarray) else _DEVICE_CHUNK
-        size = max(1, numbers // n_params**2)
-        for chunk in np.array_split(rows, -(-len(rows) // size)):
+        for chunk in chunks_of_rows(rows, n_params**2, canonical):
             _examine(loss, take_rows(canonical, chunk), chunk, result, modes)
     return result
 

@@ -522,8 +522,9 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
 
 
 def _chunks(X):
-    # Rows that make 64 MiB: X may lie on disk and be larger than the memory.
-    size = max(1, 2**23 // X.shape[1])
+    # X may lie on disk and be larger than the memory: rows that make 2 MiB, which stay
+    # in the cache, but as many as columns, or adding the products would take longer.
+    size = max(2**18 // X.shape[1], X.shape[1])
     return (np.asarray(X[i : i + size]) for i in range(0, X.shape[0], size))
 
 

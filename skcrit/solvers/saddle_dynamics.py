@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from skcrit._backend import array_namespace, replace_rows, take_rows, to_host
+from skcrit._backend import (
+    array_namespace,
+    chunks_of_rows,
+    replace_rows,
+    take_rows,
+    to_host,
+)
 from skcrit._typing import FloatArray, IntArray
 from skcrit.linalg import rounding_level
 from skcrit.losses._defaults import canonical_points, place
@@ -33,9 +39,6 @@ MAX_COUNTED = 1024
 
 # Beyond this many no dense Hessian is formed unless asked for.
 MAX_FORMED = 4096
-
-# Numbers in the dense Hessians that are decomposed together: 64 MiB of float64.
-_CHUNK = 2**23
 
 # Eigenvalues below this part of the largest, or rounding, are those of symmetries.
 NULL = 1e-10
@@ -166,7 +169,8 @@ class SaddleDynamics(Solver):
         n_hvp = state.n_hvp.copy()
         counted = n_params <= MAX_COUNTED and self.eigensolver == "auto"
         dense = counted or self.eigensolver == "dense"
-        for rows in _chunks(np.arange(len(n_negative)), n_params if dense else 1):
+        everything, numbers = np.arange(len(n_negative)), n_params**2 if dense else 1
+        for rows in chunks_of_rows(everything, numbers, local.theta):
             part = local if len(rows) == len(n_negative) else _at(local, rows)
             if dense:
                 pairs = dense_eigenpairs(part, part.gradient)
@@ -200,9 +204,9 @@ class SaddleDynamics(Solver):
 
     def step(self, loss: Loss, state: Any) -> State:  # noqa: D102
         theta = state.local.theta
-        xp, n_params = array_namespace(theta), theta.shape[-1]
+        xp = array_namespace(theta)
         p, lowest, n_hvp = xp.zeros_like(theta), state.lowest, state.n_hvp.copy()
-        for rows in self._groups(state.memory, n_params):
+        for rows in self._groups(state.memory, theta):
             pairs = self._eigenpairs(state, rows)
             factors = place(loss, self._factors(state, rows, pairs.values))
             p = replace_rows(p, rows, pairs.combine(factors * pairs.components))
@@ -235,10 +239,11 @@ class SaddleDynamics(Solver):
             return min(n_params**2 // CROSSOVER**2, n_params // 3 - N_GUARD)
         return n_params // 3 - N_GUARD
 
-    def _groups(self, index, n_params):
+    def _groups(self, index, theta):
         """Divide starts into those that are computed together."""
+        n_params = theta.shape[-1]
         dense = self._is_dense(index, n_params)
-        yield from _chunks(np.flatnonzero(dense), n_params)
+        yield from chunks_of_rows(np.flatnonzero(dense), n_params**2, theta)
         k = np.maximum(index, 0)
         for n_lowest in np.unique(k[~dense]):
             yield np.flatnonzero(~dense & (k == n_lowest))
@@ -277,12 +282,6 @@ class SaddleDynamics(Solver):
 def _at(local, rows):
     """Return the loss at some of the points."""
     return local.loss.at(take_rows(local.theta, rows))
-
-
-def _chunks(rows, n_params):
-    """Divide starts so that their dense Hessians fit into memory together."""
-    size = max(1, _CHUNK // n_params**2)
-    return [rows[i : i + size] for i in range(0, len(rows), size)]
 
 
 def _largest(values):

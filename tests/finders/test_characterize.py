@@ -183,7 +183,7 @@ def test_chunks_change_nothing(monkeypatch, rng):
     theta = np.array([spectrum.representative(s, rng) for s in spectrum.index_sets()])
     theta = theta + 1e-5 * rng.standard_normal(theta.shape)
     whole = describe(loss, theta)
-    monkeypatch.setattr(_characterize, "_CHUNK", 3 * 16**2)
+    monkeypatch.setattr("skcrit._backend._HOST_NUMBERS", 3 * 16**2)
     parts = describe(loss, theta)
     for name in ("point", "loss", "morse_index", "nullity", "uncertainty"):
         np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))

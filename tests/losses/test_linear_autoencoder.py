@@ -233,7 +233,7 @@ def test_data_larger_than_a_chunk_give_the_same_moment(center, tmp_path, monkeyp
     X = rng.normal(size=(1000, 5)) + 3.0
     X[:, 2] = 0.1  # constant, and its sum rounds
     whole = LinearAutoencoderLoss((2,), center=center).fit(X)
-    # As if five numbers were 64 MiB; the data lie on disk, and are only read.
+    # As if five numbers filled the cache; the data lie on disk, and are only read.
     on_disk = np.memmap(tmp_path / "X.dat", dtype=float, mode="w+", shape=X.shape)
     on_disk[:] = X
     seen = []
