@@ -337,8 +337,10 @@ class Loss(VersionMixin, BaseEstimator, ABC):
         if not floats and not self._is_foreign(array):
             array = as_numbers(array, name, shape)
         try:
+            if "complex" in str(getattr(array, "dtype", "")):
+                raise TypeError("complex numbers")
             return to_device(array, self.backend, self.dtype)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RuntimeError) as error:  # each library its own
             raise ValueError(
                 f"{name} must be an array of real numbers, got {type(array).__name__}: "
                 f"{error}."

@@ -2,6 +2,7 @@
 
 import pickle
 
+import array_api_strict
 import numpy as np
 import pandas as pd
 import pytest
@@ -200,6 +201,16 @@ def test_impossible_points_and_directions(bad, got, loss, theta):
         loss.third_derivative(theta, bad, theta)
     with pytest.raises(ValueError, match=f"v {message}"):
         loss.third_derivative(theta, theta, bad)
+
+
+def test_arrays_of_another_library(loss):
+    ones = array_api_strict.ones((16,))
+    assert loss.value(ones) == loss.value(np.ones(16))
+    elsewhere = array_api_strict.ones((16,), device=array_api_strict.Device("device1"))
+    twisted = array_api_strict.astype(ones, array_api_strict.complex128)
+    for bad, fault in ((elsewhere, "device1"), (twisted, "complex numbers")):
+        with pytest.raises(ValueError, match=f"theta must be an array of .*{fault}"):
+            loss.value(bad)
 
 
 def test_directions_that_do_not_broadcast(loss):

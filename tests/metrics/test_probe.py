@@ -87,6 +87,8 @@ def test_no_hits(finder):
     with pytest.warns(UndefinedMetricWarning):
         assert np.all(np.isnan(probe_coverage_interval(finder, lost)))
     assert probe_coverage(lost, finder) == 0.0
+    with pytest.warns(UndefinedMetricWarning):
+        assert np.isnan(probe_coverage(lost, lost))
 
 
 def test_refused(finder):

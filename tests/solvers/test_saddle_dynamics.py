@@ -421,6 +421,10 @@ def test_an_index_that_needs_a_huge_hessian_is_refused():
     ).fit()
     with pytest.raises(ValueError, match="index must be at most 625 .* got 700"):
         SaddleDynamics(index=np.array([3, 700])).solve(loss, np.ones((2, 5000)))
+    # Without the crossover the basis of products may be a third of the parameters.
+    solver = SaddleDynamics(index=np.array([3, 1700]), eigensolver="lobpcg")
+    with pytest.raises(ValueError, match="index must be at most 16.. .* got 1700"):
+        solver.solve(loss, np.ones((2, 5000)))
 
 
 def test_krylov_rows_do_not_depend_on_the_batch(rng):

@@ -232,6 +232,12 @@ class NoTruthToday(Quartic):
         raise NoGroundTruthError("not with these parameters")
 
 
+class HasNoSpectrum(Quartic):
+    @property
+    def analytical_spectrum(self):
+        raise AttributeError("analytical_spectrum")
+
+
 class Large(Quartic):
     def fit(self, X=None, y=None):
         self.n_params_ = 5000
@@ -411,6 +417,7 @@ def test_subclass_passes_at_any_seed(global_random_seed):
 
 def test_a_loss_without_truth_passes():
     check_loss(NoTruthToday().fit())
+    check_loss(HasNoSpectrum().fit())
 
 
 def test_large_losses_are_not_made_dense():
