@@ -15,10 +15,10 @@ from threadpoolctl import ThreadpoolController
 __all__ = [
     "BACKENDS",
     "array_namespace",
+    "chunks_of_rows",
     "device",
     "get_namespace",
     "one_blas_thread",
-    "chunks_of_rows",
     "replace_rows",
     "take_rows",
     "to_device",

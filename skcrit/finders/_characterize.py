@@ -226,7 +226,7 @@ def _corrected(xp, loss, theta):
         is_first = blind_below is _coarse_cut
         # Bad data have weak directions that the coarse cut leaves out.
         active = np.arange(len(uncertainty)) if is_first else _between(xp, at["values"])
-        stale = np.zeros(len(uncertainty), dtype=bool)
+        stale, near = np.zeros((2, len(uncertainty)), dtype=bool)
         for _ in range(_CORRECTIONS if len(active) else 0):
             part = {name: take_rows(a, active) for name, a in at.items()}
             cut = blind_below(part["values"])
@@ -244,8 +244,9 @@ def _corrected(xp, loss, theta):
                 array = take_rows(array, improved)
                 at[name] = replace_rows(at[name], active, array)
             stale[active] = True
-            # Near the set the old eigenpairs serve the next step as well.
-            at = _redecomposed(at, stale, active[ratio > _CHORD])
+            # Near the set the old eigenpairs serve the next steps as well.
+            near[active] |= ratio <= _CHORD
+            at = _redecomposed(at, stale, active[~near[active]])
         at = _redecomposed(at, stale, np.flatnonzero(stale))
     return at["theta"], at["values"], at["vectors"], error, uncertainty
 

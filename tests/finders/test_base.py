@@ -31,6 +31,7 @@ from skcrit.solvers import Status
 from ._finders import LoggingFinder, PseudoInverseFinder
 
 FINDERS = [NewtonMRFinder, PseudoInverseFinder]
+# Searches that fail are the subject, or do not matter, where this is used.
 ignore_failures = pytest.mark.filterwarnings("ignore::skcrit.NotConvergedWarning")
 
 COLUMNS = {
@@ -814,7 +815,7 @@ def test_a_data_frame_with_columns_named_like_methods_is_data(X):
 # What is kept of every iterate
 
 
-@pytest.mark.filterwarnings("ignore::skcrit.NotConvergedWarning")
+@ignore_failures
 @pytest.mark.parametrize("Finder", FINDERS)
 def test_history_keeps_what_is_named(Finder, X):
     finder = Finder(n_starts=4, random_state=0)

@@ -6,6 +6,7 @@ import pytest
 from skcrit.datasets import make_gaussian_spectrum
 from skcrit.finders import _characterize
 from skcrit.finders._characterize import UNKNOWN, Characters, characterize
+from skcrit.linalg import eigh
 from skcrit.losses import FunctionLoss, LinearAutoencoderLoss
 
 
@@ -187,6 +188,24 @@ def test_chunks_change_nothing(monkeypatch, rng):
     parts = describe(loss, theta)
     for name in ("point", "loss", "morse_index", "nullity", "uncertainty"):
         np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
+
+
+def test_near_the_set_two_eigenproblems_are_enough(monkeypatch, rng):
+    loss = autoencoder([4.0, 3.0, 2.0, 1.0], (2,))
+    spectrum = loss.analytical_spectrum()
+    # Of full rank: elsewhere balancing takes the root of the noise, which is not near.
+    names = [name for name in spectrum.index_sets() if len(name) == 2]
+    theta = np.array([spectrum.representative(name, rng) for name in names])
+    decomposed = []
+
+    def counting(matrices):
+        decomposed.append(len(matrices))
+        return eigh(matrices)
+
+    monkeypatch.setattr(_characterize, "eigh", counting)
+    found = describe(loss, theta + 1e-6 * rng.standard_normal(theta.shape))
+    assert sum(decomposed) == 2 * len(theta)
+    np.testing.assert_array_equal(found.morse_index, spectrum.morse_indices(names))
 
 
 def test_batches_can_be_joined(rng):

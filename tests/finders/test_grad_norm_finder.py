@@ -17,6 +17,7 @@ from skcrit.datasets import make_gaussian_spectrum
 from skcrit.solvers import GradNormDescent, GradNormLBFGS, GradNormLM, GradNormWolfe
 
 MINIMIZERS = ("gd", "momentum", "btls", "l-bfgs", "lm")
+# Searches that fail are the subject, or do not matter, where this is used.
 ignore_failures = pytest.mark.filterwarnings("ignore::skcrit.NotConvergedWarning")
 
 

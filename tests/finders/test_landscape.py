@@ -27,6 +27,7 @@ from ._surfaces import MULLER_BROWN, MULLER_BROWN_POINTS, polynomial_system
 
 # Single searches may fail, as the tests that use this allow: what counts is that all
 # critical points are found.
+# Searches that fail are the subject, or do not matter, where this is used.
 ignore_failures = pytest.mark.filterwarnings("ignore::skcrit.NotConvergedWarning")
 
 
@@ -302,6 +303,17 @@ def test_reasons_to_stop(loss):
     assert explorer.stop_reason_ == "exhausted"
     tried = explorer.results_["direction"]
     assert set(tried[10:]) == {0, 1}
+
+
+def test_coverage_is_the_share_of_the_latest_quarter(loss):
+    explorer = LandscapeExplorer(max_searches=5000, coverage=0.9, random_state=0)
+    rows = np.vstack([[[0, 0]], explorer.fit(loss).discovery_])
+    told = []
+    for n, found in rows[1:]:
+        begin = rows[rows[:, 0] <= 0.75 * n][-1]
+        told.append(1 - (found - begin[1]) / (n - begin[0]))
+    assert explorer.stop_reason_ == "coverage"
+    assert told[-1] >= 0.9 > max(told[:-1])
 
 
 def test_discovery_is_the_history_of_the_search(loss):

@@ -11,6 +11,7 @@ from skcrit import FunctionLoss, LinearAutoencoderLoss, NewtonTRFinder
 from skcrit.datasets import make_gaussian_spectrum
 from skcrit.solvers import NewtonTR
 
+# Searches that fail are the subject, or do not matter, where this is used.
 ignore_failures = pytest.mark.filterwarnings("ignore::skcrit.NotConvergedWarning")
 
 

@@ -255,6 +255,7 @@ def test_rows_do_not_depend_on_the_batch(kind, n, rng):
             np.testing.assert_array_equal(array[0], results["back"][j][5 - i])
 
 
+# The products with the entries that are not finite are the test's own.
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("where", ["matrix", "vector"])
@@ -274,6 +275,7 @@ def test_systems_that_are_not_finite_have_the_solution_zero(kind, where, bad, rn
     assert np.all(np.isfinite(system.norm))
 
 
+# The overflow is what is tested.
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_right_hand_side_whose_norm_overflows(kind):

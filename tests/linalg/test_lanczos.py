@@ -196,6 +196,7 @@ def test_rows_do_not_depend_on_the_batch(n, rng):
             np.testing.assert_array_equal(turned[6 - i], whole[i])
 
 
+# The products with the entries that are not finite are the test's own.
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("where", ["matrix", "vector"])
