@@ -55,10 +55,10 @@ assert squared[-1] < 1e-12
 # ---------------------
 #
 # Every end-to-end matrix has a factorisation whose layers are of equal size.
-# ``canonicalize`` goes there. The gradient at that point, the balanced gradient,
+# ``rescale`` goes there. The gradient at that point, the balanced gradient,
 # depends on the end-to-end matrix only, and stays what it was.
 
-balanced = np.sum(loss.gradient(loss.canonicalize(walk)) ** 2, axis=-1)
+balanced = np.sum(loss.gradient(loss.rescale(walk)) ** 2, axis=-1)
 np.testing.assert_allclose(balanced, balanced[0], rtol=1e-6)
 print(f"gradient norm at scale 1e6: {squared[-1] ** 0.5:.1e}")
 print(f"balanced gradient norm:     {balanced[-1] ** 0.5:.3f}")

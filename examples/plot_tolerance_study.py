@@ -46,7 +46,7 @@ assert np.all(curve.accuracy <= identified)
 
 # %%
 # What to expect can be known beforehand. ``resolution`` is the largest gradient norm,
-# at a well-scaled point, at which the critical sets of this loss can be told apart.
+# at a rescaled point, at which the critical sets of this loss can be told apart.
 # Below its square nearly every point is identified.
 
 spectrum = curve.finders[-1].loss_.analytical_spectrum()

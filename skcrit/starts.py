@@ -10,12 +10,11 @@ from sklearn.base import BaseEstimator
 
 from skcrit._backend import to_host
 from skcrit._typing import FloatArray, RandomState
-from skcrit.losses._defaults import curvature, place
+from skcrit.losses.adapt import as_loss
 from skcrit.utils._arguments import check_int, check_seed
 from skcrit.utils._validation import (
     Interval,
     StrOptions,
-    check_fitted,
     check_params,
 )
 
@@ -63,10 +62,12 @@ class GaussianStarts(BaseEstimator):
     Parameters
     ----------
     scale : float or "auto", default="auto"
-        Standard deviation of each parameter. "auto" is :math:`\sqrt{2 / n}` with n the
-        number of parameters: for a network of one hidden layer with d features and p
-        units :math:`1/\sqrt{dp}`, which gives an end-to-end matrix of size one whatever
-        the unit of the data.
+        Standard deviation of each parameter. "auto" draws what the loss proposes
+        (:meth:`~skcrit.losses.Loss.draw_starts`), by default a deviation of
+        :math:`\sqrt{2 / n}` length scales with n the number of parameters. For a
+        network of one hidden layer with d features and p units that is
+        :math:`1/\sqrt{dp}`, which gives an end-to-end matrix of size one whatever the
+        unit of the data.
 
     Examples
     --------
@@ -111,12 +112,13 @@ class GaussianStarts(BaseEstimator):
             If ``loss`` is none.
         """
         check_params(self)
-        check_fitted(loss, "loss", ("n_params_",))
+        loss = as_loss(loss)
         n_starts = check_int(n_starts, "n_starts", 1)
-        scale = np.sqrt(2 / loss.n_params_) if self.scale == "auto" else self.scale
         streams = random_streams(random_state, n_starts)
+        if self.scale == "auto":
+            return loss.draw_starts(streams)
         draws = [stream.standard_normal(loss.n_params_) for stream in streams]
-        return scale * np.stack(draws)  # type: ignore[return-value]  # no text here
+        return float(self.scale) * np.stack(draws)
 
 
 class TrajectoryStarts(BaseEstimator):
@@ -215,7 +217,7 @@ class TrajectoryStarts(BaseEstimator):
             If ``loss`` is none.
         """
         check_params(self)
-        check_fitted(loss, "loss", ("n_params_", "at"))
+        loss = as_loss(loss)
         n_starts = check_int(n_starts, "n_starts", 1)
         random_state = check_seed(random_state)
         n_descents = min(self.n_trajectories, n_starts)
@@ -253,13 +255,13 @@ class TrajectoryStarts(BaseEstimator):
         if self.learning_rate != "auto":
             return float(self.learning_rate)
         # A Python float takes the type and the device of what it multiplies.
-        size = float(np.max(curvature(loss, first)))
+        size = float(np.max(loss.curvature(first)))
         # A flat loss (constant data) has no scale: its descent stays where it is.
         return 0.02 / size if size > 0 else 1.0
 
     def _descend(self, loss, first, rate):
         """Iterate gradient descent, yielding step, points and losses."""
-        theta = place(loss, first)
+        theta = loss.asarray(first)
         for step in range(self.n_steps + 1):
             local = loss.at(theta)
             value = to_host(local.value)

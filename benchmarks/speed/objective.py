@@ -4,7 +4,7 @@ import numpy as np
 
 __all__ = ["TOL", "judge"]
 
-# Absolute, on the squared gradient norm at the canonical point.
+# Absolute, on the squared gradient norm at the rescaled point.
 TOL = 1e-10
 
 
@@ -25,10 +25,10 @@ def judge(loss, theta):
         and the number of distinct sets among these.
     """
     finite = np.all(np.isfinite(theta), axis=1)
-    canonical = loss.canonicalize(np.where(finite[:, None], theta, 1.0))
-    squared = np.sum(loss.gradient(canonical) ** 2, axis=1)
+    scaled = loss.rescale(np.where(finite[:, None], theta, 1.0))
+    squared = np.sum(loss.gradient(scaled) ** 2, axis=1)
     below = finite & (squared <= TOL)
-    match = loss.analytical_spectrum().match(canonical)
+    match = loss.analytical_spectrum().match(scaled)
     good = below & match.identified
     return {
         "below 1e-10": float(below.mean()),

@@ -15,7 +15,6 @@ from skcrit._backend import (
     to_host,
 )
 from skcrit.linalg import eigh, inertia, rounding_level
-from skcrit.losses._defaults import curvature, keeps_inertia, place, start_norms
 
 __all__ = ["MAX_DENSE", "UNKNOWN", "Characters", "characterize"]
 
@@ -50,11 +49,11 @@ class Characters:
     Attributes
     ----------
     point : ndarray of shape (n, n_params)
-        Canonical points, corrected by Newton steps where that helps.
+        Rescaled points, corrected by Newton steps where that helps.
     loss : ndarray of shape (n,)
         Loss there.
     squared_balanced_grad_norm : ndarray of shape (n,)
-        Squared gradient norm at the canonical point before the correction.
+        Squared gradient norm at the rescaled point before the correction.
     morse_index, nullity : ndarray of int of shape (n,)
         Negative and zero eigenvalues of the Hessian; -1 if unknown.
     invariants : ndarray of shape (n, n_invariants)
@@ -144,27 +143,27 @@ def characterize(loss, theta0, theta, converged, modes=None):
     n, n_params = theta.shape
     finite = np.all(np.isfinite(theta), axis=1)
     safe = np.where(finite[:, None], theta, 0.0)
-    canonical = loss.canonicalize(place(loss, safe))
-    local = loss.at(canonical)
-    xp = array_namespace(canonical)
+    scaled = loss.rescale(loss.asarray(safe))
+    local = loss.at(scaled)
+    xp = array_namespace(scaled)
     squared = to_host(xp.sum(local.gradient**2, axis=-1))
-    invariants = to_host(loss.invariants(canonical))
+    invariants = to_host(loss.invariants(scaled))
     result = Characters(
-        point=np.array(to_host(canonical), dtype=float),
+        point=np.array(to_host(scaled), dtype=float),
         loss=np.where(finite, to_host(local.value), np.nan),
         squared_balanced_grad_norm=np.where(finite, squared, np.nan),
         morse_index=np.full(n, UNKNOWN),
         nullity=np.full(n, UNKNOWN),
         invariants=np.array(invariants, dtype=float),
         uncertainty=np.zeros(n),
-        start_norm=start_norms(loss, theta0),
+        start_norm=loss.invariants_scale(theta0),
     )
     rows = np.flatnonzero(converged & finite)
     if n_params <= MAX_DENSE and len(rows):
-        if not keeps_inertia(loss):
-            canonical = place(loss, safe)
-        for chunk in chunks_of_rows(rows, n_params**2, canonical):
-            _examine(loss, take_rows(canonical, chunk), chunk, result, modes)
+        if not loss.rescale_keeps_inertia:
+            scaled = loss.asarray(safe)
+        for chunk in chunks_of_rows(rows, n_params**2, scaled):
+            _examine(loss, take_rows(scaled, chunk), chunk, result, modes)
     return result
 
 
@@ -182,7 +181,7 @@ def _examine(loss, theta, rows, result, modes):
     threshold = xp.maximum(rounding_level(eigenvalues), _SAFETY * error)
     n_negative, n_zero = (to_host(n) for n in inertia(eigenvalues, threshold))
     largest = to_host(xp.max(xp.abs(eigenvalues), axis=-1))
-    usual = np.asarray(curvature(loss, theta))
+    usual = loss.curvature(theta)
     scale = np.maximum(largest, usual)
     # In a bad gauge some eigenvalues are larger than usual by a factor, and others
     # smaller by it: these must be above rounding too.
@@ -209,7 +208,7 @@ def _has_symmetric_products(loss, theta):
     """Tell where products are those of a symmetric matrix, as a Hessian is."""
     xp, local = array_namespace(theta), loss.at(theta)
     draws = np.random.default_rng(0).standard_normal((2, theta.shape[-1]))
-    u, v = (place(loss, np.broadcast_to(d, theta.shape)) for d in draws)
+    u, v = (loss.asarray(np.broadcast_to(d, theta.shape)) for d in draws)
     Hu, Hv = local.hvp(u), local.hvp(v)
     error = to_host(xp.abs(xp.sum(u * Hv, axis=-1) - xp.sum(v * Hu, axis=-1)))
     size = to_host(xp.sum(xp.abs(u * Hv) + xp.abs(v * Hu), axis=-1))

@@ -8,7 +8,7 @@ import numpy as np
 from skcrit._backend import to_host
 from skcrit.finders._characterize import Characters, characterize
 from skcrit.finders._grouping import group_points
-from skcrit.losses._defaults import canonical_points
+from skcrit.losses.symmetries import rescaled
 
 __all__ = ["Atlas", "Ends", "Frontier", "describe_new", "solve_batch"]
 
@@ -31,7 +31,7 @@ class Ends:
     Attributes
     ----------
     invariants : ndarray of shape (n, n_invariants)
-        Invariants of the canonical points.
+        Invariants of the rescaled points.
     squared_balanced_grad_norm : ndarray of shape (n,)
         Squared gradient norms there.
     """
@@ -75,9 +75,9 @@ def solve_batch(solver, loss, theta0):
         The results, in the form that batches are joined in.
     """
     result = solver.solve(loss, theta0)
-    canonical = canonical_points(loss, result.theta)
-    gradient = to_host(loss.gradient(canonical))
-    ends = Ends(to_host(loss.invariants(canonical)), np.sum(gradient**2, axis=-1))
+    scaled = rescaled(loss, result.theta)
+    gradient = to_host(loss.gradient(scaled))
+    ends = Ends(to_host(loss.invariants(scaled)), np.sum(gradient**2, axis=-1))
     return [(result, ends)]
 
 
@@ -163,7 +163,7 @@ class Atlas:
         return Characters.concatenate(self.parts)
 
     def points(self, labels):
-        """Return the canonical points of sets.
+        """Return the rescaled points of sets.
 
         Parameters
         ----------

@@ -15,6 +15,7 @@ from skcrit._version import __version__
 from skcrit.finders._characterize import Characters, characterize
 from skcrit.finders._progress import show
 from skcrit.finders._store import BatchStore
+from skcrit.losses.adapt import as_loss
 from skcrit.solvers import SolverResult, Status
 
 __all__ = ["concatenate", "on_device", "run_batches", "search", "search_tols"]
@@ -59,6 +60,7 @@ def search(solver, loss, theta0, *, report=None, so_far=None, **options):
     characters : Characters
         One row per start.
     """
+    loss = as_loss(loss)
 
     def follow(done, n_batches):
         return report.follow(done, n_batches, lambda parts: so_far(*_join(parts)[0]))
@@ -89,6 +91,7 @@ def search_tols(solver, loss, theta0, tols, **options):
     outcomes : list of tuple of (SolverResult, Characters)
         What :func:`search` returns, for each tolerance.
     """
+    loss = as_loss(loss)
     return _run(_solve_batch_tols, solver, loss, theta0, tols, **options)
 
 

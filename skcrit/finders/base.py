@@ -15,9 +15,7 @@ from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
-    clone,
 )
-from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -40,6 +38,7 @@ from skcrit.finders._progress import FitReport
 from skcrit.finders._search import on_device, search
 from skcrit.linalg import LinearStatus
 from skcrit.losses import LinearAutoencoderLoss
+from skcrit.losses.adapt import fitted_loss, is_loss
 from skcrit.solvers import Status
 from skcrit.solvers.base import history_names
 from skcrit.starts import GaussianStarts, TrajectoryStarts
@@ -58,16 +57,6 @@ if TYPE_CHECKING:
     from skcrit.losses.base import Loss
 
 __all__ = ["BaseFinder"]
-
-_LOSS_METHODS = (
-    "fit",
-    "value",
-    "gradient",
-    "hvp",
-    "at",
-    "canonicalize",
-    "invariants",
-)
 
 
 def _can_transform(finder):
@@ -103,7 +92,7 @@ class BaseFinder(
         ``sample(loss, n_starts, random_state)``.
     tol : float, default=1e-10
         Absolute, on the squared gradient norm: a start has converged when its squared
-        gradient norm is at most ``tol``, at its own point and at the canonical point of
+        gradient norm is at most ``tol``, at its own point and at the rescaled point of
         its symmetry orbit. Infinity leaves the starts where they are.
     max_iter : int, default=500
         Largest number of iterations per start.
@@ -225,7 +214,7 @@ class BaseFinder(
         NotConvergedWarning
             If some starts did not reach ``tol``.
         """
-        solver = self._begin(X)
+        solver = self._begin(X, y)
         report = FitReport(self, X, y, "batch") if has_callbacks(self) else None
         starts, options = self.start_params_, self._search_options()
         watch = {"report": report, "so_far": self._so_far}
@@ -244,13 +233,13 @@ class BaseFinder(
         finder._finish(result, characters)
         return vars(finder)
 
-    def _begin(self, X):
+    def _begin(self, X, y=None):
         """Validate, fit the loss, draw the starts; return the solver."""
         check_params(self)
         history_names(self.store_history)
         for name in ("history_", "n_features_in_", "feature_names_in_"):
             vars(self).pop(name, None)  # of an earlier fit
-        self.loss_ = self._fit_loss(X)
+        self.loss_ = self._fit_loss(X, y)
         self.n_params_ = self.loss_.n_params_
         solver = self._make_solver()
         with one_blas_thread():
@@ -333,32 +322,15 @@ class BaseFinder(
         """Number of columns of ``transform``, for ``get_feature_names_out``."""
         return self.n_critical_sets_
 
-    def _fit_loss(self, X):
-        """Return a fitted loss: X itself, or a clone of the parameter fitted to X."""
-        # A data frame can have columns of these names: they must be methods.
-        if all(callable(getattr(X, m, None)) for m in ("value", "gradient")):
-            self._check_loss(X, "X")
-            if not hasattr(X, "n_params_"):
-                raise NotFittedError(
-                    f"X must be a fitted loss; this {type(X).__name__} instance is not "
-                    "fitted yet: call its fit first."
-                )
-            if hasattr(X, "n_features_in_"):
-                self.n_features_in_ = X.n_features_in_
-            return X
+    def _fit_loss(self, X, y):
+        """Return a fitted loss, and keep what it knows of the data."""
         loss = LinearAutoencoderLoss() if self.loss is None else self.loss
-        self._check_loss(loss, "loss")
-        return clone(loss).fit(validate_data(self, X, dtype=np.float64))
-
-    def _check_loss(self, loss, name):
-        """Name every method that a loss lacks."""
-        missing = [m for m in _LOSS_METHODS if not callable(getattr(loss, m, None))]
-        if missing:
-            raise ValueError(
-                f"{name} must be a loss with the methods {', '.join(_LOSS_METHODS)} to "
-                f"be searched by {type(self).__name__}; {type(loss).__name__} lacks "
-                f"{', '.join(missing)}."
-            )
+        if not is_loss(X):
+            X = validate_data(self, X, dtype=np.float64)
+        loss = fitted_loss(loss, X, y)
+        if hasattr(loss, "n_features_in_"):
+            self.n_features_in_ = loss.n_features_in_
+        return loss
 
     def _make_starts(self):
         """Draw or check the starting points, on the host."""

@@ -17,7 +17,7 @@ from skcrit.finders._progress import FitReport, progress_bar
 from skcrit.finders._search import concatenate
 from skcrit.finders.base import BaseFinder
 from skcrit.finders.newton_mr import NewtonMRFinder
-from skcrit.losses._defaults import start_norms
+from skcrit.losses.adapt import as_loss
 from skcrit.starts import random_streams
 from skcrit.utils._arguments import as_numbers, shown
 from skcrit.utils._validation import (
@@ -42,7 +42,7 @@ class LandscapeExplorer(BaseFinder):
     r"""Explore a landscape from critical point to critical point.
 
     From every set found, searches set out along the eigenvectors of the Hessian at its
-    canonical point: unstable ones before stable and flat ones, weak before strong, one
+    rescaled point: unstable ones before stable and flat ones, weak before strong, one
     of each eigenvalue before its likes, first one way and later the other. A local
     search takes the displaced point to a critical point, and what is new joins. Sets
     with the fewest tries go first, of these the newest.
@@ -60,7 +60,7 @@ class LandscapeExplorer(BaseFinder):
         object with the method ``sample(loss, n_starts, random_state)``.
     tol : float, default=1e-20
         Absolute, on the squared gradient norm: a start has converged when its squared
-        gradient norm is at most ``tol``, at its own point and at the canonical point of
+        gradient norm is at most ``tol``, at its own point and at the rescaled point of
         its symmetry orbit.
     max_iter : int, default=200
         Largest number of iterations per start.
@@ -120,7 +120,7 @@ class LandscapeExplorer(BaseFinder):
         Iterations of the longest run.
     results_ : dict of str to ndarray of shape (n_searches_,)
         Ready for ``pandas.DataFrame``: "loss", "squared_grad_norm",
-        "squared_balanced_grad_norm" (at the canonical point), "n_iter", "n_gradient",
+        "squared_balanced_grad_norm" (at the rescaled point), "n_iter", "n_gradient",
         "n_hvp", "status" (CONVERGED, GRADIENT_FLAT, STALLED, MAX_ITER or DIVERGED),
         "inner_status" (of the last linear system), "residual_ratio" (of the last step,
         ``|H p + g| / (|H| |p| + |g|)``), "converged", "morse_index" and "nullity" (-1
@@ -128,7 +128,7 @@ class LandscapeExplorer(BaseFinder):
         (label of the set that the search set out from, -1 for the first searches),
         "direction" (number of the eigenvector) and "sign".
     critical_points_ : ndarray of shape (n_critical_sets_, n_params)
-        A well-scaled point of each distinct critical set found, by increasing loss.
+        A rescaled point of each distinct critical set found, by increasing loss.
     critical_losses_ : ndarray of shape (n_critical_sets_,)
         Losses there.
     morse_indices_, nullities_ : ndarray of int of shape (n_critical_sets_,)
@@ -292,17 +292,17 @@ class LandscapeExplorer(BaseFinder):
         NotConvergedWarning
             If some searches did not reach ``tol``.
         """
-        self._begin(X)
+        self._begin(X, y)
         if self.n_params_ > MAX_DENSE:
             raise ValueError(
                 f"LandscapeExplorer follows eigenvectors of dense Hessians: its loss "
                 f"must have at most {MAX_DENSE} parameters, got {self.n_params_}."
             )
         reach = self._check_displacement()
-        scale = start_norms(self.loss_, self.start_params_).max()
+        scale = as_loss(self.loss_).invariants_scale(self.start_params_).max()
         options = self._search_options()
         limits = (self.max_directions, self.n_passes)
-        trip = Expedition(self.loss_, float(scale), options, *limits)
+        trip = Expedition(as_loss(self.loss_), float(scale), options, *limits)
         report = FitReport(self, X, y, "round")
         rounds = self._shown(self._rounds(trip, reach))
         rounds = report.follow(rounds, None, lambda rows: self._known(trip, rows))

@@ -38,7 +38,7 @@ class NewtonMRFinder(BaseFinder):
         ``sample(loss, n_starts, random_state)``.
     tol : float, default=1e-10
         Absolute, on the squared gradient norm: a start has converged when its squared
-        gradient norm is at most ``tol``, at its own point and at the canonical point of
+        gradient norm is at most ``tol``, at its own point and at the rescaled point of
         its symmetry orbit.
     max_iter : int, default=500
         Largest number of iterations per start.
@@ -73,7 +73,7 @@ class NewtonMRFinder(BaseFinder):
         Multiple of the identity that is added to the Hessian in the linear system,
         absolute, in the unit of the Hessian.
     balance : bool, default=True
-        Whether to move each iterate to the canonical point of its symmetry orbit.
+        Whether to move each iterate to the rescaled point of its symmetry orbit.
         ``balance=False, window=1`` is the published method.
     window : int, default=5
         Number of latest squared gradient norms whose largest a step must get below (the
@@ -105,13 +105,13 @@ class NewtonMRFinder(BaseFinder):
         Iterations of the longest run.
     results_ : dict of str to ndarray of shape (n_starts,)
         Ready for ``pandas.DataFrame``: "loss", "squared_grad_norm",
-        "squared_balanced_grad_norm" (at the canonical point), "n_iter", "n_gradient",
+        "squared_balanced_grad_norm" (at the rescaled point), "n_iter", "n_gradient",
         "n_hvp", "status" (CONVERGED, GRADIENT_FLAT, STALLED, MAX_ITER or DIVERGED),
         "inner_status" (of the last linear system), "residual_ratio" (of the last step,
         ``|H p + g| / (|H| |p| + |g|)``), "converged", "morse_index" and "nullity" (-1
         where not converged), "critical_set" (label, -1 where not converged).
     critical_points_ : ndarray of shape (n_critical_sets_, n_params)
-        A well-scaled point of each distinct critical set found, by increasing loss.
+        A rescaled point of each distinct critical set found, by increasing loss.
     critical_losses_ : ndarray of shape (n_critical_sets_,)
         Losses there.
     morse_indices_, nullities_ : ndarray of int of shape (n_critical_sets_,)
@@ -143,7 +143,7 @@ class NewtonMRFinder(BaseFinder):
     these valleys, and most failures of the published method on linear networks end
     there.
 
-    Morse index and nullity are counted at the canonical point, after one Newton
+    Morse index and nullity are counted at the rescaled point, after one Newton
     correction, with a threshold that bounds by how much the eigenvalues can still be
     wrong. They, the labels and the status come from the loss alone, never from the
     analytical critical points.

@@ -121,7 +121,7 @@ class ConvergenceDisplay:
         """Draw both axes logarithmic, the first linear between iterations 0 and 1.
 
         A mark ends each run: a dot where it converged, a cross where it failed, which
-        can be below ``tol``: the canonical point has to reach it, too. Values that are
+        can be below ``tol``: the rescaled point has to reach it, too. Values that are
         zero or below a millionth of ``tol`` leave the axes.
 
         Parameters

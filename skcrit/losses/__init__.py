@@ -1,9 +1,11 @@
 """Losses: the functions whose critical points are sought."""
 
-from skcrit.losses.base import LocalModel, Loss
+from skcrit.losses.adapt import as_loss, fitted_loss
+from skcrit.losses.base import Loss
 from skcrit.losses.function import FunctionLoss
 from skcrit.losses.grad_norm import GradientNormLoss
 from skcrit.losses.linear_autoencoder import LinearAutoencoderLoss
+from skcrit.losses.local_model import LocalModel
 
 __all__ = [
     "FunctionLoss",
@@ -11,4 +13,6 @@ __all__ = [
     "LinearAutoencoderLoss",
     "LocalModel",
     "Loss",
+    "as_loss",
+    "fitted_loss",
 ]

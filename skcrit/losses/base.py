@@ -1,84 +1,30 @@
-"""The contract of a loss, and the local model that searches work with."""
+"""The contract of a loss."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from functools import cached_property
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
 from skcrit._backend import get_namespace, to_device, to_host
 from skcrit._saving import VersionMixin
 from skcrit._typing import Array, ArrayLike, FloatArray
 from skcrit.exceptions import NoGroundTruthError
-from skcrit.losses._defaults import estimate_curvature
-from skcrit.utils._arguments import as_numbers
+from skcrit.linalg import spectral_norm
+from skcrit.losses.local_model import LocalModel
+from skcrit.losses.symmetries import Symmetries
 
 if TYPE_CHECKING:
     from skcrit.analytical import AnalyticalSpectrum
 
-__all__ = ["LocalModel", "Loss"]
+__all__ = ["Loss"]
 
 
-class LocalModel:
-    """Expand a loss to second order at fixed points.
-
-    Everything is computed when it is first asked for, and once. Losses whose value,
-    gradient and products share work return a subclass from :meth:`Loss.at`.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    theta : array of shape (..., n_params)
-        Points, in the namespace of the loss.
-    """
-
-    def __init__(self, loss: Loss, theta: Array) -> None:
-        self.loss = loss
-        self.theta = theta
-
-    @cached_property
-    def value(self) -> Array:
-        """Loss at each point, array of shape (...,)."""
-        return self.loss.value(self.theta)
-
-    @cached_property
-    def gradient(self) -> Array:
-        """Gradient at each point, array of shape (..., n_params)."""
-        return self.loss.gradient(self.theta)
-
-    def hvp(self, v: Array) -> Array:
-        """Multiply the Hessian at each point by vectors.
-
-        Parameters
-        ----------
-        v : array of shape (..., n_params)
-            Directions; leading axes broadcast against those of the points.
-
-        Returns
-        -------
-        product : array of shape (..., n_params)
-            ``H(theta) @ v``.
-        """
-        return self.loss.hvp(self.theta, v)
-
-    def hessian(self) -> Array:
-        """Form the dense Hessian at each point.
-
-        Returns
-        -------
-        hessian : array of shape (..., n_params, n_params)
-            Symmetric matrices.
-        """
-        return self.loss.hessian(self.theta)
-
-
-class Loss(VersionMixin, BaseEstimator, ABC):
+class Loss(Symmetries, VersionMixin, BaseEstimator, ABC):
     """Describe a smooth function of a flat parameter vector.
 
     A loss is an estimator for the sake of its parameters (``get_params``, ``clone``,
@@ -95,13 +41,6 @@ class Loss(VersionMixin, BaseEstimator, ABC):
     n_params_ : int
         Length of ``theta``.
     """
-
-    backend = "numpy"
-    dtype = "float64"
-
-    # Whether canonicalize keeps the inertia of the Hessian at critical points. Where it
-    # does not, a finder counts eigenvalues at the points themselves.
-    canonicalize_keeps_inertia = True
 
     @abstractmethod
     def fit(self, X: ArrayLike, y: object = None) -> Self:
@@ -190,8 +129,8 @@ class Loss(VersionMixin, BaseEstimator, ABC):
         Costs ``n_params`` Hessian-vector products per point.
         """
         theta = self._as_points(theta)
-        xp, device = get_namespace(self.backend)
-        identity = xp.eye(self.n_params_, dtype=theta.dtype, device=device)
+        xp, place = get_namespace(self.backend)
+        identity = xp.eye(self.n_params_, dtype=theta.dtype, device=place)
         product = self.hvp(theta[..., None, :], identity)
         expected = (*theta.shape, self.n_params_)
         if tuple(product.shape) != expected:
@@ -251,41 +190,24 @@ class Loss(VersionMixin, BaseEstimator, ABC):
         shape = (self.n_params_, self.n_params_)
         return LinearOperator(shape, matvec=matvec, rmatvec=matvec, dtype=self.dtype)
 
-    def invariants(self, theta: Array) -> Array:
-        """Compute what the symmetries of the loss leave alone, by default ``theta``.
+    def length_scale(self) -> float:
+        """Return a typical distance between neighbouring critical points, by default 1.
 
-        Two critical points belong to the same critical set when their invariants agree.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
+        Lengths of steps and displacements are measured in it.
 
         Returns
         -------
-        invariants : array of shape (..., n_invariants)
-            Invariants of each point.
+        length : float
+            Positive, in the unit of ``theta``.
         """
-        return self._as_points(theta)
-
-    def canonicalize(self, theta: Array) -> Array:
-        """Move along the symmetry orbit to a well-scaled point, by default stay.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-
-        Returns
-        -------
-        theta : array of shape (..., n_params)
-            Points of the same orbits: same loss, same inertia of the Hessian at
-            critical points.
-        """
-        return self._as_points(theta)
+        return 1.0
 
     def curvature(self, theta: Array) -> FloatArray:
-        """Estimate the size of the Hessian, to choose step lengths by.
+        """Estimate the size of the Hessian around points, to choose lengths of steps.
+
+        By default 20 products at each point estimate the spectral norm of the Hessian
+        there, from below. A loss that knows a bound around its critical points returns
+        that.
 
         Parameters
         ----------
@@ -295,9 +217,48 @@ class Loss(VersionMixin, BaseEstimator, ABC):
         Returns
         -------
         curvature : ndarray of shape (n_points,)
-            Lower estimates of the spectral norm, by default from 20 products each.
+            Sizes, on the host; zero for a constant loss.
         """
-        return estimate_curvature(self, self._as_points(theta))
+        local = self.at(theta)
+        # The same direction for all: a row may not depend on its place in the batch.
+        draw = np.random.default_rng(0).standard_normal(self.n_params_)
+        draw = self.asarray(np.broadcast_to(draw, local.theta.shape))
+        return to_host(spectral_norm(local.hvp, draw))
+
+    def draw_starts(self, streams: Sequence[np.random.Generator]) -> FloatArray:
+        r"""Draw a random starting point from each stream.
+
+        By default a normal distribution around the origin, whose standard deviation
+        :math:`\ell \sqrt{2 / n}` gives points a distance of about :math:`\sqrt 2 \ell`
+        from it, with the :meth:`length_scale` :math:`\ell` and n parameters.
+
+        Parameters
+        ----------
+        streams : sequence of numpy.random.Generator
+            A generator per start.
+
+        Returns
+        -------
+        theta0 : ndarray of shape (n_starts, n_params)
+            Starting points, on the host.
+        """
+        draws = [stream.standard_normal(self.n_params_) for stream in streams]
+        return self.length_scale() * np.sqrt(2 / self.n_params_) * np.stack(draws)
+
+    def ground_truth(self) -> AnalyticalSpectrum:
+        """Return the critical points where they are known.
+
+        Returns
+        -------
+        truth : GroundTruth
+            By default the analytical spectrum.
+
+        Raises
+        ------
+        NoGroundTruthError
+            If nobody knows them.
+        """
+        return self.analytical_spectrum()
 
     def analytical_spectrum(self) -> AnalyticalSpectrum:
         """Return the critical points in closed form, where they are known.
@@ -312,56 +273,3 @@ class Loss(VersionMixin, BaseEstimator, ABC):
             "form; scores that compare with the truth need a loss such as "
             "LinearAutoencoderLoss."
         )
-
-    def _as_points(self, theta, name="theta"):
-        # Bring points to the loss's namespace and check their last axis.
-        if not hasattr(
-            self, "n_params_"
-        ):  # the check itself takes longer than a product
-            check_is_fitted(self, "n_params_")
-        theta = self._on_device(theta, name, f"(..., {self.n_params_})")
-        if isinstance(theta, np.ndarray):
-            # Sums and products round differently in another memory layout, and a row
-            # must give the same numbers in every batch.
-            theta = np.asarray(theta, order="C")
-        if theta.ndim == 0 or theta.shape[-1] != self.n_params_:
-            raise ValueError(
-                f"{name} must have shape (..., {self.n_params_}) for "
-                f"{type(self).__name__}, got shape {tuple(theta.shape)}."
-            )
-        return theta
-
-    def _on_device(self, array, name, shape=""):
-        # Bring numbers to the loss's namespace; what is made of none is refused.
-        floats = type(array) is np.ndarray and array.dtype.kind == "f"
-        if not floats and not self._is_foreign(array):
-            array = as_numbers(array, name, shape)
-        try:
-            if "complex" in str(getattr(array, "dtype", "")):
-                raise TypeError("complex numbers")
-            return to_device(array, self.backend, self.dtype)
-        except (TypeError, ValueError, RuntimeError) as error:  # each library its own
-            raise ValueError(
-                f"{name} must be an array of real numbers, got {type(array).__name__}: "
-                f"{error}."
-            ) from error
-
-    @staticmethod
-    def _is_foreign(array):
-        # Tell an array of another library, which may live on a device.
-        if isinstance(array, np.ndarray | np.generic):
-            return False
-        names = ("__array_namespace__", "__cuda_array_interface__")
-        return any(hasattr(array, name) for name in names)
-
-    def _as_directions(self, v, theta, name="v"):
-        # Bring directions to the loss's namespace and check that they fit the points.
-        v = self._as_points(v, name)
-        try:
-            np.broadcast_shapes(v.shape[:-1], theta.shape[:-1])
-        except ValueError:
-            raise ValueError(
-                f"{name} must have leading axes that broadcast against those of theta, "
-                f"of shape {tuple(theta.shape)}, got shape {tuple(v.shape)}."
-            ) from None
-        return v

@@ -71,7 +71,7 @@ class GradientNormLoss(Loss):
 
     Symmetries of f are symmetries of g only where they keep lengths: the gradient norm
     of a linear network changes when one layer is scaled up and the next one down. So
-    ``canonicalize`` and ``invariants`` are the defaults, which leave points as they
+    ``rescale`` and ``invariants`` are the defaults, which leave points as they
     are, and every point that a finder reports is a critical set of its own unless it
     was found twice.
 

@@ -253,8 +253,8 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
         ]
 
     @property
-    def canonicalize_keeps_inertia(self) -> bool:  # type: ignore[override]
-        """Whether the canonical point is on the same orbit: not for deep networks.
+    def rescale_keeps_inertia(self) -> bool:  # type: ignore[override]
+        """Whether the balanced point is on the same orbit: not for deep networks.
 
         The middle layers of a deep network can pass more than the end-to-end matrix
         shows; balancing drops that, and the Morse index may fall.
@@ -394,12 +394,22 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
         traces = xp.linalg.diagonal(square)[..., None, :] @ columns
         return xp.concat([norms, traces[..., 0, :]], axis=-1)
 
-    @property
-    def invariants_scale(self) -> float:
-        """Norm of ``W C^(1/2)`` for W = I: no critical point has a larger one."""
-        return float(np.sqrt(np.sum(self.eigenvalues_)))
+    def invariants_scale(self, theta0: Array) -> FloatArray:
+        """Return the norm of ``W C^(1/2)`` for W = I, which bounds critical points.
 
-    def canonicalize(self, theta: Array) -> Array:
+        Parameters
+        ----------
+        theta0 : array of shape (n_starts, n_params)
+            Starting points; only their number counts.
+
+        Returns
+        -------
+        scale : ndarray of shape (n_starts,)
+            The root of the trace of the second moment.
+        """
+        return np.full(len(theta0), np.sqrt(np.sum(self.eigenvalues_)))
+
+    def rescale(self, theta: Array) -> Array:
         """Balance the layers: same end-to-end matrix on the data, least norm.
 
         Parameters
@@ -467,7 +477,7 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
         return np.stack(errors, axis=1) if errors else np.empty((X.shape[0], 0))
 
     def curvature(self, theta: Array) -> FloatArray:
-        """Return the size of the Hessian near the global minimum.
+        """Return half the spectral norm of the Hessian at the global minimum.
 
         Parameters
         ----------
@@ -477,7 +487,7 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
         Returns
         -------
         curvature : ndarray of shape (n_points,)
-            ``L lambda_0 / d`` plus ``2 alpha`` under a penalty on the weights; for
+            ``L lambda_0 / d``, plus ``2 alpha`` under a penalty on the weights; for
             depth two and no penalty also the spectral norm at the origin.
         """
         n_points = self._as_points(theta).shape[0]

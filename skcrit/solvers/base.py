@@ -12,7 +12,7 @@ import numpy as np
 from skcrit._backend import array_namespace, take_rows, to_host
 from skcrit._tables import html_table, text_table
 from skcrit._typing import Array, BoolArray
-from skcrit.losses._defaults import place
+from skcrit.losses.adapt import as_loss
 from skcrit.solvers.status import RUNNING, Status, explain_stop, stop_codes
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class Solver(ABC):
     ----------
     tol : float, default=1e-10
         Absolute, on the squared gradient norm: a start has converged when its squared
-        gradient norm is at most ``tol``, at its own point and at the canonical point of
+        gradient norm is at most ``tol``, at its own point and at the rescaled point of
         its symmetry orbit.
     max_iter : int, default=500
         Largest number of iterations per start.
@@ -168,8 +168,6 @@ class Solver(ABC):
         What to keep of every iterate: names out of "loss", "squared_grad_norm" and
         "theta"; True is the first two.
     """
-
-    required_methods: tuple[str, ...] = ("value", "gradient", "hvp")
 
     def __init__(
         self,
@@ -231,7 +229,7 @@ class Solver(ABC):
             The batch before its first iteration.
         """
         n = theta0.shape[0]
-        local = loss.at(place(loss, theta0))
+        local = loss.at(loss.asarray(theta0))
         return State(
             local=local,
             rows=np.arange(n),
@@ -293,12 +291,7 @@ class Solver(ABC):
         ValueError
             If the loss lacks a method that the solver needs.
         """
-        missing = [m for m in self.required_methods if not hasattr(loss, m)]
-        if missing:
-            raise ValueError(
-                f"{type(self).__name__} needs the methods {self.required_methods} of a "
-                f"loss, but {type(loss).__name__} has no {', '.join(missing)}."
-            )
+        loss = as_loss(loss)
         state = self.setup(loss, theta0)
         n_starts = len(state.rows)
         logs = [_Log(n_starts, loss.n_params_) for _ in tols]
@@ -353,17 +346,17 @@ def _check_shapes(loss, local):
 
 
 def _worst_norm(state, squared, rows):
-    """Take the larger of the norms at a point and at its canonical point, for rows."""
+    """Take the larger of the norms at a point and at its rescaled point, for rows."""
     # Along the badly scaled valleys of a symmetric loss the gradient tends to zero and
-    # no critical point is near. The canonical point is where this shows.
+    # no critical point is near. The rescaled point is where this shows.
     if len(rows) == 0:
         return squared
     loss, theta = state.local.loss, take_rows(state.local.theta, rows)
-    canonical = loss.canonicalize(theta)
-    if canonical is theta:
+    scaled = loss.rescale(theta)
+    if scaled is theta:
         return squared
     worst = squared.copy()
-    worst[rows] = np.maximum(squared[rows], squared_norm(loss.at(canonical)))
+    worst[rows] = np.maximum(squared[rows], squared_norm(loss.at(scaled)))
     return worst
 
 

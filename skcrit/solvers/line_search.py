@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from skcrit._backend import replace_rows, take_rows
-from skcrit.losses._defaults import place
 from skcrit.solvers.base import squared_norm
 
 __all__ = ["LineSearchResult", "armijo", "push_reference"]
@@ -88,7 +87,7 @@ def armijo(
     new_theta, pending, gamma = theta, np.arange(n), step_size
     slope = np.minimum(slope, 0.0)
     for _ in range(max_backtracks + 1):
-        scaled = place(loss, gamma)
+        scaled = loss.asarray(gamma)
         trial = take_rows(theta, pending) + scaled * take_rows(p, pending)
         squared = squared_norm(loss.at(trial))
         n_gradient[pending] += 1

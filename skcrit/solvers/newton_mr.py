@@ -11,7 +11,7 @@ import numpy as np
 from skcrit._backend import array_namespace, to_host
 from skcrit._typing import FloatArray
 from skcrit.linalg import minres_qlp
-from skcrit.losses._defaults import canonical_points, place
+from skcrit.losses.symmetries import rescaled
 from skcrit.solvers.base import Solver, squared_norm
 from skcrit.solvers.flatness import explain_ends
 from skcrit.solvers.line_search import armijo, push_reference
@@ -44,7 +44,7 @@ class NewtonMR(Solver):
         Multiple of the identity that is added to the Hessian in the linear system,
         absolute, in the unit of the Hessian.
     balance : bool, default=True
-        Whether to move each iterate to the canonical point of its symmetry orbit.
+        Whether to move each iterate to the rescaled point of its symmetry orbit.
     window : int, default=5
         Number of latest squared gradient norms whose largest a step must get below (the
         non-monotone search of Grippo, Lampariello & Lucidi 1986); 1 is the monotone
@@ -61,7 +61,7 @@ class NewtonMR(Solver):
     ``balance`` and a ``window`` above 1 are not part of the published method. A linear
     network's loss does not change when one layer is scaled up and the next one down,
     but its gradient does: along such valleys the gradient norm falls without a critical
-    point, and steps minimise it by scaling. The canonical point takes this way out of
+    point, and steps minimise it by scaling. The rescaled point takes this way out of
     the search.
 
     References
@@ -105,7 +105,7 @@ class NewtonMR(Solver):
         state = super().setup(loss, theta0)
         if not self.balance:
             return state
-        theta = canonical_points(loss, state.local.theta)
+        theta = rescaled(loss, state.local.theta)
         return replace(state, local=loss.at(theta))
 
     def step(self, loss: Loss, state: State) -> State:  # noqa: D102
@@ -155,12 +155,12 @@ class NewtonMR(Solver):
         return p * bound[:, None], to_host(bound)
 
     def _balanced(self, loss, theta, stuck):
-        """Move to the canonical points, but leave what is stuck where it is."""
+        """Move to the rescaled points, but leave what is stuck where it is."""
         if not self.balance:
             return theta
         xp = array_namespace(theta)
-        stay = place(loss, stuck) > 0
-        return xp.where(stay[:, None], theta, canonical_points(loss, theta))
+        stay = loss.asarray(stuck) > 0
+        return xp.where(stay[:, None], theta, rescaled(loss, theta))
 
 
 def _residual_ratio(system, grad_norm):

@@ -10,7 +10,6 @@ import numpy as np
 
 from skcrit._backend import replace_rows, take_rows
 from skcrit._typing import ArrayLike, FloatArray
-from skcrit.losses._defaults import curvature, place
 from skcrit.solvers.base import Solver, squared_norm
 from skcrit.solvers.damped import factorize, residual_ratio
 
@@ -64,8 +63,6 @@ class NewtonTR(Solver):
        non-convex optimization". arXiv:1406.2572, 2014.
     """
 
-    required_methods = ("value", "gradient", "hvp", "hessian")
-
     def __init__(
         self,
         *,
@@ -86,7 +83,7 @@ class NewtonTR(Solver):
     def setup(self, loss: Loss, theta0: FloatArray) -> State:  # noqa: D102 (documented in Solver)
         state = super().setup(loss, theta0)
         if isinstance(self.gammas, str):
-            unit = curvature(loss, state.local.theta)[:, None]
+            unit = loss.curvature(state.local.theta)[:, None]
             # A flat loss has no unit; it has no gradient to follow either.
             gammas = np.where(unit > 0, unit, 1.0) * np.array(LADDER)
         else:
@@ -98,13 +95,13 @@ class NewtonTR(Solver):
         system = factorize(local, self.linear_solver, self.max_inner_iter, MAX_DENSE)
         best, theta = squared.copy(), local.theta
         for gamma in state.memory.T:
-            p = system.shifted(place(loss, gamma))
+            p = system.shifted(loss.asarray(gamma))
             trial = local.theta + self.step_size * p
             norm = squared_norm(loss.at(trial))
             better = np.flatnonzero(norm < best)
             best[better] = norm[better]
             theta = replace_rows(theta, better, take_rows(trial, better))
-        undamped = system.shifted(place(loss, np.zeros(len(squared))))
+        undamped = system.shifted(loss.asarray(np.zeros(len(squared))))
         return replace(
             state,
             local=loss.at(theta),

@@ -18,7 +18,7 @@ from skcrit._backend import (
 )
 from skcrit._typing import FloatArray, IntArray
 from skcrit.linalg import rounding_level
-from skcrit.losses._defaults import canonical_points, place
+from skcrit.losses.symmetries import rescaled
 from skcrit.solvers.base import Solver, State, squared_norm
 from skcrit.solvers.eigenpairs import N_GUARD, dense_eigenpairs, projected_eigenpairs
 
@@ -89,7 +89,7 @@ class SaddleDynamics(Solver):
     max_step : float, default=0.5
         Largest norm of a step, absolute, in the unit of ``theta``.
     balance : bool, default=True
-        Whether to move each iterate to the canonical point of its symmetry orbit.
+        Whether to move each iterate to the rescaled point of its symmetry orbit.
     eigensolver : {"auto", "dense", "lobpcg"}, default="auto"
         "dense" takes all eigenvectors. "lobpcg" needs products only: it takes the Ritz
         vectors of a space that is made of the k lowest eigenvectors, by LOBPCG, and the
@@ -115,8 +115,6 @@ class SaddleDynamics(Solver):
     .. [2] C. J. Cerjan and W. H. Miller. "On finding transition states". J. Chem. Phys.
        75, 1981, doi:10.1063/1.442352.
     """
-
-    required_methods = ("value", "gradient", "hvp", "hessian")
 
     def __init__(
         self,
@@ -198,7 +196,7 @@ class SaddleDynamics(Solver):
         m = np.max(free) + N_GUARD if len(free) else 0
         # The same for each start, whatever the others need: drawn row by row.
         guess = np.random.default_rng(0).standard_normal((m, n_params))
-        guess = place(state.local.loss, guess)[None, ...]
+        guess = state.local.loss.asarray(guess)[None, ...]
         lowest = xp.broadcast_to(guess, (theta.shape[0], m, n_params))
         return replace(state, lowest=lowest)
 
@@ -208,7 +206,7 @@ class SaddleDynamics(Solver):
         p, lowest, n_hvp = xp.zeros_like(theta), state.lowest, state.n_hvp.copy()
         for rows in self._groups(state.memory, theta):
             pairs = self._eigenpairs(state, rows)
-            factors = place(loss, self._factors(state, rows, pairs.values))
+            factors = loss.asarray(self._factors(state, rows, pairs.values))
             p = replace_rows(p, rows, pairs.combine(factors * pairs.components))
             n_hvp[rows] += pairs.n_hvp
             if pairs.lowest is not None:
@@ -275,8 +273,8 @@ class SaddleDynamics(Solver):
         return np.where(keep, -signs / np.where(floored > 0, floored, 1.0), 0.0)
 
     def _balanced(self, loss, theta):
-        """Move to canonical points if wanted."""
-        return canonical_points(loss, theta) if self.balance else theta
+        """Move to rescaled points if wanted."""
+        return rescaled(loss, theta) if self.balance else theta
 
 
 def _at(local, rows):

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from skcrit._backend import replace_rows, take_rows
-from skcrit.losses._defaults import place
 from skcrit.solvers.base import dot
 
 __all__ = ["WolfeResult", "wolfe"]
@@ -113,7 +112,7 @@ def wolfe(
         if len(pending) == 0:
             break
         length = t[pending]
-        trial = take_rows(theta, pending) + place(loss, length)[:, None] * take_rows(
+        trial = take_rows(theta, pending) + loss.asarray(length)[:, None] * take_rows(
             p, pending
         )
         local = loss.at(trial)

@@ -14,7 +14,7 @@ from skcrit.utils._probe import Broken, Probe, difference, evaluate
 __all__ = ["ALL_CHECKS", "SHAPE_CHECKS", "check_structure"]
 
 METHODS = ("value", "gradient", "hvp", "hessian", "at", "linear_operator")
-METHODS += ("invariants", "canonicalize")
+METHODS += ("invariants", "rescale")
 
 
 def check_structure(loss):
@@ -117,7 +117,7 @@ def _check_hessian_shape(probe):
 
 def _check_symmetry_shapes(probe):
     yield from _check_shapes(probe, "invariants")
-    yield from _check_shapes(probe, "canonicalize")
+    yield from _check_shapes(probe, "rescale")
 
 
 def _check_purity(probe):
@@ -130,7 +130,7 @@ def _check_purity(probe):
                 f"{name} returns something else when called again with the same "
                 "arguments: it must be a pure function of them."
             )
-    for name in ("value", "gradient", "hvp", "hessian", "canonicalize", "invariants"):
+    for name in ("value", "gradient", "hvp", "hessian", "rescale", "invariants"):
         if name == "hessian" and not probe.is_small:
             continue
         theta, v = probe.device(probe.points), probe.device(probe.v)
@@ -193,15 +193,15 @@ def _check_linear_operator(probe):
         yield "linear_operator does not agree with hvp."
 
 
-def _check_canonical(probe):
-    canonical = probe.host("canonicalize", probe.points)
+def _check_rescaled(probe):
+    scaled = probe.host("rescale", probe.points)
     for name in ("value", "invariants"):
         before = probe.host(name, probe.points)
-        fault = difference(probe.host(name, canonical), before, probe.rtol)
+        fault = difference(probe.host(name, scaled), before, probe.rtol)
         if fault:
             verb = "changes" if name == "value" else "change"
             yield (
-                f"{name} {verb} along canonicalize ({fault}), which must stay on the "
+                f"{name} {verb} along rescale ({fault}), which must stay on the "
                 "orbit of its argument."
             )
 
@@ -276,7 +276,7 @@ ALL_CHECKS = [
     check_hessian,
     _check_at,
     _check_linear_operator,
-    _check_canonical,
+    _check_rescaled,
     _check_spectrum,
     _check_clone,
     _check_pickle,

@@ -34,7 +34,7 @@ def check_loss(
     ``theta`` which treats every row alone; that the gradient is the derivative of the
     value and ``hvp`` that of the gradient; that products are linear and symmetric and
     agree with ``hessian``; that ``at`` and ``linear_operator`` agree with the methods;
-    that ``canonicalize`` keeps the value and the invariants; that the points of an
+    that ``rescale`` keeps the value and the invariants; that the points of an
     analytical spectrum are critical; that the loss can be cloned and pickled.
 
     Parameters

@@ -587,20 +587,16 @@ class NoProducts:
 @pytest.mark.parametrize(
     "loss, lacks",
     [
-        (object(), "object lacks fit, value, gradient, hvp"),
-        (NoProducts(), "NoProducts lacks hvp, at, canonicalize, invariants"),
-        ("mse", "str lacks fit, value"),
-        (LinearAutoencoderLoss, None),
+        (object(), "a loss with .*object lacks value, gradient, hvp, fit"),
+        (NoProducts(), "a loss with .*NoProducts lacks hvp"),
+        ("mse", "a loss with .*str lacks value"),
+        (LinearAutoencoderLoss, "an instance of a loss, got the class Linear"),
     ],
     ids=["object", "partial", "string", "class"],
 )
 def test_things_that_are_no_loss(loss, lacks, X):
-    if lacks is None:
-        with pytest.raises((TypeError, ValueError), match="loss|instance"):
-            small(loss=loss).fit(X)
-    else:
-        with pytest.raises(ValueError, match=f"loss must be a loss.*Newton.*{lacks}"):
-            small(loss=loss).fit(X)
+    with pytest.raises(ValueError, match=f"loss must be {lacks}"):
+        small(loss=loss).fit(X)
 
 
 def test_a_loss_that_lacks_methods_in_place_of_data():
@@ -790,7 +786,7 @@ class Contract:
     def at(self, theta):
         return LocalModel(self, theta)
 
-    def canonicalize(self, theta):
+    def rescale(self, theta):
         return theta
 
     def invariants(self, theta):

@@ -222,7 +222,7 @@ class Broken:
     def at(self, theta):
         raise ArithmeticError("no Hessian here")
 
-    canonicalize = invariants = staticmethod(np.asarray)
+    rescale = invariants = staticmethod(np.asarray)
 
 
 def test_no_warning_of_unused_tasks(X):

@@ -142,7 +142,7 @@ def test_shapes_and_balanced_norm(rng):
     assert result.invariants.shape == (7, 16)
     for name in ("loss", "squared_balanced_grad_norm", "morse_index", "uncertainty"):
         assert getattr(result, name).shape == (7,)
-    balanced = loss.canonicalize(theta)
+    balanced = loss.rescale(theta)
     norms = np.sum(loss.gradient(balanced) ** 2, axis=-1)
     np.testing.assert_allclose(result.squared_balanced_grad_norm, norms, rtol=1e-12)
     assert np.all(result.morse_index[~converged] == UNKNOWN)

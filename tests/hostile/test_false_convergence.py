@@ -1,7 +1,7 @@
 """No finder reports a point that is not critical, wherever it is started.
 
 What makes this so: a start has converged only if the gradient is small at its own point
-*and* at the canonical point of its symmetry orbit, so that no valley counts; a point
+*and* at the rescaled point of its symmetry orbit, so that no valley counts; a point
 that has grown by 1e8 has diverged; and what is reported of a point (loss, index, label)
 comes from the point itself.
 """

@@ -66,7 +66,7 @@ def _twice(theta):
     return theta
 
 
-@pytest.mark.parametrize("method", ["value", "gradient", "hessian", "canonicalize"])
+@pytest.mark.parametrize("method", ["value", "gradient", "hessian", "rescale"])
 def test_other_losses_before_fit(method):
     for unfitted in (FunctionLoss(_twice, _twice, n_params=2), GradientNormLoss()):
         with pytest.raises(NotFittedError, match="not fitted yet"):
@@ -119,7 +119,7 @@ def test_another_number_of_features(method, n_features):
 @pytest.mark.parametrize("n_params", [0, 1, 11, 13, 24])
 def test_another_number_of_parameters(n_params):
     point = np.ones(n_params)
-    for method in ("value", "gradient", "hessian", "canonicalize", "invariants"):
+    for method in ("value", "gradient", "hessian", "rescale", "invariants"):
         with pytest.raises(ValueError, match=r"theta must have shape \(\.\.\., 12\)"):
             getattr(loss(), method)(point)
     spectrum = AnalyticalSpectrum.from_eigenvalues([4, 2, 1], (2,))

@@ -35,7 +35,7 @@ def test_same_numbers(
         "local value": lambda loss, t, u, v: loss.at(t).value,
         "local product": lambda loss, t, u, v: loss.at(t).hvp(v),
         "packed": lambda loss, t, u, v: loss.pack(loss.weights(t)),
-        "canonical": lambda loss, t, u, v: loss.canonicalize(t),
+        "canonical": lambda loss, t, u, v: loss.rescale(t),
         "many directions": lambda loss, t, u, v: loss.hvp(t[..., None, :], v),
     }
     for name, call in calls.items():

@@ -100,7 +100,7 @@ def test_linear_operator(theta):
 def test_without_symmetries_points_stand_for_themselves(theta):
     loss = Cubic().fit()
     np.testing.assert_array_equal(loss.invariants(theta), theta)
-    np.testing.assert_array_equal(loss.canonicalize(theta), theta)
+    np.testing.assert_array_equal(loss.rescale(theta), theta)
 
 
 def test_no_ground_truth_by_default():

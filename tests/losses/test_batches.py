@@ -78,13 +78,13 @@ def test_rows_that_are_not_finite_stay_alone(X, rng):
     for loss in losses(X):
         theta, v = rng.standard_normal((2, 3, loss.n_params_))
         expected = evaluate(loss, theta, v)
-        expected["canonical"] = loss.canonicalize(theta)
+        expected["scaled"] = loss.rescale(theta)
         for bad in (np.nan, np.inf, 1e300):
             spoilt = theta.copy()
             spoilt[1] = bad
             with np.errstate(all="ignore"):
                 actual = evaluate(loss, spoilt, v)
-                actual["canonical"] = loss.canonicalize(spoilt)
+                actual["scaled"] = loss.rescale(spoilt)
             for name, result in actual.items():
                 np.testing.assert_array_equal(result[::2], expected[name][::2])
 
@@ -113,7 +113,7 @@ def test_shapes_of_batches(shape, X, rng):
         assert loss.gradient(theta).shape == (*shape, n_params)
         assert loss.hvp(theta, theta).shape == (*shape, n_params)
         assert loss.hessian(theta).shape == (*shape, n_params, n_params)
-        assert loss.canonicalize(theta).shape == (*shape, n_params)
+        assert loss.rescale(theta).shape == (*shape, n_params)
         assert loss.invariants(theta).shape[:-1] == shape
         local = loss.at(theta)
         assert local.value.shape == shape
@@ -123,12 +123,12 @@ def test_shapes_of_batches(shape, X, rng):
 def test_batched_dense_matrices(X, rng):
     for loss in losses(X):
         theta = rng.standard_normal((4, loss.n_params_))
-        hessian, canonical = loss.hessian(theta), loss.canonicalize(theta)
+        hessian, scaled = loss.hessian(theta), loss.rescale(theta)
         for row in range(4):
             np.testing.assert_allclose(
                 hessian[row], loss.hessian(theta[row]), rtol=0, atol=1e-12
             )
-            np.testing.assert_array_equal(canonical[row], loss.canonicalize(theta[row]))
+            np.testing.assert_array_equal(scaled[row], loss.rescale(theta[row]))
 
 
 def test_arguments_are_left_alone(X, rng):
@@ -137,6 +137,6 @@ def test_arguments_are_left_alone(X, rng):
         copies = theta.copy(), v.copy()
         evaluate(loss, theta, v)
         loss.hessian(theta)
-        loss.canonicalize(theta)
+        loss.rescale(theta)
         np.testing.assert_array_equal(theta, copies[0])
         np.testing.assert_array_equal(v, copies[1])

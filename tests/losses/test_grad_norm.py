@@ -242,7 +242,7 @@ def test_same_numbers_on_every_backend(
         lambda loss, t, v: loss.gradient(t),
         lambda loss, t, v: loss.hvp(t, v),
         lambda loss, t, v: loss.hessian(t),
-        lambda loss, t, v: loss.canonicalize(t),
+        lambda loss, t, v: loss.rescale(t),
     ):
         expected, actual = call(plain, theta, v), call(loss, *points)
         assert on_device(actual, dtype)
@@ -336,7 +336,7 @@ def test_symmetries_that_change_lengths_are_none(X, rng):
     rotated = loss.loss_.pack([Q @ W1, W2 @ Q.T])
     np.testing.assert_allclose(loss.value(rotated), loss.value(theta), rtol=1e-12)
     assert loss.value(stretched) > 2 * loss.value(theta)
-    for name in ("canonicalize", "invariants"):
+    for name in ("rescale", "invariants"):
         np.testing.assert_array_equal(getattr(loss, name)(stretched), stretched)
 
 

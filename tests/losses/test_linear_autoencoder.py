@@ -177,7 +177,7 @@ def test_published_errors_and_balanced_gradient():
     close(errors[:, 0], [2.668966666667, 2.5855, 2.408166666667, 2.3055])
     W = ref.end_to_end(loss.weights(POINT))
     close(W.ravel(), numbers(".39 .54 .69 .49 .68 .87 .59 .82 1.05"))
-    balanced = loss.canonicalize(POINT)
+    balanced = loss.rescale(POINT)
     close(np.linalg.norm(loss.gradient(balanced)), 3.156792975745)
 
 

@@ -56,7 +56,7 @@ def test_orbits(hidden, condition, alpha, X, rng):
     close(loss.value(moved), loss.value(theta), rtol=rtol)
     scale = np.max(np.abs(loss.invariants(theta)))
     close(loss.invariants(moved), loss.invariants(theta), rtol=0, atol=rtol * scale)
-    balanced = loss.canonicalize(moved)
+    balanced = loss.rescale(moved)
     close(loss.value(balanced), loss.value(theta), rtol=rtol)
     close(loss.invariants(balanced), loss.invariants(theta), atol=rtol * scale)
     scale = np.max(np.abs(balanced)) ** 2
@@ -65,17 +65,17 @@ def test_orbits(hidden, condition, alpha, X, rng):
     assert norms[0] <= min(norms[1:]) * (1 + rtol)
 
 
-def test_canonicalize_is_idempotent(hidden, X, rng):
+def test_rescale_is_idempotent(hidden, X, rng):
     loss = LinearAutoencoderLoss(hidden).fit(X)
-    once = loss.canonicalize(rng.standard_normal((3, loss.n_params_)))
-    close(loss.canonicalize(once), once, rtol=0, atol=1e-12)
+    once = loss.rescale(rng.standard_normal((3, loss.n_params_)))
+    close(loss.rescale(once), once, rtol=0, atol=1e-12)
 
 
 def test_balanced_gradient_is_a_function_of_the_product(hidden, X, rng):
     loss = LinearAutoencoderLoss(hidden).fit(X)
     theta = rng.standard_normal(loss.n_params_)
     points = [theta, change_bases(loss, theta, 1e3, rng)]
-    norms = [np.linalg.norm(loss.gradient(loss.canonicalize(p))) for p in points]
+    norms = [np.linalg.norm(loss.gradient(loss.rescale(p))) for p in points]
     close(norms[1], norms[0], rtol=1e-8)
 
 
@@ -88,14 +88,14 @@ def test_gradient_norm_deceives_and_the_balanced_one_does_not():
     for t in (1.0, 1e3, 1e6):
         theta = np.concatenate([b / t, t * b])
         close(loss.value(theta), 1.875)
-        close(np.linalg.norm(loss.gradient(loss.canonicalize(theta))), 0.559, atol=1e-3)
+        close(np.linalg.norm(loss.gradient(loss.rescale(theta))), 0.559, atol=1e-3)
     assert np.linalg.norm(loss.gradient(theta)) < 1e-6
 
 
 def test_penalty_on_the_weights_leaves_points_where_they_are(hidden, X, rng):
     loss = LinearAutoencoderLoss(hidden, alpha=0.1, penalty="sum").fit(X)
     theta = rng.standard_normal((2, loss.n_params_))
-    np.testing.assert_array_equal(loss.canonicalize(theta), theta)
+    np.testing.assert_array_equal(loss.rescale(theta), theta)
 
 
 @pytest.mark.parametrize("kind", ["few samples", "constant columns"])
@@ -115,8 +115,8 @@ def test_singular_second_moment(kind, hidden, rng):
     close(loss.value(moved), loss.value(theta), rtol=1e-12)
     assert loss.invariants(theta).shape == (6 * rank,)
     close(loss.invariants(moved), loss.invariants(theta), atol=1e-10)
-    balanced = loss.canonicalize(moved)
-    close(balanced @ balanced, loss.canonicalize(theta) @ loss.canonicalize(theta))
+    balanced = loss.rescale(moved)
+    close(balanced @ balanced, loss.rescale(theta) @ loss.rescale(theta))
     close(end_to_end(loss, balanced) @ kernel, 0, atol=1e-12)
     close(loss.value(balanced), loss.value(theta), rtol=1e-12)
     assert_balanced(loss, balanced, 1e-11)
@@ -128,7 +128,7 @@ def test_singular_second_moment_under_a_penalty_on_the_product(rng):
     loss.fit(rng.standard_normal((3, 5)))
     assert loss.rank_ == 2
     theta = rng.standard_normal((3, loss.n_params_))
-    balanced = loss.canonicalize(theta)
+    balanced = loss.rescale(theta)
     close(loss.value(balanced), loss.value(theta), rtol=1e-12)
     assert_balanced(loss, balanced[0])
 
@@ -139,7 +139,7 @@ def test_rank_deficient_weights(hidden, X, rng):
     weights[0][1:] = weights[0][0]
     weights[0][:, 1:] = 0
     theta = loss.pack(weights)
-    balanced = loss.canonicalize(theta)
+    balanced = loss.rescale(theta)
     close(loss.value(balanced), loss.value(theta), rtol=1e-12)
     assert_balanced(loss, balanced)
     # One singular value is left, and roots of rounding errors do not fill the others.
@@ -148,10 +148,10 @@ def test_rank_deficient_weights(hidden, X, rng):
     np.testing.assert_array_less(singular[1:], 1e-14)
 
 
-def test_origin_is_its_own_canonical_point(hidden, X):
+def test_origin_is_its_own_rescaled_point(hidden, X):
     loss = LinearAutoencoderLoss(hidden).fit(X)
     origin = np.zeros(loss.n_params_)
-    np.testing.assert_array_equal(loss.canonicalize(origin), origin)
+    np.testing.assert_array_equal(loss.rescale(origin), origin)
     close(loss.value(origin), np.mean((X - X.mean(axis=0)) ** 2))
 
 
@@ -159,7 +159,7 @@ def test_inertia_is_that_of_the_critical_set(X):
     loss = LinearAutoencoderLoss((2,)).fit(X)
     spectrum = loss.analytical_spectrum()
     for name in spectrum.all_sets():
-        theta = loss.canonicalize(spectrum.representative(name, random_state=1))
+        theta = loss.rescale(spectrum.representative(name, random_state=1))
         eigenvalues = np.linalg.eigvalsh(loss.hessian(theta))
         assert np.sum(eigenvalues < -1e-9) == spectrum.morse_indices(name)
         assert np.sum(np.abs(eigenvalues) < 1e-9) == spectrum.nullities(name)

@@ -80,7 +80,7 @@ def test_constant_data(number, n_samples):
     theta = np.ones((2, loss.n_params_))
     np.testing.assert_array_equal(loss.value(theta), [0, 0])
     np.testing.assert_array_equal(loss.gradient(theta), 0 * theta)
-    np.testing.assert_array_equal(loss.canonicalize(theta), 0 * theta)
+    np.testing.assert_array_equal(loss.rescale(theta), 0 * theta)
     assert loss.invariants(theta).shape == (2, 0)
     assert loss.analytical_spectrum().n_sets == 1
 
@@ -190,7 +190,7 @@ def test_impossible_parameters(params, message, X):
 )
 def test_impossible_points_and_directions(bad, got, loss, theta):
     message = rf"must .* \(\.\.\., 16\).*got {got}"
-    for name in ("value", "gradient", "hessian", "at", "canonicalize", "weights"):
+    for name in ("value", "gradient", "hessian", "at", "rescale", "weights"):
         with pytest.raises(ValueError, match=f"theta {message}"):
             getattr(loss, name)(bad)
     with pytest.raises(ValueError, match=f"theta {message}"):
@@ -260,7 +260,7 @@ def test_other_uses_before_fit(X):
         lambda: loss.hvp(theta, theta),
         lambda: loss.third_derivative(theta, theta, theta),
         lambda: loss.linear_operator(theta),
-        lambda: loss.canonicalize(theta),
+        lambda: loss.rescale(theta),
         lambda: loss.weights(theta),
         lambda: loss.pack([np.ones((2, 4)), np.ones((4, 2))]),
         lambda: loss.transform(X),

@@ -82,7 +82,7 @@ def test_a_row_is_the_same_in_every_batch(loss, seed):
     np.testing.assert_array_equal(shuffled.hvp(v[order]), products[order])
     for row, local in enumerate(alone):
         np.testing.assert_array_equal(local.hvp(v[row]), products[row])
-    for name in ("canonicalize", "invariants"):
+    for name in ("rescale", "invariants"):
         rows = [getattr(loss, name)(row) for row in theta]
         np.testing.assert_array_equal(np.stack(rows), getattr(loss, name)(theta))
 

@@ -42,8 +42,8 @@ def test_the_group_of_the_network(loss, seed, decades):
     # Roots of sums of squares lose half of the digits where they vanish.
     loss_of_digits = 0.5 if loss._ties is not None else 1.0
     assert relative(loss.invariants(other), same, floor) <= noise**loss_of_digits * 10
-    canonical = loss.canonicalize(theta)
-    assert relative(loss.value(canonical), loss.value(theta), size) <= 1e-10
+    scaled = loss.rescale(theta)
+    assert relative(loss.value(scaled), loss.value(theta), size) <= 1e-10
 
 
 @prop(10, 3000)

@@ -440,15 +440,3 @@ def test_float32_runs_in_float32(linear_solver, rng):
     found = result.theta[result.status == Status.CONVERGED]
     assert len(found) >= 4
     assert np.all(np.sum(autoencoder().gradient(found) ** 2, axis=-1) < 1e-7)
-
-
-def test_missing_methods_are_named_with_both_classes():
-    class Half:
-        n_params_ = 2
-
-        def value(self, theta):
-            return theta
-
-    match = "NewtonTR needs .* Half has no gradient, hvp, hessian"
-    with pytest.raises(ValueError, match=match):
-        NewtonTR().solve(Half(), np.zeros((1, 2)))

@@ -438,15 +438,3 @@ def test_krylov_rows_do_not_depend_on_the_batch(rng):
         rows = slice(i, i + 1)
         alone = solver.select(rows).solve(loss, starts[rows])
         np.testing.assert_array_equal(alone.theta[0], together.theta[i])
-
-
-def test_missing_methods_are_named_with_both_classes():
-    class Half:
-        n_params_ = 2
-
-        def value(self, theta):
-            return theta
-
-    match = "SaddleDynamics needs .* Half has no gradient, hvp, hessian"
-    with pytest.raises(ValueError, match=match):
-        SaddleDynamics().solve(Half(), np.zeros((1, 2)))

@@ -175,7 +175,7 @@ class WrongOperator(Quartic):
 
 
 class LeavesTheOrbit(Quartic):
-    def canonicalize(self, theta):
+    def rescale(self, theta):
         return theta + 1.0
 
 
@@ -299,7 +299,7 @@ BROKEN = {
     WrongLocalModel: r"at\(theta\).gradient does not agree with gradient",
     EmptyLocalModel: r"at\(theta\).value cannot be used: 'NoneType'",
     WrongOperator: "linear_operator does not agree with hvp",
-    LeavesTheOrbit: "value changes along canonicalize",
+    LeavesTheOrbit: "value changes along rescale",
     WrongSpectrum: r"the analytical critical point \(0,\) is not critical",
     ConvertsItsArguments: "it cannot be cloned",
     LosesParameters: "clone loses parameters",
@@ -322,7 +322,7 @@ def test_broken_losses(broken):
     ids=lambda cls: cls.__name__,
 )
 def test_faults_of_one_method_do_not_accuse_others(broken):
-    innocent = {"value", "gradient", "hvp", "hessian", "canonicalize"}
+    innocent = {"value", "gradient", "hvp", "hessian", "rescale"}
     guilty = {
         WrongSign: {"gradient"},
         # Its dense matrix is the symmetric part of the products.
@@ -343,7 +343,7 @@ def test_everything_is_reported_at_once():
     class ManyFaults(Quartic):
         gradient = TwiceTheGradient.gradient
         at = EmptyLocalModel.at
-        canonicalize = LeavesTheOrbit.canonicalize
+        rescale = LeavesTheOrbit.rescale
 
         def hvp(self, theta, v):
             return 2 * hvp(theta, v) + 0.1 * np.roll(v, 1, axis=-1)

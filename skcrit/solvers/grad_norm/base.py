@@ -11,7 +11,7 @@ import numpy as np
 
 from skcrit._backend import replace_rows, take_rows
 from skcrit._typing import Array, FloatArray
-from skcrit.losses._defaults import canonical_points
+from skcrit.losses.symmetries import rescaled
 from skcrit.solvers.base import Solver, dot
 from skcrit.solvers.flatness import explain_ends
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 __all__ = ["GradNormSolver"]
 
-# A point is out of balance when its squared norm exceeds the canonical point's by this
+# A point is out of balance when its squared norm exceeds the rescaled point's by this
 # factor. Balancing forgets what a method has learnt: it should not happen at each step.
 MAX_IMBALANCE = 1.05
 
 
 class GradNormSolver(Solver):
-    """Minimise ``|g|^2 / 2``, from a well-scaled point of the symmetry orbit.
+    """Minimise ``|g|^2 / 2``, from a rescaled point of the symmetry orbit.
 
     A method defines :meth:`fresh_memory` and :meth:`descend`.
 
@@ -36,7 +36,7 @@ class GradNormSolver(Solver):
     tol, max_iter, store_history
         As in :class:`~skcrit.solvers.Solver`.
     balance : bool, default=True
-        Whether iterates whose squared norm exceeds that of the canonical point of their
+        Whether iterates whose squared norm exceeds that of the rescaled point of their
         symmetry orbit by 5 % move there.
 
     Notes
@@ -128,11 +128,11 @@ class GradNormSolver(Solver):
         )
 
     def _balanced(self, loss, theta, movable):
-        """Move what is out of balance to its canonical point, and name the rows."""
+        """Move what is out of balance to its rescaled point, and name the rows."""
         if not self.balance:
             return theta, np.empty(0, dtype=int)
-        canonical = canonical_points(loss, theta)
+        scaled = rescaled(loss, theta)
         # False where a point is not finite.
-        excess = dot(theta, theta) > MAX_IMBALANCE * dot(canonical, canonical)
+        excess = dot(theta, theta) > MAX_IMBALANCE * dot(scaled, scaled)
         rows = np.flatnonzero(excess & movable)
-        return replace_rows(theta, rows, take_rows(canonical, rows)), rows
+        return replace_rows(theta, rows, take_rows(scaled, rows)), rows

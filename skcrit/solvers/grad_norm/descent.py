@@ -10,7 +10,6 @@ import numpy as np
 
 from skcrit._backend import array_namespace
 from skcrit._typing import Array
-from skcrit.losses._defaults import curvature, place
 from skcrit.solvers.grad_norm.base import GradNormSolver
 from skcrit.solvers.grad_norm.objective import slope
 
@@ -61,12 +60,12 @@ class GradNormDescent(GradNormSolver):
     def fresh_memory(self, local: LocalModel) -> Array:  # noqa: D102 (documented in GradNormSolver)
         xp, theta = array_namespace(local.theta), local.theta
         if self.learning_rate == "auto":
-            unit = curvature(local.loss, theta)
+            unit = local.loss.curvature(theta)
             rate = 0.4 / np.where(unit > 0, unit, 1.0) ** 2
         else:
             rate = np.full(theta.shape[0], float(self.learning_rate))
         # The velocity of each start, and its step length in a last column.
-        rate = place(local.loss, rate)[:, None]
+        rate = local.loss.asarray(rate)[:, None]
         return xp.concat([xp.zeros_like(theta), rate], axis=-1)
 
     def descend(self, loss: Loss, state: State) -> State:  # noqa: D102

@@ -10,7 +10,6 @@ import numpy as np
 
 from skcrit._backend import array_namespace, take_rows, to_host
 from skcrit._typing import Array
-from skcrit.losses._defaults import place
 from skcrit.solvers.base import dot, squared_norm
 from skcrit.solvers.grad_norm.base import GradNormSolver
 from skcrit.solvers.grad_norm.objective import cauchy_length, slope, unit
@@ -129,15 +128,15 @@ def _two_loops(loss, memory, m):
         curved = dot(s[:, i, :], y[:, i, :])
         rho[i] = np.where(curved > 0, 1 / np.where(curved > 0, curved, 1.0), 0.0)
         alpha[i] = rho[i] * dot(s[:, i, :], q)
-        q = q - place(loss, alpha[i])[:, None] * y[:, i, :]
+        q = q - loss.asarray(alpha[i])[:, None] * y[:, i, :]
     # Of the size of one squared Hessian; products of two changes would overflow.
     measure = unit(y[:, -1, :])
-    newest = place(loss, measure)[:, None] * y[:, -1, :]
+    newest = loss.asarray(measure)[:, None] * y[:, -1, :]
     size = dot(newest, newest) * (rho[-1] / measure)
     known = size > 0
     scale = np.where(known, measure / np.where(known, size, 1.0), unit(q))
-    q = place(loss, scale)[:, None] * q
+    q = loss.asarray(scale)[:, None] * q
     for i in range(m):
         beta = rho[i] * dot(y[:, i, :], q)
-        q = q + place(loss, alpha[i] - beta)[:, None] * s[:, i, :]
+        q = q + loss.asarray(alpha[i] - beta)[:, None] * s[:, i, :]
     return q

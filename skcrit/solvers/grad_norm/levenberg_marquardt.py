@@ -10,7 +10,6 @@ import numpy as np
 
 from skcrit._backend import replace_rows, take_rows
 from skcrit._typing import Array
-from skcrit.losses._defaults import place
 from skcrit.solvers.base import squared_norm
 from skcrit.solvers.damped import factorize, residual_ratio
 from skcrit.solvers.grad_norm.base import GradNormSolver
@@ -62,7 +61,6 @@ class GradNormLM(GradNormSolver):
        1999-05, Technical University of Denmark, 1999.
     """
 
-    required_methods = ("value", "gradient", "hvp", "hessian")
     memory_cost = 0
     explains = False
 
@@ -122,7 +120,7 @@ class _Search:
 
     def try_all(self, loss, system):
         """Try a step with the current mu in all rows that still search."""
-        weight = place(loss, self.mu * np.maximum(system.norm, 1e-300) ** 2)
+        weight = loss.asarray(self.mu * np.maximum(system.norm, 1e-300) ** 2)
         p = system.regularized(weight)
         rows = np.flatnonzero(self.pending)
         trial = take_rows(self.start, rows) + take_rows(p, rows)

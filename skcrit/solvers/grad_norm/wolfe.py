@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from skcrit._typing import Array
-from skcrit.losses._defaults import place
 from skcrit.solvers.base import squared_norm
 from skcrit.solvers.grad_norm.base import GradNormSolver
 from skcrit.solvers.grad_norm.objective import cauchy_length, slope, unit
@@ -64,7 +63,7 @@ class GradNormWolfe(GradNormSolver):
 
     def descend(self, loss: Loss, state: State) -> State:  # noqa: D102
         local, descent = state.local, state.memory
-        p = -place(loss, unit(descent))[:, None] * descent
+        p = -loss.asarray(unit(descent))[:, None] * descent
         search = wolfe(
             loss,
             local.theta,

@@ -1,0 +1,89 @@
+"""Points and directions, brought to where a loss computes and checked."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from skcrit._backend import to_device
+from skcrit._typing import Array, ArrayLike
+from skcrit.utils._arguments import as_numbers
+
+__all__ = ["TakesPoints"]
+
+
+class TakesPoints:
+    """Take parameter vectors of length ``n_params_``, one or a batch of them."""
+
+    backend = "numpy"
+    dtype = "float64"
+
+    n_params_: int
+
+    def asarray(self, array: ArrayLike) -> Array:
+        """Put numbers where the loss computes.
+
+        Parameters
+        ----------
+        array : array-like
+            Numbers on the host, or on the device already.
+
+        Returns
+        -------
+        array : array
+            The same numbers in the namespace, device and dtype of the loss.
+        """
+        return to_device(array, self.backend, self.dtype)
+
+    def _as_points(self, theta, name="theta"):
+        # Bring points to the loss's namespace and check their last axis.
+        if not hasattr(
+            self, "n_params_"
+        ):  # the check itself takes longer than a product
+            check_is_fitted(self, "n_params_")
+        theta = self._on_device(theta, name, f"(..., {self.n_params_})")
+        if isinstance(theta, np.ndarray):
+            # Sums and products round differently in another memory layout, and a row
+            # must give the same numbers in every batch.
+            theta = np.asarray(theta, order="C")
+        if theta.ndim == 0 or theta.shape[-1] != self.n_params_:
+            raise ValueError(
+                f"{name} must have shape (..., {self.n_params_}) for "
+                f"{type(self).__name__}, got shape {tuple(theta.shape)}."
+            )
+        return theta
+
+    def _on_device(self, array, name, shape=""):
+        # Bring numbers to the loss's namespace; what is made of none is refused.
+        floats = type(array) is np.ndarray and array.dtype.kind == "f"
+        if not floats and not self._is_foreign(array):
+            array = as_numbers(array, name, shape)
+        try:
+            if "complex" in str(getattr(array, "dtype", "")):
+                raise TypeError("complex numbers")
+            return to_device(array, self.backend, self.dtype)
+        except (TypeError, ValueError, RuntimeError) as error:  # each library its own
+            raise ValueError(
+                f"{name} must be an array of real numbers, got {type(array).__name__}: "
+                f"{error}."
+            ) from error
+
+    @staticmethod
+    def _is_foreign(array):
+        # Tell an array of another library, which may live on a device.
+        if isinstance(array, np.ndarray | np.generic):
+            return False
+        names = ("__array_namespace__", "__cuda_array_interface__")
+        return any(hasattr(array, name) for name in names)
+
+    def _as_directions(self, v, theta, name="v"):
+        # Bring directions to the loss's namespace and check that they fit the points.
+        v = self._as_points(v, name)
+        try:
+            np.broadcast_shapes(v.shape[:-1], theta.shape[:-1])
+        except ValueError:
+            raise ValueError(
+                f"{name} must have leading axes that broadcast against those of theta, "
+                f"of shape {tuple(theta.shape)}, got shape {tuple(v.shape)}."
+            ) from None
+        return v

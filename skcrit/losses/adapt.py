@@ -1,0 +1,181 @@
+"""From what a user gives to a fitted loss with all methods of the contract."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from skcrit._typing import Array, ArrayLike
+from skcrit.losses.base import Loss
+
+__all__ = ["as_loss", "fitted_loss", "is_loss"]
+
+REQUIRED = ("value", "gradient", "hvp")
+
+# What an object may define besides, in place of the defaults of Loss.
+OPTIONAL = (
+    "analytical_spectrum",
+    "at",
+    "backend",
+    "curvature",
+    "draw_starts",
+    "dtype",
+    "ground_truth",
+    "hessian",
+    "invariants",
+    "invariants_scale",
+    "length_scale",
+    "n_features_in_",
+    "orbit_size",
+    "orbit_tangents",
+    "representative",
+    "rescale",
+    "rescale_keeps_inertia",
+    "third_derivative",
+    "transform",
+)
+
+
+def is_loss(thing: object) -> bool:
+    """Tell a loss from data.
+
+    Parameters
+    ----------
+    thing : object
+        Data, a loss, or anything else.
+
+    Returns
+    -------
+    answer : bool
+        Whether it has the methods value and gradient. A data frame can have columns of
+        these names: they must be callable.
+    """
+    return all(callable(getattr(thing, name, None)) for name in REQUIRED[:2])
+
+
+def as_loss(loss: Any, name: str = "loss") -> Loss:
+    """Complete a fitted loss of any class to the contract of :class:`Loss`.
+
+    Parameters
+    ----------
+    loss : object
+        A :class:`Loss`, or an object with ``n_params_`` and the methods ``value``,
+        ``gradient`` and ``hvp``.
+    name : str, default="loss"
+        Name of the argument, for messages.
+
+    Returns
+    -------
+    loss : Loss
+        The object itself if it is a :class:`Loss`, else one that calls it and has the
+        defaults of :class:`Loss` for whatever it lacks.
+
+    Raises
+    ------
+    ValueError
+        If a required method is missing.
+    NotFittedError
+        If the loss is not fitted.
+    """
+    check_methods(loss, name)
+    if not hasattr(loss, "n_params_"):
+        raise NotFittedError(
+            f"{name} must be a fitted loss; this {type(loss).__name__} instance is not "
+            "fitted yet: call its fit first."
+        )
+    return loss if isinstance(loss, Loss) else AdaptedLoss(loss)
+
+
+def fitted_loss(loss: Any, X: ArrayLike | Any, y: ArrayLike | None = None) -> Any:
+    """Return a fitted loss: ``X`` itself, or a clone of ``loss`` fitted to data.
+
+    Parameters
+    ----------
+    loss : object
+        Loss to clone and fit, not used if ``X`` is a loss.
+    X : array-like of shape (n_samples, n_features), fitted loss, or None
+        Data, a loss to use as it is, or None for a loss without data.
+    y : array-like, default=None
+        Targets, passed to the fit of the loss.
+
+    Returns
+    -------
+    loss : object
+        The fitted loss, of the class that the user gave.
+
+    Raises
+    ------
+    ValueError
+        If a loss lacks a method, or cannot be fitted to the data.
+    NotFittedError
+        If ``X`` is a loss that is not fitted.
+    """
+    if is_loss(X):
+        as_loss(X, "X")
+        return X
+    check_methods(loss, "loss", (*REQUIRED, "fit"))
+    return clone(loss).fit(X, y)
+
+
+def check_methods(loss, name, required=REQUIRED):
+    """Name all methods that a loss lacks.
+
+    Parameters
+    ----------
+    loss : object
+        What should be a loss.
+    name : str
+        Name of the argument.
+    required : tuple of str
+        Methods that it must have.
+
+    Raises
+    ------
+    ValueError
+        If it is a class, or a method is missing.
+    """
+    if isinstance(loss, type):
+        raise ValueError(
+            f"{name} must be an instance of a loss, got the class {loss.__name__}: "
+            f"write {loss.__name__}(...)."
+        )
+    missing = [
+        method for method in required if not callable(getattr(loss, method, None))
+    ]
+    if missing:
+        raise ValueError(
+            f"{name} must be a loss with the methods {', '.join(required)}; "
+            f"{type(loss).__name__} lacks {', '.join(missing)}."
+        )
+
+
+class AdaptedLoss(Loss):
+    """Complete an object that follows the contract without deriving from Loss.
+
+    Parameters
+    ----------
+    loss : object
+        Fitted object with ``n_params_``, ``value``, ``gradient`` and ``hvp``.
+    """
+
+    def __init__(self, loss: Any) -> None:
+        self.loss = loss
+        self.n_params_ = int(loss.n_params_)
+        for name in OPTIONAL:
+            if hasattr(loss, name):
+                setattr(self, name, getattr(loss, name))
+
+    def fit(self, X: ArrayLike, y: object = None) -> AdaptedLoss:  # noqa: D102 (documented in Loss)
+        self.loss.fit(X, y)
+        return self
+
+    def value(self, theta: Array) -> Array:  # noqa: D102
+        return self.loss.value(theta)
+
+    def gradient(self, theta: Array) -> Array:  # noqa: D102
+        return self.loss.gradient(theta)
+
+    def hvp(self, theta: Array, v: Array) -> Array:  # noqa: D102
+        return self.loss.hvp(theta, v)

@@ -1,0 +1,67 @@
+"""A loss expanded to second order at fixed points."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from skcrit._typing import Array
+
+if TYPE_CHECKING:
+    from skcrit.losses.base import Loss
+
+__all__ = ["LocalModel"]
+
+
+class LocalModel:
+    """Expand a loss to second order at fixed points.
+
+    Everything is computed when it is first asked for, and once. Losses whose value,
+    gradient and products share work return a subclass from :meth:`Loss.at`.
+
+    Parameters
+    ----------
+    loss : Loss
+        Fitted loss.
+    theta : array of shape (..., n_params)
+        Points, in the namespace of the loss.
+    """
+
+    def __init__(self, loss: Loss, theta: Array) -> None:
+        self.loss = loss
+        self.theta = theta
+
+    @cached_property
+    def value(self) -> Array:
+        """Loss at each point, array of shape (...,)."""
+        return self.loss.value(self.theta)
+
+    @cached_property
+    def gradient(self) -> Array:
+        """Gradient at each point, array of shape (..., n_params)."""
+        return self.loss.gradient(self.theta)
+
+    def hvp(self, v: Array) -> Array:
+        """Multiply the Hessian at each point by vectors.
+
+        Parameters
+        ----------
+        v : array of shape (..., n_params)
+            Directions; leading axes broadcast against those of the points.
+
+        Returns
+        -------
+        product : array of shape (..., n_params)
+            ``H(theta) @ v``.
+        """
+        return self.loss.hvp(self.theta, v)
+
+    def hessian(self) -> Array:
+        """Form the dense Hessian at each point.
+
+        Returns
+        -------
+        hessian : array of shape (..., n_params, n_params)
+            Symmetric matrices.
+        """
+        return self.loss.hessian(self.theta)

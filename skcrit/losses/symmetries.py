@@ -1,0 +1,157 @@
+"""What the symmetries of a loss change and what they leave alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skcrit._backend import array_namespace, device, to_host
+from skcrit._typing import Array, FloatArray, IntArray
+from skcrit.losses._points import TakesPoints
+
+__all__ = ["Symmetries", "rescaled"]
+
+
+class Symmetries(TakesPoints):
+    """Describe the symmetries of a loss; by default it has none.
+
+    A symmetry moves points and leaves the loss alone. All points that the symmetries
+    reach from one point are its *orbit*: a discrete set of components, such as those of
+    permuted hidden units, each of them a point or a manifold. A loss that has
+    symmetries overrides the methods that describe them.
+    """
+
+    # Whether rescale keeps the inertia of the Hessian at critical points. If it does
+    # not, eigenvalues are counted at the points themselves.
+    rescale_keeps_inertia = True
+
+    def invariants(self, theta: Array) -> Array:
+        """Compute what the symmetries of the loss leave alone, by default ``theta``.
+
+        Two critical points belong to the same critical set when their invariants agree.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points.
+
+        Returns
+        -------
+        invariants : array of shape (..., n_invariants)
+            Continuous functions of the points that separate symmetry orbits.
+        """
+        return self._as_points(theta)
+
+    def invariants_scale(self, theta0: Array) -> FloatArray:
+        """Return a typical norm of invariants, by default the norms at the starts.
+
+        Starts far outside make all critical points look alike, and starts at the origin
+        have no scale. A loss that knows how large the invariants of its critical points
+        are returns that for every start.
+
+        Parameters
+        ----------
+        theta0 : array of shape (n_starts, n_params)
+            Starting points.
+
+        Returns
+        -------
+        scale : ndarray of shape (n_starts,)
+            Euclidean norms, on the host.
+        """
+        return np.linalg.norm(to_host(self.invariants(theta0)), axis=-1)
+
+    def rescale(self, theta: Array) -> Array:
+        """Move continuously along the symmetry orbit to a rescaled point.
+
+        The loss stays the same and the gradient norm changes, so that searches gain by
+        it: along badly scaled valleys the gradient vanishes without a critical point.
+        By default points stay where they are.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points.
+
+        Returns
+        -------
+        theta : array of shape (..., n_params)
+            Rescaled points of the same orbits.
+        """
+        return self._as_points(theta)
+
+    def representative(self, theta: Array) -> Array:
+        """Choose one point of each discrete orbit, by default the point itself.
+
+        The choice is an isometry, such as a permutation of units or a change of signs.
+        It changes neither loss nor gradient norm, and may jump between neighbouring
+        points: it names points, and searches do not use it.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points.
+
+        Returns
+        -------
+        theta : array of shape (..., n_params)
+            A point of each orbit, the same for all of its points up to rounding.
+        """
+        return self._as_points(theta)
+
+    def orbit_size(self, theta: Array) -> IntArray:
+        """Count the points of the discrete symmetry orbit, by default one.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points.
+
+        Returns
+        -------
+        size : ndarray of int of shape (...,)
+            Number of distinct points, or of connected components of the orbit.
+        """
+        return np.ones(self._as_points(theta).shape[:-1], dtype=np.int64)
+
+    def orbit_tangents(self, theta: Array) -> Array:
+        """Span the tangent space of the continuous symmetry orbit, by default nothing.
+
+        At a critical point the Hessian is zero along these directions.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points.
+
+        Returns
+        -------
+        tangents : array of shape (..., n_tangents, n_params)
+            Vectors in rows, of any length, possibly linearly dependent.
+        """
+        theta = self._as_points(theta)
+        xp = array_namespace(theta)
+        shape = (*theta.shape[:-1], 0, theta.shape[-1])
+        return xp.zeros(shape, dtype=theta.dtype, device=device(theta))
+
+
+def rescaled(loss, theta):
+    """Rescale points; what is not finite stays.
+
+    Parameters
+    ----------
+    loss : Loss
+        Fitted loss.
+    theta : array of shape (n, n_params)
+        Points, on host or device.
+
+    Returns
+    -------
+    rescaled : array of shape (n, n_params)
+        Rescaled points of the same orbits, on the device of the loss.
+    """
+    theta = loss.asarray(theta)
+    xp = array_namespace(theta)
+    # Factorisations refuse NaN, and one bad row must not end its batch.
+    finite = xp.all(xp.isfinite(theta), axis=-1)[:, None]
+    safe = xp.where(finite, theta, xp.zeros_like(theta))
+    return xp.where(finite, loss.rescale(safe), theta)
