@@ -51,7 +51,7 @@ print(f"random starts: {random_starts.n_critical_sets_} of {spectrum.n_sets}")
 # An edge leads from the set where a search set out to the set where it ended. Nodes
 # are numbered by increasing loss, and know their loss and index.
 
-graph = explorer.graph_
+graph = explorer.to_networkx()
 minimum, origin = 0, explorer.n_critical_sets_ - 1
 assert explorer.morse_indices_[minimum] == 0
 assert explorer.morse_indices_[origin] == explorer.morse_indices_.max()

@@ -28,7 +28,7 @@ BoolArray: TypeAlias = NDArray[np.bool_]
 # Of NumPy or CuPy: the array API has no static type yet.
 Array: TypeAlias = Any
 
-RandomState: TypeAlias = int | np.random.RandomState | None
+RandomState: TypeAlias = int | np.random.RandomState | np.random.Generator | None
 Memory: TypeAlias = str | os.PathLike[str] | joblib.Memory | None
 
 # Critical sets by name, or a row of booleans for each.

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 
 from skcrit._tables import html_table, text_table
 from skcrit._typing import ArrayLike
-from skcrit.finders._search import search_tols
+from skcrit.exceptions import NoGroundTruthError
+from skcrit.finders.base import BaseFinder
+from skcrit.losses.base import Loss
 from skcrit.metrics import judge
+from skcrit.search.engine import search_tols
 from skcrit.utils._arguments import is_number, shown
-
-if TYPE_CHECKING:
-    from skcrit.finders.base import BaseFinder
-    from skcrit.losses.base import Loss
 
 __all__ = ["ToleranceCurve", "tolerance_curve"]
 
@@ -39,7 +37,8 @@ class ToleranceCurve:
         Recovery accuracy: fraction of all starts that end at a critical point known in
         closed form, with its loss and Morse index.
     precision : ndarray of shape (n_tols,)
-        The same among the starts that reached the tolerance; NaN without any.
+        The same among the starts that converged; NaN without any, and if the critical
+        points of the loss are not known.
     loss_error, index_error : ndarray of shape (n_tols,)
         Mean absolute errors of the converged starts against their nearest critical set,
         the index as a fraction of the parameters; NaN if unknown.
@@ -85,8 +84,10 @@ _COSTS = ("n_gradient", "n_hvp")
 
 def tolerance_curve(
     finder: BaseFinder,
-    X: ArrayLike | Loss,
+    X: ArrayLike | Loss | None = None,
     tols: ArrayLike = (np.inf, 1e-6, 1e-8, 1e-10),
+    *,
+    y: ArrayLike | None = None,
 ) -> ToleranceCurve:
     """Measure recovery against the tolerance, with one run of every search.
 
@@ -94,11 +95,13 @@ def tolerance_curve(
     ----------
     finder : BaseFinder
         Finder; it is cloned, and its ``tol`` is not used.
-    X : array-like of shape (n_samples, n_features), or fitted Loss
+    X : array-like of shape (n_samples, n_features), fitted Loss, or None
         As in :meth:`BaseFinder.fit <skcrit.BaseFinder.fit>`.
     tols : array-like of shape (n_tols,), default=(inf, 1e-6, 1e-8, 1e-10)
         Tolerances in any order, absolute, on the squared gradient norm; infinity stands
         for the starting points.
+    y : array-like, default=None
+        Targets, as in :meth:`BaseFinder.fit <skcrit.BaseFinder.fit>`.
 
     Returns
     -------
@@ -112,8 +115,6 @@ def tolerance_curve(
         cannot stop at several tolerances; and whatever ``fit`` raises.
     TypeError
         If ``finder`` is none.
-    NoGroundTruthError
-        If the critical points of the loss are not known in closed form.
 
     Notes
     -----
@@ -140,19 +141,20 @@ def tolerance_curve(
     if not hasattr(finder, "_begin") or isinstance(finder, type):
         raise TypeError(f"finder must be a finder, got {shown(finder)}.")
     finder = clone(finder).set_params(tol=min(tols))
-    solver = finder._begin(X)
+    solver, starts = finder._begin(X, y)
     if not hasattr(solver, "solve_tols"):
         raise ValueError(
             "finder must have a solver with the method solve_tols, as those have that "
             "derive from skcrit.solvers.Solver, to be stopped at several tolerances; "
             f"got the solver {type(solver).__name__} of {type(finder).__name__}."
         )
-    options = finder._search_options()
-    outcomes = search_tols(solver, finder.loss_, finder.start_params_, tols, **options)
+    batches = finder._batches()
+    results = search_tols(finder.loss_, solver, starts, tols, batches=batches)
     finders = []
-    for tol, outcome in zip(tols, outcomes, strict=True):
-        fitted = copy(finder).set_params(tol=tol)
-        fitted._finish(*outcome)
+    for tol, result in zip(tols, results, strict=True):
+        fitted = clone(finder).set_params(tol=tol)
+        for name, value in finder._attributes(result).items():
+            setattr(fitted, name, value)
         finders.append(fitted)
     return _measure(np.array(tols), finders)
 
@@ -175,11 +177,15 @@ def _check_tols(tols):
 
 def _measure(tols, finders):
     """Score a fitted finder per tolerance."""
-    judgements = [judge(finder) for finder in finders]
-    scores = {
-        name: np.array([getattr(judgement, name) for judgement in judgements])
-        for name in _SCORES[1:]
-    }
+    try:
+        judgements = [judge(finder) for finder in finders]
+    except NoGroundTruthError:
+        scores = {name: np.full(len(tols), np.nan) for name in _SCORES[1:]}
+    else:
+        scores = {
+            name: np.array([getattr(judgement, name) for judgement in judgements])
+            for name in _SCORES[1:]
+        }
     costs = {
         name: np.array([np.mean(finder.results_[name]) for finder in finders])
         for name in _COSTS

@@ -6,9 +6,8 @@ import os
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from copy import copy
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import (
@@ -16,12 +15,10 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skcrit._backend import one_blas_thread
-from skcrit._saving import VersionMixin
 from skcrit._typing import (
     ArrayLike,
     BoolArray,
@@ -31,45 +28,44 @@ from skcrit._typing import (
     RandomState,
     Sampler,
 )
-from skcrit.exceptions import NotConvergedWarning
-from skcrit.finders._characterize import Characters
-from skcrit.finders._grouping import group_points
-from skcrit.finders._progress import FitReport
-from skcrit.finders._search import on_device, search
-from skcrit.linalg import LinearStatus
-from skcrit.losses import LinearAutoencoderLoss
-from skcrit.losses.adapt import fitted_loss, is_loss
-from skcrit.solvers import Status
-from skcrit.solvers.base import history_names
-from skcrit.starts import GaussianStarts, TrajectoryStarts
-from skcrit.utils._arguments import as_numbers, shown
+from skcrit.exceptions import NoGroundTruthError, NotConvergedWarning
+from skcrit.finders._doc import documented
+from skcrit.finders._watch import FitReport, Progress
+from skcrit.finders.attributes import fitted_attributes
+from skcrit.losses.adapt import as_loss, fitted_loss, is_loss
+from skcrit.losses.base import Loss
+from skcrit.losses.linear_autoencoder import LinearAutoencoderLoss
+from skcrit.metrics import recovery_accuracy
+from skcrit.search.batches import Batches
+from skcrit.search.engine import search
+from skcrit.solvers.log import history_names
+from skcrit.solvers.status import Status
+from skcrit.starts import make_starts
 from skcrit.utils._validation import (
     CallbackSupportMixin,
     HasMethods,
     Interval,
+    StrOptions,
     check_params,
     has_callbacks,
     validate_data,
     with_callbacks,
 )
 
-if TYPE_CHECKING:
-    from skcrit.losses.base import Loss
-
 __all__ = ["BaseFinder"]
 
 
-def _can_transform(finder):
+def _can_transform(finder: BaseFinder) -> bool:
     """Tell whether the loss of a finder has a per-sample error."""
     loss = getattr(finder, "loss_", finder.loss)
     return loss is None or hasattr(loss, "transform")
 
 
+@documented
 class BaseFinder(
     CallbackSupportMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
-    VersionMixin,
     BaseEstimator,
     ABC,
 ):
@@ -81,54 +77,24 @@ class BaseFinder(
 
     Parameters
     ----------
-    loss : Loss, default=None
-        Loss to search. It is cloned and fitted to the data. None is
-        ``LinearAutoencoderLoss()``.
-    n_starts : int, default=100
-        Number of searches.
-    init : {"gaussian", "height", "iteration"}, array or sampler, default="height"
-        Where searches begin: ``GaussianStarts()``, ``TrajectoryStarts(by=init)``, given
-        points of shape (n_starts, n_params), or an object with the method
-        ``sample(loss, n_starts, random_state)``.
-    tol : float, default=1e-10
-        Absolute, on the squared gradient norm: a start has converged when its squared
-        gradient norm is at most ``tol``, at its own point and at the rescaled point of
-        its symmetry orbit. Infinity leaves the starts where they are.
-    max_iter : int, default=500
-        Largest number of iterations per start.
-    batch_size : int, default=None
-        Starts that are solved together; None divides them over the workers, at most
-        ``65536 / n_params`` (but 4 to 512) each, a quarter of that with ``memory``,
-        ``verbose`` or callbacks. It changes time and memory, never the result.
-    n_jobs : int, default=None
-        Workers over batches, through joblib; None is 1 outside a
-        ``joblib.parallel_config`` context.
-    memory : str, path-like or joblib.Memory, default=None
-        Folder where finished batches are kept: an interrupted fit that is started
-        again repeats none of them.
-    store_history : bool or list of str, default=False
-        What to keep of every iterate: names out of "loss", "squared_grad_norm" and
-        "theta"; True is the first two. It takes 8 bytes per number, for at most
-        ``max_iter + 1`` iterates.
-    random_state : int, RandomState instance or None, default=None
-        Source of randomness. Each start has a stream of its own, so that the result
-        depends neither on ``n_jobs`` nor on ``batch_size``.
-    verbose : int, default=0
-        Positive shows a progress bar with starts done, converged, distinct sets found
-        and time left (needs tqdm).
+    <parameters>
+
+    Attributes
+    ----------
+    <attributes>
     """
 
     _parameter_constraints = {
-        "loss": "no_validation",  # _fit_loss names every missing method at once
+        "loss": "no_validation",  # fitted_loss names every missing method at once
         "n_starts": [Interval(Integral, 1, None, closed="left")],
-        "init": "no_validation",  # _make_starts, which knows n_params
-        "tol": [Interval(Real, 0, None, closed="both")],
+        "init": "no_validation",  # make_starts, which knows n_params
+        "tol": [Interval(Real, 0, None, closed="both"), StrOptions({"auto"})],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "n_jobs": [Integral, None],
         "memory": [str, os.PathLike, HasMethods("cache"), None],
         "store_history": ["boolean", list, tuple],
-        "random_state": ["random_state"],
+        "random_state": ["random_state", np.random.Generator],
         "verbose": ["verbose"],
     }
 
@@ -147,6 +113,7 @@ class BaseFinder(
     nullities_: IntArray
     counts_: IntArray
     n_critical_sets_: int
+    is_continuum_: BoolArray
     history_: dict[str, FloatArray]
 
     def __init__(
@@ -155,7 +122,7 @@ class BaseFinder(
         *,
         n_starts: int = 100,
         init: str | ArrayLike | Sampler = "height",
-        tol: float = 1e-10,
+        tol: float | str = "auto",
         max_iter: int = 500,
         batch_size: int | None = None,
         n_jobs: int | None = None,
@@ -177,7 +144,7 @@ class BaseFinder(
         self.verbose = verbose
 
     @abstractmethod
-    def _make_solver(self):
+    def _make_solver(self) -> Any:
         """Build the solver from the parameters.
 
         Returns
@@ -187,16 +154,18 @@ class BaseFinder(
         """
 
     @with_callbacks
-    def fit(self, X: ArrayLike | Loss, y: object = None) -> Self:
+    def fit(
+        self, X: ArrayLike | Loss | None = None, y: ArrayLike | None = None
+    ) -> Self:
         """Search critical points.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), or fitted Loss
+        X : array-like of shape (n_samples, n_features), fitted Loss, or None
             Data to fit the loss to, or a loss to search as it is; then the parameter
-            ``loss`` is not used.
-        y : None
-            Ignored.
+            ``loss`` is not used. None fits a loss that needs no data.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
+            Targets, for losses that have them.
 
         Returns
         -------
@@ -206,35 +175,30 @@ class BaseFinder(
         Raises
         ------
         ValueError
-            If a parameter is out of range, ``X`` is not finite two-dimensional data, or
-            the loss lacks a method; the message says what was expected and what came.
+            If a parameter is out of range, the data cannot be used, or the loss lacks a
+            method; the message says what was expected and what came.
 
         Warns
         -----
         NotConvergedWarning
-            If some starts did not reach ``tol``.
+            If some starts did not reach ``tol``, or not a critical point.
         """
-        solver = self._begin(X, y)
-        report = FitReport(self, X, y, "batch") if has_callbacks(self) else None
-        starts, options = self.start_params_, self._search_options()
-        watch = {"report": report, "so_far": self._so_far}
-        outcome = search(solver, self.loss_, starts, **watch, **options)
-        self.start_params_ = starts[: len(outcome[0].status)]  # a callback can stop
-        self._finish(*outcome)
-        if report:
-            report.end()
+        solver, starts = self._begin(X, y)
+        watch: list[Any] = []
+        if has_callbacks(self):
+            watch.append(FitReport(self, X, y, "batch", self._attributes))
+        if self.verbose:
+            watch.append(Progress(self.n_starts))
+        batches = self._batches(watched=bool(watch))
+        result = search(self.loss_, solver, starts, batches=batches, watch=watch)
+        self._finish(result)
+        for watcher in watch:
+            watcher.finish()
         self._warn_of_failures()
         return self
 
-    def _so_far(self, result, characters):
-        """Return the attributes as if the fit had ended after some of the starts."""
-        finder = copy(self)
-        finder.start_params_ = self.start_params_[: len(result.status)]
-        finder._finish(result, characters)
-        return vars(finder)
-
-    def _begin(self, X, y=None):
-        """Validate, fit the loss, draw the starts; return the solver."""
+    def _begin(self, X: Any, y: Any = None) -> tuple[Any, FloatArray]:
+        """Validate, fit the loss, draw the starts; return solver and starts."""
         check_params(self)
         history_names(self.store_history)
         for name in ("history_", "n_features_in_", "feature_names_in_"):
@@ -243,27 +207,41 @@ class BaseFinder(
         self.n_params_ = self.loss_.n_params_
         solver = self._make_solver()
         with one_blas_thread():
-            self.start_params_ = self._make_starts()
-        return solver
+            starts = make_starts(
+                self.init, as_loss(self.loss_), self.n_starts, self.random_state
+            )
+        return solver, starts
 
-    def _search_options(self):
-        """Name the parameters that say how searches are run."""
-        names = ("batch_size", "n_jobs", "memory", "verbose")
-        options = {name: getattr(self, name) for name in names}
-        if getattr(self.loss_, "backend", "numpy") == "numpy":
-            return options
-        return on_device(options, self.n_params_)
+    def _fit_loss(self, X: Any, y: Any) -> Any:
+        """Return a fitted loss, and keep what it knows of the data."""
+        loss = LinearAutoencoderLoss() if self.loss is None else self.loss
+        if not is_loss(X) and X is not None:
+            X = validate_data(self, X, dtype=np.float64)
+        loss = fitted_loss(loss, X, y)
+        if hasattr(loss, "n_features_in_"):
+            self.n_features_in_ = loss.n_features_in_
+        return loss
 
-    def _finish(self, result, characters):
+    def _batches(self, watched: bool = False) -> Batches:
+        """Say how starts are divided, and who computes them."""
+        return Batches(
+            self.batch_size,
+            self.n_jobs,
+            self.memory,
+            on_device=as_loss(self.loss_).backend != "numpy",
+            watched=watched or self.memory is not None,
+        )
+
+    def _attributes(self, result: Any) -> dict[str, Any]:
+        """Return all fitted attributes, as if a fit had ended with this result."""
+        known = ("loss_", "n_params_", "n_features_in_", "feature_names_in_")
+        given = {name: getattr(self, name) for name in known if hasattr(self, name)}
+        return given | fitted_attributes(result)
+
+    def _finish(self, result: Any) -> None:
         """Set all fitted attributes."""
-        self._set_results(result, characters)
-        self._set_critical_sets(characters)
-        self._set_history(result)
-
-    def _set_history(self, result):
-        """Keep the iterates' columns if asked for."""
-        if self.store_history:
-            self.history_ = _padded_history(result.history)
+        for name, value in self._attributes(result).items():
+            setattr(self, name, value)
 
     def transform(self, X: ArrayLike) -> FloatArray:
         """Compute the reconstruction error of each sample under each critical point.
@@ -288,148 +266,38 @@ class BaseFinder(
         return self.loss_.transform(X, self.critical_points_)
 
     def score(self, X: ArrayLike | None = None, y: object = None) -> float:
-        """Compute the recovery accuracy.
+        """Compute the share of starts that succeeded.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), default=None
-            Checked, not used: searches are judged against the critical points of the
-            loss that was searched.
+            Checked, not used: searches are judged on the loss that was searched.
         y : None
             Ignored.
 
         Returns
         -------
-        accuracy : float
-            Fraction of all starts that ended at a known critical point with its loss
-            and Morse index (:func:`skcrit.metrics.recovery_accuracy`).
-
-        Raises
-        ------
-        NoGroundTruthError
-            If the critical points of the loss are not known.
+        score : float
+            If the critical points of the loss are known, the fraction of all starts
+            that ended at one of them with its loss and Morse index
+            (:func:`skcrit.metrics.recovery_accuracy`). Otherwise the fraction that
+            ended at a confirmed critical point of known Morse index.
         """
-        # Metrics stand above finders; the estimator interface is what needs them here.
-        from skcrit.metrics import recovery_accuracy
-
         check_is_fitted(self)
         if X is not None and hasattr(self, "n_features_in_"):
             validate_data(self, X, dtype=np.float64, reset=False)
-        return recovery_accuracy(self)
+        try:
+            return recovery_accuracy(self)
+        except NoGroundTruthError:
+            known = self.results_["morse_index"] >= 0
+            return float(np.mean(self.converged_ & known))
 
     @property
-    def _n_features_out(self):
+    def _n_features_out(self) -> int:
         """Number of columns of ``transform``, for ``get_feature_names_out``."""
         return self.n_critical_sets_
 
-    def _fit_loss(self, X, y):
-        """Return a fitted loss, and keep what it knows of the data."""
-        loss = LinearAutoencoderLoss() if self.loss is None else self.loss
-        if not is_loss(X):
-            X = validate_data(self, X, dtype=np.float64)
-        loss = fitted_loss(loss, X, y)
-        if hasattr(loss, "n_features_in_"):
-            self.n_features_in_ = loss.n_features_in_
-        return loss
-
-    def _make_starts(self):
-        """Draw or check the starting points, on the host."""
-        init, shape = self.init, (self.n_starts, self.n_params_)
-        samplers = {
-            "gaussian": GaussianStarts(),
-            "height": TrajectoryStarts(by="height"),
-            "iteration": TrajectoryStarts(by="iteration"),
-        }
-        if isinstance(init, str):
-            if init not in samplers:
-                raise ValueError(
-                    f"init must be one of {sorted(samplers)}, an array of shape "
-                    f"{shape} or a sampler, got {init!r}."
-                )
-            init = samplers[init]
-        if hasattr(init, "sample") and not hasattr(init, "dtype"):
-            rng = check_random_state(self.random_state)
-            starts = init.sample(self.loss_, self.n_starts, rng)
-        else:
-            starts = init
-        try:
-            starts = np.array(as_numbers(starts, "init"))
-            if starts.ndim == 0:
-                raise ValueError("one number is no set of starts.")
-        except ValueError as error:
-            raise ValueError(
-                f"init must be a name, an array of shape {shape} or a sampler, got "
-                f"{shown(self.init)}: {error}"
-            ) from error
-        if not np.all(np.isfinite(starts)):
-            what = "NaN" if np.any(np.isnan(starts)) else "infinity"
-            raise ValueError(f"init contains {what}; starts must be finite.")
-        if starts.shape != shape:
-            raise ValueError(
-                f"init must have shape (n_starts, n_params) = {shape}, "
-                f"got {starts.shape}."
-            )
-        return starts
-
-    def _set_results(self, result, characters):
-        """Fill the table with a row per start."""
-        self.final_params_ = result.theta
-        self.converged_ = result.status == Status.CONVERGED
-        self.n_iter_ = int(result.n_iter.max())
-        self.results_ = {
-            "loss": result.loss,
-            "squared_grad_norm": result.squared_grad_norm,
-            "squared_balanced_grad_norm": characters.squared_balanced_grad_norm,
-            "n_iter": result.n_iter,
-            "n_gradient": result.n_gradient,
-            "n_hvp": result.n_hvp,
-            "status": _names(Status, result.status),
-            "inner_status": _names(LinearStatus, result.inner_status),
-            "residual_ratio": result.residual_ratio,
-            "converged": self.converged_,
-            "morse_index": characters.morse_index,
-            "nullity": characters.nullity,
-        }
-
-    def _set_critical_sets(self, characters):
-        """Group converged points, order the groups by loss, and count them."""
-        rows = np.flatnonzero(self.converged_)
-        labels, leaders = group_points(
-            characters.invariants[rows],
-            characters.uncertainty[rows],
-            self.results_["squared_balanced_grad_norm"][rows],
-            scale=np.nanmax(characters.start_norm),
-        )
-        leaders = rows[leaders]
-        counts = np.bincount(labels, minlength=len(leaders))
-        sets = Characters(**{k: v[leaders] for k, v in vars(characters).items()})
-        order, rank = self._ordered(sets)
-        critical_set = np.full(len(self.converged_), -1)
-        critical_set[rows] = rank[labels] if len(rows) else labels
-        self.results_["critical_set"] = critical_set
-        self._set_sets(sets, order, counts)
-
-    @staticmethod
-    def _ordered(sets):
-        """Order sets by loss, then by index; return the order and its inverse."""
-        if sets is None:
-            return np.empty(0, dtype=int), np.empty(0, dtype=int)
-        order = np.lexsort((sets.morse_index, sets.loss))
-        return order, np.argsort(order)
-
-    def _set_sets(self, sets, order, counts):
-        """Set the attributes with a row per distinct critical set."""
-        if sets is None:
-            sets = Characters.empty(self.n_params_)
-        self.critical_points_ = sets.point[order]
-        self.critical_losses_ = sets.loss[order]
-        self.morse_indices_ = sets.morse_index[order]
-        self.index_fractions_ = self.morse_indices_ / self.n_params_
-        self.nullities_ = sets.nullity[order]
-        self.n_critical_sets_ = len(order)
-        self.counts_ = counts[order]
-
-    def _warn_of_failures(self):
+    def _warn_of_failures(self) -> None:
         """Count the starts that failed and say what to change, once."""
         status = self.results_["status"]
         failed = [s for s in Status if s != Status.CONVERGED and s.name in status]
@@ -439,8 +307,9 @@ class BaseFinder(
                 for code in failed
             )
             warnings.warn(
-                f"{type(self).__name__}: {np.sum(~self.converged_)} of "
-                f"{len(status)} starts did not reach tol={self.tol:g}: {reasons}.",
+                f"{type(self).__name__}: {np.sum(~self.converged_)} of {len(status)} "
+                f"starts did not end at a critical point with tol={self.tol}: "
+                f"{reasons}.",
                 NotConvergedWarning,
                 # The decorator of fit is a frame of its own.
                 stacklevel=3 + hasattr(self.fit, "__wrapped__"),
@@ -451,19 +320,3 @@ class BaseFinder(
 BaseFinder.transform = available_if(_can_transform)(  # type: ignore[method-assign]
     BaseFinder.transform
 )
-
-
-def _names(codes, values):
-    """Spell codes out; -1 is nothing."""
-    return np.array([codes(v).name if v >= 0 else "" for v in values])
-
-
-def _padded_history(history):
-    """Put runs of different lengths into arrays, NaN after their ends."""
-    padded = {}
-    for name, runs in history.items():
-        length = max(len(run) for run in runs)
-        padded[name] = np.full((len(runs), length, *runs[0].shape[1:]), np.nan)
-        for row, run in enumerate(runs):
-            padded[name][row, : len(run)] = run
-    return padded

@@ -3,41 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import clone
 
-from skcrit._typing import ArrayLike, Memory, RandomState, Sampler
-from skcrit.finders._characterize import MAX_DENSE, UNKNOWN
-from skcrit.finders._expedition import ORIGIN, Expedition
-from skcrit.finders._progress import FitReport, progress_bar
-from skcrit.finders._search import concatenate
+from skcrit._typing import ArrayLike, FloatArray, IntArray, Memory, RandomState, Sampler
+from skcrit.finders._doc import documented
+from skcrit.finders._watch import FitReport, progress_bar
 from skcrit.finders.base import BaseFinder
 from skcrit.finders.newton_mr import NewtonMRFinder
-from skcrit.losses.adapt import as_loss
+from skcrit.losses.base import Loss
+from skcrit.search.describe import MAX_DESCRIBED
+from skcrit.search.landscape import Landscape, Origins
+from skcrit.search.problem import pose
 from skcrit.starts import random_streams
 from skcrit.utils._arguments import as_numbers, shown
 from skcrit.utils._validation import (
     HasMethods,
     Interval,
     check_params,
+    has_callbacks,
     with_callbacks,
 )
 
 if TYPE_CHECKING:
     import networkx
 
-    from skcrit.losses.base import Loss
-
 __all__ = ["LandscapeExplorer"]
 
 # Searches of the first round that sets out from a set.
 _FIRST_ROUND = 16
 
+# Later passes try other lengths: shorter, longer, and much shorter.
+_PASSES = (1.0, 0.4, 1.6, 0.15)
 
+# Above this share of failed searches untried directions are not all that is missing.
+_MANY_FAILURES = 0.1
+
+
+@documented
 class LandscapeExplorer(BaseFinder):
     r"""Explore a landscape from critical point to critical point.
 
@@ -49,40 +55,7 @@ class LandscapeExplorer(BaseFinder):
 
     Parameters
     ----------
-    loss : Loss, default=None
-        Loss to search. It is cloned and fitted to the data. None is
-        ``LinearAutoencoderLoss()``.
-    n_starts : int, default=10
-        Number of first searches, which need no known set.
-    init : {"gaussian", "height", "iteration"}, array or sampler, default="gaussian"
-        Where the first searches begin: ``GaussianStarts()``,
-        ``TrajectoryStarts(by=init)``, given points of shape (n_starts, n_params), or an
-        object with the method ``sample(loss, n_starts, random_state)``.
-    tol : float, default=1e-20
-        Absolute, on the squared gradient norm: a start has converged when its squared
-        gradient norm is at most ``tol``, at its own point and at the rescaled point of
-        its symmetry orbit.
-    max_iter : int, default=200
-        Largest number of iterations per start.
-    batch_size : int, default=None
-        Starts that are solved together; None divides a round over the workers, at most
-        ``65536 / n_params`` (but 4 to 512) each, a quarter of that with ``memory``. It
-        changes time and memory, never the result.
-    n_jobs : int, default=None
-        Workers over batches, through joblib; None is 1 outside a
-        ``joblib.parallel_config`` context.
-    memory : str, path-like or joblib.Memory, default=None
-        Folder where finished batches are kept: an interrupted fit that is started
-        again with the same parameters repeats none of them.
-    store_history : bool or list of str, default=False
-        What to keep of every iterate: names out of "loss", "squared_grad_norm" and
-        "theta"; True is the first two. It takes 8 bytes per number, for at most
-        ``max_iter + 1`` iterates.
-    random_state : int, RandomState instance or None, default=None
-        Source of randomness. The result depends neither on ``n_jobs`` nor on
-        ``batch_size``.
-    verbose : int, default=0
-        Positive shows a progress bar with what is found (needs tqdm).
+    <parameters>
     finder : BaseFinder, default=None
         Local search; its ``tol``, ``max_iter``, ``n_starts``, ``init`` and
         ``random_state`` are not used. None is ``NewtonMRFinder()``.
@@ -92,10 +65,10 @@ class LandscapeExplorer(BaseFinder):
         Share of the latest quarter of all searches that ended in sets already known, at
         which to stop.
     displacement : tuple of (float, float), default=(1.2, 2.2)
-        Range of the length of displacements, absolute, in the unit of ``theta``: the
-        default suits networks, whose balanced weights have singular values near one.
+        Range of the length of displacements, in length scales of the loss; later passes
+        try shorter and longer ones.
     noise : float, default=0.01
-        Standard deviation of the noise added to each parameter.
+        Standard deviation of the noise added to each parameter, in length scales.
     round_size : int, default=256
         Searches between two updates of what is known. It changes the result.
     max_directions : int or None, default=64
@@ -106,50 +79,19 @@ class LandscapeExplorer(BaseFinder):
 
     Attributes
     ----------
-    loss_ : Loss
-        The fitted loss.
-    n_features_in_ : int
-        Number of features, where the loss has data.
-    n_params_ : int
-        Number of parameters.
-    start_params_, final_params_ : ndarray of shape (n_searches_, n_params)
-        First and last points; a run that failed keeps its last finite point.
-    converged_ : ndarray of bool of shape (n_searches_,)
-        Which starts reached ``tol``.
-    n_iter_ : int
-        Iterations of the longest run.
-    results_ : dict of str to ndarray of shape (n_searches_,)
-        Ready for ``pandas.DataFrame``: "loss", "squared_grad_norm",
-        "squared_balanced_grad_norm" (at the rescaled point), "n_iter", "n_gradient",
-        "n_hvp", "status" (CONVERGED, GRADIENT_FLAT, STALLED, MAX_ITER or DIVERGED),
-        "inner_status" (of the last linear system), "residual_ratio" (of the last step,
-        ``|H p + g| / (|H| |p| + |g|)``), "converged", "morse_index" and "nullity" (-1
-        where not converged), "critical_set" (label, -1 where not converged), "parent"
-        (label of the set that the search set out from, -1 for the first searches),
-        "direction" (number of the eigenvector) and "sign".
-    critical_points_ : ndarray of shape (n_critical_sets_, n_params)
-        A rescaled point of each distinct critical set found, by increasing loss.
-    critical_losses_ : ndarray of shape (n_critical_sets_,)
-        Losses there.
-    morse_indices_, nullities_ : ndarray of int of shape (n_critical_sets_,)
-        Numbers of negative and of zero eigenvalues of the Hessian there; -1 beyond 4096
-        parameters, where no dense Hessian is formed.
-    index_fractions_ : ndarray of shape (n_critical_sets_,)
-        Morse indices over ``n_params_``.
-    counts_ : ndarray of int of shape (n_critical_sets_,)
-        How many searches ended in each set.
-    n_critical_sets_ : int
-        Number of distinct sets found.
-    history_ : dict of str to ndarray of shape (n_searches_, n_iter_ + 1)
-        "loss" and "squared_grad_norm" of every iterate, NaN after the end of a run;
-        only with ``store_history``, which may also ask for "theta", of shape (...,
-        n_params).
+    <attributes>
     n_searches_ : int
         Number of local searches.
     discovery_ : ndarray of int of shape (n_rounds, 2)
         Searches and sets found, after every round.
-    stop_reason_ : {"max_searches", "coverage", "exhausted", "callback"}
-        Why the exploration ended; "exhausted": no direction is left untried.
+    edges_ : ndarray of int of shape (n_edges, 5)
+        Which set was reached from which: parent and child (rows of
+        ``critical_points_``), the first direction and sign that led there, and how
+        often it happened.
+    stop_reason_ : {"max_searches", "coverage", "exhausted", "failures", "callback"}
+        Why the exploration ended. "exhausted": no direction is left untried;
+        "failures": the same, but nothing was found or more than a tenth of the searches
+        failed, so that nothing follows from it.
 
     See Also
     --------
@@ -197,13 +139,18 @@ class LandscapeExplorer(BaseFinder):
         "max_directions": [Interval(Integral, 1, None, closed="left"), None],
     }
 
+    n_searches_: int
+    discovery_: IntArray
+    edges_: IntArray
+    stop_reason_: str
+
     def __init__(
         self,
         loss: Loss | None = None,
         *,
         n_starts: int = 10,
         init: str | ArrayLike | Sampler = "gaussian",
-        tol: float = 1e-20,
+        tol: float | str = "auto",
         max_iter: int = 200,
         batch_size: int | None = None,
         n_jobs: int | None = None,
@@ -242,7 +189,7 @@ class LandscapeExplorer(BaseFinder):
         self.max_directions = max_directions
         self.n_passes = n_passes
 
-    def _make_solver(self):
+    def _make_solver(self) -> Any:
         """Build the local search for the first round."""
         if self.n_starts > self.max_searches:
             raise ValueError(
@@ -251,7 +198,8 @@ class LandscapeExplorer(BaseFinder):
             )
         return self._local_solver(self.n_starts, 0)
 
-    def _local_solver(self, n_starts, seed):
+    def _local_solver(self, n_starts: int, seed: int) -> Any:
+        """Build the local search for some starts."""
         local = NewtonMRFinder() if self.finder is None else clone(self.finder)
         local.set_params(
             n_starts=n_starts,
@@ -264,16 +212,18 @@ class LandscapeExplorer(BaseFinder):
         return local._make_solver()
 
     @with_callbacks
-    def fit(self, X: ArrayLike | Loss, y: object = None) -> Self:
+    def fit(
+        self, X: ArrayLike | Loss | None = None, y: ArrayLike | None = None
+    ) -> Self:
         """Explore the landscape.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), or fitted Loss
+        X : array-like of shape (n_samples, n_features), fitted Loss, or None
             Data to fit the loss to, or a loss to search as it is; then the parameter
-            ``loss`` is not used.
-        y : None
-            Ignored.
+            ``loss`` is not used. None fits a loss that needs no data.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
+            Targets, for losses that have them.
 
         Returns
         -------
@@ -283,131 +233,141 @@ class LandscapeExplorer(BaseFinder):
         Raises
         ------
         ValueError
-            If a parameter is out of range, ``X`` is not finite two-dimensional data, or
-            the loss lacks a method, or has more than 4096 parameters; the message says
-            what was expected and what came.
+            If a parameter is out of range, the data cannot be used, or the loss lacks a
+            method or has more than 4096 parameters; the message says what was expected
+            and what came.
 
         Warns
         -----
         NotConvergedWarning
-            If some searches did not reach ``tol``.
+            If some searches did not end at a critical point.
         """
-        self._begin(X, y)
-        if self.n_params_ > MAX_DENSE:
+        _, starts = self._begin(X, y)
+        if self.n_params_ > MAX_DESCRIBED:
             raise ValueError(
                 f"LandscapeExplorer follows eigenvectors of dense Hessians: its loss "
-                f"must have at most {MAX_DENSE} parameters, got {self.n_params_}."
+                f"must have at most {MAX_DESCRIBED} parameters, got {self.n_params_}."
             )
         reach = self._check_displacement()
-        scale = as_loss(self.loss_).invariants_scale(self.start_params_).max()
-        options = self._search_options()
-        limits = (self.max_directions, self.n_passes)
-        trip = Expedition(as_loss(self.loss_), float(scale), options, *limits)
-        report = FitReport(self, X, y, "round")
-        rounds = self._shown(self._rounds(trip, reach))
-        rounds = report.follow(rounds, None, lambda rows: self._known(trip, rows))
-        self._conclude(trip, list(rounds))
-        report.end()
+        limits = {"max_directions": self.max_directions, "n_passes": self.n_passes}
+        problem = pose(self.loss_)
+        landscape = Landscape(problem, self._batches(), tol=self.tol, **limits)
+        watch: list[Any] = [_Bar(self.max_searches)] if self.verbose else []
+        if has_callbacks(self):
+            watch.append(FitReport(self, X, y, "round", self._attributes))
+        self._explore(landscape, problem.into(starts), reach, watch)
+        self._finish(landscape)
+        for watcher in watch:
+            watcher.finish()
         self._warn_of_failures()
         return self
 
-    def _known(self, trip, rounds):
-        """Return the attributes as if the fit had ended after some of the rounds."""
-        explorer = copy(self)
-        explorer._conclude(trip, rounds)
-        return vars(explorer)
-
-    def _rounds(self, trip, reach):
-        """Run round after round, yielding searches done and sets found."""
+    def _explore(
+        self,
+        landscape: Landscape,
+        starts: FloatArray,
+        reach: tuple[float, float],
+        watch: list[Any],
+    ) -> None:
+        """Run round after round until there is a reason to stop."""
         stream = random_streams(self.random_state, 1, kind=2)[0]
-        theta0, origins = self.start_params_, [ORIGIN] * self.n_starts
-        past = [(0, 0)]
+        none = np.full(len(starts), -1)
+        origins = Origins(none, none, np.zeros(len(starts), dtype=int))
         while True:
-            seed = int(stream.integers(2**31))
-            trip.search(self._local_solver(len(theta0), seed), theta0, origins)
-            past.append((trip.n_searches, len(trip.atlas)))
-            estimate = _estimated_coverage(past)
-            self.stop_reason_ = "callback"  # stands if the next round is not asked for
-            yield *past[-1], estimate
-            self.stop_reason_ = self._over(trip, estimate)
-            if self.stop_reason_:
+            for watcher in watch:
+                watcher.begin(None)
+            solver = self._local_solver(len(starts), int(stream.integers(2**31)))
+            landscape.search(solver, starts, origins)
+            wanted = any([watcher.end(lambda: landscape) for watcher in watch])
+            landscape.stop_reason = "callback" if wanted else self._over(landscape)
+            if landscape.stop_reason:
                 return
             # While little is known, a large round would try one set to exhaustion.
-            size = min(self.round_size, _FIRST_ROUND + 4 * len(trip.atlas))
-            room = self.max_searches - trip.n_searches
-            tasks = trip.frontier.pop(min(size, room))
+            size = min(self.round_size, _FIRST_ROUND + 4 * len(landscape.atlas))
+            room = self.max_searches - landscape.n_searches
+            tasks = landscape.frontier.pop(min(size, room))
             if not tasks:
-                self.stop_reason_ = "exhausted"
+                landscape.stop_reason = _exhausted(landscape)
                 return
-            theta0 = self._displaced(trip, tasks, reach, stream)
-            origins = [task[:3] for task in tasks]
+            starts, origins = self._displaced(landscape, tasks, reach, stream)
 
-    def _displaced(self, trip, tasks, reach, stream):
+    def _displaced(self, landscape, tasks, reach, stream):
         """Set out from known sets."""
-        points = trip.atlas.points([label for label, *_ in tasks])
-        vectors = np.array([sign * vector for _, _, sign, vector in tasks])
-        length = stream.uniform(*reach, size=(len(tasks), 1))
-        noise = self.noise * stream.standard_normal(points.shape)
-        return points + length * vectors + noise
+        sets = landscape.atlas.sets
+        points = sets.point[[task.label for task in tasks]]
+        unit = np.asarray(landscape.problem.loss.length_scale(), dtype=float)
+        vectors = np.array([task.sign * task.vector for task in tasks], dtype=float)
+        # Of length one in length scales, like the displacement.
+        size = np.linalg.norm(vectors / unit, axis=1, keepdims=True)
+        turns = np.array([_PASSES[task.turn % len(_PASSES)] for task in tasks])
+        length = turns[:, None] * stream.uniform(*reach, size=(len(tasks), 1))
+        noise = self.noise * unit * stream.standard_normal(points.shape)
+        origins = Origins(
+            *(
+                np.array([getattr(task, name) for task in tasks])
+                for name in ("label", "direction", "sign")
+            )
+        )
+        return points + length * vectors / size + noise, origins
 
-    def _over(self, trip, estimate):
+    def _over(self, landscape: Landscape) -> str | None:
         """Say why to stop, None if there is no reason."""
-        if trip.n_searches >= self.max_searches:
+        if landscape.n_searches >= self.max_searches:
             return "max_searches"
-        if self.coverage is not None and estimate >= self.coverage:
+        if self.coverage is not None and landscape.coverage() >= self.coverage:
             return "coverage"
         return None
 
-    def _shown(self, rounds):
-        """Show progress if wanted, and drop the estimate."""
-        if not self.verbose:
-            yield from (row[:2] for row in rounds)
-            return
-        with progress_bar(total=self.max_searches, unit="search") as bar:
-            for n_searches, n_found, estimate in rounds:
-                # Far from what is known more is unseen than the searches can tell.
-                unseen = n_found * (1 / max(estimate, 1e-9) - 1)
-                bar.set_postfix(found=str(n_found), unseen=f">{unseen:.0f}")
-                bar.update(n_searches - bar.n)
-                yield n_searches, n_found
-
-    def _conclude(self, trip, rounds):
-        """Set all fitted attributes."""
-        self.discovery_ = np.array(rounds)
-        characters = trip.atlas.characters if len(trip.atlas) else None
-        labels = np.concatenate(trip.labels)
-        order, rank = self._ordered(characters)
-        result = concatenate(trip.results)
-        self.start_params_ = np.concatenate(trip.starts)
-        self.n_searches_ = trip.n_searches
-        label = _renamed(rank, labels)
-        columns = {
-            name: _of_sets(getattr(characters, name, None), labels)
-            for name in ("morse_index", "nullity")
+    def _attributes(self, landscape: Any) -> dict[str, Any]:
+        """Return all fitted attributes, as if the fit had ended with these rounds."""
+        attributes = super()._attributes(landscape.result())
+        origins = landscape.origins()
+        results = attributes["results_"]
+        results |= {
+            "parent": origins.parent,
+            "direction": origins.direction,
+            "sign": origins.sign,
         }
-        described = _Described(np.concatenate(trip.ends), **columns)
-        self._set_results(result, described)
-        parent, direction, sign = np.array(trip.origins).T
-        self.results_ |= {
-            "critical_set": label,
-            "parent": _renamed(rank, parent),
-            "direction": direction,
-            "sign": sign,
+        return attributes | {
+            "n_searches_": landscape.n_searches,
+            "discovery_": landscape.discovery(),
+            "edges_": _edges(results),
+            "stop_reason_": landscape.stop_reason or "callback",
         }
-        self._set_sets(characters, order, np.array(trip.atlas.counts, dtype=int))
-        self._set_history(result)
 
-    @property
-    def graph_(self) -> networkx.DiGraph:
-        """Graph of which set was reached from which, a ``networkx.DiGraph``.
+    def to_networkx(self) -> networkx.DiGraph:
+        """Return which set was reached from which as a graph (needs networkx).
 
-        Nodes are rows of ``critical_points_`` with "loss", "morse_index" and "count".
-        Edges run from parent to child, with the first "direction" and "sign" that led
-        there and a "count".
+        Returns
+        -------
+        graph : networkx.DiGraph
+            Nodes are rows of ``critical_points_`` with "loss", "morse_index" and
+            "count". Edges run from parent to child, with "direction", "sign" and
+            "count" of ``edges_``.
+
+        Raises
+        ------
+        ImportError
+            If networkx is not installed.
         """
-        return _graph(self)
+        try:
+            import networkx
+        except ImportError as error:
+            raise ImportError(
+                "to_networkx needs networkx: install skcrit[plot]; edges_ holds the "
+                "same as an array."
+            ) from error
+        graph = networkx.DiGraph()
+        columns = (self.critical_losses_, self.morse_indices_, self.counts_)
+        for node, (loss, index, count) in enumerate(zip(*columns, strict=True)):
+            graph.add_node(
+                node, loss=float(loss), morse_index=int(index), count=int(count)
+            )
+        for parent, child, direction, sign, count in self.edges_.tolist():
+            graph.add_edge(parent, child, direction=direction, sign=sign, count=count)
+        return graph
 
-    def _check_displacement(self):
+    def _check_displacement(self) -> tuple[float, float]:
         """Return both ends of the range of lengths."""
         try:
             low, high = as_numbers(self.displacement, "displacement").tolist()
@@ -422,53 +382,43 @@ class LandscapeExplorer(BaseFinder):
         return low, high
 
 
-def _estimated_coverage(past):
-    """Return which share of the latest quarter of searches ended in known sets."""
-    searches, found = np.array(past).T
-    begin = np.flatnonzero(searches <= 0.75 * searches[-1])[-1]
-    new = found[-1] - found[begin]
-    return 1 - float(new / (searches[-1] - searches[begin]))
+class _Bar:
+    """Show searches done, and what was found."""
+
+    def __init__(self, max_searches: int) -> None:
+        self.bar = progress_bar(total=max_searches, unit="search")
+
+    def begin(self, n_rounds: int | None) -> None:
+        """Do nothing when a round begins."""
+
+    def end(self, so_far: Any) -> bool:
+        """Show the numbers first, then the bar: a refresh shows both."""
+        landscape = so_far()
+        n_found, share = len(landscape.atlas), landscape.coverage()
+        # Far from what is known more is unseen than the searches show.
+        unseen = n_found * (1 / max(share, 1e-9) - 1)
+        self.bar.set_postfix(found=n_found, unseen=f">{unseen:.0f}", refresh=False)
+        self.bar.update(landscape.n_searches - self.bar.n)
+        return False
+
+    def finish(self) -> None:
+        """Close the bar."""
+        self.bar.close()
 
 
-class _Described:
-    """Columns of the table of results that come from descriptions."""
-
-    def __init__(self, squared_balanced_grad_norm, morse_index, nullity):
-        self.squared_balanced_grad_norm = squared_balanced_grad_norm
-        self.morse_index, self.nullity = morse_index, nullity
+def _exhausted(landscape: Landscape) -> str:
+    """Say what it means that no direction is left."""
+    many = landscape.n_failed > _MANY_FAILURES * landscape.n_searches
+    return "failures" if many or len(landscape.atlas) == 0 else "exhausted"
 
 
-def _of_sets(values, labels):
-    """Give every search the value of its set, unknown where it has none."""
-    if values is None:
-        return np.full(len(labels), UNKNOWN)
-    return np.where(labels >= 0, values[labels], UNKNOWN)
-
-
-def _renamed(rank, labels):
-    """Renumber sets by loss instead of by discovery."""
-    return np.where(labels >= 0, rank[labels], -1) if len(rank) else labels
-
-
-def _graph(explorer):
-    """Build the graph of a fitted explorer."""
-    import networkx
-
-    graph = networkx.DiGraph()
-    for node in range(explorer.n_critical_sets_):
-        graph.add_node(
-            node,
-            loss=float(explorer.critical_losses_[node]),
-            morse_index=int(explorer.morse_indices_[node]),
-            count=int(explorer.counts_[node]),
-        )
+def _edges(results: dict[str, Any]) -> IntArray:
+    """List which set was reached from which, first way first."""
     names = ("parent", "critical_set", "direction", "sign")
-    columns = [explorer.results_[name].tolist() for name in names]
-    for parent, child, direction, sign in zip(*columns, strict=True):
-        if parent < 0 or child < 0:
-            continue
-        if graph.has_edge(parent, child):
-            graph.edges[parent, child]["count"] += 1
-        else:
-            graph.add_edge(parent, child, direction=direction, sign=sign, count=1)
-    return graph
+    rows = np.stack([results[name] for name in names], axis=1)
+    rows = rows[(rows[:, 0] >= 0) & (rows[:, 1] >= 0)]
+    _, first, counts = np.unique(
+        rows[:, :2], axis=0, return_index=True, return_counts=True
+    )
+    edges = np.column_stack([rows[first], counts])
+    return edges[np.argsort(first, kind="stable")].astype(int)

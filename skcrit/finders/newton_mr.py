@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import TYPE_CHECKING
 
 from skcrit._typing import ArrayLike, Memory, RandomState, Sampler
+from skcrit.finders._doc import documented
 from skcrit.finders.base import BaseFinder
+from skcrit.losses.base import Loss
 from skcrit.solvers import NewtonMR
 from skcrit.utils._validation import Interval
-
-if TYPE_CHECKING:
-    from skcrit.losses.base import Loss
 
 __all__ = ["NewtonMRFinder"]
 
 
+@documented
 class NewtonMRFinder(BaseFinder):
     r"""Find critical points by Newton-MR from many starts.
 
@@ -27,41 +26,7 @@ class NewtonMRFinder(BaseFinder):
 
     Parameters
     ----------
-    loss : Loss, default=None
-        Loss to search. It is cloned and fitted to the data. None is
-        ``LinearAutoencoderLoss()``.
-    n_starts : int, default=100
-        Number of searches.
-    init : {"gaussian", "height", "iteration"}, array or sampler, default="height"
-        Where searches begin: ``GaussianStarts()``, ``TrajectoryStarts(by=init)``, given
-        points of shape (n_starts, n_params), or an object with the method
-        ``sample(loss, n_starts, random_state)``.
-    tol : float, default=1e-10
-        Absolute, on the squared gradient norm: a start has converged when its squared
-        gradient norm is at most ``tol``, at its own point and at the rescaled point of
-        its symmetry orbit.
-    max_iter : int, default=500
-        Largest number of iterations per start.
-    batch_size : int, default=None
-        Starts that are solved together; None divides them over the workers, at most
-        ``65536 / n_params`` (but 4 to 512) each, a quarter of that with ``memory``,
-        ``verbose`` or callbacks. It changes time and memory, never the result.
-    n_jobs : int, default=None
-        Workers over batches, through joblib; None is 1 outside a
-        ``joblib.parallel_config`` context.
-    memory : str, path-like or joblib.Memory, default=None
-        Folder where finished batches are kept: an interrupted fit that is started
-        again repeats none of them.
-    store_history : bool or list of str, default=False
-        What to keep of every iterate: names out of "loss", "squared_grad_norm" and
-        "theta"; True is the first two. It takes 8 bytes per number, for at most
-        ``max_iter + 1`` iterates.
-    random_state : int, RandomState instance or None, default=None
-        Source of randomness. Each start has a stream of its own, so that the result
-        depends neither on ``n_jobs`` nor on ``batch_size``.
-    verbose : int, default=0
-        Positive shows a progress bar with starts done, converged, distinct sets found
-        and time left (needs tqdm).
+    <parameters>
     inner_tol : float, default=0.1
         Relative, on the residual norm ``|H p + g| / |g|`` of the linear system.
     max_inner_iter : int, default=50
@@ -91,42 +56,7 @@ class NewtonMRFinder(BaseFinder):
 
     Attributes
     ----------
-    loss_ : Loss
-        The fitted loss.
-    n_features_in_ : int
-        Number of features, where the loss has data.
-    n_params_ : int
-        Number of parameters.
-    start_params_, final_params_ : ndarray of shape (n_starts, n_params)
-        First and last points; a run that failed keeps its last finite point.
-    converged_ : ndarray of bool of shape (n_starts,)
-        Which starts reached ``tol``.
-    n_iter_ : int
-        Iterations of the longest run.
-    results_ : dict of str to ndarray of shape (n_starts,)
-        Ready for ``pandas.DataFrame``: "loss", "squared_grad_norm",
-        "squared_balanced_grad_norm" (at the rescaled point), "n_iter", "n_gradient",
-        "n_hvp", "status" (CONVERGED, GRADIENT_FLAT, STALLED, MAX_ITER or DIVERGED),
-        "inner_status" (of the last linear system), "residual_ratio" (of the last step,
-        ``|H p + g| / (|H| |p| + |g|)``), "converged", "morse_index" and "nullity" (-1
-        where not converged), "critical_set" (label, -1 where not converged).
-    critical_points_ : ndarray of shape (n_critical_sets_, n_params)
-        A rescaled point of each distinct critical set found, by increasing loss.
-    critical_losses_ : ndarray of shape (n_critical_sets_,)
-        Losses there.
-    morse_indices_, nullities_ : ndarray of int of shape (n_critical_sets_,)
-        Numbers of negative and of zero eigenvalues of the Hessian there; -1 beyond 4096
-        parameters, where no dense Hessian is formed.
-    index_fractions_ : ndarray of shape (n_critical_sets_,)
-        Morse indices over ``n_params_``.
-    counts_ : ndarray of int of shape (n_critical_sets_,)
-        How many starts ended in each set.
-    n_critical_sets_ : int
-        Number of distinct sets found.
-    history_ : dict of str to ndarray of shape (n_starts, n_iter_ + 1)
-        "loss" and "squared_grad_norm" of every iterate, NaN after the end of a run;
-        only with ``store_history``, which may also ask for "theta", of shape (...,
-        n_params).
+    <attributes>
 
     See Also
     --------
@@ -167,6 +97,8 @@ class NewtonMRFinder(BaseFinder):
     1.0
     """
 
+    _columns_doc = '"inner_status" (of the last linear system)'
+
     _parameter_constraints = {
         **BaseFinder._parameter_constraints,
         "inner_tol": [Interval(Real, 0, 1, closed="left")],
@@ -187,7 +119,7 @@ class NewtonMRFinder(BaseFinder):
         *,
         n_starts: int = 100,
         init: str | ArrayLike | Sampler = "height",
-        tol: float = 1e-10,
+        tol: float | str = "auto",
         max_iter: int = 500,
         batch_size: int | None = None,
         n_jobs: int | None = None,

@@ -148,7 +148,7 @@ class LandscapeGraphDisplay:
             names = _checked_names(names, n_sets)
         if names is None:
             names = _set_names(explorer)
-        edges = np.array(list(explorer.graph_.edges), dtype=int).reshape(-1, 2)
+        edges = explorer.edges_[:, :2]
         display = cls(
             explorer.critical_losses_,
             explorer.morse_indices_,

@@ -15,6 +15,7 @@ from skcrit._saving import VersionMixin
 from skcrit._typing import Array, ArrayLike, FloatArray
 from skcrit.exceptions import NoGroundTruthError
 from skcrit.linalg import spectral_norm
+from skcrit.losses.coordinates import Coordinates
 from skcrit.losses.local_model import LocalModel
 from skcrit.losses.symmetries import Symmetries
 
@@ -41,6 +42,9 @@ class Loss(Symmetries, VersionMixin, BaseEstimator, ABC):
     n_params_ : int
         Length of ``theta``.
     """
+
+    # Products that curvature spends on a point.
+    curvature_cost = 20
 
     @abstractmethod
     def fit(self, X: ArrayLike, y: object = None) -> Self:
@@ -190,17 +194,28 @@ class Loss(Symmetries, VersionMixin, BaseEstimator, ABC):
         shape = (self.n_params_, self.n_params_)
         return LinearOperator(shape, matvec=matvec, rmatvec=matvec, dtype=self.dtype)
 
-    def length_scale(self) -> float:
-        """Return a typical distance between neighbouring critical points, by default 1.
+    def parameter_unit(self) -> float | FloatArray:
+        """Return units in which the entries of the Hessian are comparable.
 
-        Lengths of steps and displacements are measured in it.
+        Inertia and errors are measured in these units; by default they are the length
+        scales.
 
         Returns
         -------
-        length : float
-            Positive, in the unit of ``theta``.
+        unit : float or ndarray of shape (n_params,)
+            Positive: one for all parameters, or one for each.
         """
-        return 1.0
+        return self.length_scale()
+
+    def coordinates(self) -> Coordinates:
+        """Return the loss in coordinates that suit searches, by default its own.
+
+        Returns
+        -------
+        coordinates : Coordinates
+            The loss as a function of them, and the way there and back, an isometry.
+        """
+        return Coordinates(self)
 
     def curvature(self, theta: Array) -> FloatArray:
         """Estimate the size of the Hessian around points, to choose lengths of steps.
@@ -223,7 +238,7 @@ class Loss(Symmetries, VersionMixin, BaseEstimator, ABC):
         # The same direction for all: a row may not depend on its place in the batch.
         draw = np.random.default_rng(0).standard_normal(self.n_params_)
         draw = self.asarray(np.broadcast_to(draw, local.theta.shape))
-        return to_host(spectral_norm(local.hvp, draw))
+        return to_host(spectral_norm(local.hvp, draw, self.curvature_cost))
 
     def draw_starts(self, streams: Sequence[np.random.Generator]) -> FloatArray:
         r"""Draw a random starting point from each stream.

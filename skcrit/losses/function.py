@@ -10,9 +10,18 @@ import numpy as np
 
 from skcrit._typing import Array, ArrayLike
 from skcrit.losses.base import Loss
+from skcrit.losses.differences import DifferenceModel
+from skcrit.losses.local_model import LocalModel
 from skcrit.utils._validation import Interval, check_params
 
 __all__ = ["FunctionLoss"]
+
+
+class _ExactModel(LocalModel):
+    """Local model with the Hessian of exact products."""
+
+    def hessian(self):
+        return Loss.hessian(self.loss, self.theta)
 
 
 class FunctionLoss(Loss):
@@ -173,6 +182,14 @@ class FunctionLoss(Loss):
         ahead, behind = theta + step * v, theta - step * v
         slope = (self.gradient(ahead) - self.gradient(behind)) / (2 * step)
         return scale * slope
+
+    def hessian(self, theta: Array) -> Array:  # noqa: D102
+        return self.at(theta).hessian()
+
+    def at(self, theta: Array) -> LocalModel:  # noqa: D102
+        exact = self._functions["hvp"] is not None
+        model = _ExactModel if exact else DifferenceModel
+        return model(self, self._as_points(theta))
 
     def _call(self, name, shape, *args):
         # Call a function of the user and check what it returns.

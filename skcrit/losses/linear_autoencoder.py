@@ -14,9 +14,11 @@ from sklearn.utils.validation import check_is_fitted
 from skcrit._backend import BACKENDS, array_namespace, to_device, to_host
 from skcrit._typing import Array, ArrayLike, FloatArray
 from skcrit.analytical import AnalyticalSpectrum, clean_eigenvalues
+from skcrit.losses import _orbits
 from skcrit.losses._balance import balanced_layers, thin_svd
 from skcrit.losses._network_model import NetworkModel
 from skcrit.losses.base import Loss
+from skcrit.losses.coordinates import Coordinates
 from skcrit.utils._arguments import shown
 from skcrit.utils._validation import (
     Interval,
@@ -394,20 +396,21 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
         traces = xp.linalg.diagonal(square)[..., None, :] @ columns
         return xp.concat([norms, traces[..., 0, :]], axis=-1)
 
-    def invariants_scale(self, theta0: Array) -> FloatArray:
-        """Return the norm of ``W C^(1/2)`` for W = I, which bounds critical points.
-
-        Parameters
-        ----------
-        theta0 : array of shape (n_starts, n_params)
-            Starting points; only their number counts.
+    def invariants_scale(self) -> float | FloatArray:
+        """Return the roots of the eigenvalues, the size of columns of ``W C^(1/2)``.
 
         Returns
         -------
-        scale : ndarray of shape (n_starts,)
-            The root of the trace of the second moment.
+        scale : float or ndarray of shape (n_invariants,)
+            Positive. Sets differ by about one in these units, however small the
+            eigenvalues are in which they differ.
         """
-        return np.full(len(theta0), np.sqrt(np.sum(self.eigenvalues_)))
+        root = np.sqrt(self.eigenvalues_[: self.rank_])
+        if self._ties is None:
+            return np.tile(root, self.n_features_in_)
+        distinct = np.unique(root)[::-1]
+        n_rows = len(np.unique(self.eigenvalues_))
+        return np.concatenate([np.tile(distinct, n_rows), distinct])
 
     def rescale(self, theta: Array) -> Array:
         """Balance the layers: same end-to-end matrix on the data, least norm.
@@ -432,6 +435,70 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
         if self.rank_ < self.n_features_in_ and self.alpha == 0:
             weights[0] = weights[0] @ self._range_projector
         return self.pack(balanced_layers(*thin_svd(weights), self._shapes))
+
+    def representative(self, theta: Array) -> Array:
+        """Turn the hidden layers so that their units are uncorrelated.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points.
+
+        Returns
+        -------
+        theta : array of shape (..., n_params)
+            Points of the same orbits, by rotations of the hidden units: their second
+            moments ``W_{l:1} C W_{l:1}^T`` are diagonal.
+        """
+        return self._join(_orbits.uncorrelated(self, self.weights(theta)))
+
+    def parameter_unit(self) -> float | FloatArray:
+        """Return units in which all directions of the data have equal variance.
+
+        Returns
+        -------
+        unit : float or ndarray of shape (n_params,)
+            One for each parameter in the eigenbasis of the data; one for all in any
+            other, where the parameters mix large and small variances.
+        """
+        if np.any(self.eigenvectors_ != np.eye(self.n_features_in_)):
+            return 1.0
+        level = self.eigenvalues_ + self.alpha * self.n_features_in_
+        unit = np.ones(self.n_features_in_)
+        np.divide(level[0], level, out=unit, where=level > 0)
+        first, *middle, last = (np.ones(shape) for shape in self._shapes)
+        first, last = first * np.sqrt(unit), last * np.sqrt(unit)[:, None]
+        return np.concatenate([part.ravel() for part in (first, *middle, last)])
+
+    def coordinates(self) -> Coordinates:
+        """Return the loss in the eigenbasis of the data.
+
+        Returns
+        -------
+        coordinates : Coordinates
+            There the second moment is diagonal, and rounding errors of directions with
+            large variance do not reach those with small variance.
+        """
+        return _orbits.EigenCoordinates(self)
+
+    def orbit_tangents(self, theta: Array) -> Array:
+        """Span the tangent space of the symmetry orbit.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points.
+
+        Returns
+        -------
+        tangents : array of shape (..., n_tangents, n_params)
+            Changes of basis of each hidden layer, rotations only under a penalty on the
+            weights; rotations of the data within eigenspaces of dimension two and more;
+            and what the first layer reads from directions without variance, unless a
+            penalty sees it.
+        """
+        theta = self._as_points(theta)
+        return self._join(_orbits.tangents(self, self._split(theta)))
 
     def transform(self, X: ArrayLike, theta: Array | None = None) -> FloatArray:
         """Compute the reconstruction error of each sample under each point.
@@ -475,6 +542,8 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
                 output = output @ W.T
             errors.append(to_host(xp.mean((centred - output) ** 2, axis=-1)))
         return np.stack(errors, axis=1) if errors else np.empty((X.shape[0], 0))
+
+    curvature_cost = 0
 
     def curvature(self, theta: Array) -> FloatArray:
         """Return half the spectral norm of the Hessian at the global minimum.

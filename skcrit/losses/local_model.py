@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from skcrit._typing import Array
+from skcrit._backend import take_rows
+from skcrit._typing import Array, IntArray
 
 if TYPE_CHECKING:
     from skcrit.losses.base import Loss
@@ -65,3 +66,29 @@ class LocalModel:
             Symmetric matrices.
         """
         return self.loss.hessian(self.theta)
+
+    def hessian_error(self) -> Array:
+        """Estimate systematic errors of the dense Hessian, beyond rounding.
+
+        Returns
+        -------
+        error : array of shape (..., n_params, n_params)
+            Absolute errors of the entries; zero unless products are approximations,
+            such as differences of gradients.
+        """
+        return 0 * self.theta[..., :, None] * self.theta[..., None, :]
+
+    def take(self, rows: IntArray) -> LocalModel:
+        """Expand the loss at some of the points.
+
+        Parameters
+        ----------
+        rows : ndarray of int of shape (m,)
+            Numbers of points along the first axis.
+
+        Returns
+        -------
+        local : LocalModel
+            Local model at these points.
+        """
+        return self.loss.at(take_rows(self.theta, rows))

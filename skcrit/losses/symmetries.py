@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from skcrit._backend import array_namespace, device, to_host
+from skcrit._backend import array_namespace, device
 from skcrit._typing import Array, FloatArray, IntArray
 from skcrit.losses._points import TakesPoints
 
@@ -41,24 +41,29 @@ class Symmetries(TakesPoints):
         """
         return self._as_points(theta)
 
-    def invariants_scale(self, theta0: Array) -> FloatArray:
-        """Return a typical norm of invariants, by default the norms at the starts.
-
-        Starts far outside make all critical points look alike, and starts at the origin
-        have no scale. A loss that knows how large the invariants of its critical points
-        are returns that for every start.
-
-        Parameters
-        ----------
-        theta0 : array of shape (n_starts, n_params)
-            Starting points.
+    def invariants_scale(self) -> float | FloatArray:
+        """Return natural units of the invariants, by default the length scales.
 
         Returns
         -------
-        scale : ndarray of shape (n_starts,)
-            Euclidean norms, on the host.
+        scale : float or ndarray of shape (n_invariants,)
+            Positive: typical differences between critical sets, one for all invariants
+            or one for each.
         """
-        return np.linalg.norm(to_host(self.invariants(theta0)), axis=-1)
+        return self.length_scale()
+
+    def length_scale(self) -> float | FloatArray:
+        """Return a typical distance between neighbouring critical points, by default 1.
+
+        Lengths of steps and displacements, and differences of points, are measured in
+        it.
+
+        Returns
+        -------
+        length : float or ndarray of shape (n_params,)
+            Positive, in the unit of ``theta``: one for all parameters, or one for each.
+        """
+        return 1.0
 
     def rescale(self, theta: Array) -> Array:
         """Move continuously along the symmetry orbit to a rescaled point.

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from skcrit._backend import to_host
-from skcrit.finders._grouping import group_points
 from skcrit.metrics._unseen import quantile, undefined
+from skcrit.search.critical_sets import group_points
 from skcrit.utils._validation import check_fitted
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """Solvers: one algorithm a file, batched over starts."""
 
-from skcrit.solvers.base import Solver, SolverResult, State
+from skcrit.solvers.base import Solver
 from skcrit.solvers.grad_norm import (
     GradNormDescent,
     GradNormLBFGS,
@@ -11,6 +11,7 @@ from skcrit.solvers.grad_norm import (
 from skcrit.solvers.newton_mr import NewtonMR
 from skcrit.solvers.newton_tr import NewtonTR
 from skcrit.solvers.saddle_dynamics import SaddleDynamics
+from skcrit.solvers.state import SolverResult, State
 from skcrit.solvers.status import Status
 
 __all__ = [

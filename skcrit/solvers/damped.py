@@ -1,11 +1,8 @@
 """Newton systems that a step damps in many ways."""
 
-import numpy as np
-
-from skcrit._backend import array_namespace, to_host
 from skcrit.linalg import EigenSystem, KrylovSystem
 
-__all__ = ["factorize", "residual_ratio"]
+__all__ = ["factorize"]
 
 
 def factorize(local, linear_solver, max_inner_iter, max_dense):
@@ -32,26 +29,3 @@ def factorize(local, linear_solver, max_inner_iter, max_dense):
     if linear_solver == "dense" or (linear_solver == "auto" and n_params <= max_dense):
         return EigenSystem(local.hessian(), -local.gradient)
     return KrylovSystem(local.hvp, -local.gradient, max_inner_iter)
-
-
-def residual_ratio(system, p, grad_norm):
-    """Compute ``|H p + g| / (|H| |p| + |g|)``, near one where no step helps.
-
-    Parameters
-    ----------
-    system : EigenSystem or KrylovSystem
-        Systems ``H p = -g``.
-    p : array of shape (n, n_params)
-        Steps.
-    grad_norm : ndarray of shape (n,)
-        Gradient norms.
-
-    Returns
-    -------
-    ratio : ndarray of shape (n,)
-        Ratios.
-    """
-    xp = array_namespace(p)
-    size = to_host(xp.sqrt(xp.sum(p * p, axis=-1)))
-    scale = system.norm * size + grad_norm
-    return system.residual_norm(p) / np.where(scale > 0, scale, 1.0)

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from skcrit._backend import take_rows
-from skcrit._typing import BoolArray
+from skcrit._backend import to_host
+from skcrit._typing import FloatArray, IntArray
 from skcrit.linalg import KrylovSystem
-from skcrit.solvers.base import dot
-from skcrit.solvers.damped import residual_ratio
+from skcrit.losses.local_model import LocalModel
+from skcrit.solvers._vectors import norm
 
-if TYPE_CHECKING:
-    from skcrit.solvers.base import State
-
-__all__ = ["explain_ends", "flatness"]
+__all__ = ["flatness"]
 
 # Products that flatness spends on a point, the default of Newton-MR.
 MAX_FLATNESS_COST = 50
@@ -25,36 +19,12 @@ MAX_FLATNESS_COST = 50
 NEAR_KERNEL = 1e-5
 
 
-def explain_ends(state: State, ending: BoolArray) -> State:
-    """Measure how flat the loss is where searches end without success.
+def flatness(local: LocalModel) -> tuple[FloatArray, FloatArray, IntArray]:
+    """Measure how little of the gradient a Newton step can remove.
 
-    Parameters
-    ----------
-    state : State
-        Running starts.
-    ending : ndarray of bool of shape (n,)
-        Which of them end here.
-
-    Returns
-    -------
-    state : State
-        The same, with the residual ratio of a Newton step that is blind to the
-        near-kernel: the ratio of a longer step is small there, for the step is huge.
-    """
-    rows = np.flatnonzero(ending)
-    if len(rows) == 0:
-        return state
-    local = state.local.loss.at(take_rows(state.local.theta, rows))
-    ratio, n_hvp = state.residual_ratio.copy(), state.n_hvp.copy()
-    n_gradient = state.n_gradient.copy()
-    ratio[rows], spent = flatness(local)
-    n_hvp[rows] += spent
-    n_gradient[rows] += 1
-    return replace(state, residual_ratio=ratio, n_hvp=n_hvp, n_gradient=n_gradient)
-
-
-def flatness(local):
-    """Tell how little of the gradient a Newton step can remove.
+    The step p minimises ``|H p + g|`` over a Krylov space and takes eigenvalues below
+    1e-5 of the largest for zero: a longer step would make both ratios small, and say
+    nothing. A search that is merely slow has no gradient in the near-kernel.
 
     Parameters
     ----------
@@ -63,15 +33,29 @@ def flatness(local):
 
     Returns
     -------
-    ratio : ndarray of shape (n,)
-        ``|H p + g| / (|H| |p| + |g|)`` for the minimum-residual step p that takes
-        eigenvalues below 1e-5 of the largest for zero: near one where the gradient lies
-        in the near-kernel of the Hessian, which is where searches on the gradient norm
-        get stuck. A search that is merely slow has no such gradient.
+    residual_ratio : ndarray of shape (n,)
+        ``|r| / (|H| |p| + |g|)`` with ``r = H p + g``: near one if the step removes
+        little of the gradient.
+    kernel_ratio : ndarray of shape (n,)
+        ``|H r| / (|H| |r|)``: near zero if the rest lies in the kernel of the Hessian.
     n_hvp : ndarray of int of shape (n,)
-        Products spent, at most 50.
+        products spent, at most 52.
+
+    References
+    ----------
+    .. [1] C. G. Frye, J. Simon, N. S. Wadia, A. Ligeralde, M. R. DeWeese and K. E.
+       Bouchard. "Critical point-finding methods reveal gradient-flat regions of deep
+       network losses". Neural Computation 33, 2021, arXiv:2003.10397.
     """
     system = KrylovSystem(local.hvp, -local.gradient, MAX_FLATNESS_COST)
     p = system.truncated(NEAR_KERNEL)
-    norm = np.sqrt(dot(local.gradient, local.gradient))
-    return residual_ratio(system, p, norm), system.n_matvec
+    residual = local.hvp(p) + local.gradient
+    size, rest = norm(p), norm(residual)
+    scale = system.norm * size + norm(local.gradient)
+    image = norm(local.hvp(residual))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(scale > 0, rest / scale, 0.0)
+        kernel = np.where(rest > 0, image / (system.norm * rest), 0.0)
+    # Without a Hessian all of the gradient is in its kernel.
+    kernel = np.where(system.norm > 0, kernel, 0.0)
+    return ratio, kernel, to_host(system.n_matvec) + 2

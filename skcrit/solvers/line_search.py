@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from skcrit._backend import replace_rows, take_rows
-from skcrit.solvers.base import squared_norm
+from skcrit.solvers.tolerance import squared_norm
 
 __all__ = ["LineSearchResult", "armijo", "push_reference"]
 
@@ -89,7 +89,7 @@ def armijo(
     for _ in range(max_backtracks + 1):
         scaled = loss.asarray(gamma)
         trial = take_rows(theta, pending) + scaled * take_rows(p, pending)
-        squared = squared_norm(loss.at(trial))
+        squared = squared_norm(loss.gradient(trial))
         n_gradient[pending] += 1
         bound = reference[pending] + sufficient_decrease * gamma * slope[pending]
         good = (squared <= bound) & (squared < reference[pending])

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from skcrit._backend import array_namespace, to_host
 from skcrit._typing import FloatArray
 from skcrit.linalg import minres_qlp
+from skcrit.losses.base import Loss
 from skcrit.losses.symmetries import rescaled
-from skcrit.solvers.base import Solver, squared_norm
-from skcrit.solvers.flatness import explain_ends
+from skcrit.solvers.base import Solver
 from skcrit.solvers.line_search import armijo, push_reference
-
-if TYPE_CHECKING:
-    from skcrit.losses.base import Loss
-    from skcrit.solvers.base import State
+from skcrit.solvers.state import State
+from skcrit.solvers.tolerance import squared_norm
 
 __all__ = ["NewtonMR"]
 
@@ -55,8 +52,7 @@ class NewtonMR(Solver):
     Notes
     -----
     An iteration costs at most ``max_inner_iter + 2`` products, one gradient per length
-    tried and one at the new point; where no length is accepted, up to 50 products more
-    tell whether the gradient lies in the near-kernel of the Hessian.
+    tried and one at the new point.
 
     ``balance`` and a ``window`` above 1 are not part of the published method. A linear
     network's loss does not change when one layer is scaled up and the next one down,
@@ -69,6 +65,8 @@ class NewtonMR(Solver):
     .. [1] F. Roosta, Y. Liu, P. Xu and M. W. Mahoney. "Newton-MR: inexact Newton method
        with minimum residual sub-problem solver". arXiv:1810.00303, 2018.
     """
+
+    columns = ("inner_status",)
 
     def __init__(
         self,
@@ -103,13 +101,15 @@ class NewtonMR(Solver):
 
     def setup(self, loss: Loss, theta0: FloatArray) -> State:  # noqa: D102 (documented in Solver)
         state = super().setup(loss, theta0)
+        n = len(state.rows)
+        carry = {"reference": np.empty((n, 0)), "inner_status": np.full(n, -1)}
         if not self.balance:
-            return state
+            return replace(state, carry=carry)
         theta = rescaled(loss, state.local.theta)
-        return replace(state, local=loss.at(theta))
+        return replace(state, local=loss.at(theta), carry=carry)
 
     def step(self, loss: Loss, state: State) -> State:  # noqa: D102
-        local, squared = state.local, squared_norm(state.local)
+        local, squared = state.local, squared_norm(state.local.gradient)
         system = minres_qlp(
             local.hvp,
             -local.gradient,
@@ -119,7 +119,7 @@ class NewtonMR(Solver):
             refine=False,
         )
         p, shrink = self._bounded(system.x)
-        memory = push_reference(state.memory, squared, self.window)
+        reference = push_reference(state.carry["reference"], squared, self.window)
         # H p = -(g + r + regularization p): the slope 2 g^T H p needs no more products.
         xp = array_namespace(system.residual)
         rest = system.residual + self.regularization * system.x
@@ -128,22 +128,19 @@ class NewtonMR(Solver):
             loss,
             local.theta,
             p,
-            reference=np.max(memory, axis=1),
+            reference=np.max(reference, axis=1),
             slope=-2 * (squared + to_host(overlap)) * shrink,
             **self.line_search,
         )
         stuck = search.step_size == 0
-        state = replace(
+        return replace(
             state,
             local=loss.at(self._balanced(loss, search.theta, stuck)),
-            memory=memory,
+            carry={"reference": reference, "inner_status": to_host(system.status)},
             stuck=stuck,
-            residual_ratio=_residual_ratio(system, np.sqrt(squared)),
-            inner_status=to_host(system.status),
             n_hvp=state.n_hvp + to_host(system.n_matvec),
             n_gradient=state.n_gradient + search.n_gradient + 1,
         )
-        return explain_ends(state, stuck)
 
     def _bounded(self, p):
         """Shorten steps to the bound, and say by which factors."""
@@ -161,12 +158,3 @@ class NewtonMR(Solver):
         xp = array_namespace(theta)
         stay = loss.asarray(stuck) > 0
         return xp.where(stay[:, None], theta, rescaled(loss, theta))
-
-
-def _residual_ratio(system, grad_norm):
-    """Compute ``|H p + g| / (|H| |p| + |g|)``, near one where no step helps."""
-    residual, norm, size = (
-        to_host(a) for a in (system.residual_norm, system.matrix_norm, system.x_norm)
-    )
-    scale = norm * size + grad_norm
-    return residual / np.where(scale > 0, scale, 1.0)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from skcrit._backend import replace_rows, take_rows
 from skcrit._typing import ArrayLike, FloatArray
-from skcrit.solvers.base import Solver, squared_norm
-from skcrit.solvers.damped import factorize, residual_ratio
-
-if TYPE_CHECKING:
-    from skcrit.losses.base import Loss
-    from skcrit.solvers.base import State
+from skcrit.losses.base import Loss
+from skcrit.solvers.base import Solver
+from skcrit.solvers.damped import factorize
+from skcrit.solvers.state import State
+from skcrit.solvers.tolerance import squared_norm
 
 __all__ = ["NewtonTR"]
 
@@ -88,26 +86,23 @@ class NewtonTR(Solver):
             gammas = np.where(unit > 0, unit, 1.0) * np.array(LADDER)
         else:
             gammas = np.tile(np.asarray(self.gammas, float), (len(state.rows), 1))
-        return replace(state, memory=gammas)
+        return replace(state, carry={"gammas": gammas})
 
     def step(self, loss: Loss, state: State) -> State:  # noqa: D102
-        local, squared = state.local, squared_norm(state.local)
+        local, squared = state.local, squared_norm(state.local.gradient)
         system = factorize(local, self.linear_solver, self.max_inner_iter, MAX_DENSE)
         best, theta = squared.copy(), local.theta
-        for gamma in state.memory.T:
+        for gamma in state.carry["gammas"].T:
             p = system.shifted(loss.asarray(gamma))
             trial = local.theta + self.step_size * p
-            norm = squared_norm(loss.at(trial))
+            norm = squared_norm(loss.gradient(trial))
             better = np.flatnonzero(norm < best)
             best[better] = norm[better]
             theta = replace_rows(theta, better, take_rows(trial, better))
-        undamped = system.shifted(loss.asarray(np.zeros(len(squared))))
         return replace(
             state,
             local=loss.at(theta),
             stuck=best == squared,
-            # What the Hessian can do against the gradient, damping apart.
-            residual_ratio=residual_ratio(system, undamped, np.sqrt(squared)),
             n_hvp=state.n_hvp + system.n_matvec,
-            n_gradient=state.n_gradient + state.memory.shape[1] + 1,
+            n_gradient=state.n_gradient + state.carry["gammas"].shape[1] + 1,
         )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import replace
+from typing import Any, Self
 
 import numpy as np
 
@@ -18,12 +18,12 @@ from skcrit._backend import (
 )
 from skcrit._typing import FloatArray, IntArray
 from skcrit.linalg import rounding_level
+from skcrit.losses.base import Loss
 from skcrit.losses.symmetries import rescaled
-from skcrit.solvers.base import Solver, State, squared_norm
+from skcrit.solvers.base import Solver
 from skcrit.solvers.eigenpairs import N_GUARD, dense_eigenpairs, projected_eigenpairs
-
-if TYPE_CHECKING:
-    from skcrit.losses.base import Loss
+from skcrit.solvers.state import State
+from skcrit.solvers.tolerance import squared_norm
 
 __all__ = ["SaddleDynamics"]
 
@@ -45,20 +45,6 @@ NULL = 1e-10
 
 # What stands in place of an index where every direction keeps its own sign.
 NATURAL = -1
-
-
-@dataclass
-class SaddleState(State):
-    """Running starts, and what is known of their lowest eigenvectors.
-
-    Attributes
-    ----------
-    lowest : array of shape (n, m, n_params)
-        Approximations, one start's in the first ``k + 2`` rows; m is 0 where all
-        Hessians are decomposed.
-    """
-
-    lowest: object = None
 
 
 class SaddleDynamics(Solver):
@@ -154,11 +140,10 @@ class SaddleDynamics(Solver):
         if self.quantile is not None:
             state = self._choose(state)
         elif isinstance(self.index, str):
-            state = replace(state, memory=np.full(len(state.rows), NATURAL))
+            state = replace(state, carry={"index": np.full(len(state.rows), NATURAL)})
         else:
-            state = replace(state, memory=np.asarray(self.index))
-        state = {f.name: getattr(state, f.name) for f in fields(State)}
-        return self._with_guesses(SaddleState(**state))
+            state = replace(state, carry={"index": np.asarray(self.index)})
+        return self._with_guesses(state)
 
     def _choose(self, state):
         """Choose the index by the number of negative eigenvalues."""
@@ -179,11 +164,11 @@ class SaddleDynamics(Solver):
             n_negative[rows] = np.sum(values < -_null_level(pairs.values), axis=1)
             n_hvp[rows] += pairs.n_hvp
         index = np.floor(self.quantile * (n_negative + 1)).astype(int)
-        return replace(state, memory=index, n_hvp=n_hvp)
+        return replace(state, carry={"index": index}, n_hvp=n_hvp)
 
     def _with_guesses(self, state):
         """Guess the lowest eigenvectors where they will be computed from products."""
-        index, theta = state.memory, state.local.theta
+        index, theta = state.carry["index"], state.local.theta
         n_params, xp = theta.shape[-1], array_namespace(theta)
         dense = self._is_dense(index, n_params)
         if np.any(dense) and n_params > MAX_FORMED and self.eigensolver != "dense":
@@ -198,13 +183,14 @@ class SaddleDynamics(Solver):
         guess = np.random.default_rng(0).standard_normal((m, n_params))
         guess = state.local.loss.asarray(guess)[None, ...]
         lowest = xp.broadcast_to(guess, (theta.shape[0], m, n_params))
-        return replace(state, lowest=lowest)
+        return replace(state, carry={"index": index, "lowest": lowest})
 
     def step(self, loss: Loss, state: Any) -> State:  # noqa: D102
         theta = state.local.theta
         xp = array_namespace(theta)
-        p, lowest, n_hvp = xp.zeros_like(theta), state.lowest, state.n_hvp.copy()
-        for rows in self._groups(state.memory, theta):
+        index, lowest = state.carry["index"], state.carry["lowest"]
+        p, n_hvp = xp.zeros_like(theta), state.n_hvp.copy()
+        for rows in self._groups(index, theta):
             pairs = self._eigenpairs(state, rows)
             factors = loss.asarray(self._factors(state, rows, pairs.values))
             p = replace_rows(p, rows, pairs.combine(factors * pairs.components))
@@ -218,7 +204,7 @@ class SaddleDynamics(Solver):
         return replace(
             state,
             local=loss.at(self._balanced(loss, theta + bound[:, None] * p)),
-            lowest=lowest,
+            carry={"index": index, "lowest": lowest},
             n_hvp=n_hvp,
             n_gradient=state.n_gradient + 1,
         )
@@ -248,25 +234,27 @@ class SaddleDynamics(Solver):
 
     def _eigenpairs(self, state, rows):
         """Compute the eigenpairs for a group."""
-        local, k = state.local, max(int(state.memory[rows[0]]), 0)
+        local, k = state.local, max(int(state.carry["index"][rows[0]]), 0)
         g, n_params = local.gradient, local.theta.shape[-1]
         if len(rows) < len(state.rows):
             local, g = _at(local, rows), take_rows(g, rows)
         if self._is_dense(np.array([k]), n_params)[0]:
             return dense_eigenpairs(local, g)
-        start = take_rows(state.lowest, rows)[:, : k + N_GUARD, :] if k else None
+        start = (
+            take_rows(state.carry["lowest"], rows)[:, : k + N_GUARD, :] if k else None
+        )
         return projected_eigenpairs(local, g, k, self.max_inner_iter, start)
 
     def _factors(self, state, rows, values):
         """Compute ``-s / max(|value|, epsilon |H|)``, zero for symmetries."""
-        values, index = to_host(values), state.memory[rows]
+        values, index = to_host(values), state.carry["index"][rows]
         largest = _largest(values)
         up = np.arange(values.shape[1]) < index[:, None]
         signs = np.where(up, -1.0, 1.0)
         natural = (index == NATURAL)[:, None]
         signs = np.where(natural, np.sign(values), signs)
         # The gradient in the unit of a step: the floor goes where the search goes.
-        relative = np.sqrt(squared_norm(state.local))[rows, None]
+        relative = np.sqrt(squared_norm(state.local.gradient))[rows, None]
         relative = relative / np.where(largest > 0, largest * self.max_step, 1.0)
         floored = np.maximum(np.abs(values), np.minimum(self.floor, relative) * largest)
         keep = np.abs(values) > _null_level(values)

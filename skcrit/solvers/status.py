@@ -13,8 +13,10 @@ __all__ = ["RUNNING", "Status", "explain_stop", "stop_codes"]
 RUNNING = -1
 
 # A point counts as gradient-flat when the best step removes less than a tenth of the
-# gradient from the linear system (the threshold of Frye et al. 2021, arXiv:2003.10397).
+# gradient from the linear system, and what it leaves lies in the kernel of the Hessian
+# (the thresholds of Frye et al. 2021, arXiv:2003.10397).
 FLAT_RATIO = 0.9
+KERNEL_RATIO = 5e-4
 
 # A point counts as lost when its norm has grown by this factor.
 MAX_GROWTH = 1e8
@@ -28,6 +30,8 @@ class Status(IntEnum):
     STALLED = 2
     MAX_ITER = 3
     DIVERGED = 4
+    UNCONFIRMED = 5
+    ESCAPED = 6
 
     @property
     def text(self) -> str:
@@ -36,7 +40,10 @@ class Status(IntEnum):
 
 
 _TEXTS = {
-    Status.CONVERGED: "the squared gradient norm is at most tol",
+    Status.CONVERGED: (
+        "the squared gradient norm is at most tol, and Newton steps to the level of "
+        "rounding stay near"
+    ),
     Status.GRADIENT_FLAT: (
         "the gradient lies in the near-kernel of the Hessian as far as the search saw "
         "it; start elsewhere, or solve more accurately (inner_tol, max_inner_iter)"
@@ -50,6 +57,14 @@ _TEXTS = {
         "the search met a non-finite value or left every bound; start closer or bound "
         "the step"
     ),
+    Status.UNCONFIRMED: (
+        "tol is reached, and Newton steps from there lead away: tol is too loose for "
+        "this loss; make it stricter, or use tol='auto'"
+    ),
+    Status.ESCAPED: (
+        "the gradient vanishes towards infinity, or the search left the bounds: there "
+        "is no critical point on the way; add a penalty, or start elsewhere"
+    ),
 }
 
 
@@ -57,8 +72,7 @@ def stop_codes(
     *,
     finite: BoolArray,
     growth: FloatArray,
-    squared_grad_norm: FloatArray,
-    tol: float,
+    reached: BoolArray,
     stuck: BoolArray,
     n_iter: int,
     max_iter: int,
@@ -73,10 +87,8 @@ def stop_codes(
         Whether loss and gradient are finite.
     growth : ndarray of shape (n,)
         Norm of the point relative to that of its start (at least one).
-    squared_grad_norm : ndarray of shape (n,)
-        Squared gradient norm.
-    tol : float
-        Absolute, on the squared gradient norm.
+    reached : ndarray of bool of shape (n,)
+        Whether the gradient is within the tolerance.
     stuck : ndarray of bool of shape (n,)
         Whether the last step failed.
     n_iter, max_iter : int
@@ -91,12 +103,14 @@ def stop_codes(
     if n_iter >= max_iter:
         codes[:] = Status.MAX_ITER
     codes[stuck] = Status.STALLED
-    codes[squared_grad_norm <= tol] = Status.CONVERGED
+    codes[reached] = Status.CONVERGED
     codes[~finite | (growth > MAX_GROWTH)] = Status.DIVERGED
     return codes
 
 
-def explain_stop(codes: IntArray, residual_ratio: FloatArray) -> IntArray:
+def explain_stop(
+    codes: IntArray, residual_ratio: FloatArray, kernel_ratio: FloatArray
+) -> IntArray:
     """Tell gradient-flat ends from the others that made no progress.
 
     Parameters
@@ -104,14 +118,17 @@ def explain_stop(codes: IntArray, residual_ratio: FloatArray) -> IntArray:
     codes : ndarray of int of shape (n,)
         Codes of :func:`stop_codes`.
     residual_ratio : ndarray of shape (n,)
-        ``|H p + g| / (|H| |p| + |g|)`` of the last step; NaN where there was none.
+        ``|r| / (|H| |p| + |g|)`` with the residual ``r = H p + g``; NaN if unknown.
+    kernel_ratio : ndarray of shape (n,)
+        ``|H r| / (|H| |r|)``; NaN if unknown.
 
     Returns
     -------
     codes : ndarray of int of shape (n,)
-        The same, with GRADIENT_FLAT where the ratio is close to one.
+        The same, with GRADIENT_FLAT where the first ratio is close to one and the
+        second close to zero.
     """
     fruitless = np.isin(codes, (Status.STALLED, Status.MAX_ITER))
     with np.errstate(invalid="ignore"):
-        flat = fruitless & (residual_ratio >= FLAT_RATIO)
-    return np.where(flat, Status.GRADIENT_FLAT, codes)
+        flat = (residual_ratio >= FLAT_RATIO) & (kernel_ratio <= KERNEL_RATIO)
+    return np.where(fruitless & flat, Status.GRADIENT_FLAT, codes)

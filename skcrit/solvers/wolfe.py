@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from skcrit._backend import replace_rows, take_rows
-from skcrit.solvers.base import dot
+from skcrit.solvers._vectors import dot
 
 __all__ = ["WolfeResult", "wolfe"]
 

@@ -299,7 +299,7 @@ def check_seed(value: Any, name: str = "random_state") -> np.random.RandomState:
 
     Parameters
     ----------
-    value : int, RandomState instance or None
+    value : int, RandomState instance, Generator instance or None
         Seed or source.
     name : str, default="random_state"
         Name of the argument.
@@ -314,10 +314,12 @@ def check_seed(value: Any, name: str = "random_state") -> np.random.RandomState:
     ValueError
         If it is none.
     """
+    if isinstance(value, np.random.Generator):
+        value = int(value.integers(np.iinfo(np.int32).max))
     try:
         return check_random_state(value)
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(
-            f"{name} must be None, an int from 0 to 2**32 - 1, or a RandomState "
-            f"instance, got {shown(value)}."
+            f"{name} must be None, an int from 0 to 2**32 - 1, a RandomState or a "
+            f"Generator, got {shown(value)}."
         ) from error

@@ -247,7 +247,7 @@ def test_same_result_for_all_workers_and_batches(loss, tmp_path):
 
 def test_table_and_graph_agree(loss):
     explorer = LandscapeExplorer(max_searches=150, random_state=0).fit(loss)
-    results, graph = explorer.results_, explorer.graph_
+    results, graph = explorer.results_, explorer.to_networkx()
     assert explorer.n_searches_ == 150
     assert {len(column) for column in results.values()} == {150}
     assert explorer.final_params_.shape == explorer.start_params_.shape
@@ -361,7 +361,7 @@ def test_nothing_converges(loss):
     assert explorer.n_critical_sets_ == 0
     assert explorer.stop_reason_ == "exhausted"
     assert explorer.critical_points_.shape == (0, loss.n_params_)
-    assert len(explorer.graph_) == 0
+    assert len(explorer.to_networkx()) == 0
 
 
 # An exploration that is killed

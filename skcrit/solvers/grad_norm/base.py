@@ -5,19 +5,17 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from skcrit._backend import replace_rows, take_rows
 from skcrit._typing import Array, FloatArray
+from skcrit.losses.base import Loss
+from skcrit.losses.local_model import LocalModel
 from skcrit.losses.symmetries import rescaled
-from skcrit.solvers.base import Solver, dot
-from skcrit.solvers.flatness import explain_ends
-
-if TYPE_CHECKING:
-    from skcrit.losses.base import LocalModel, Loss
-    from skcrit.solvers.base import State
+from skcrit.solvers._vectors import dot
+from skcrit.solvers.base import Solver
+from skcrit.solvers.state import State
 
 __all__ = ["GradNormSolver"]
 
@@ -29,7 +27,7 @@ MAX_IMBALANCE = 1.05
 class GradNormSolver(Solver):
     """Minimise ``|g|^2 / 2``, from a rescaled point of the symmetry orbit.
 
-    A method defines :meth:`fresh_memory` and :meth:`descend`.
+    A method defines :meth:`fresh_carry` and :meth:`descend`.
 
     Parameters
     ----------
@@ -44,16 +42,11 @@ class GradNormSolver(Solver):
     The gradient norm is not constant along the symmetry orbits of a network: scaling
     one layer up and the next one down makes it small without a critical point. Without
     ``balance`` a minimiser of the gradient norm does just that. A move costs what
-    the new memory costs: a gradient and a product where slopes are remembered. A run
-    that fails costs a gradient and at most 50 products more at its end, to tell whether
-    the gradient lies in the kernel of the Hessian there.
+    a new slope costs, a gradient and a product, if slopes are remembered.
     """
 
-    # Products that fresh_memory spends on a start.
-    memory_cost = 1
-
-    # Whether failures are to be explained: steps say nothing of the Hessian's kernel.
-    explains = True
+    # Gradients and products that fresh_carry spends on a start.
+    carry_cost = 1
 
     def __init__(
         self,
@@ -67,8 +60,8 @@ class GradNormSolver(Solver):
         self.balance = balance
 
     @abstractmethod
-    def fresh_memory(self, local: LocalModel) -> Array:
-        """Make the memory of starts about which nothing is known yet.
+    def fresh_carry(self, local: LocalModel) -> dict[str, Array]:
+        """Make what is carried for starts about which nothing is known yet.
 
         Parameters
         ----------
@@ -77,8 +70,8 @@ class GradNormSolver(Solver):
 
         Returns
         -------
-        memory : array of shape (n, ...)
-            A row per start.
+        carry : dict of str to array of shape (n, ...)
+            Columns with a row per start.
         """
 
     @abstractmethod
@@ -102,27 +95,29 @@ class GradNormSolver(Solver):
         state = super().setup(loss, theta0)
         theta, _ = self._balanced(loss, state.local.theta, ~state.stuck)
         local = loss.at(theta)
-        memory = self.fresh_memory(local)
+        carry = self.fresh_carry(local)
         return replace(
-            state, local=local, memory=memory, n_hvp=state.n_hvp + self.memory_cost
+            state, local=local, carry=carry, n_hvp=state.n_hvp + self.carry_cost
         )
 
     def step(self, loss: Loss, state: State) -> State:  # noqa: D102
         state = self.descend(loss, state)
-        if self.explains:
-            state = explain_ends(state, state.stuck | (state.n_iter == self.max_iter))
         theta, rows = self._balanced(loss, state.local.theta, ~state.stuck)
         if len(rows) == 0:
             return state
         # What has moved starts anew.
-        fresh = self.fresh_memory(loss.at(take_rows(theta, rows)))
+        fresh = self.fresh_carry(loss.at(take_rows(theta, rows)))
+        carry = {
+            name: replace_rows(column, rows, fresh[name])
+            for name, column in state.carry.items()
+        }
         n_hvp, n_gradient = state.n_hvp.copy(), state.n_gradient.copy()
-        n_hvp[rows] += self.memory_cost
-        n_gradient[rows] += self.memory_cost
+        n_hvp[rows] += self.carry_cost
+        n_gradient[rows] += self.carry_cost
         return replace(
             state,
             local=loss.at(theta),
-            memory=replace_rows(state.memory, rows, fresh),
+            carry=carry,
             n_hvp=n_hvp,
             n_gradient=n_gradient,
         )

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from skcrit._backend import array_namespace
 from skcrit._typing import Array
+from skcrit.losses.base import Loss
+from skcrit.losses.local_model import LocalModel
 from skcrit.solvers.grad_norm.base import GradNormSolver
 from skcrit.solvers.grad_norm.objective import slope
-
-if TYPE_CHECKING:
-    from skcrit.losses.base import LocalModel, Loss
-    from skcrit.solvers.base import State
+from skcrit.solvers.state import State
 
 __all__ = ["GradNormDescent"]
 
@@ -39,7 +37,7 @@ class GradNormDescent(GradNormSolver):
     An iteration costs one gradient and one product.
     """
 
-    memory_cost = 0
+    carry_cost = 0
 
     def __init__(
         self,
@@ -57,26 +55,22 @@ class GradNormDescent(GradNormSolver):
         self.learning_rate = learning_rate
         self.momentum = momentum
 
-    def fresh_memory(self, local: LocalModel) -> Array:  # noqa: D102 (documented in GradNormSolver)
+    def fresh_carry(self, local: LocalModel) -> dict[str, Array]:  # noqa: D102 (documented in GradNormSolver)
         xp, theta = array_namespace(local.theta), local.theta
         if self.learning_rate == "auto":
             unit = local.loss.curvature(theta)
             rate = 0.4 / np.where(unit > 0, unit, 1.0) ** 2
         else:
             rate = np.full(theta.shape[0], float(self.learning_rate))
-        # The velocity of each start, and its step length in a last column.
-        rate = local.loss.asarray(rate)[:, None]
-        return xp.concat([xp.zeros_like(theta), rate], axis=-1)
+        return {"velocity": xp.zeros_like(theta), "rate": local.loss.asarray(rate)}
 
     def descend(self, loss: Loss, state: State) -> State:  # noqa: D102
-        local, xp = state.local, array_namespace(state.memory)
-        velocity, rate = state.memory[:, :-1], state.memory[:, -1:]
-        descent = slope(local)
-        velocity = self.momentum * velocity + descent
+        local, rate = state.local, state.carry["rate"]
+        velocity = self.momentum * state.carry["velocity"] + slope(local)
         return replace(
             state,
-            local=loss.at(local.theta - rate * velocity),
-            memory=xp.concat([velocity, rate], axis=-1),
+            local=loss.at(local.theta - rate[:, None] * velocity),
+            carry={"velocity": velocity, "rate": rate},
             n_hvp=state.n_hvp + 1,
             n_gradient=state.n_gradient + 1,
         )

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from skcrit._backend import array_namespace, take_rows, to_host
 from skcrit._typing import Array
-from skcrit.solvers.base import dot, squared_norm
+from skcrit.losses.base import Loss
+from skcrit.losses.local_model import LocalModel
+from skcrit.solvers._vectors import dot
 from skcrit.solvers.grad_norm.base import GradNormSolver
 from skcrit.solvers.grad_norm.objective import cauchy_length, slope, unit
+from skcrit.solvers.state import State
+from skcrit.solvers.tolerance import squared_norm
 from skcrit.solvers.wolfe import wolfe
-
-if TYPE_CHECKING:
-    from skcrit.losses.base import LocalModel, Loss
-    from skcrit.solvers.base import State
 
 __all__ = ["GradNormLBFGS"]
 
@@ -71,19 +71,19 @@ class GradNormLBFGS(GradNormSolver):
             "strong": True,
         }
 
-    def fresh_memory(self, local: LocalModel) -> Array:  # noqa: D102 (documented in GradNormSolver)
-        descent = slope(local)[:, None, :]
-        # The slope, then the pairs, newest last; a pair of zeros is none.
+    def fresh_carry(self, local: LocalModel) -> dict[str, Array]:  # noqa: D102 (documented in GradNormSolver)
+        descent = slope(local)
+        # Steps and changes of the slope, newest last; a pair of zeros is none.
         xp = array_namespace(descent)
-        pairs = [xp.zeros_like(descent)] * (2 * self.memory_size)
-        return xp.concat([descent, *pairs], axis=1)
+        none = xp.stack([xp.zeros_like(descent)] * self.memory_size, axis=1)
+        return {"slope": descent, "steps": none, "changes": none}
 
     def descend(self, loss: Loss, state: State) -> State:  # noqa: D102
-        local, descent = state.local, state.memory[:, 0, :]
-        p = -_two_loops(loss, state.memory, self.memory_size)
+        local, carry = state.local, state.carry
+        p = -_two_loops(loss, **carry)
         length, first = np.ones(len(state.rows)), np.zeros(len(state.rows), dtype=int)
-        # Where nothing is known of the scale, ask the Gauss-Newton model.
-        newest, xp = state.memory[:, -1, :], array_namespace(state.memory)
+        # If nothing is known of the scale, ask the Gauss-Newton model.
+        newest, xp = carry["changes"][:, -1, :], array_namespace(p)
         # Not its square: that can underflow where the change itself does not.
         largest = xp.max(xp.abs(newest), axis=-1)
         fresh = np.flatnonzero(to_host(largest) == 0)
@@ -95,35 +95,39 @@ class GradNormLBFGS(GradNormSolver):
             loss,
             local.theta,
             p,
-            slope=descent,
-            value=squared_norm(local) / 2,
+            slope=carry["slope"],
+            value=squared_norm(local.gradient) / 2,
             step_size=length,
             **self.line_search,
         )
+        step, change = search.theta - local.theta, search.slope - carry["slope"]
+        carry = {
+            "slope": search.slope,
+            "steps": _push(carry["steps"], step),
+            "changes": _push(carry["changes"], change),
+        }
         return replace(
             state,
             local=loss.at(search.theta),
-            memory=self._remember(state, search),
+            carry=carry,
             stuck=search.step_size == 0,
             n_hvp=state.n_hvp + first + search.n_trials,
             n_gradient=state.n_gradient + first + search.n_trials + 1,
         )
 
-    def _remember(self, state, search):
-        """Put the new slope first, and the new pair last."""
-        xp, m = array_namespace(search.slope), self.memory_size
-        steps, changes = state.memory[:, 1 : m + 1, :], state.memory[:, m + 1 :, :]
-        step = (search.theta - state.local.theta)[:, None, :]
-        change = (search.slope - state.memory[:, 0, :])[:, None, :]
-        first = search.slope[:, None, :]
-        kept = (steps[:, 1:, :], step, changes[:, 1:, :], change)
-        return xp.concat([first, *kept], axis=1)
+
+def _push(stack: Array, newest: Array) -> Array:
+    """Drop the oldest vector and put the newest last."""
+    xp = array_namespace(stack)
+    return xp.concat([stack[:, 1:, :], newest[:, None, :]], axis=1)
 
 
-def _two_loops(loss, memory, m):
+def _two_loops(loss: Loss, slope: Array, steps: Array, changes: Array) -> Array:
     """Multiply the slope by the inverse Hessian that the pairs describe."""
-    q, s, y = memory[:, 0, :], memory[:, 1 : m + 1, :], memory[:, m + 1 :, :]
-    rho, alpha = [None] * m, [None] * m
+    q, s, y = slope, steps, changes
+    m = s.shape[1]
+    rho: list[Any] = [None] * m
+    alpha: list[Any] = [None] * m
     for i in reversed(range(m)):
         curved = dot(s[:, i, :], y[:, i, :])
         rho[i] = np.where(curved > 0, 1 / np.where(curved > 0, curved, 1.0), 0.0)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from skcrit._backend import replace_rows, take_rows
 from skcrit._typing import Array
-from skcrit.solvers.base import squared_norm
-from skcrit.solvers.damped import factorize, residual_ratio
+from skcrit.losses.base import Loss
+from skcrit.losses.local_model import LocalModel
+from skcrit.solvers.damped import factorize
 from skcrit.solvers.grad_norm.base import GradNormSolver
-
-if TYPE_CHECKING:
-    from skcrit.losses.base import LocalModel, Loss
-    from skcrit.solvers.base import State
+from skcrit.solvers.state import State
+from skcrit.solvers.tolerance import squared_norm
 
 __all__ = ["GradNormLM"]
 
@@ -61,8 +59,7 @@ class GradNormLM(GradNormSolver):
        1999-05, Technical University of Denmark, 1999.
     """
 
-    memory_cost = 0
-    explains = False
+    carry_cost = 0
 
     def __init__(
         self,
@@ -84,14 +81,14 @@ class GradNormLM(GradNormSolver):
         self.max_inner_iter = max_inner_iter
         self.max_trials = max_trials
 
-    def fresh_memory(self, local: LocalModel) -> Array:  # noqa: D102 (documented in GradNormSolver)
+    def fresh_carry(self, local: LocalModel) -> dict[str, Array]:  # noqa: D102 (documented in GradNormSolver)
         # Relative to the squared norm of the Hessian at each point.
-        return np.full(local.theta.shape[0], self.damping)
+        return {"mu": np.full(local.theta.shape[0], self.damping)}
 
     def descend(self, loss: Loss, state: State) -> State:  # noqa: D102
-        local, squared = state.local, squared_norm(state.local)
+        local, squared = state.local, squared_norm(state.local.gradient)
         system = factorize(local, self.linear_solver, self.max_inner_iter, MAX_DENSE)
-        search = _Search(local.theta, squared, state.memory)
+        search = _Search(local.theta, squared, state.carry["mu"])
         for _ in range(self.max_trials):
             search.try_all(loss, system)
             if not search.pending.any():
@@ -99,10 +96,8 @@ class GradNormLM(GradNormSolver):
         return replace(
             state,
             local=loss.at(search.theta),
-            memory=search.mu,
+            carry={"mu": search.mu},
             stuck=search.pending,
-            # Of the least damped step: what the Hessian can do against the gradient.
-            residual_ratio=residual_ratio(system, search.p, np.sqrt(squared)),
             n_hvp=state.n_hvp + system.n_matvec,
             n_gradient=state.n_gradient + search.n_trials + 1,
         )
@@ -112,7 +107,7 @@ class _Search:
     """Raise mu from the value of the last step until the gradient norm falls."""
 
     def __init__(self, theta, squared, mu):
-        self.start, self.theta, self.p = theta, theta, None
+        self.start, self.theta = theta, theta
         self.squared, self.mu = squared, mu.copy()
         self.factor = np.full(len(squared), 2.0)
         self.n_trials = np.zeros(len(squared), dtype=int)
@@ -124,9 +119,8 @@ class _Search:
         p = system.regularized(weight)
         rows = np.flatnonzero(self.pending)
         trial = take_rows(self.start, rows) + take_rows(p, rows)
-        norm = squared_norm(loss.at(trial))
+        norm = squared_norm(loss.gradient(trial))
         self.n_trials[rows] += 1
-        self.p = p if self.p is None else self.p
         predicted = self.squared[rows] - system.residual_norm(p)[rows] ** 2
         gain = (self.squared[rows] - norm) / np.where(predicted > 0, predicted, np.inf)
         good = (gain > 0) & (norm < self.squared[rows])

@@ -4,7 +4,7 @@ import numpy as np
 
 from skcrit._backend import array_namespace, to_host
 from skcrit._typing import Array, FloatArray
-from skcrit.solvers.base import dot
+from skcrit.solvers._vectors import dot
 
 __all__ = ["cauchy_length", "slope", "unit"]
 

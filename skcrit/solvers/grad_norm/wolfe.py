@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from skcrit._typing import Array
-from skcrit.solvers.base import squared_norm
+from skcrit.losses.base import Loss
+from skcrit.losses.local_model import LocalModel
 from skcrit.solvers.grad_norm.base import GradNormSolver
 from skcrit.solvers.grad_norm.objective import cauchy_length, slope, unit
+from skcrit.solvers.state import State
+from skcrit.solvers.tolerance import squared_norm
 from skcrit.solvers.wolfe import wolfe
-
-if TYPE_CHECKING:
-    from skcrit.losses.base import LocalModel, Loss
-    from skcrit.solvers.base import State
 
 __all__ = ["GradNormWolfe"]
 
@@ -58,25 +56,25 @@ class GradNormWolfe(GradNormSolver):
             "max_trials": max_trials,
         }
 
-    def fresh_memory(self, local: LocalModel) -> Array:  # noqa: D102 (documented in GradNormSolver)
-        return slope(local)
+    def fresh_carry(self, local: LocalModel) -> dict[str, Array]:  # noqa: D102 (documented in GradNormSolver)
+        return {"slope": slope(local)}
 
     def descend(self, loss: Loss, state: State) -> State:  # noqa: D102
-        local, descent = state.local, state.memory
+        local, descent = state.local, state.carry["slope"]
         p = -loss.asarray(unit(descent))[:, None] * descent
         search = wolfe(
             loss,
             local.theta,
             p,
             slope=descent,
-            value=squared_norm(local) / 2,
+            value=squared_norm(local.gradient) / 2,
             step_size=cauchy_length(local, p),
             **self.line_search,
         )
         return replace(
             state,
             local=loss.at(search.theta),
-            memory=search.slope,
+            carry={"slope": search.slope},
             stuck=search.step_size == 0,
             n_hvp=state.n_hvp + 1 + search.n_trials,
             n_gradient=state.n_gradient + search.n_trials + 1,

@@ -14,15 +14,17 @@ from typing import Any
 
 import numpy as np
 
+from skcrit._rows import Rows
 from skcrit._version import __version__
-from skcrit.finders._characterize import Characters
-from skcrit.finders._exploration import Ends
-from skcrit.solvers import SolverResult
+from skcrit.search.describe import Description
+from skcrit.solvers.state import SolverResult
 
 __all__ = ["BatchStore"]
 
 # What results are made of, besides lists, tuples, dicts, numbers and arrays.
-_RECORDS = {record.__name__: record for record in (SolverResult, Characters, Ends)}
+_RECORDS: dict[str, type[Rows]] = {
+    record.__name__: record for record in (SolverResult, Description)
+}
 
 # What reading a broken file can raise.
 _BROKEN = (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError)

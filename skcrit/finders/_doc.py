@@ -1,0 +1,127 @@
+"""The text that all finders share, written once and put into every docstring."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TypeVar
+
+__all__ = ["documented"]
+
+_Class = TypeVar("_Class", bound=type)
+
+_PARAMETERS = """\
+loss : Loss, default=None
+    Loss to search. It is cloned and fitted to the data. None is
+    ``LinearAutoencoderLoss()``.
+n_starts : int, default={n_starts}
+    Number of searches.
+init : {{"gaussian", "height", "iteration"}}, array or sampler, default={init}
+    Where searches begin: ``GaussianStarts()``, ``TrajectoryStarts(by=init)``, given
+    points of shape (n_starts, n_params), or an object with the method
+    ``sample(loss, n_starts, random_state)``.
+tol : float or "auto", default={tol}
+    A float is absolute, on the squared gradient norm: a start has reached it when its
+    squared gradient norm is at most ``tol``, at its own point and at the rescaled point
+    of its symmetry orbit. "auto" has no unit: the gradient is as small as rounding
+    allows. A start that has reached ``tol`` has converged if Newton steps from there
+    contract to the level of rounding; see ``results_``. Infinity leaves the starts
+    where they are.
+max_iter : int, default={max_iter}
+    Largest number of iterations per start.
+batch_size : int, default=None
+    Starts that are solved together; None divides them over the workers, at most ``65536
+    / n_params`` (but 4 to 512) each, a quarter of that with ``memory``, ``verbose`` or
+    callbacks. It changes time and memory, never the result.
+n_jobs : int, default=None
+    Workers over batches, through joblib; None is 1 outside a ``joblib.parallel_config``
+    context.
+memory : str, path-like or joblib.Memory, default=None
+    Folder where finished batches are kept: an interrupted fit that is started again
+    repeats none of them.
+store_history : bool or list of str, default=False
+    What to keep of every iterate: names out of "loss", "squared_grad_norm" and "theta";
+    True is the first two. It takes 8 bytes per number, for at most ``max_iter + 1``
+    iterates.
+random_state : int, RandomState, Generator or None, default=None
+    Source of randomness. Each start has a stream of its own, so that the result depends
+    neither on ``n_jobs`` nor on ``batch_size``.
+verbose : int, default=0
+    Positive shows a progress bar with starts done, converged, distinct sets found and
+    time left (needs tqdm).
+"""
+
+_ATTRIBUTES = """\
+loss_ : Loss
+    The fitted loss.
+n_features_in_ : int
+    Number of features, if the loss has data.
+n_params_ : int
+    Number of parameters.
+start_params_, final_params_ : ndarray of shape (n_starts, n_params)
+    First and last points; a run that failed keeps its last finite point.
+converged_ : ndarray of bool of shape (n_starts,)
+    Which starts reached ``tol`` and a critical point.
+n_iter_ : int
+    Iterations of the longest run.
+results_ : dict of str to ndarray of shape (n_starts,)
+    Ready for ``pandas.DataFrame``: "loss", "squared_grad_norm",
+    "squared_balanced_grad_norm" (at the rescaled point), "n_iter", "n_gradient",
+    "n_hvp", "status" (CONVERGED; UNCONFIRMED: ``tol`` is reached and no critical point
+    is near; ESCAPED: the gradient vanishes towards infinity; GRADIENT_FLAT, STALLED,
+    MAX_ITER or DIVERGED), "residual_ratio" and "kernel_ratio" (how flat the loss is at
+    the end of a run that failed: ``|r| / (|H| |p| + |g|)`` and ``|H r| / (|H| |r|)``
+    with ``r = H p + g``),{columns} "converged", "distance" (estimated, to the critical
+    point, in the unit of the parameters), "morse_index" and "nullity" (-1 if unknown),
+    "morse_index_low" and "morse_index_high" (bounds of the Morse index), and
+    "critical_set" (label, -1 if not converged).
+critical_points_ : ndarray of shape (n_critical_sets_, n_params)
+    A refined, well-scaled point of each distinct critical set found, by increasing
+    loss.
+critical_losses_ : ndarray of shape (n_critical_sets_,)
+    Losses there.
+morse_indices_, nullities_ : ndarray of int of shape (n_critical_sets_,)
+    Numbers of negative and of zero eigenvalues of the Hessian there; -1 if unknown, and
+    always beyond 4096 parameters, where no dense Hessian is formed.
+index_fractions_ : ndarray of shape (n_critical_sets_,)
+    Morse indices over ``n_params_``; NaN if unknown.
+counts_ : ndarray of int of shape (n_critical_sets_,)
+    How many starts ended in each set.
+n_critical_sets_ : int
+    Number of distinct sets found.
+is_continuum_ : ndarray of bool of shape (n_critical_sets_,)
+    Whether starts ended in different points of the set, which a walk along critical
+    points connects and no declared symmetry of the loss.
+history_ : dict of str to ndarray of shape (n_starts, n_iter_ + 1)
+    "loss" and "squared_grad_norm" of every iterate, NaN after the end of a run; only
+    with ``store_history``, which may also ask for "theta", of shape (..., n_params).
+"""
+
+
+def documented(finder: _Class) -> _Class:
+    """Put the shared text in place of ``<parameters>`` and ``<attributes>``.
+
+    Parameters
+    ----------
+    finder : type
+        Finder whose constructor has the common parameters. The class attribute
+        ``_columns_doc`` describes what its method adds to ``results_``.
+
+    Returns
+    -------
+    finder : type
+        The same class.
+    """
+    signature = inspect.signature(finder.__init__)  # type: ignore[misc]
+    names = ("n_starts", "init", "tol", "max_iter")
+    defaults = {n: signature.parameters[n].default for n in names}
+    quoted = {n: f'"{d}"' if isinstance(d, str) else d for n, d in defaults.items()}
+    columns = getattr(finder, "_columns_doc", "")
+    texts = {
+        "<parameters>": _PARAMETERS.format(**quoted),
+        "<attributes>": _ATTRIBUTES.replace("{columns}", columns and f" {columns},"),
+    }
+    doc = finder.__doc__ or ""
+    for mark, text in texts.items():
+        doc = doc.replace(mark, text.strip().replace("\n", "\n    "))
+    finder.__doc__ = doc
+    return finder

@@ -1,0 +1,157 @@
+"""What looks at a fit while it goes on: scikit-learn's callbacks and a progress bar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from skcrit.search.engine import SearchResult
+
+__all__ = ["FitReport", "Progress", "progress_bar"]
+
+
+class FitReport:
+    """Report the batches of a fit to the callbacks of a finder.
+
+    Parameters
+    ----------
+    finder : BaseFinder
+        Finder that is being fitted.
+    X : array-like or Loss
+        What it is fitted to.
+    y : object
+        Passed on.
+    task_name : str
+        What a part of the fit is called.
+    attributes : callable
+        Maps the outcome so far to the fitted attributes that a fit to this point would
+        have. It is called if a callback asks.
+    """
+
+    def __init__(
+        self,
+        finder: Any,
+        X: Any,
+        y: Any,
+        task_name: str,
+        attributes: Callable[[Any], dict[str, Any]],
+    ) -> None:
+        self.finder, self.task_name, self.attributes = finder, task_name, attributes
+        self.arguments = {"estimator": finder, "X": X, "y": y}
+        self.context: Any = None
+        self.task: Any = None
+
+    def begin(self, n_batches: int | None) -> None:
+        """Take note that a part of the fit begins.
+
+        Parameters
+        ----------
+        n_batches : int or None
+            Number of parts, None if it is not known.
+        """
+        if self.context is None:
+            self.context = self.finder._init_callback_context(max_subtasks=n_batches)
+            self.context.call_on_fit_task_begin(**self.arguments)
+        self.task = self.context.subcontext(task_name=self.task_name)
+        self.task.call_on_fit_task_begin(**self.arguments)
+
+    def end(self, so_far: Callable[[], Any]) -> bool:
+        """Take note that a part of the fit has ended.
+
+        Parameters
+        ----------
+        so_far : callable
+            Returns the outcome of all parts so far.
+
+        Returns
+        -------
+        stop : bool
+            Whether a callback wants the fit to stop.
+        """
+        return bool(
+            self.task.call_on_fit_task_end(
+                **self.arguments,
+                reconstruction_attributes=lambda: self.attributes(so_far()),
+            )
+        )
+
+    def finish(self) -> None:
+        """Take note that the finder is fitted."""
+        if self.context is not None:
+            self.context.call_on_fit_task_end(
+                **self.arguments, reconstruction_attributes=dict
+            )
+
+
+class Progress:
+    """Show starts done, how many converged, and sets found.
+
+    Parameters
+    ----------
+    n_starts : int
+        Number of starts.
+    """
+
+    def __init__(self, n_starts: int) -> None:
+        self.bar = progress_bar(total=n_starts, unit="start")
+
+    def begin(self, n_batches: int | None) -> None:
+        """Take note that a batch begins.
+
+        Parameters
+        ----------
+        n_batches : int or None
+            Not used.
+        """
+
+    def end(self, so_far: Callable[[], SearchResult]) -> bool:
+        """Show what has come in.
+
+        Parameters
+        ----------
+        so_far : callable
+            Returns the outcome of all batches so far.
+
+        Returns
+        -------
+        stop : bool
+            False.
+        """
+        result = so_far()
+        converged = int(np.sum(result.labels >= 0))
+        # First the numbers, then the bar: a refresh shows both.
+        found = len(result.sets.loss)
+        self.bar.set_postfix(converged=converged, found=found, refresh=False)
+        self.bar.update(len(result.labels) - self.bar.n)
+        return False
+
+    def finish(self) -> None:
+        """Close the bar."""
+        self.bar.close()
+
+
+def progress_bar(**options: Any) -> Any:
+    """Make a progress bar.
+
+    Parameters
+    ----------
+    **options : dict
+        Passed to tqdm.
+
+    Returns
+    -------
+    bar : tqdm.tqdm
+        Progress bar, with the time that is left.
+
+    Raises
+    ------
+    ImportError
+        If tqdm is not installed.
+    """
+    try:
+        from tqdm.auto import tqdm
+    except ImportError as error:
+        raise ImportError("verbose > 0 needs tqdm: install skcrit[plot].") from error
+    return tqdm(leave=None, **options)

@@ -1,0 +1,58 @@
+"""Coordinates in which searches work better, and the way there and back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from skcrit._typing import Array
+
+if TYPE_CHECKING:
+    from skcrit.losses.base import Loss
+
+__all__ = ["Coordinates"]
+
+
+class Coordinates:
+    """A loss in coordinates of its choice: by default its own.
+
+    The change of coordinates is an isometry, so that gradient norms, spectra and the
+    paths of methods stay what they are.
+
+    Parameters
+    ----------
+    loss : Loss
+        The loss as a function of the new coordinates.
+    """
+
+    def __init__(self, loss: Loss) -> None:
+        self.loss = loss
+
+    def into(self, theta: Array) -> Array:
+        """Express points in the new coordinates.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points in the coordinates of the user.
+
+        Returns
+        -------
+        theta : array of shape (..., n_params)
+            The same points.
+        """
+        return theta
+
+    def back(self, theta: Array) -> Array:
+        """Express points in the coordinates of the user.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points in the new coordinates.
+
+        Returns
+        -------
+        theta : array of shape (..., n_params)
+            The same points.
+        """
+        return theta

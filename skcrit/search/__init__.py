@@ -1,0 +1,1 @@
+"""The search engine, which knows no scikit-learn."""

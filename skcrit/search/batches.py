@@ -1,0 +1,159 @@
+"""Spread batches of rows over workers, and keep what they return in a folder."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from joblib import effective_n_jobs
+from joblib import hash as hash_of
+from sklearn.utils.parallel import Parallel, delayed
+
+from skcrit._backend import one_blas_thread
+from skcrit._version import __version__
+from skcrit.search.store import BatchStore
+
+__all__ = ["Batches", "run_batches"]
+
+# Numbers in the points of a batch: enough to hide the interpreter, few enough for the
+# cache. Measured by benchmarks/speed/growth.py, see doc/benchmarks.md.
+_BATCH_NUMBERS = 2**16
+_BATCH_SIZES = (4, 512)
+
+# The part of that if finished batches are kept or watched: what an interrupted fit
+# loses is less than one batch of each worker, and a display moves in such steps.
+_KEPT_PART = 4
+
+# The same on a device, which is slow to start and wide: 64 MiB of float64 for the
+# points, about twenty times that in all.
+_DEVICE_NUMBERS = 2**23
+
+
+class Batches:
+    """Say how rows are divided into batches and who computes them.
+
+    Parameters
+    ----------
+    batch_size : int or None, default=None
+        Rows per batch; None divides them over the workers, so that a batch of points
+        fits into the cache.
+    n_jobs : int or None, default=None
+        Workers, through joblib.
+    memory : str, path-like, joblib.Memory or None, default=None
+        Folder where finished batches are kept.
+    on_device : bool, default=False
+        Whether the loss computes on a device: then one process works, with large
+        batches.
+    watched : bool, default=False
+        Whether somebody looks at every batch as it comes in.
+
+    Warns
+    -----
+    UserWarning
+        If ``n_jobs`` asks for workers that a device cannot serve.
+    """
+
+    def __init__(
+        self,
+        batch_size: int | None = None,
+        n_jobs: int | None = None,
+        memory: Any = None,
+        on_device: bool = False,
+        watched: bool = False,
+    ) -> None:
+        if on_device and n_jobs not in (None, 1):
+            warnings.warn(
+                f"n_jobs={n_jobs} is ignored: the loss computes on a device, where all "
+                "starts are solved in one process, in large batches.",
+                UserWarning,
+                stacklevel=4,
+            )
+        self.batch_size, self.on_device, self.watched = batch_size, on_device, watched
+        self.n_jobs = 1 if on_device else n_jobs
+        folder = getattr(memory, "location", memory)
+        self.store = None if folder is None else BatchStore(os.fspath(folder))
+
+    def slices(self, n_rows: int, n_params: int) -> list[slice]:
+        """Divide rows into batches.
+
+        Parameters
+        ----------
+        n_rows : int
+            Number of rows.
+        n_params : int
+            Numbers per row.
+
+        Returns
+        -------
+        slices : list of slice
+            At least one.
+        """
+        size = self.batch_size or self._size(n_rows, n_params)
+        return [slice(i, i + size) for i in range(0, max(n_rows, 1), size)]
+
+    def _size(self, n_rows: int, n_params: int) -> int:
+        """Divide rows over the workers, in batches that compute fast."""
+        if self.on_device:
+            return max(_DEVICE_NUMBERS // n_params, 1)
+        smallest, largest = _BATCH_SIZES
+        size = min(max(_BATCH_NUMBERS // n_params, smallest), largest)
+        if self.store or self.watched:
+            size = max(size // _KEPT_PART, smallest)
+        return max(min(size, -(-n_rows // effective_n_jobs(self.n_jobs))), 1)
+
+
+def run_batches(
+    batches: Batches, task: Callable[..., Any], calls: list[tuple]
+) -> Iterator[Any]:
+    """Do a task for each batch.
+
+    Parameters
+    ----------
+    batches : Batches
+        Who computes, and where results are kept.
+    task : callable
+        What a worker does and the folder keeps.
+    calls : list of tuple
+        Arguments of the task, for each batch.
+
+    Yields
+    ------
+    outcome : object
+        What the task returns, batch by batch, in order.
+    """
+    # Functions of a script or a notebook, which a loss can have, are found by name in
+    # the main process only: a worker that had to make the key would fail.
+    store = batches.store
+    keys = (hash_of((__version__, task.__name__, c)) if store else "" for c in calls)
+    tasks = (
+        delayed(_do)(task, call, store, key)
+        for call, key in zip(calls, keys, strict=True)
+    )
+    done = Parallel(n_jobs=batches.n_jobs, return_as="generator")(tasks)
+    with _closing(done):
+        yield from done
+
+
+def _do(task, arguments, store, key):
+    """Do a task in a worker, whose threads are its own, or take its kept result."""
+    # The arguments stay together: of an array on its own the Dask backend would leave
+    # the only copy on one worker, and the fit would fail when that worker is lost.
+    with one_blas_thread():
+        if store is None:
+            return task(*arguments)
+        return store.call(key, task, arguments)
+
+
+@contextmanager
+def _closing(done):
+    """End the workers when nobody waits any more: on an error, Ctrl-C or a stop."""
+    try:
+        yield
+    finally:
+        with warnings.catch_warnings():
+            # What joblib says of unfinished tasks would hide the reason.
+            warnings.filterwarnings("ignore", ".*tasks", UserWarning)
+            done.close()

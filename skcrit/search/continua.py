@@ -1,0 +1,144 @@
+"""Critical points that lie on one continuum, found by walking from one to the other.
+
+A circle of minima, a flat valley or the manifold that a duplicated unit makes give
+every start a point of its own. Such points have the same loss and inertia, and zero
+eigenvalues that no declared symmetry explains. Whether they are connected is tried: a
+walk takes small steps towards the other point, each corrected by Newton steps, and
+stays on the critical set or does not.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from skcrit._typing import BoolArray, FloatArray, IntArray
+from skcrit.losses.base import Loss
+from skcrit.search.describe import UNKNOWN, Description, describe
+from skcrit.search.scales import Scales
+from skcrit.solvers.status import Status
+
+__all__ = ["join_continua"]
+
+# Steps of a walk, and the part of what remains that a step takes first.
+_MAX_STEPS = 30
+_PART = 0.5
+
+# A walk has arrived when this part of the first distance is left, and is given up when
+# steps have to be this short.
+_ARRIVED = 0.05
+
+# Losses on one continuum agree to this part of their size.
+_SAME_LOSS = 1e-9
+
+
+def join_continua(
+    loss: Loss, points: Description, scales: Scales
+) -> tuple[IntArray, BoolArray]:
+    """Join critical points that a walk along critical points connects.
+
+    Parameters
+    ----------
+    loss : Loss
+        Fitted loss.
+    points : Description
+        One point of each set that invariants tell apart.
+    scales : Scales
+        Natural units of the loss.
+
+    Returns
+    -------
+    labels : ndarray of int of shape (n,)
+        Number of the component that each point belongs to.
+    is_continuum : ndarray of bool of shape (n,)
+        Whether a walk has reached the point, or has led from it to another one: it lies
+        on a continuum that no declared symmetry explains.
+
+    Notes
+    -----
+    Only points of known inertia with more zero eigenvalues than the loss declares are
+    tried. In each round every component tries the way to its nearest neighbour, so that
+    few ways are walked twice (the rounds of Boruvka's spanning tree).
+    """
+    n = len(points.loss)
+    labels, joined = np.arange(n), np.zeros(n, dtype=bool)
+    distance = _distances(points, scales)
+    while True:
+        apart = np.where(labels[:, None] == labels, np.inf, distance)
+        pairs = _nearest_pairs(apart, labels)
+        if len(pairs) == 0:
+            return labels, joined
+        reached = _walk(loss, points, pairs, scales)
+        first, second = pairs.T
+        distance[first, second] = distance[second, first] = np.inf
+        links = coo_array(
+            (np.ones(reached.sum()), (labels[first[reached]], labels[second[reached]])),
+            shape=(n, n),
+        )
+        labels = connected_components(links, directed=False)[1][labels]
+        joined[pairs[reached].ravel()] = True
+
+
+def _distances(points: Description, scales: Scales) -> FloatArray:
+    """Compute distances between points that may lie on one continuum, else infinity."""
+    free = (points.nullity != UNKNOWN) & (points.nullity > points.n_tangent)
+    distance = np.full((len(free), len(free)), np.inf)
+    for a in np.flatnonzero(free):
+        others = np.flatnonzero(free)
+        like = _is_like(points.take(others), points, a, scales)
+        gaps = points.invariants[others] - points.invariants[a]
+        size = np.sqrt(np.sum(gaps * gaps, axis=1))
+        distance[a, others] = np.where(like & (others != a), size, np.inf)
+    return distance
+
+
+def _is_like(
+    points: Description, goals: Description, row: IntArray | int, scales: Scales
+) -> BoolArray:
+    """Tell which points have the loss and the inertia of others."""
+    same = points.morse_index == goals.morse_index[row]
+    same &= points.nullity == goals.nullity[row]
+    size = scales.curvature + np.abs(goals.loss[row])
+    return same & (np.abs(points.loss - goals.loss[row]) <= _SAME_LOSS * size)
+
+
+def _nearest_pairs(distance: FloatArray, labels: IntArray) -> IntArray:
+    """List for each component the nearest pair with another one, each once."""
+    pairs = set()
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        part = distance[rows]
+        if not np.isfinite(part).any():
+            continue
+        row, column = np.unravel_index(np.argmin(part), part.shape)
+        pairs.add(tuple(sorted((int(rows[row]), int(column)))))
+    return np.array(sorted(pairs), dtype=int).reshape(-1, 2)
+
+
+def _walk(
+    loss: Loss, points: Description, pairs: IntArray, scales: Scales
+) -> BoolArray:
+    """Walk from the first point of each pair to the second; return what arrived."""
+    here, target = points.point[pairs[:, 0]], points.point[pairs[:, 1]]
+    whole = np.linalg.norm(target - here, axis=1)
+    part, arrived = np.full(len(pairs), _PART), np.zeros(len(pairs), dtype=bool)
+    active = np.arange(len(pairs))
+    for _ in range(_MAX_STEPS):
+        if len(active) == 0:
+            break
+        way = target[active] - here[active]
+        left = np.linalg.norm(way, axis=1)
+        there = here[active] + part[active, None] * way
+        status = np.full(len(active), Status.CONVERGED)
+        found = describe(loss, there, status, np.ones(len(active), dtype=bool), scales)
+        good = found.status == Status.CONVERGED
+        good &= _is_like(found, points, pairs[active, 0], scales)
+        rest = np.linalg.norm(target[active] - found.point, axis=1)
+        good &= rest < (1 - part[active] / 4) * left
+        here[active] = np.where(good[:, None], found.point, here[active])
+        part[active] = np.where(good, part[active], part[active] / 2)
+        left = np.where(good, rest, left)
+        arrived[active] = left <= _ARRIVED * whole[active]
+        active = active[~arrived[active] & (part[active] >= _ARRIVED)]
+    return arrived

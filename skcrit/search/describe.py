@@ -1,0 +1,322 @@
+"""What the end of a search is: a critical point or not, its inertia, its invariants.
+
+Everything here comes from the loss's value, gradient and products, never from a ground
+truth. An eigenvalue of the Hessian counts as zero only if a symmetry of the loss
+explains it, or if it is below the *measured* error of this Hessian at this point and
+that error is at the level of rounding. All others have a sign, and what remains is
+unknown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from skcrit._backend import array_namespace, chunks_of_rows, take_rows, to_host
+from skcrit._rows import Rows
+from skcrit._typing import Array, BoolArray, FloatArray, IntArray
+from skcrit.losses.base import Loss
+from skcrit.losses.symmetries import rescaled
+from skcrit.search.frame import Frame, norm_of_rows, rounding_level, scaled_hessian
+from skcrit.search.polish import NOISE, Polished, last_digits, polish
+from skcrit.search.scales import Scales
+from skcrit.solvers._vectors import norm
+from skcrit.solvers.status import Status
+
+__all__ = ["UNKNOWN", "Description", "describe", "invariants_of", "undescribed"]
+
+UNKNOWN = -1
+
+# Beyond this many parameters no dense Hessian is formed.
+MAX_DESCRIBED = 4096
+
+# Safety factor on measured errors, which are those of a few random changes.
+_SAFETY = 3.0
+
+# An eigenvalue below the error counts as zero only if the error is below this part of
+# the Hessian: with a larger error it may be small and not zero.
+_ROUNDING = 1e-10
+
+# Relative to the size of products: far above what differences of gradients err by.
+_ASYMMETRY = 1e-2
+
+# What the Hessian may do along declared symmetries, relative to its size.
+_FALSE_SYMMETRY = 1e-6
+
+
+@dataclass
+class Description(Rows):
+    """Critical points and what is known of them, one row each, on the host.
+
+    Attributes
+    ----------
+    status : ndarray of int of shape (n,)
+        CONVERGED, UNCONFIRMED or ESCAPED for the rows that were examined, the given
+        status for the others.
+    point : ndarray of shape (n, n_params)
+        Refined critical points, well-scaled; the end points themselves if not
+        confirmed.
+    loss : ndarray of shape (n,)
+        Loss there.
+    squared_balanced_grad_norm : ndarray of shape (n,)
+        Squared gradient norm at the rescaled end point, before it was refined.
+    distance : ndarray of shape (n,)
+        Estimated distance from the rescaled end point to the critical set, in the unit
+        of theta; NaN if not confirmed.
+    morse_index, nullity : ndarray of int of shape (n,)
+        Negative and zero eigenvalues of the Hessian; -1 if unknown.
+    morse_index_low, morse_index_high : ndarray of int of shape (n,)
+        Least and largest Morse index that the measured error allows.
+    n_tangent : ndarray of int of shape (n,)
+        Dimension of the symmetry orbit, as far as the loss declares it.
+    invariants : ndarray of shape (n, n_invariants)
+        Invariants of ``point`` in their natural units.
+    uncertainty : ndarray of shape (n,)
+        Estimated error of the invariants, in their Euclidean norm.
+    """
+
+    status: IntArray
+    point: FloatArray
+    loss: FloatArray
+    squared_balanced_grad_norm: FloatArray
+    distance: FloatArray
+    morse_index: IntArray
+    nullity: IntArray
+    morse_index_low: IntArray
+    morse_index_high: IntArray
+    n_tangent: IntArray
+    invariants: FloatArray
+    uncertainty: FloatArray
+
+
+@np.errstate(over="ignore", invalid="ignore")  # searches that failed end anywhere
+def describe(
+    loss: Loss, theta: Array, status: IntArray, examine: BoolArray, scales: Scales
+) -> Description:
+    """Describe the end points of a batch of searches.
+
+    Parameters
+    ----------
+    loss : Loss
+        Fitted loss.
+    theta : array of shape (n, n_params)
+        End points; rows that are not finite get NaN and unknown counts.
+    status : ndarray of int of shape (n,)
+        How the searches ended.
+    examine : ndarray of bool of shape (n,)
+        Which of them may be critical points: these are refined and judged.
+    scales : Scales
+        Natural units of the loss.
+
+    Returns
+    -------
+    description : Description
+        One row per point.
+
+    Notes
+    -----
+    A point that is examined costs four to five dense Hessians and two symmetric
+    eigenproblems. Beyond 4096 parameters no dense Hessian is formed: what has the
+    status CONVERGED keeps it, and its inertia is unknown.
+    """
+    result = _plain(loss, theta, status)
+    finite = np.all(np.isfinite(result.point), axis=1)
+    rows = np.flatnonzero(examine & finite)
+    n_params = theta.shape[1]
+    if n_params > MAX_DESCRIBED or len(rows) == 0:
+        return result
+    points = loss.asarray(theta)
+    if loss.rescale_keeps_inertia:
+        points = rescaled(loss, points)
+    points = loss.representative(points)
+    for chunk in chunks_of_rows(rows, n_params**2, points):
+        part = _examined(loss, take_rows(points, chunk), result.take(chunk), scales)
+        result = result.replace(chunk, part)
+    return result
+
+
+def undescribed(
+    loss: Loss,
+    theta: FloatArray,
+    value: FloatArray,
+    status: IntArray,
+    squared: FloatArray,
+) -> Description:
+    """Make descriptions of ends that nobody has looked at.
+
+    Parameters
+    ----------
+    loss : Loss
+        Fitted loss.
+    theta : ndarray of shape (n, n_params)
+        Ends of searches.
+    value : ndarray of shape (n,)
+        Losses there.
+    status : ndarray of int of shape (n,)
+        How the searches ended.
+    squared : ndarray of shape (n,)
+        Squared gradient norms at their rescaled points.
+
+    Returns
+    -------
+    description : Description
+        The ends themselves, with unknown inertia.
+    """
+    n, n_params = theta.shape
+    with np.errstate(over="ignore", invalid="ignore"):
+        invariants = invariants_of(loss, loss.asarray(theta))
+    return Description(
+        status=np.array(status),
+        point=theta,
+        loss=value,
+        squared_balanced_grad_norm=squared,
+        distance=np.full(n, np.nan),
+        morse_index=np.full(n, UNKNOWN),
+        nullity=np.full(n, UNKNOWN),
+        morse_index_low=np.zeros(n, dtype=int),
+        morse_index_high=np.full(n, n_params),
+        n_tangent=np.zeros(n, dtype=int),
+        invariants=invariants,
+        uncertainty=np.zeros(n),
+    )
+
+
+def _plain(loss: Loss, theta0: Array, status: IntArray) -> Description:
+    """Describe points as they are, with unknown inertia."""
+    points = rescaled(loss, theta0)
+    local = loss.at(points)
+    theta = np.array(to_host(points), dtype=float)
+    finite = np.all(np.isfinite(theta), axis=1)
+    squared = np.where(finite, norm(local.gradient) ** 2, np.nan)
+    value = np.where(finite, to_host(local.value), np.nan)
+    return undescribed(loss, theta, value, status, squared)
+
+
+def _examined(
+    loss: Loss, theta: Array, before: Description, scales: Scales
+) -> Description:
+    """Refine points, judge them, and count the signs of their eigenvalues."""
+    end = polish(loss, theta, scales)
+    confirmed = end.code == Status.CONVERGED
+    error, drift, uncertainty = _errors(loss, end, scales)
+    counts = _counts(loss, end, error, scales)
+    refined = loss.representative(end.frame.theta)
+    keep = confirmed[:, None]
+    moved = np.sqrt(np.sum(end.way**2, axis=1)) + drift
+    return Description(
+        status=end.code,
+        point=np.where(keep, to_host(refined), before.point),
+        loss=np.where(confirmed, to_host(loss.value(refined)), before.loss),
+        squared_balanced_grad_norm=before.squared_balanced_grad_norm,
+        distance=np.where(confirmed, moved, np.nan),
+        invariants=np.where(keep, invariants_of(loss, refined), before.invariants),
+        uncertainty=np.where(confirmed, uncertainty, 0.0),
+        n_tangent=end.frame.n_tangent,
+        **{
+            name: np.where(confirmed, column, getattr(before, name))
+            for name, column in counts.items()
+        },
+    )
+
+
+def invariants_of(loss: Loss, theta: Array) -> FloatArray:
+    """Compute invariants in their natural units.
+
+    Parameters
+    ----------
+    loss : Loss
+        Fitted loss.
+    theta : array of shape (n, n_params)
+        Points.
+
+    Returns
+    -------
+    invariants : ndarray of shape (n, n_invariants)
+        On the host.
+    """
+    scale = to_host(loss.asarray(loss.invariants_scale()))
+    return to_host(loss.invariants(theta)) / scale
+
+
+def _errors(
+    loss: Loss, end: Polished, scales: Scales
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Measure errors of the Hessian, of the point and of its invariants."""
+    # The Hessian is formed again at points that differ in the last digit. Then rounding
+    # errors of the gradient are turned into a displacement, which is large along weak
+    # eigenvectors, and the Hessian is formed there.
+    frame = end.frame
+    error = rounding_level(frame.norm, frame.values)
+    error = error + norm_of_rows(_systematic(loss, frame))
+    changes = last_digits(loss, frame.theta, scales)[:2]
+    for change in changes:
+        error = np.maximum(error, _SAFETY * _change(loss, frame, change))
+    weak = _displacement(loss, end, error)
+    error = np.maximum(error, _SAFETY * _change(loss, frame, weak))
+    before = invariants_of(loss, frame.theta)
+    uncertainty = np.zeros(len(before))
+    for change in (*changes, weak):
+        shift = invariants_of(loss, frame.theta + change) - before
+        size = np.sqrt(np.sum(shift * shift, axis=1))
+        uncertainty = np.maximum(uncertainty, _SAFETY * size)
+    return np.nan_to_num(error, nan=np.inf), norm(weak), uncertainty
+
+
+def _displacement(loss: Loss, end: Polished, error: FloatArray) -> Array:
+    """Turn what is noise in the gradient into a step."""
+    xp, values = array_namespace(end.noise), end.frame.values
+    known = xp.abs(values) > loss.asarray(error)[:, None]
+    known = known & ~end.frame.is_tangent()
+    inverse = 1 / xp.where(known, xp.abs(values), xp.ones_like(values))
+    left = xp.abs(end.frame.components(end.frame.gradient))
+    noise = NOISE * end.noise
+    noise = xp.where(left > noise, left, noise)
+    return end.frame.combine(noise * xp.where(known, inverse, xp.zeros_like(inverse)))
+
+
+def _change(loss: Loss, frame: Frame, change: Array) -> FloatArray:
+    """Measure how much the Hessian changes along a displacement."""
+    moved = scaled_hessian(frame, loss.at(frame.theta + change))
+    return norm_of_rows(moved - frame.hessian)
+
+
+def _systematic(loss: Loss, frame: Frame) -> Array:
+    """Bound errors of products that are differences of gradients."""
+    error = loss.at(frame.theta).hessian_error()
+    return error * frame.unit[:, :, None] * frame.unit[:, None, :]
+
+
+def _counts(
+    loss: Loss, end: Polished, error: FloatArray, scales: Scales
+) -> dict[str, IntArray]:
+    """Count negative and zero eigenvalues, and say between which bounds."""
+    frame = end.frame
+    values, tangent = to_host(frame.values), to_host(frame.is_tangent())
+    negative = np.sum((values < -error[:, None]) & ~tangent, axis=1)
+    undecided = np.sum((np.abs(values) <= error[:, None]) & ~tangent, axis=1)
+    scale = np.maximum(frame.norm, scales.curvature)
+    # Zeros of a symmetry that is none would be a fault of the loss.
+    symmetric = frame.tangent_norm <= error + _FALSE_SYMMETRY * scale
+    symmetric &= _has_symmetric_products(loss, frame)
+    known = symmetric & ((undecided == 0) | (error <= _ROUNDING * scale))
+    open_counts = np.where(known, 0, undecided)
+    open_counts = np.where(symmetric, open_counts, values.shape[1])
+    low = np.where(symmetric, negative, 0)
+    return {
+        "morse_index": np.where(known, negative, UNKNOWN),
+        "nullity": np.where(known, frame.n_tangent + undecided, UNKNOWN),
+        "morse_index_low": low,
+        "morse_index_high": np.minimum(low + open_counts, values.shape[1]),
+    }
+
+
+def _has_symmetric_products(loss: Loss, frame: Frame) -> BoolArray:
+    """Tell whether products are those of a symmetric matrix, as a Hessian is."""
+    xp, local = array_namespace(frame.theta), loss.at(frame.theta)
+    draws = np.random.default_rng(0).standard_normal((2, frame.theta.shape[-1]))
+    u, v = (frame.unit * loss.asarray(d)[None, :] for d in draws)
+    Hu, Hv = local.hvp(u), local.hvp(v)
+    error = to_host(xp.abs(xp.sum(u * Hv, axis=-1) - xp.sum(v * Hu, axis=-1)))
+    size = to_host(xp.sum(xp.abs(u * Hv) + xp.abs(v * Hu), axis=-1))
+    return error <= _ASYMMETRY * size

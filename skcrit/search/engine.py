@@ -1,0 +1,281 @@
+"""The way from starts to critical sets: search, describe, group."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from skcrit._typing import BoolArray, FloatArray, IntArray
+from skcrit.search.batches import Batches, run_batches
+from skcrit.search.continua import join_continua
+from skcrit.search.critical_sets import group_points
+from skcrit.search.describe import Description, describe
+from skcrit.search.problem import Problem, pose
+from skcrit.solvers.state import SolverResult
+from skcrit.solvers.status import Status
+from skcrit.solvers.tolerance import squared_norm
+
+__all__ = ["SearchResult", "Watch", "search", "search_tols"]
+
+# With tol="auto" a search that stalls at the level of rounding may have arrived: the
+# scaled gradient is below this part of what is typical for the loss.
+_NEARLY = 1e-6
+
+
+class Watch(Protocol):
+    """Something that looks at a search while it goes on."""
+
+    def begin(self, n_batches: int) -> None:
+        """Take note that a batch begins."""
+
+    def end(self, so_far: Callable[[], SearchResult]) -> bool:
+        """Take note that a batch has ended; return whether to stop."""
+
+
+@dataclass
+class SearchResult:
+    """Outcome of a search, and the critical sets it found.
+
+    Attributes
+    ----------
+    starts : ndarray of shape (n_starts, n_params)
+        Where the searches began, of the first ones only if the search was stopped.
+    runs : SolverResult
+        How they ended, a row per start.
+    ends : Description
+        What they ended in, a row per start.
+    labels : ndarray of int of shape (n_starts,)
+        Critical set of each start, by increasing loss; -1 if not converged.
+    sets : Description
+        A point of each critical set, a row per set.
+    is_continuum : ndarray of bool of shape (n_sets,)
+        Whether several starts ended in different points of the set, which a walk along
+        critical points connects and no declared symmetry does.
+    """
+
+    starts: FloatArray
+    runs: SolverResult
+    ends: Description
+    labels: IntArray
+    sets: Description
+    is_continuum: BoolArray
+
+
+def search(
+    loss: Any,
+    solver: Any,
+    starts: FloatArray,
+    *,
+    batches: Batches | None = None,
+    watch: Sequence[Watch] = (),
+) -> SearchResult:
+    """Search critical points from many starts.
+
+    Parameters
+    ----------
+    loss : Loss
+        Fitted loss.
+    solver : Solver
+        Object with ``solve(loss, theta0)``.
+    starts : ndarray of shape (n_starts, n_params)
+        Starting points.
+    batches : Batches, default=None
+        How starts are divided and who computes them; None is one process.
+    watch : sequence of Watch
+        What is called before and after every batch.
+
+    Returns
+    -------
+    result : SearchResult
+        One row per start, of the first ones only if a watch stopped the search.
+    """
+    return search_tols(loss, solver, starts, None, batches=batches, watch=watch)[0]
+
+
+def search_tols(
+    loss: Any,
+    solver: Any,
+    starts: FloatArray,
+    tols: Sequence[float | str] | None,
+    *,
+    batches: Batches | None = None,
+    watch: Sequence[Watch] = (),
+) -> list[SearchResult]:
+    """Search once, and describe where the starts stop at several tolerances.
+
+    Parameters
+    ----------
+    loss : Loss
+        Fitted loss.
+    solver : Solver
+        Object with ``solve_tols(loss, theta0, tols)``.
+    starts : ndarray of shape (n_starts, n_params)
+        Starting points.
+    tols : sequence of float or "auto", or None
+        Tolerances; None is that of the solver.
+    batches : Batches, default=None
+        How starts are divided and who computes them; None is one process.
+    watch : sequence of Watch
+        What is called before and after every batch.
+
+    Returns
+    -------
+    results : list of SearchResult
+        What :func:`search` would return at each tolerance.
+    """
+    problem = pose(loss)
+    batches = Batches() if batches is None else batches
+    # A solver of a user need not know of starts with parameters of their own.
+    select = getattr(solver, "select", lambda rows: solver)
+    slices = batches.slices(*starts.shape)
+    calls = [(select(rows), problem, starts[rows], tols) for rows in slices]
+    done = run_batches(batches, solve_batch, calls)
+    parts: list[Any] = []
+
+    def so_far() -> SearchResult:
+        return _joined(problem, starts, parts, -1)
+
+    for _ in slices:
+        for watcher in watch:
+            watcher.begin(len(slices))
+        parts.append(next(done))
+        if any([watcher.end(so_far) for watcher in watch]):
+            break
+    done.close()  # type: ignore[attr-defined]
+    return [_joined(problem, starts, parts, i) for i in range(len(parts[0]))]
+
+
+def solve_batch(solver, problem, theta0, tols):
+    """Solve and describe one batch; what a worker does and the store keeps.
+
+    Parameters
+    ----------
+    solver : Solver
+        Local search.
+    problem : Problem
+        The loss and its units.
+    theta0 : ndarray of shape (n, n_params)
+        Starting points.
+    tols : sequence of float or "auto", or None
+        Tolerances; None is that of the solver.
+
+    Returns
+    -------
+    outcomes : list of tuple of (SolverResult, Description)
+        For each tolerance.
+    """
+    loss, coordinates = problem.loss, problem.coordinates
+    begin = coordinates.into(loss.asarray(theta0))
+    if tols is None:
+        results, tols = [solver.solve(loss, begin)], [getattr(solver, "tol", None)]
+    else:
+        results = solver.solve_tols(loss, begin, tols)
+    outcomes = []
+    for result, tol in zip(results, tols, strict=True):
+        examine = may_be_critical(problem, result, tol)
+        ends = describe(loss, result.theta, result.status, examine, problem.scales)
+        status = verdict(result.status, ends.status)
+        runs = problem.runs_back(replace(result, status=status))
+        outcomes.append((runs, problem.points_back(replace(ends, status=status))))
+    return outcomes
+
+
+def may_be_critical(
+    problem: Problem, runs: SolverResult, tol: float | str | None
+) -> BoolArray:
+    """Choose ends that have reached the tolerance, or the level of rounding.
+
+    Parameters
+    ----------
+    problem : Problem
+        The loss and its units.
+    runs : SolverResult
+        Ends of searches, in the coordinates of the search.
+    tol : float, "auto" or None
+        Tolerance of the solver.
+
+    Returns
+    -------
+    candidate : ndarray of bool of shape (n,)
+        What is worth a closer look.
+    """
+    reached = runs.status == Status.CONVERGED
+    if tol != "auto":
+        return reached
+    stopped = np.isin(runs.status, (Status.STALLED, Status.MAX_ITER))
+    rows = np.flatnonzero(stopped & np.all(np.isfinite(runs.theta), axis=1))
+    if len(rows) == 0:
+        return reached
+    gradient = problem.loss.gradient(problem.loss.asarray(runs.theta[rows]))
+    near = squared_norm(gradient * problem.scales.length)
+    reached = reached.copy()
+    reached[rows] = near <= (_NEARLY * problem.scales.curvature) ** 2
+    return reached
+
+
+def verdict(before: IntArray, after: IntArray) -> IntArray:
+    """Combine how searches ended with what a closer look says.
+
+    Parameters
+    ----------
+    before, after : ndarray of int of shape (n,)
+        Status of the solver, and of the description of its end.
+
+    Returns
+    -------
+    status : ndarray of int of shape (n,)
+        A start that has not reached the tolerance keeps its status, unless it has
+        reached a critical point all the same.
+    """
+    judged = (after == Status.CONVERGED) | (before == Status.CONVERGED)
+    return np.where(judged, after, before)
+
+
+def _joined(problem, starts, parts, which):
+    """Join batches, and group their ends into critical sets."""
+    results, ends = zip(*(part[which] for part in parts), strict=True)
+    runs = SolverResult.concatenate(results)
+    ends = Description.concatenate(ends)
+    rows = np.flatnonzero(runs.status == Status.CONVERGED)
+    labels, sets, is_continuum = find_sets(problem, ends.take(rows))
+    all_labels = np.full(len(runs.status), -1)
+    all_labels[rows] = labels
+    begin = starts[: len(all_labels)]
+    return SearchResult(begin, runs, ends, all_labels, sets, is_continuum)
+
+
+def find_sets(
+    problem: Problem, points: Description
+) -> tuple[IntArray, Description, BoolArray]:
+    """Group critical points into sets, in the order of their losses.
+
+    Parameters
+    ----------
+    problem : Problem
+        The loss and its units.
+    points : Description
+        Confirmed critical points, in the coordinates of the user.
+
+    Returns
+    -------
+    labels : ndarray of int of shape (n,)
+        Set of each point.
+    sets : Description
+        A point of each set.
+    is_continuum : ndarray of bool of shape (n_sets,)
+        Whether the set was put together by walks.
+    """
+    labels, leaders = group_points(points)
+    sets = points.take(leaders)
+    inside = replace(sets, point=problem.into(sets.point))
+    component, joined = join_continua(problem.loss, inside, problem.scales)
+    # The point with the least error stands for a continuum: leaders come in this order.
+    _, first, number = np.unique(component, return_index=True, return_inverse=True)
+    sets, is_continuum = sets.take(first), joined[first]
+    order = np.lexsort((sets.morse_index, sets.loss))
+    rank = np.argsort(order)
+    labels = rank[number[labels]] if len(labels) else labels
+    return labels, sets.take(order), is_continuum[order]

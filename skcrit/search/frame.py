@@ -1,0 +1,257 @@
+r"""The Hessian at a point in natural units, its null directions set apart.
+
+With a diagonal matrix D of units the Hessian becomes ``S = D H D``, and steps ``u =
+p / D``. The inertia does not change (Sylvester's law), but the entries are comparable:
+eigenvalues of size 1e-12 in the unit of the data become numbers that rounding leaves
+alone. Directions along which the symmetries of the loss move the point are moved to the
+upper end of the spectrum, where nobody takes them for small eigenvalues.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from skcrit._backend import array_namespace, device, to_host
+from skcrit._rows import Rows
+from skcrit._typing import Array, FloatArray, IntArray
+from skcrit.linalg import eigh, svd
+from skcrit.losses.base import Loss
+from skcrit.losses.local_model import LocalModel
+from skcrit.search.scales import Scales
+
+__all__ = ["Frame", "make_frame", "norm_of_rows", "rounding_level", "scaled_hessian"]
+
+# Singular values of the tangents count as zero below this part of the largest, or of
+# the length scale: near a point of smaller orbit some of them are errors.
+_DEPENDENT = 1e-5
+
+
+@dataclass
+class Frame(Rows):
+    """Points with their Hessians in natural units, a row each.
+
+    Attributes
+    ----------
+    theta : array of shape (n, n_params)
+        Points.
+    gradient : array of shape (n, n_params)
+        ``D g``.
+    unit : array of shape (n, n_params)
+        Diagonal of D.
+    hessian : array of shape (n, n_params, n_params)
+        ``D H D``.
+    values : array of shape (n, n_params)
+        Eigenvalues of the Hessian, ascending, with the directions of symmetries last.
+    vectors : array of shape (n, n_params, n_params)
+        Eigenvectors, in columns.
+    norm : ndarray of shape (n,)
+        Spectral norms, directions of symmetries left out; NaN for a Hessian that is not
+        finite.
+    n_tangent : ndarray of int of shape (n,)
+        Dimensions of the symmetry orbits.
+    tangent_norm : ndarray of shape (n,)
+        Norm of ``D H D`` on the directions of symmetries: zero at a critical point, but
+        for errors.
+    """
+
+    theta: Array
+    gradient: Array
+    unit: Array
+    hessian: Array
+    values: Array
+    vectors: Array
+    norm: FloatArray
+    n_tangent: IntArray
+    tangent_norm: FloatArray
+
+    def components(self, v: Array) -> Array:
+        """Return the components of vectors along the eigenvectors.
+
+        Parameters
+        ----------
+        v : array of shape (n, n_params)
+            Vectors in natural units.
+
+        Returns
+        -------
+        components : array of shape (n, n_params)
+            Components.
+        """
+        xp = array_namespace(v)
+        return (xp.matrix_transpose(self.vectors) @ v[..., None])[..., 0]
+
+    def combine(self, components: Array) -> Array:
+        """Return steps with given components along the eigenvectors.
+
+        Parameters
+        ----------
+        components : array of shape (n, n_params)
+            Components.
+
+        Returns
+        -------
+        p : array of shape (n, n_params)
+            Steps, in the unit of theta.
+        """
+        return self.unit * (self.vectors @ components[..., None])[..., 0]
+
+    def is_tangent(self) -> Array:
+        """Return which eigenpairs are directions of symmetries.
+
+        Returns
+        -------
+        mask : array of bool of shape (n, n_params)
+            The last ones of each row.
+        """
+        n_params = self.values.shape[-1]
+        mask = np.arange(n_params) >= n_params - self.n_tangent[:, None]
+        xp = array_namespace(self.values)
+        return xp.asarray(mask, device=device(self.values))
+
+
+def make_frame(loss: Loss, local: LocalModel, scales: Scales) -> Frame:
+    """Form and decompose the Hessians at a batch of points.
+
+    Parameters
+    ----------
+    loss : Loss
+        Fitted loss.
+    local : LocalModel
+        Loss at the points.
+    scales : Scales
+        Natural units of the loss.
+
+    Returns
+    -------
+    frame : Frame
+        A row per point.
+    """
+    xp = array_namespace(local.theta)
+    hessian, finite = _finite(xp, local.hessian())
+    unit = _fitted_units(xp, hessian, scales)
+    hessian = hessian * unit[:, :, None] * unit[:, None, :]
+    basis, n_tangent = _orbit_basis(
+        xp, loss.orbit_tangents(local.theta), unit, scales.length
+    )
+    image = basis @ hessian
+    # S - Q Q^T S - S Q Q^T + Q (Q^T S Q) Q^T, for tangents Q in the rows of basis
+    lower = xp.matrix_transpose(basis) @ image
+    core = xp.matrix_transpose(basis) @ (image @ xp.matrix_transpose(basis)) @ basis
+    rest = hessian - lower - xp.matrix_transpose(lower) + core
+    far = 2 * _largest(xp, rest)[:, None, None]
+    far = xp.where(far > 0, far, xp.ones_like(far))
+    values, vectors = eigh(rest + far * (xp.matrix_transpose(basis) @ basis))
+    size = np.abs(to_host(values))
+    inner = np.arange(size.shape[1]) < size.shape[1] - n_tangent[:, None]
+    return Frame(
+        theta=local.theta,
+        gradient=unit * local.gradient,
+        unit=unit,
+        hessian=hessian,
+        values=values,
+        vectors=vectors,
+        norm=np.where(finite, np.max(np.where(inner, size, 0.0), axis=1), np.nan),
+        n_tangent=n_tangent,
+        tangent_norm=to_host(xp.sqrt(xp.sum(image * image, axis=(-2, -1)))),
+    )
+
+
+def scaled_hessian(frame: Frame, local: LocalModel) -> Array:
+    """Form Hessians at other points in the units of a frame.
+
+    Parameters
+    ----------
+    frame : Frame
+        Points whose units are used.
+    local : LocalModel
+        Loss at as many other points.
+
+    Returns
+    -------
+    hessian : array of shape (n, n_params, n_params)
+        ``D H D``.
+    """
+    return local.hessian() * frame.unit[:, :, None] * frame.unit[:, None, :]
+
+
+def _fitted_units(xp, hessian, scales):
+    """Shrink units that make entries larger than the typical curvature."""
+    # Small entries stay small: enlarged, they would be rounding errors of full size.
+    unit = xp.broadcast_to(scales.unit, hessian.shape[:-1])
+    if not scales.curvature > 0:
+        return unit
+    for _ in range(2):
+        size = xp.abs(hessian) * unit[:, :, None] * unit[:, None, :]
+        excess = xp.max(size, axis=-1) / scales.curvature
+        unit = unit / xp.sqrt(xp.where(excess > 1, excess, xp.ones_like(excess)))
+    return unit
+
+
+def _orbit_basis(xp, tangents, unit, length):
+    """Return an orthonormal basis of the tangents in natural units, and its size."""
+    n, m = tangents.shape[:2]
+    if m == 0:
+        return tangents, np.zeros(n, dtype=int)
+    # Which of them count is decided in length scales: units that differ by orders of
+    # magnitude would make some vectors vanish beside others.
+    _, size, right = svd(tangents / length)
+    longest = xp.where(size[:, :1] > 1, size[:, :1], xp.ones_like(size[:, :1]))
+    used = size > _DEPENDENT * longest
+    right = right * length / unit[:, None, :]
+    scale = xp.sqrt(xp.sum(right * right, axis=-1))[..., None]
+    right = right / xp.where(scale > 0, scale, xp.ones_like(scale))
+    # Singular values descend, so that what is not used cannot disturb what is.
+    basis = xp.matrix_transpose(xp.linalg.qr(xp.matrix_transpose(right))[0])
+    basis = xp.where(used[..., None], basis, xp.zeros_like(basis))
+    return basis, np.sum(to_host(used), axis=1)
+
+
+def _largest(xp, matrices):
+    """Bound the spectral norms of symmetric matrices by their largest row sums."""
+    return xp.max(xp.sum(xp.abs(matrices), axis=-1), axis=-1)
+
+
+def _finite(xp, hessian):
+    """Replace Hessians that are not finite, which decompositions refuse, by zero."""
+    finite = xp.all(xp.isfinite(hessian), axis=(-2, -1))
+    clean = xp.where(finite[:, None, None], hessian, xp.zeros_like(hessian))
+    return clean, to_host(finite)
+
+
+def rounding_level(norm: FloatArray, values: Array) -> FloatArray:
+    """Bound the error that rounding leaves in eigenvalues of a frame.
+
+    Parameters
+    ----------
+    norm : ndarray of shape (n,)
+        Spectral norms.
+    values : array of shape (n, n_params)
+        Eigenvalues, for their number and precision.
+
+    Returns
+    -------
+    level : ndarray of shape (n,)
+        ``10 n_params eps |S|``: a multiple of the backward error of a symmetric
+        eigensolver.
+    """
+    eps = float(array_namespace(values).finfo(values.dtype).eps)
+    return 10 * values.shape[-1] * eps * norm
+
+
+def norm_of_rows(matrices: Array) -> FloatArray:
+    """Compute Frobenius norms, which bound spectral norms.
+
+    Parameters
+    ----------
+    matrices : array of shape (n, m, m)
+        Matrices.
+
+    Returns
+    -------
+    norm : ndarray of shape (n,)
+        Norms, on the host.
+    """
+    xp = array_namespace(matrices)
+    return to_host(xp.sqrt(xp.sum(matrices * matrices, axis=(-2, -1))))

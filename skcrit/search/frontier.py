@@ -1,0 +1,185 @@
+"""Where an exploration searches next: displacements from known sets, in order."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+
+import numpy as np
+
+from skcrit._typing import FloatArray
+from skcrit.search.describe import UNKNOWN
+
+__all__ = ["Directions", "Displacement", "Frontier", "order_directions"]
+
+# Eigenvalues below this part of the largest belong to symmetries if the inertia is not
+# known; those that agree to this part have equivalent eigenvectors.
+_NULL = 1e-6
+
+# Random directions in the kernel of the Hessian, per set.
+_N_FLAT = 16
+
+
+@dataclass
+class Directions:
+    """Ways to leave a critical point.
+
+    Attributes
+    ----------
+    vectors : ndarray of float32 of shape (n_directions, n_params)
+        Unit vectors, in the order to try them.
+    n_unstable : int
+        How many of them, the first ones, are unstable.
+    """
+
+    vectors: FloatArray
+    n_unstable: int
+
+
+@dataclass
+class Displacement:
+    """A search to come: from which set, along which direction.
+
+    Attributes
+    ----------
+    label : int
+        Set.
+    direction : int
+        Number of the direction.
+    sign : int
+        One or minus one.
+    turn : int
+        How often the direction has been tried this way.
+    vector : ndarray of shape (n_params,)
+        The direction.
+    """
+
+    label: int
+    direction: int
+    sign: int
+    turn: int
+    vector: FloatArray
+
+
+def order_directions(
+    values: FloatArray,
+    vectors: FloatArray,
+    index: int,
+    nullity: int,
+    limit: int | None,
+) -> Directions:
+    """Order eigenvectors: unstable, stable, flat; weak before strong, each kind once.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_params,)
+        Eigenvalues of the Hessian, ascending.
+    vectors : ndarray of shape (n_params, n_params)
+        Eigenvectors in rows.
+    index, nullity : int
+        Numbers of negative and zero eigenvalues; -1 if unknown.
+    limit : int or None
+        Largest number of directions.
+
+    Returns
+    -------
+    directions : Directions
+        At most so many.
+    """
+    size = np.abs(values)
+    scale = size.max()
+    kind = np.where(size <= _NULL * scale, 0, np.sign(values))
+    if index != UNKNOWN and nullity != UNKNOWN:
+        kind = np.ones(len(values))
+        kind[:index], kind[index : index + nullity] = -1, 0
+    order = []
+    for sign in (-1, 1):
+        rows = np.flatnonzero(kind == sign)
+        rows = rows[np.argsort(size[rows], kind="stable")]
+        # Eigenvectors of one eigenvalue lead to the same sets by symmetry: one of each
+        # first, their likes afterwards.
+        first = np.diff(size[rows], prepend=-np.inf) > _NULL * scale
+        order += [rows[first], rows[~first]]
+    flat = _flat(vectors[kind == 0])
+    # Single precision is plenty for a displacement, and the store is large.
+    chosen = np.concatenate([vectors[np.concatenate(order)], flat])
+    chosen = chosen[:limit].astype(np.float32)
+    return Directions(chosen, min(int(np.sum(kind < 0)), len(chosen)))
+
+
+def _flat(kernel: FloatArray) -> FloatArray:
+    """Draw directions in the kernel: a degenerate saddle has no unstable ones."""
+    weights = np.random.default_rng(0).standard_normal((_N_FLAT, len(kernel)))
+    drawn = weights @ kernel
+    return drawn / np.maximum(np.linalg.norm(drawn, axis=1, keepdims=True), 1e-300)
+
+
+class Frontier:
+    """Untried displacements, in stages: unstable directions, the others, and again.
+
+    Within a stage those of the sets with the fewest tries go first, of these the newest
+    set's. A set tries every direction of a stage one way, then the other way.
+
+    Parameters
+    ----------
+    n_passes : int
+        How often every direction is tried each way.
+    """
+
+    def __init__(self, n_passes: int) -> None:
+        self.n_passes = n_passes
+        self._heap: list[tuple[int, int, int]] = []
+        self._directions: list[Directions] = []
+
+    def add(self, directions: Directions) -> None:
+        """Add the directions of the next set.
+
+        Parameters
+        ----------
+        directions : Directions
+            Ways to leave it.
+        """
+        self._directions.append(directions)
+        self._push(len(self._directions) - 1, 0, 0)
+
+    def pop(self, n_tasks: int) -> list[Displacement]:
+        """Take the next displacements.
+
+        Parameters
+        ----------
+        n_tasks : int
+            Largest number of them.
+
+        Returns
+        -------
+        tasks : list of Displacement
+            None if nothing is left to try.
+        """
+        tasks: list[Displacement] = []
+        while self._heap and len(tasks) < n_tasks:
+            stage, tries, minus_label = heapq.heappop(self._heap)
+            label = -minus_label
+            begin, n = self._range(label, stage)
+            turn, step = divmod(tries, n)
+            direction = begin + step
+            sign = (-1) ** (turn + label + direction)
+            vector = self._directions[label].vectors[direction]
+            tasks.append(Displacement(label, direction, sign, stage // 2, vector))
+            self._push(label, stage, tries + 1)
+        return tasks
+
+    def _range(self, label: int, stage: int) -> tuple[int, int]:
+        """Return the first direction of a stage, and how many it has."""
+        directions = self._directions[label]
+        if stage % 2 == 0:
+            return 0, directions.n_unstable
+        n_unstable = directions.n_unstable
+        return n_unstable, len(directions.vectors) - n_unstable
+
+    def _push(self, label: int, stage: int, tries: int) -> None:
+        """Put the next try of a set into its place."""
+        while stage < 2 * self.n_passes:
+            if tries < 2 * self._range(label, stage)[1]:
+                heapq.heappush(self._heap, (stage, tries, -label))
+                return
+            stage, tries = stage + 1, 0

@@ -1,0 +1,318 @@
+"""The rounds of a landscape exploration: search, recognise, describe, record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from skcrit._backend import to_host
+from skcrit._rows import Rows
+from skcrit._typing import FloatArray, IntArray
+from skcrit.linalg import eigh
+from skcrit.losses.symmetries import rescaled
+from skcrit.search.atlas import Atlas
+from skcrit.search.batches import Batches, run_batches
+from skcrit.search.describe import (
+    Description,
+    describe,
+    invariants_of,
+    undescribed,
+)
+from skcrit.search.engine import SearchResult, may_be_critical, verdict
+from skcrit.search.frontier import Directions, Frontier, order_directions
+from skcrit.search.problem import Problem
+from skcrit.solvers.state import SolverResult
+from skcrit.solvers.status import Status
+
+__all__ = ["Landscape", "Origins"]
+
+# New points are described in chunks of this many: some eigenproblems each.
+_CHUNK = 32
+
+
+@dataclass
+class Origins(Rows):
+    """Where searches set out, a row per search.
+
+    Attributes
+    ----------
+    parent : ndarray of int of shape (n,)
+        Set, in the order of discovery; -1 for the first searches.
+    direction : ndarray of int of shape (n,)
+        Number of the direction; -1 for the first searches.
+    sign : ndarray of int of shape (n,)
+        Which way; 0 for the first searches.
+    """
+
+    parent: IntArray
+    direction: IntArray
+    sign: IntArray
+
+
+@dataclass
+class _Round:
+    """One round of searches."""
+
+    starts: FloatArray
+    runs: SolverResult
+    squared: FloatArray
+    labels: IntArray
+    status: IntArray
+    origins: Origins
+
+
+@dataclass
+class Landscape:
+    """Search in rounds, and keep what all searches ended in.
+
+    Points are in the coordinates of the search.
+
+    Parameters
+    ----------
+    problem : Problem
+        The loss and its units.
+    batches : Batches
+        How searches are divided and who computes them.
+    max_directions : int or None
+        Largest number of directions tried from a set.
+    n_passes : int
+        How often every direction is tried each way.
+    tol : float or "auto"
+        Tolerance of the local searches.
+    """
+
+    problem: Problem
+    batches: Batches
+    max_directions: int | None
+    n_passes: int
+    tol: float | str
+    rounds: list[_Round] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.atlas = Atlas(self.problem.coordinates.loss, self.problem.scales)
+        self.frontier = Frontier(self.n_passes)
+        self.n_searches = 0
+        self.stop_reason: str | None = None
+        self._past = [(0, 0)]
+
+    @property
+    def n_failed(self) -> int:
+        """Number of searches that did not end at a critical point."""
+        return int(sum(np.sum(r.status != Status.CONVERGED) for r in self.rounds))
+
+    def search(self, solver: Any, starts: FloatArray, origins: Origins) -> None:
+        """Run one round of searches.
+
+        Parameters
+        ----------
+        solver : Solver
+            Local search.
+        starts : ndarray of shape (n, n_params)
+            Starting points.
+        origins : Origins
+            Where they come from.
+        """
+        select = getattr(solver, "select", lambda rows: solver)
+        calls = [
+            (select(rows), self.problem, starts[rows])
+            for rows in self.batches.slices(*starts.shape)
+        ]
+        outcomes = list(run_batches(self.batches, solve_ends, calls))
+        results, invariants, squared = zip(*outcomes, strict=True)
+        runs = SolverResult.concatenate(results)
+        labels, status = self._recognised(runs, np.concatenate(invariants))
+        squared = np.concatenate(squared)
+        done = _Round(starts, runs, squared, labels, status, origins)
+        self.rounds.append(done)
+        self.n_searches += len(starts)
+        self._past.append((self.n_searches, len(self.atlas)))
+
+    def coverage(self) -> float:
+        """Estimate how much of what lies near is known.
+
+        Returns
+        -------
+        share : float
+            Share of the latest quarter of all searches that ended in known sets, or
+            nowhere.
+        """
+        searches, found = np.array(self._past).T
+        begin = np.flatnonzero(searches <= 0.75 * searches[-1])[-1]
+        new = found[-1] - found[begin]
+        return 1 - float(new / (searches[-1] - searches[begin]))
+
+    def discovery(self) -> IntArray:
+        """Return how many sets were known after how many searches.
+
+        Returns
+        -------
+        discovery : ndarray of int of shape (n_rounds, 2)
+            Searches and sets, after every round.
+        """
+        return np.array(self._past[1:])
+
+    def _recognised(self, runs, invariants):
+        """Find the sets that searches ended in, and add new ones."""
+        labels, status = np.full(len(runs.status), -1), runs.status.copy()
+        candidate = may_be_critical(self.problem, runs, self.tol)
+        rows = np.flatnonzero(candidate)
+        labels[rows] = self.atlas.recognise(invariants[rows])
+        status[labels >= 0] = Status.CONVERGED
+        rows = rows[labels[rows] < 0]
+        if len(rows):
+            labels[rows], after = self._discovered(runs.take(rows))
+            status[rows] = verdict(status[rows], after)
+        known = labels[labels >= 0]
+        self.atlas.counts += np.bincount(known, minlength=len(self.atlas))
+        return labels, status
+
+    def _discovered(self, runs):
+        """Describe points that were not recognised."""
+        n = len(runs.status)
+        calls = [
+            (self.problem, runs.theta[i : i + _CHUNK], self.max_directions)
+            for i in range(0, n, _CHUNK)
+        ]
+        done = list(run_batches(self.batches, describe_ends, calls))
+        found = Description.concatenate([description for description, _ in done])
+        directions = [way for _, ways in done for way in ways]
+        labels = np.full(n, -1)
+        rows = np.flatnonzero(found.status == Status.CONVERGED)
+        if len(rows):
+            labels[rows], new = self.atlas.add(found.take(rows))
+            for row in rows[new]:
+                self.frontier.add(directions[row])
+        return labels, found.status
+
+    def result(self) -> SearchResult:
+        """Collect all rounds, with the sets by increasing loss.
+
+        Returns
+        -------
+        result : SearchResult
+            A row per search, in the coordinates of the user.
+        """
+        runs = SolverResult.concatenate([r.runs for r in self.rounds])
+        status = np.concatenate([r.status for r in self.rounds])
+        labels = np.concatenate([r.labels for r in self.rounds])
+        squared = np.concatenate([r.squared for r in self.rounds])
+        starts = np.concatenate([r.starts for r in self.rounds])
+        runs = replace(runs, status=status)
+        ends = undescribed(self.problem.loss, runs.theta, runs.loss, status, squared)
+        sets = ends.empty() if self.atlas.sets is None else self.atlas.sets
+        known = np.flatnonzero(labels >= 0)
+        if len(known):
+            # What a search ended in is described once, when it was found.
+            nan = np.full(len(known), np.nan)
+            named = replace(
+                sets.take(labels[known]),
+                squared_balanced_grad_norm=squared[known],
+                distance=nan,
+            )
+            ends = ends.replace(known, named)
+        order, rank = self.order()
+        return SearchResult(
+            starts=self.problem.back(starts),
+            runs=self.problem.runs_back(runs),
+            ends=self.problem.points_back(ends),
+            labels=rank[labels],
+            sets=self.problem.points_back(sets.take(order)),
+            is_continuum=self.atlas.is_continuum[order],
+        )
+
+    def origins(self) -> Origins:
+        """Collect where all searches set out, with sets numbered by increasing loss.
+
+        Returns
+        -------
+        origins : Origins
+            A row per search.
+        """
+        origins = Origins.concatenate([r.origins for r in self.rounds])
+        _, rank = self.order()
+        return replace(origins, parent=rank[origins.parent])
+
+    def order(self) -> tuple[IntArray, IntArray]:
+        """Order sets by loss; return the order and its inverse.
+
+        Returns
+        -------
+        order : ndarray of int of shape (n_sets,)
+            Numbers of discovery, by increasing loss.
+        rank : ndarray of int of shape (n_sets + 1,)
+            New number of each set; a last entry keeps -1 what it is.
+        """
+        sets = self.atlas.sets
+        if sets is None:
+            return np.empty(0, dtype=int), np.array([-1])
+        order = np.lexsort((sets.morse_index, sets.loss))
+        return order, np.append(np.argsort(order), -1)
+
+
+def solve_ends(
+    solver: Any, problem: Problem, theta0: FloatArray
+) -> tuple[SolverResult, FloatArray, FloatArray]:
+    """Solve a batch and name its ends by their invariants; what the store keeps.
+
+    Parameters
+    ----------
+    solver : Solver
+        Local search.
+    problem : Problem
+        The loss and its units.
+    theta0 : ndarray of shape (n, n_params)
+        Starting points, in the coordinates of the search.
+
+    Returns
+    -------
+    runs : SolverResult
+        How the searches ended.
+    invariants : ndarray of shape (n, n_invariants)
+        Invariants of the rescaled ends, in natural units.
+    squared_balanced_grad_norm : ndarray of shape (n,)
+        Squared gradient norms there.
+    """
+    loss = problem.loss
+    runs = solver.solve(loss, loss.asarray(theta0))
+    ends = rescaled(loss, runs.theta)
+    gradient = to_host(loss.gradient(ends))
+    return runs, invariants_of(loss, ends), np.sum(gradient**2, axis=-1)
+
+
+def describe_ends(
+    problem: Problem, theta: FloatArray, max_directions: int | None
+) -> tuple[Description, list[Directions | None]]:
+    """Describe points that may be new sets, and the directions that lead away.
+
+    Parameters
+    ----------
+    problem : Problem
+        The loss and its units.
+    theta : ndarray of shape (n, n_params)
+        Ends of searches, in the coordinates of the search.
+    max_directions : int or None
+        Largest number of directions per point.
+
+    Returns
+    -------
+    description : Description
+        A row per point.
+    directions : list of Directions or None
+        Ways to leave each critical point; None for points that are not critical.
+    """
+    loss, n = problem.loss, len(theta)
+    status = np.full(n, Status.CONVERGED)
+    found = describe(loss, theta, status, np.ones(n, dtype=bool), problem.scales)
+    rows = np.flatnonzero(found.status == Status.CONVERGED)
+    directions: list[Directions | None] = [None] * n
+    if len(rows):
+        hessian = loss.hessian(loss.asarray(found.point[rows]))
+        values, vectors = (to_host(a) for a in eigh(hessian))
+        for row, value, vector in zip(rows, values, vectors, strict=True):
+            inertia = found.morse_index[row], found.nullity[row]
+            directions[row] = order_directions(
+                value, vector.T, *inertia, limit=max_directions
+            )
+    return found, directions

@@ -1,0 +1,44 @@
+"""Products of rows of vectors, brought to the host."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skcrit._backend import array_namespace, to_host
+from skcrit._typing import Array, FloatArray
+
+__all__ = ["dot", "norm"]
+
+
+def dot(a: Array, b: Array) -> FloatArray:
+    """Multiply vectors row by row.
+
+    Parameters
+    ----------
+    a, b : array of shape (n, n_params)
+        Vectors.
+
+    Returns
+    -------
+    product : ndarray of shape (n,)
+        Inner products, on the host.
+    """
+    xp = array_namespace(a)
+    return to_host(xp.sum(a * b, axis=-1))
+
+
+def norm(a: Array) -> FloatArray:
+    """Compute the norms of vectors.
+
+    Parameters
+    ----------
+    a : array of shape (n, n_params)
+        Vectors.
+
+    Returns
+    -------
+    norm : ndarray of shape (n,)
+        Euclidean norms, on the host.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.sqrt(dot(a, a))

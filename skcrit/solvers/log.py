@@ -1,0 +1,183 @@
+"""What is noted of a batch while it runs: ends for each tolerance, and iterates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from skcrit._backend import to_host
+from skcrit._typing import BoolArray, FloatArray, IntArray
+from skcrit.solvers.state import SolverResult, State
+from skcrit.solvers.status import RUNNING, Status
+
+__all__ = ["HISTORY", "History", "Log", "history_names"]
+
+# What can be kept of every iterate.
+HISTORY = ("loss", "squared_grad_norm", "theta")
+
+
+class Log:
+    """Collect what is known of each start until it ends.
+
+    Parameters
+    ----------
+    n_starts, n_params : int
+        Numbers of starts and of parameters.
+    columns : sequence of str
+        Names of the columns that the method adds.
+    """
+
+    def __init__(self, n_starts: int, n_params: int, columns: Sequence[str]) -> None:
+        def nan() -> FloatArray:
+            return np.full(n_starts, np.nan)
+
+        def zero() -> IntArray:
+            return np.zeros(n_starts, dtype=int)
+
+        self.running = np.ones(n_starts, dtype=bool)
+        self.result = SolverResult(
+            theta=np.full((n_starts, n_params), np.nan),
+            loss=nan(),
+            squared_grad_norm=nan(),
+            n_iter=zero(),
+            n_gradient=zero(),
+            n_hvp=zero(),
+            status=np.full(n_starts, Status.MAX_ITER),
+            residual_ratio=nan(),
+            kernel_ratio=nan(),
+            extra={name: zero() for name in columns},
+        )
+
+    def record(
+        self,
+        state: State,
+        value: FloatArray,
+        squared: FloatArray,
+        codes: IntArray,
+        ratios: tuple[FloatArray, FloatArray],
+    ) -> None:
+        """Note everything about the starts that end here.
+
+        Parameters
+        ----------
+        state : State
+            Running starts.
+        value, squared : ndarray of shape (n,)
+            Loss and squared gradient norm.
+        codes : ndarray of int of shape (n,)
+            A :class:`Status`, or ``RUNNING``.
+        ratios : tuple of (ndarray, ndarray) of shape (n,)
+            Residual and kernel ratio.
+        """
+        done = self.running[state.rows] & (codes != RUNNING)
+        if not done.any():
+            return
+        self.running[state.rows[done]] = False
+        ended, result = state.rows[done], self.result
+        result.theta[ended] = to_host(state.local.theta)[done]
+        result.loss[ended] = value[done]
+        result.squared_grad_norm[ended] = squared[done]
+        result.n_iter[ended] = state.n_iter - state.stuck[done]
+        result.n_gradient[ended] = state.n_gradient[done]
+        result.n_hvp[ended] = state.n_hvp[done]
+        result.status[ended] = codes[done]
+        result.residual_ratio[ended] = ratios[0][done]
+        result.kernel_ratio[ended] = ratios[1][done]
+        for name, column in result.extra.items():
+            column[ended] = to_host(state.carry[name])[done]
+
+
+def history_names(store_history: bool | Sequence[str]) -> tuple[str, ...]:
+    """Say what is kept of every iterate.
+
+    Parameters
+    ----------
+    store_history : bool or list of str
+        As given to a solver or finder; True is loss and squared gradient norm.
+
+    Returns
+    -------
+    names : tuple of str
+        Names out of "loss", "squared_grad_norm" and "theta".
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown.
+    """
+    if isinstance(store_history, bool | np.bool_):
+        return HISTORY[:2] if store_history else ()
+    unknown = isinstance(store_history, str) or any(
+        not isinstance(name, str) or name not in HISTORY for name in store_history
+    )
+    if unknown:
+        raise ValueError(
+            f"store_history must be a bool or a list of names out of {HISTORY}, got "
+            f"{store_history!r}."
+        )
+    return tuple(dict.fromkeys(store_history))
+
+
+class History:
+    """Collect the iterates of all starts, once for all tolerances.
+
+    Parameters
+    ----------
+    n_starts : int
+        Number of starts.
+    names : tuple of str
+        What to keep.
+    """
+
+    def __init__(self, n_starts: int, names: tuple[str, ...]) -> None:
+        self.n_starts, self.names = n_starts, names
+        self.rows: list[IntArray] = []
+        self.columns: dict[str, list[FloatArray]] = {name: [] for name in names}
+
+    def record(self, state: State, value: FloatArray, squared: FloatArray) -> None:
+        """Note the current iterates.
+
+        Parameters
+        ----------
+        state : State
+            Running starts.
+        value, squared : ndarray of shape (n,)
+            Loss and squared gradient norm.
+        """
+        if not self.names:
+            return
+        # A start that found no step stands where it stood: it has no new iterate.
+        new: BoolArray = ~state.stuck
+        self.rows.append(state.rows[new])
+        columns = {"loss": value, "squared_grad_norm": squared}
+        if "theta" in self.names:
+            columns["theta"] = to_host(state.local.theta)
+        for name in self.names:
+            self.columns[name].append(np.array(columns[name][new], float))
+
+    def attach(self, result: SolverResult) -> SolverResult:
+        """Give a result the iterates of its starts, each up to its end.
+
+        Parameters
+        ----------
+        result : SolverResult
+            Outcome of the batch at one tolerance.
+
+        Returns
+        -------
+        result : SolverResult
+            The same, with its history.
+        """
+        if not self.rows:
+            return result
+        rows = np.concatenate(self.rows)
+        order = np.argsort(rows, kind="stable")
+        ends = np.cumsum(np.bincount(rows, minlength=self.n_starts))[:-1]
+        history = {}
+        for name, parts in self.columns.items():
+            runs = np.split(np.concatenate(parts)[order], ends)
+            pairs = zip(runs, result.n_iter, strict=True)
+            history[name] = [run[: n_iter + 1] for run, n_iter in pairs]
+        return replace(result, history=history)

@@ -1,0 +1,153 @@
+"""When a gradient counts as zero: a number, or the level of rounding."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skcrit._backend import array_namespace, take_rows, to_host
+from skcrit._typing import Array, FloatArray, IntArray
+from skcrit.linalg import spectral_norm
+from skcrit.losses.base import Loss
+from skcrit.losses.local_model import LocalModel
+from skcrit.solvers.state import State
+
+__all__ = ["Tolerance", "squared_norm"]
+
+# Rounding errors of a gradient, in units of eps times the curvature times the size of
+# the point: a few operations per entry, and some more for safety.
+_ROUNDING = 64.0
+
+# Iterations between two looks at the curvature.
+_REFRESH = 25
+
+
+class Tolerance:
+    """Decide which starts of a batch have reached a tolerance.
+
+    Parameters
+    ----------
+    loss : Loss
+        Fitted loss.
+    state : State
+        The batch at its starts.
+    tol : float or "auto"
+        A number is absolute, on the squared gradient norm. "auto" has no unit: the
+        gradient, per length scale of the loss, is as small as rounding allows, ``64
+        eps`` times the curvature times the size of the point.
+    """
+
+    def __init__(self, loss: Loss, state: State, tol: float | str) -> None:
+        self.loss, self.tol = loss, tol
+        if tol == "auto":
+            self.length = loss.asarray(loss.length_scale())
+            self.eps = float(np.finfo(loss.dtype).eps)
+            self.curvature = np.zeros(len(state.rows))
+
+    def measure(self, local: LocalModel, squared: FloatArray) -> FloatArray:
+        """Return what is compared with the bound.
+
+        Parameters
+        ----------
+        local : LocalModel
+            Loss at the current points.
+        squared : ndarray of shape (n,)
+            Squared gradient norms there.
+
+        Returns
+        -------
+        measure : ndarray of shape (n,)
+            The squared gradient norm, for "auto" of the gradient per length scale.
+        """
+        if self.tol != "auto":
+            return squared
+        return squared_norm(local.gradient * self.length)
+
+    def bound(self, state: State, measure: FloatArray) -> FloatArray:
+        """Return the bound on the measure for each running start.
+
+        Parameters
+        ----------
+        state : State
+            Running starts. Products spent on the curvature are added to its counts.
+        measure : ndarray of shape (n,)
+            What the bound will be compared with.
+
+        Returns
+        -------
+        bound : ndarray of shape (n,)
+            Bounds.
+        """
+        if self.tol != "auto":
+            return np.full(len(state.rows), float(self.tol))
+        if state.n_iter % _REFRESH == 0:
+            self._refresh(state, np.arange(len(state.rows)))
+        bound = self._bound(state)
+        # The curvature of an earlier point may have been larger: look again.
+        near = np.flatnonzero(measure <= bound)
+        if len(near):
+            self._refresh(state, near)
+            bound = self._bound(state)
+        return bound
+
+    def _bound(self, state: State) -> FloatArray:
+        """Square the rounding errors that the curvature and the size of points make."""
+        xp = array_namespace(state.local.theta)
+        relative = state.local.theta / self.length
+        size = np.sqrt(to_host(xp.sum(relative * relative, axis=-1)))
+        level = _ROUNDING * self.eps * self.curvature[state.rows] * np.maximum(size, 1)
+        return level**2
+
+    def _refresh(self, state: State, rows: IntArray) -> None:
+        """Estimate the curvature per squared length scale at some of the points."""
+        theta = take_rows(state.local.theta, rows)
+        curvature = scaled_curvature(self.loss, theta, self.length)
+        self.curvature[state.rows[rows]] = curvature
+        state.n_hvp[rows] += self.loss.curvature_cost
+
+
+def scaled_curvature(loss: Loss, theta: Array, length: Array) -> FloatArray:
+    """Estimate the size of the Hessian per squared length scale.
+
+    Parameters
+    ----------
+    loss : Loss
+        Fitted loss.
+    theta : array of shape (n, n_params)
+        Points.
+    length : array of shape () or (n_params,)
+        Length scale of the loss, one for all parameters or one for each.
+
+    Returns
+    -------
+    curvature : ndarray of shape (n,)
+        Lower estimates, on the host, in the unit of the loss.
+    """
+    if length.ndim == 0:
+        return loss.curvature(theta) * float(length) ** 2
+    local = loss.at(theta)
+    draw = np.random.default_rng(0).standard_normal(theta.shape[-1])
+    draw = loss.asarray(np.broadcast_to(draw, theta.shape))
+    return to_host(spectral_norm(lambda v: length * local.hvp(length * v), draw))
+
+
+def squared_norm(gradient: Array) -> FloatArray:
+    """Compute squared gradient norms on the host.
+
+    Parameters
+    ----------
+    gradient : array of shape (n, n_params)
+        Gradients.
+
+    Returns
+    -------
+    squared_grad_norm : ndarray of shape (n,)
+        Sums of squares; infinite or NaN where the gradient is not finite. Where all
+        squares underflow it is the smallest normal number, which bounds them: only a
+        gradient of zeros has norm zero.
+    """
+    xp = array_namespace(gradient)
+    with np.errstate(over="ignore", invalid="ignore"):
+        squared = xp.sum(gradient * gradient, axis=-1)
+        lost = (squared == 0) & xp.any(gradient != 0, axis=-1)
+        tiny = xp.full_like(squared, float(xp.finfo(squared.dtype).smallest_normal))
+        return to_host(xp.where(lost, tiny, squared))
