@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 
+from skcrit._backend import to_host
 from skcrit._typing import BoolArray, FloatArray, IntArray
 from skcrit.search.batches import Batches, run_batches
 from skcrit.search.continua import join_continua
 from skcrit.search.critical_sets import group_points
 from skcrit.search.describe import Description, describe
 from skcrit.search.problem import Problem, pose
+from skcrit.solvers.base import Solver
 from skcrit.solvers.state import SolverResult
 from skcrit.solvers.status import Status
 from skcrit.solvers.tolerance import squared_norm
@@ -23,6 +26,13 @@ __all__ = ["SearchResult", "Watch", "search", "search_tols"]
 # With tol="auto" a search that stalls at the level of rounding may have arrived: the
 # scaled gradient is below this part of what is typical for the loss.
 _NEARLY = 1e-6
+
+# Ends that Newton steps do not confirm are searched on from: after at most so many
+# iterations the squared gradient norm must be down to this part, and the way must be
+# short, in length scales.
+_MORE_ITERATIONS = 100
+_COLLAPSE = 1e-4
+_NEAR = 0.1
 
 
 class Watch(Protocol):
@@ -177,10 +187,44 @@ def solve_batch(solver, problem, theta0, tols):
     for result, tol in zip(results, tols, strict=True):
         examine = may_be_critical(problem, result, tol)
         ends = describe(loss, result.theta, result.status, examine, problem.scales)
+        ends = _continued(solver, problem, result, ends)
         status = verdict(result.status, ends.status)
         runs = problem.runs_back(replace(result, status=status))
         outcomes.append((runs, problem.points_back(replace(ends, status=status))))
     return outcomes
+
+
+def _continued(
+    solver: Any, problem: Problem, runs: SolverResult, ends: Description
+) -> Description:
+    """Let the search itself go on from ends that Newton steps do not confirm."""
+    # At degenerate points the weak directions bend before a Newton step along them
+    # ends. A method that got there gets closer; on a tail it runs away.
+    rows = np.flatnonzero(ends.status == Status.UNCONFIRMED)
+    if len(rows) == 0 or not isinstance(solver, Solver):
+        return ends
+    begin, before = runs.theta[rows], runs.squared_grad_norm[rows]
+    select = np.zeros(len(ends.status), dtype=bool)
+    select[rows] = True
+    further = copy(solver.select(select))
+    further.max_iter, further.store_history = _MORE_ITERATIONS, False
+    goal = max(float(np.min(before)) * _COLLAPSE**2, np.finfo(float).tiny)
+    more = further.solve_tols(problem.loss, problem.loss.asarray(begin), [goal])[0]
+    moved = np.linalg.norm(
+        (more.theta - begin) / to_host(problem.scales.length), axis=1
+    )
+    near = (more.squared_grad_norm <= _COLLAPSE * before) & (moved <= _NEAR)
+    if not near.any():
+        return ends
+    status = np.where(near, Status.CONVERGED, Status.UNCONFIRMED)
+    again = describe(problem.loss, more.theta, status, near, problem.scales)
+    # What Newton steps still do not confirm is degenerate, and its inertia unknown.
+    again.status[near & (again.status == Status.UNCONFIRMED)] = Status.CONVERGED
+    again.status[~near] = Status.UNCONFIRMED
+    again.distance[near & np.isnan(again.distance)] = moved[
+        near & np.isnan(again.distance)
+    ]
+    return ends.replace(rows, again)
 
 
 def may_be_critical(

@@ -109,9 +109,11 @@ def order_directions(
 
 def _flat(kernel: FloatArray) -> FloatArray:
     """Draw directions in the kernel: a degenerate saddle has no unstable ones."""
+    if len(kernel) == 0:
+        return kernel
     weights = np.random.default_rng(0).standard_normal((_N_FLAT, len(kernel)))
     drawn = weights @ kernel
-    return drawn / np.maximum(np.linalg.norm(drawn, axis=1, keepdims=True), 1e-300)
+    return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
 
 
 class Frontier:

@@ -47,8 +47,10 @@ _CHORD = 0.1
 # to a critical point nearby.
 _SURE = 0.5
 
-# Otherwise the way must be short, in units of the length scale.
+# Otherwise the way must be short, in length scales. No way may be much longer: a length
+# scale away there are other critical points.
 _SHORT = 0.1
+_LONG = 0.3
 
 # Components of the gradient below this multiple of their rounding errors are noise.
 NOISE = 4.0
@@ -56,6 +58,10 @@ NOISE = 4.0
 # Three changes of the last digit can miss what is noise by this factor. It is allowed
 # once a step has failed to help.
 _DOUBT = 32.0
+
+# Eigenvalues that steps leave out, relative to the largest, after so many failures: at
+# degenerate points weak directions bend before a step along them ends.
+_CUTS = (0.0, 0.0, 1e-8, 1e-5, 1e-3, 0.03, 0.3)
 
 # Changes of the last digit by which rounding errors are measured.
 _N_PROBES = 3
@@ -89,8 +95,7 @@ class _Run(Rows):
 
     ``size`` is the last step's, ``ratio`` what the next one had of it, ``first_ratio``
     the same of the first step, ``path`` the sum of all. ``is_fresh`` says whether the
-    frame is that of the present point, ``is_careful`` whether a step has failed and
-    eigenvalues at the level of rounding are left out since.
+    frame is that of the present point, ``n_failed`` counts steps that did not help.
     """
 
     frame: Frame
@@ -101,7 +106,7 @@ class _Run(Rows):
     first_ratio: FloatArray
     path: FloatArray
     is_fresh: BoolArray
-    is_careful: BoolArray
+    n_failed: IntArray
     n_slow: IntArray
     code: IntArray
 
@@ -184,7 +189,7 @@ def _begin(loss: Loss, theta: Array, scales: Scales) -> _Run:
         first_ratio=np.full(n, np.nan),
         path=np.zeros(n),
         is_fresh=np.ones(n, dtype=bool),
-        is_careful=np.zeros(n, dtype=bool),
+        n_failed=np.zeros(n, dtype=int),
         n_slow=np.zeros(n, dtype=int),
         code=np.where(np.isfinite(frame.norm), RUNNING, Status.UNCONFIRMED),
     )
@@ -201,26 +206,27 @@ def _noise(loss: Loss, frame: Frame, scales: Scales) -> Array:
     return noise
 
 
-def _newton(run: _Run, gradient: Array) -> Array:
-    """Compute the Newton step of a gradient, without what is noise."""
+def _newton(run: _Run, gradient: Array) -> tuple[Array, FloatArray]:
+    """Compute the Newton step of a gradient without its noise, and what is left out."""
     frame, xp = run.frame, array_namespace(gradient)
     values, components = frame.values, frame.components(gradient)
-    level = np.where(run.is_careful, rounding_level(frame.norm, values), 0.0)
-    times = np.where(run.is_careful, NOISE * _DOUBT, NOISE)
-    level, times = (
-        xp.asarray(a, device=device(values))[:, None] for a in (level, times)
-    )
-    keep = (xp.abs(values) > level) & (xp.abs(components) > times * run.noise)
-    keep = keep & ~frame.is_tangent()
+    failed = run.n_failed > 0
+    cut = np.array(_CUTS)[np.minimum(run.n_failed, len(_CUTS) - 1)] * frame.norm
+    cut = np.where(failed, np.maximum(cut, rounding_level(frame.norm, values)), 0.0)
+    times = np.where(failed, NOISE * _DOUBT, NOISE)
+    cut, times = (xp.asarray(a, device=device(values))[:, None] for a in (cut, times))
+    signal = (xp.abs(components) > times * run.noise) & ~frame.is_tangent()
+    keep = (xp.abs(values) > cut) & signal
     inverse = 1 / xp.where(keep, values, xp.ones_like(values))
     step = -components * xp.where(keep, inverse, xp.zeros_like(values))
-    return frame.combine(step)
+    rest = xp.where(signal & ~keep, components, xp.zeros_like(components))
+    return frame.combine(step), norm(rest)
 
 
 def _advance(loss: Loss, run: _Run, scales: Scales) -> _Run:
     """Take a step, unless nothing is left or it does not help."""
     xp = array_namespace(run.way)
-    p = _newton(run, run.frame.gradient)
+    p, left_out = _newton(run, run.frame.gradient)
     size = _size(p, scales)
     # At a point of higher multiplicity a longer step makes up for slow contraction.
     slow = (run.ratio > _SURE) & (run.ratio < _SLOW)
@@ -228,15 +234,17 @@ def _advance(loss: Loss, run: _Run, scales: Scales) -> _Run:
     theta = run.frame.theta + loss.asarray(stretch)[:, None] * p
     with np.errstate(over="ignore", invalid="ignore"):
         gradient = run.frame.unit * loss.gradient(theta)
-        rest = _size(_newton(run, gradient), scales)
+        rest = _size(_newton(run, gradient)[0], scales)
     # Steps as long as a few last digits of the point are noise too.
     eps = float(xp.finfo(p.dtype).eps)
     done = size <= NOISE * eps * np.maximum(_size(run.frame.theta, scales), 1)
-    helps = ~done & (rest < size)
-    run.code = np.where(done, _verdict(run), run.code)
+    helps = ~done & (rest < size) & (stretch * size <= _LONG)
+    run.code = np.where(done, _verdict(run, left_out), run.code)
     failed = ~done & ~helps & run.is_fresh
-    run.code = np.where(failed & run.is_careful, Status.UNCONFIRMED, run.code)
-    run.is_careful = run.is_careful | failed
+    # After a step that helps the next one may take all directions again.
+    run.n_failed = np.where(helps, np.minimum(run.n_failed, 1), run.n_failed + failed)
+    given_up = run.n_failed >= len(_CUTS)
+    run.code = np.where(failed & given_up, Status.UNCONFIRMED, run.code)
     move = loss.asarray(helps)[:, None] > 0
     old_step, run.step = run.step, xp.where(move, theta - run.frame.theta, run.step)
     run.way = xp.where(move, run.way + run.step, run.way)
@@ -249,7 +257,7 @@ def _advance(loss: Loss, run: _Run, scales: Scales) -> _Run:
     ratio = np.where(helps, rest / np.where(size > 0, size, 1.0), run.ratio)
     if len(renew):
         part = _renewed(loss, run.take(renew), scales)
-        ahead = _size(_newton(part, part.frame.gradient), scales)
+        ahead = _size(_newton(part, part.frame.gradient)[0], scales)
         went = helps[renew]
         ratio[renew] = np.where(
             went, ahead / np.where(went, size[renew], 1), ratio[renew]
@@ -266,15 +274,16 @@ def _watched(run: _Run, ratio: FloatArray, moved: BoolArray, old_step: Array) ->
     run.n_slow = np.where(moved, np.where(slow, run.n_slow + 1, 0), run.n_slow)
     onwards = dot(run.step, old_step) > 0
     lost = (run.code == RUNNING) & (run.n_slow >= _PATIENCE)
-    gone = np.where(onwards, Status.ESCAPED, Status.UNCONFIRMED)
+    # Steps that lead on and on; at a degenerate point they are all short.
+    gone = np.where(onwards & (run.path > _SHORT), Status.ESCAPED, Status.UNCONFIRMED)
     run.code = np.where(lost, gone, run.code)
     return run
 
 
-def _verdict(run: _Run) -> IntArray:
+def _verdict(run: _Run, left_out: FloatArray) -> IntArray:
     """Judge points whose gradients are at the level of rounding."""
-    sure = ~(run.first_ratio > _SURE) | (run.path <= _SHORT)
-    return np.where(sure, Status.CONVERGED, Status.UNCONFIRMED)
+    sure = ~(run.first_ratio > _SURE) & (run.path <= _LONG) | (run.path <= _SHORT)
+    return np.where(sure & (left_out == 0), Status.CONVERGED, Status.UNCONFIRMED)
 
 
 def _renewed(loss: Loss, run: _Run, scales: Scales) -> _Run:
