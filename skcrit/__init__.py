@@ -7,7 +7,6 @@ proving ground is the linear autoencoder, whose critical points are known.
 from skcrit._version import __version__
 from skcrit.analytical import AnalyticalSpectrum
 from skcrit.exceptions import (
-    InconsistentVersionWarning,
     NoGroundTruthError,
     NotConvergedWarning,
     ResolutionWarning,
@@ -30,7 +29,6 @@ __all__ = [
     "GaussianStarts",
     "GradNormFinder",
     "GradientNormLoss",
-    "InconsistentVersionWarning",
     "LandscapeExplorer",
     "LinearAutoencoderLoss",
     "Loss",

@@ -1,6 +1,5 @@
-"""A fitted finder is saved and loaded, and says so if the version differs."""
+"""A fitted finder is saved and loaded."""
 
-import pickle
 import subprocess
 import sys
 import warnings
@@ -13,7 +12,6 @@ from numpy.testing import assert_array_equal
 import skcrit
 from skcrit import (
     GradNormFinder,
-    InconsistentVersionWarning,
     LandscapeExplorer,
     LinearAutoencoderLoss,
     NewtonMRFinder,
@@ -80,55 +78,6 @@ def test_round_trip(finder, through, X, tmp_path):
     assert_same(vars(finder), vars(loaded))
     assert loaded.score(X) == finder.score(X)
     assert_array_equal(loaded.transform(X), finder.transform(X))
-
-
-def saved_by(version, finder, monkeypatch):
-    monkeypatch.setattr("skcrit._saving.__version__", version)
-    text = pickle.dumps(finder)
-    monkeypatch.undo()
-    return text
-
-
-@pytest.mark.parametrize("estimator", [FINDERS[0], LinearAutoencoderLoss()])
-def test_another_version_explains_itself(estimator, X, monkeypatch):
-    text = saved_by("0.0.1", fitted_or_not(estimator, X), monkeypatch)
-    with pytest.warns(InconsistentVersionWarning) as caught:
-        loaded = pickle.loads(text)
-    names = {type(estimator).__name__, "LinearAutoencoderLoss"}
-    assert {warning.message.estimator_name for warning in caught} == names
-    message = str(caught[-1].message)
-    assert message.startswith(type(estimator).__name__)
-    assert "saved by skcrit 0.0.1" in message
-    assert f"loaded by skcrit {skcrit.__version__}" in message
-    assert "Fit it again" in message
-    assert not hasattr(loaded, "_skcrit_version")
-
-
-def fitted_or_not(estimator, X):
-    return estimator if hasattr(estimator, "transform") else fitted(estimator, X)
-
-
-def test_version_that_was_not_recorded():
-    finder = NewtonMRFinder()
-    state = finder.__getstate__()
-    del state["_skcrit_version"]
-    with pytest.warns(InconsistentVersionWarning, match="saved by skcrit unknown"):
-        finder.__setstate__(state)
-
-
-def test_same_version_is_silent(X):
-    finder = fitted(FINDERS[0], X)
-    assert_same(vars(pickle.loads(pickle.dumps(finder))), vars(finder))
-
-
-def test_warning_is_scikit_learns_and_can_be_pickled():
-    from sklearn.exceptions import InconsistentVersionWarning as Theirs
-
-    warning = InconsistentVersionWarning(
-        estimator_name="A", current_version="2", original_version="1"
-    )
-    assert isinstance(warning, Theirs)
-    assert str(pickle.loads(pickle.dumps(warning))) == str(warning)
 
 
 def test_loads_in_a_fresh_process(X, tmp_path):

@@ -11,7 +11,6 @@ from scipy.sparse.linalg import LinearOperator
 from sklearn.base import BaseEstimator
 
 from skcrit._backend import get_namespace, to_device, to_host
-from skcrit._saving import VersionMixin
 from skcrit._typing import Array, ArrayLike, FloatArray
 from skcrit.exceptions import NoGroundTruthError
 from skcrit.linalg import spectral_norm
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Loss"]
 
 
-class Loss(Symmetries, VersionMixin, BaseEstimator, ABC):
+class Loss(Symmetries, BaseEstimator, ABC):
     """Describe a smooth function of a flat parameter vector.
 
     A loss is an estimator for the sake of its parameters (``get_params``, ``clone``,

@@ -134,7 +134,9 @@ def run_batches(
     )
     done = Parallel(n_jobs=batches.n_jobs, return_as="generator")(tasks)
     with _closing(done):
-        yield from done
+        # Not "yield from", which would close the workers before the context does.
+        for outcome in done:  # noqa: UP028
+            yield outcome
 
 
 def _do(task, arguments, store, key):

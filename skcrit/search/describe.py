@@ -19,7 +19,7 @@ from skcrit._typing import Array, BoolArray, FloatArray, IntArray
 from skcrit.losses.base import Loss
 from skcrit.losses.symmetries import rescaled
 from skcrit.search.frame import Frame, norm_of_rows, rounding_level, scaled_hessian
-from skcrit.search.polish import NOISE, Polished, last_digits, polish
+from skcrit.search.polish import LONG, NOISE, Polished, last_digits, polish
 from skcrit.search.scales import Scales
 from skcrit.solvers._vectors import norm
 from skcrit.solvers.status import Status
@@ -198,12 +198,15 @@ def _examined(
 ) -> Description:
     """Refine points, judge them, and count the signs of their eigenvalues."""
     end = polish(loss, theta, scales)
-    confirmed = end.code == Status.CONVERGED
     error, drift, uncertainty = _errors(loss, end, scales)
+    # If rounding can move a point that far, another one may be the critical point.
+    blurred = (end.code == Status.CONVERGED) & ~(drift <= LONG)
+    end.code[blurred] = Status.UNCONFIRMED
+    confirmed = end.code == Status.CONVERGED
     counts = _counts(loss, end, error, scales)
     refined = loss.representative(end.frame.theta)
     keep = confirmed[:, None]
-    moved = np.sqrt(np.sum(end.way**2, axis=1)) + drift
+    moved = np.sqrt(np.sum(end.way**2, axis=1)) + drift * np.max(to_host(scales.length))
     return Description(
         status=end.code,
         point=np.where(keep, to_host(refined), before.point),
@@ -260,7 +263,8 @@ def _errors(
         shift = invariants_of(loss, frame.theta + change) - before
         size = np.sqrt(np.sum(shift * shift, axis=1))
         uncertainty = np.maximum(uncertainty, _SAFETY * size)
-    return np.nan_to_num(error, nan=np.inf), norm(weak), uncertainty
+    drift = norm(weak / scales.length)
+    return np.nan_to_num(error, nan=np.inf), drift, uncertainty
 
 
 def _displacement(loss: Loss, end: Polished, error: FloatArray) -> Array:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from skcrit._backend import to_host
+from skcrit._backend import one_blas_thread, to_host
 from skcrit._typing import BoolArray, FloatArray, IntArray
 from skcrit.search.batches import Batches, run_batches
 from skcrit.search.continua import join_continua
@@ -136,7 +136,8 @@ def search_tols(
     results : list of SearchResult
         What :func:`search` would return at each tolerance.
     """
-    problem = pose(loss)
+    with one_blas_thread():
+        problem = pose(loss)
     batches = Batches() if batches is None else batches
     # A solver of a user need not know of starts with parameters of their own.
     select = getattr(solver, "select", lambda rows: solver)
@@ -146,7 +147,8 @@ def search_tols(
     parts: list[Any] = []
 
     def so_far() -> SearchResult:
-        return _joined(problem, starts, parts, -1)
+        with one_blas_thread():
+            return _joined(problem, starts, parts, -1)
 
     for _ in slices:
         for watcher in watch:
@@ -155,7 +157,8 @@ def search_tols(
         if any([watcher.end(so_far) for watcher in watch]):
             break
     done.close()  # type: ignore[attr-defined]
-    return [_joined(problem, starts, parts, i) for i in range(len(parts[0]))]
+    with one_blas_thread():
+        return [_joined(problem, starts, parts, i) for i in range(len(parts[0]))]
 
 
 def solve_batch(solver, problem, theta0, tols):

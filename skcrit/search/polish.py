@@ -26,7 +26,7 @@ from skcrit.search.scales import Scales
 from skcrit.solvers._vectors import dot, norm
 from skcrit.solvers.status import RUNNING, Status
 
-__all__ = ["NOISE", "Polished", "last_digits", "polish"]
+__all__ = ["LONG", "NOISE", "Polished", "last_digits", "polish"]
 
 # Newton steps per point: three suffice at a regular point, a point of multiplicity 4
 # takes 80 without acceleration, and tails are recognised after five.
@@ -50,7 +50,7 @@ _SURE = 0.5
 # Otherwise the way must be short, in length scales. No way may be much longer: a length
 # scale away there are other critical points.
 _SHORT = 0.1
-_LONG = 0.3
+LONG = 0.3
 
 # Components of the gradient below this multiple of their rounding errors are noise.
 NOISE = 4.0
@@ -231,6 +231,8 @@ def _advance(loss: Loss, run: _Run, scales: Scales) -> _Run:
     # At a point of higher multiplicity a longer step makes up for slow contraction.
     slow = (run.ratio > _SURE) & (run.ratio < _SLOW)
     stretch = np.where(slow, 1 / (1 - np.where(slow, run.ratio, 0.0)), 1.0)
+    # A step that leads far is not taken to its end.
+    stretch = np.minimum(stretch, LONG / np.where(size > 0, size, LONG))
     theta = run.frame.theta + loss.asarray(stretch)[:, None] * p
     with np.errstate(over="ignore", invalid="ignore"):
         gradient = run.frame.unit * loss.gradient(theta)
@@ -238,7 +240,7 @@ def _advance(loss: Loss, run: _Run, scales: Scales) -> _Run:
     # Steps as long as a few last digits of the point are noise too.
     eps = float(xp.finfo(p.dtype).eps)
     done = size <= NOISE * eps * np.maximum(_size(run.frame.theta, scales), 1)
-    helps = ~done & (rest < size) & (stretch * size <= _LONG)
+    helps = ~done & (rest < size)
     run.code = np.where(done, _verdict(run, left_out), run.code)
     failed = ~done & ~helps & run.is_fresh
     # After a step that helps the next one may take all directions again.
@@ -282,7 +284,7 @@ def _watched(run: _Run, ratio: FloatArray, moved: BoolArray, old_step: Array) ->
 
 def _verdict(run: _Run, left_out: FloatArray) -> IntArray:
     """Judge points whose gradients are at the level of rounding."""
-    sure = ~(run.first_ratio > _SURE) & (run.path <= _LONG) | (run.path <= _SHORT)
+    sure = ~(run.first_ratio > _SURE) & (run.path <= LONG) | (run.path <= _SHORT)
     return np.where(sure & (left_out == 0), Status.CONVERGED, Status.UNCONFIRMED)
 
 

@@ -14,16 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from skcrit._rows import Rows
 from skcrit._version import __version__
 from skcrit.search.describe import Description
+from skcrit.search.frontier import Directions
 from skcrit.solvers.state import SolverResult
 
 __all__ = ["BatchStore"]
 
 # What results are made of, besides lists, tuples, dicts, numbers and arrays.
-_RECORDS: dict[str, type[Rows]] = {
-    record.__name__: record for record in (SolverResult, Description)
+_RECORDS: dict[str, type[Any]] = {
+    record.__name__: record for record in (SolverResult, Description, Directions)
 }
 
 # What reading a broken file can raise.

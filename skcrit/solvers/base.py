@@ -32,7 +32,7 @@ class Solver(ABC):
 
     Parameters
     ----------
-    tol : float or "auto", default=1e-10
+    tol : float or "auto", default="auto"
         Absolute, on the squared gradient norm: a start has converged when its squared
         gradient norm is at most ``tol``, at its own point and at the rescaled point of
         its symmetry orbit. "auto" has no unit and is as strict as rounding allows, see
@@ -50,7 +50,7 @@ class Solver(ABC):
     def __init__(
         self,
         *,
-        tol: float | str = 1e-10,
+        tol: float | str = "auto",
         max_iter: int = 500,
         store_history: bool | Sequence[str] = False,
     ) -> None:
@@ -249,8 +249,7 @@ def _explained(
     # A start that was given no iteration has not failed.
     if len(rows) == 0 or state.n_iter == 0:
         return codes, ratios
-    residual, kernel, n_hvp = flatness(state.local.take(rows))
-    ratios[0][rows], ratios[1][rows] = residual, kernel
+    ratios[0][rows], ratios[1][rows], n_hvp = flatness(state.local.take(rows))
     state.n_hvp[rows] += n_hvp
     state.n_gradient[rows] += 1
     return [explain_stop(code, *ratios) for code in codes], ratios

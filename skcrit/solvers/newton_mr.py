@@ -71,7 +71,7 @@ class NewtonMR(Solver):
     def __init__(
         self,
         *,
-        tol: float = 1e-10,
+        tol: float | str = "auto",
         max_iter: int = 500,
         store_history: bool | Sequence[str] = False,
         inner_tol: float = 0.1,

@@ -64,7 +64,7 @@ class NewtonTR(Solver):
     def __init__(
         self,
         *,
-        tol: float = 1e-10,
+        tol: float | str = "auto",
         max_iter: int = 500,
         store_history: bool | Sequence[str] = False,
         gammas: ArrayLike | str = "auto",

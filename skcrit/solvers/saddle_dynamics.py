@@ -105,7 +105,7 @@ class SaddleDynamics(Solver):
     def __init__(
         self,
         *,
-        tol: float = 1e-10,
+        tol: float | str = "auto",
         max_iter: int = 500,
         store_history: bool | Sequence[str] = False,
         index: str | IntArray = "natural",

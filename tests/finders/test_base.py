@@ -20,7 +20,6 @@ from skcrit import (
     GaussianStarts,
     LinearAutoencoderLoss,
     NewtonMRFinder,
-    NoGroundTruthError,
     NotConvergedWarning,
     TrajectoryStarts,
 )
@@ -42,10 +41,13 @@ COLUMNS = {
     "n_gradient": "i",
     "n_hvp": "i",
     "status": "U",
-    "inner_status": "U",
     "residual_ratio": "f",
+    "kernel_ratio": "f",
     "converged": "b",
+    "distance": "f",
     "morse_index": "i",
+    "morse_index_low": "i",
+    "morse_index_high": "i",
     "nullity": "i",
     "critical_set": "i",
 }
@@ -164,8 +166,8 @@ def test_a_loss_without_data():
     np.testing.assert_allclose(finder.critical_points_, 0, atol=1e-6)
     assert not hasattr(finder, "n_features_in_")
     assert not hasattr(finder, "transform")
-    with pytest.raises(NoGroundTruthError, match="not known"):
-        finder.score()
+    # Without a ground truth: the share that ended at a point of known index.
+    assert finder.score() == 1.0
 
 
 def test_trajectory_starts_of_a_loss_without_data():
@@ -209,7 +211,7 @@ def test_attributes_have_their_shapes_and_types(fitted):
 
 
 def test_results_have_a_row_per_start(fitted):
-    assert set(fitted.results_) == set(COLUMNS)
+    assert set(fitted.results_) == set(COLUMNS) | {"inner_status"}
     for name, kind in COLUMNS.items():
         assert type(fitted.results_[name]) is np.ndarray, name
         assert fitted.results_[name].shape == (60,), name
@@ -288,11 +290,11 @@ def test_results_are_those_of_the_final_points(fitted):
     loss, theta, results = fitted.loss_, fitted.final_params_, fitted.results_
     np.testing.assert_allclose(results["loss"], loss.value(theta), rtol=1e-12)
     squared = np.sum(loss.gradient(theta) ** 2, axis=-1)
-    np.testing.assert_allclose(results["squared_grad_norm"], squared, rtol=1e-9)
-    assert np.all((squared <= fitted.tol) >= fitted.converged_)
-    assert np.all(
-        results["squared_balanced_grad_norm"][fitted.converged_] <= fitted.tol
-    )
+    # The search has other coordinates, and rounding errors of its own.
+    floor = {"rtol": 1e-9, "atol": 1e-24}
+    np.testing.assert_allclose(results["squared_grad_norm"], squared, **floor)
+    for name in ("squared_grad_norm", "squared_balanced_grad_norm"):
+        assert np.all(results[name][fitted.converged_] <= 1e-24)
 
 
 def test_unconverged_rows_claim_nothing(X):
@@ -349,7 +351,6 @@ def test_nothing_found(cls, X):
         assert getattr(finder, name).shape == (0,)
         assert getattr(finder, name).dtype.kind == "i"
     assert np.all(finder.results_["critical_set"] == -1)
-    assert np.all(finder.results_["inner_status"] == "")
     assert finder.transform(X).shape == (60, 0)
     assert finder.get_feature_names_out().shape == (0,)
     assert finder.score(X) == 0
@@ -358,7 +359,7 @@ def test_nothing_found(cls, X):
 @pytest.mark.parametrize(
     "params, message",
     [
-        ({"max_iter": 1}, "NewtonMRFinder: .* of 12 starts .*tol=1e-10.*max_iter"),
+        ({"max_iter": 1}, "NewtonMRFinder: .* of 12 starts .*tol=auto.*max_iter"),
         ({"max_backtracks": 0, "max_iter": 50}, "STALLED.*max_backtracks"),
     ],
 )

@@ -20,7 +20,6 @@ __all__ = ["RECORDS", "kind_of"]
 RECORDS = (
     "AnalyticalSpectrum",  # made by from_eigenvalues, from a validated problem
     "ConvergenceDisplay",
-    "InconsistentVersionWarning",
     "Judgement",
     "LandscapeGraphDisplay",
     "LocalModel",

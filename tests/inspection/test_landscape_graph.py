@@ -36,7 +36,9 @@ def test_nodes_and_edges_are_those_of_the_graph(explorer):
     np.testing.assert_array_less(np.abs(points[:, 0] - explorer.morse_indices_), 0.5)
     segments = np.array(display.edges_.get_segments())
     assert len(segments) == explorer.to_networkx().number_of_edges()
-    np.testing.assert_array_equal(segments, points[np.array(explorer.to_networkx().edges)])
+    np.testing.assert_array_equal(
+        segments, points[np.array(explorer.to_networkx().edges)]
+    )
     assert display.ax_.get_xlabel() == "Morse index"
     assert display.figure_ is display.ax_.figure
 

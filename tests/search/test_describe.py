@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 
 from skcrit.datasets import make_gaussian_spectrum
-from skcrit.finders import _characterize
-from skcrit.finders._characterize import UNKNOWN, Characters, characterize
 from skcrit.linalg import eigh
 from skcrit.losses import FunctionLoss, LinearAutoencoderLoss
+from skcrit.search import describe as module
+from skcrit.search import frame
+from skcrit.search.describe import UNKNOWN, Description
+from skcrit.search.problem import pose
+from skcrit.solvers import Status
 
 
 def autoencoder(eigenvalues, hidden, unit=1.0, **params):
@@ -17,10 +20,15 @@ def autoencoder(eigenvalues, hidden, unit=1.0, **params):
     return LinearAutoencoderLoss(hidden, **params).fit(unit * X)
 
 
-def describe(loss, theta, converged=None, theta0=None):
-    theta0 = np.ones_like(theta) if theta0 is None else theta0
-    converged = np.ones(len(theta), dtype=bool) if converged is None else converged
-    return characterize(loss, theta0, theta, converged)
+def describe(loss, theta, examine=None):
+    """Describe points of a user, as the engine does, in coordinates of the user."""
+    problem = pose(loss)
+    examine = np.ones(len(theta), dtype=bool) if examine is None else examine
+    status = np.where(examine, Status.CONVERGED, Status.MAX_ITER)
+    finite = np.all(np.isfinite(theta), axis=1, keepdims=True)
+    inside = np.where(finite, problem.into(np.where(finite, theta, 0.0)), theta)
+    found = module.describe(problem.loss, inside, status, examine, problem.scales)
+    return problem.points_back(found)
 
 
 def in_gauge(loss, theta, condition, rng):
@@ -55,7 +63,7 @@ def test_inertia_of_displaced_points(unit, distance, condition, rng):
 
 
 @pytest.mark.parametrize("condition", [1.0, 1e6])
-def test_coarse_points_are_right_or_unknown(condition, rng):
+def test_coarse_points_are_right_or_not_confirmed(condition, rng):
     # The squared gradient norm is up to 1e-5 here, far above any sensible tolerance.
     loss = autoencoder([6.0, 4.0, 3.0, 2.0, 1.0], (3,))
     spectrum = loss.analytical_spectrum()
@@ -136,19 +144,22 @@ def test_counts_are_those_of_the_exact_hessian_at_a_simple_saddle():
 def test_shapes_and_balanced_norm(rng):
     loss = autoencoder([4.0, 3.0, 2.0, 1.0], (2,))
     theta = rng.standard_normal((7, loss.n_params_))
-    converged = np.array([True, False] * 3 + [True])
-    result = describe(loss, theta, converged)
+    examine = np.array([True, False] * 3 + [True])
+    result = describe(loss, theta, examine)
     assert result.point.shape == theta.shape
     assert result.invariants.shape == (7, 16)
     for name in ("loss", "squared_balanced_grad_norm", "morse_index", "uncertainty"):
         assert getattr(result, name).shape == (7,)
     balanced = loss.rescale(theta)
     norms = np.sum(loss.gradient(balanced) ** 2, axis=-1)
-    np.testing.assert_allclose(result.squared_balanced_grad_norm, norms, rtol=1e-12)
-    assert np.all(result.morse_index[~converged] == UNKNOWN)
-    assert np.all(result.nullity[~converged] == UNKNOWN)
-    expected = loss.value(theta[~converged])
-    np.testing.assert_allclose(result.loss[~converged], expected, rtol=1e-12)
+    np.testing.assert_allclose(result.squared_balanced_grad_norm, norms, rtol=1e-9)
+    # Random points are not critical, and nobody has looked at the others.
+    assert np.all(result.morse_index == UNKNOWN)
+    assert np.all(result.nullity == UNKNOWN)
+    np.testing.assert_array_equal(result.morse_index_high[~examine], 16)
+    assert set(result.status[examine]) == {Status.UNCONFIRMED}
+    assert set(result.status[~examine]) == {Status.MAX_ITER}
+    np.testing.assert_allclose(result.loss, loss.value(theta), rtol=1e-12)
 
 
 def test_non_finite_rows_disturb_nobody(rng):
@@ -172,7 +183,7 @@ def test_unknown_beyond_the_largest_dense_hessian(monkeypatch, rng):
     loss = autoencoder([4.0, 3.0, 2.0, 1.0], (2,))
     theta = np.array([loss.analytical_spectrum().representative((0, 1), rng)])
     for limit, expected in ((16, 0), (15, UNKNOWN)):
-        monkeypatch.setattr(_characterize, "MAX_DENSE", limit)
+        monkeypatch.setattr(module, "MAX_DESCRIBED", limit)
         result = describe(loss, theta)
         assert result.morse_index.tolist() == [expected]
         assert result.loss[0] == pytest.approx(0.75)
@@ -202,7 +213,7 @@ def test_near_the_set_two_eigenproblems_are_enough(monkeypatch, rng):
         decomposed.append(len(matrices))
         return eigh(matrices)
 
-    monkeypatch.setattr(_characterize, "eigh", counting)
+    monkeypatch.setattr(frame, "eigh", counting)
     found = describe(loss, theta + 1e-6 * rng.standard_normal(theta.shape))
     assert sum(decomposed) == 2 * len(theta)
     np.testing.assert_array_equal(found.morse_index, spectrum.morse_indices(names))
@@ -212,7 +223,7 @@ def test_batches_can_be_joined(rng):
     loss = autoencoder([4.0, 3.0, 2.0, 1.0], (2,))
     theta = rng.standard_normal((5, loss.n_params_))
     whole = describe(loss, theta)
-    joined = Characters.concatenate([
+    joined = Description.concatenate([
         describe(loss, theta[:2]),
         describe(loss, theta[2:]),
     ])
@@ -236,14 +247,17 @@ def test_device_gives_the_counts_of_numpy(rng):
         )
 
 
-def test_uncertainty_covers_the_error_of_the_invariants(rng):
+@pytest.mark.parametrize("distance", [0.0, 1e-9, 1e-6, 1e-4])
+def test_uncertainty_covers_the_error_of_the_invariants(distance, rng):
     loss = autoencoder([4.0, 3.0, 2.0, 1.0], (2,))
     spectrum = loss.analytical_spectrum()
-    sets = list(spectrum.index_sets())
-    exact = np.array([spectrum.representative(s) for s in sets])
-    for distance in (1e-6, 1e-3):
-        theta = exact + distance * rng.standard_normal(exact.shape)
-        result = describe(loss, theta)
-        error = np.linalg.norm(result.invariants - loss.invariants(exact), axis=1)
-        floor = 1e-6 * np.max(np.linalg.norm(result.invariants, axis=1))
-        assert np.all(error <= np.maximum(result.uncertainty, floor))
+    exact = np.array([spectrum.representative(s) for s in spectrum.index_sets()])
+    theta = exact + distance * rng.standard_normal(exact.shape)
+    result = describe(loss, theta)
+    # In the eigenbasis, where the engine looks at it.
+    problem = pose(loss)
+    truth = module.invariants_of(problem.loss, problem.into(exact))
+    error = np.linalg.norm(result.invariants - truth, axis=1)
+    assert np.all(error <= 10 * result.uncertainty + 1e-9)
+    moved = np.linalg.norm(theta - exact, axis=1)
+    assert np.all(result.distance <= 2 * moved + 1e-12)

@@ -183,7 +183,9 @@ def test_published_ladder_on_the_data_of_the_study(rng):
         make_gaussian_spectrum(100, exact=True, random_state=0)
     )
     published = 10.0 ** np.arange(2, -8, -1)
-    memory = NewtonTR().setup(loss, rng.standard_normal((3, loss.n_params_))).memory
+    memory = (
+        NewtonTR().setup(loss, rng.standard_normal((3, loss.n_params_))).carry["gammas"]
+    )
     assert memory.shape == (3, len(LADDER))
     np.testing.assert_allclose(memory, np.tile(published, (3, 1)), rtol=1e-12)
 
@@ -193,7 +195,9 @@ def test_auto_follows_the_unit_of_the_data(unit, rng):
     # Weights have no unit: loss, gradient and Hessian scale with the squared data.
     plain, scaled = autoencoder(), autoencoder(unit=unit)
     start = 0.5 * rng.standard_normal((10, plain.n_params_))
-    memories = [NewtonTR().setup(loss, start).memory for loss in (plain, scaled)]
+    memories = [
+        NewtonTR().setup(loss, start).carry["gammas"] for loss in (plain, scaled)
+    ]
     np.testing.assert_allclose(memories[1], unit**2 * memories[0], rtol=1e-12)
     expected = solve(plain, start, tol=1e-14, max_iter=8)
     result = solve(scaled, start, tol=1e-14 * unit**4, max_iter=8)
@@ -202,7 +206,7 @@ def test_auto_follows_the_unit_of_the_data(unit, rng):
 
 def test_given_shifts_do_not_follow_the_unit():
     solver = NewtonTR(gammas=[3.0, -1.0])
-    memory = solver.setup(autoencoder(unit=7.0), np.ones((2, 16))).memory
+    memory = solver.setup(autoencoder(unit=7.0), np.ones((2, 16))).carry["gammas"]
     assert memory.tolist() == [[3.0, -1.0]] * 2
 
 
@@ -365,8 +369,11 @@ def test_counts_are_what_the_loss_sees(linear_solver, rng):
     assert result.n_gradient[0] == counter.n_gradient
     assert result.n_hvp[0] == counter.n_hvp
     n_steps = result.n_iter[0] + (result.status[0] == Status.STALLED)
-    assert counter.n_hvp == n_steps * {"dense": 16, "krylov": 7}[linear_solver]
-    assert counter.n_gradient == 1 + 5 * n_steps
+    # A Krylov space of all dimensions and two more products explain the failure.
+    verdict = 16 + 2
+    step = {"dense": 16, "krylov": 7}[linear_solver]
+    assert counter.n_hvp == n_steps * step + verdict
+    assert counter.n_gradient == 1 + 5 * n_steps + 1
 
 
 def test_auto_asks_for_the_size_of_the_hessian(rng):
@@ -413,7 +420,8 @@ def test_rows_do_not_depend_on_the_batch(linear_solver, rng):
         for result, row in ((alone, 0), (backwards, 9 - i)):
             np.testing.assert_array_equal(result.theta[row], together.theta[i])
             for name in ("loss", "n_hvp", "n_gradient", "status", "residual_ratio"):
-                assert getattr(result, name)[row] == getattr(together, name)[i]
+                expected = getattr(together, name)[i]
+                np.testing.assert_equal(getattr(result, name)[row], expected)
 
 
 @pytest.mark.parametrize("linear_solver", SOLVERS)

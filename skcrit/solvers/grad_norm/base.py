@@ -51,7 +51,7 @@ class GradNormSolver(Solver):
     def __init__(
         self,
         *,
-        tol: float = 1e-10,
+        tol: float | str = "auto",
         max_iter: int = 2000,
         store_history: bool | Sequence[str] = False,
         balance: bool = True,

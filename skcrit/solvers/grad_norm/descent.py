@@ -42,7 +42,7 @@ class GradNormDescent(GradNormSolver):
     def __init__(
         self,
         *,
-        tol: float = 1e-10,
+        tol: float | str = "auto",
         max_iter: int = 50000,
         store_history: bool | Sequence[str] = False,
         balance: bool = True,

@@ -39,7 +39,7 @@ class GradNormWolfe(GradNormSolver):
     def __init__(
         self,
         *,
-        tol: float = 1e-10,
+        tol: float | str = "auto",
         max_iter: int = 10000,
         store_history: bool | Sequence[str] = False,
         balance: bool = True,

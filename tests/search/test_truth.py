@@ -1,0 +1,170 @@
+"""No index, nullity or status that is reported as known is wrong.
+
+Each test is a kind of mistake that was found once: weak eigenvalues, differences in
+place of products, points far from the origin, degenerate points, tails.
+"""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer
+
+from skcrit.datasets import make_gaussian_spectrum
+from skcrit.losses import LinearAutoencoderLoss
+from skcrit.search.describe import describe
+from skcrit.search.problem import pose
+from skcrit.solvers import Status
+
+from ._surfaces import (
+    exponential_tail,
+    lennard_jones,
+    power,
+    ring,
+    simplex,
+    weak_quartic,
+    well,
+)
+
+
+def judged(loss, theta):
+    problem = pose(loss)
+    status = np.full(len(theta), Status.CONVERGED)
+    everything = np.ones(len(theta), dtype=bool)
+    inside = problem.into(theta)
+    return describe(problem.loss, inside, status, everything, problem.scales)
+
+
+def assert_inertia(found, index, nullity, known=1.0):
+    """What is known is right, and enough is known; bounds hold everywhere."""
+    is_known = found.morse_index >= 0
+    assert np.mean(is_known) >= known
+    index, nullity = np.broadcast_arrays(index, nullity, subok=False)
+    index = np.broadcast_to(index, is_known.shape)
+    nullity = np.broadcast_to(nullity, is_known.shape)
+    np.testing.assert_array_equal(found.morse_index[is_known], index[is_known])
+    np.testing.assert_array_equal(found.nullity[is_known], nullity[is_known])
+    assert np.all(found.morse_index_low <= index)
+    assert np.all(found.morse_index_high >= index)
+
+
+def on_sphere(n, n_points, rng):
+    u = rng.standard_normal((n_points, n))
+    return u / np.linalg.norm(u, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("products", [True, False])
+@pytest.mark.parametrize("radius", [1.0, 100.0, 1000.0])
+@pytest.mark.parametrize("n", [2, 3, 5])
+def test_ring_of_minima(n, radius, products, rng):
+    off = 1 + 1e-7 * rng.standard_normal((40, 1))
+    theta = radius * on_sphere(n, 40, rng) * off
+    found = judged(ring(n, radius, products=products), theta)
+    assert set(found.status) == {Status.CONVERGED}
+    assert_inertia(found, 0, n - 1)
+
+
+@pytest.mark.parametrize("center", [10.0, 1e2, 1e3, 1e4])
+def test_far_from_the_origin(center, rng):
+    theta = center + on_sphere(2, 60, rng) * (1 + 1e-6 * rng.standard_normal((60, 1)))
+    found = judged(ring(2, 1.0, center), theta)
+    assert_inertia(found, 0, 1)
+
+
+@pytest.mark.parametrize("products", [True, False])
+@pytest.mark.parametrize("center", [0.0, 1e3])
+@pytest.mark.parametrize("n_atoms, nullity", [(3, 6), (4, 6)])
+def test_clusters_of_atoms(n_atoms, nullity, center, products, rng):
+    loss = lennard_jones(n_atoms, products, center)
+    theta = np.array([center + simplex(n_atoms, rng) for _ in range(20)])
+    found = judged(loss, theta + 1e-6 * rng.standard_normal(theta.shape))
+    assert_inertia(found, 0, nullity)
+
+
+@pytest.mark.parametrize("products", [True, False])
+@pytest.mark.parametrize("distance", [1e-9, 1e-7, 1e-6])
+def test_weak_eigenvalues_have_a_sign(distance, products, rng):
+    theta = distance * rng.standard_normal((60, 4))
+    found = judged(weak_quartic(products), theta)
+    assert_inertia(found, 1, 0)
+
+
+def test_points_between_two_saddles_are_not_confirmed_for_one(rng):
+    # Another critical point lies 7e-5 away: what is that far off may be at either.
+    theta = 1e-4 * rng.standard_normal((100, 4))
+    found = judged(weak_quartic(), theta)
+    loss = weak_quartic()
+    confirmed = found.status == Status.CONVERGED
+    exact = np.linalg.eigvalsh(loss.hessian(found.point[confirmed]))
+    np.testing.assert_array_equal(
+        found.morse_index[confirmed], np.sum(exact < 0, axis=1)
+    )
+    assert np.max(np.abs(loss.gradient(found.point[confirmed]))) < 1e-16
+
+
+SPECTRA = {
+    "3e-8": ([3.0, 2.0, 1.0, 3e-8], 1e-9),
+    "1e-11": ([3.0, 2.0, 1.0, 1e-11], 1e-12),
+    "two weak": ([5.0, 4.0, 3.0, 2.0, 2e-7, 1e-7], 1e-9),
+    "even": ([5.0, 4.0, 3.0, 2.0, 1.0], 1e-7),
+}
+
+
+@pytest.mark.parametrize("p", [1, 2, 3])
+@pytest.mark.parametrize("spectrum", SPECTRA, ids=str)
+def test_spectra_of_large_ratio(spectrum, p, rng):
+    eigenvalues, distance = SPECTRA[spectrum]
+    X = make_gaussian_spectrum(
+        100, eigenvalues=eigenvalues, exact=True, rotate=True, random_state=0
+    )
+    assert_every_set(LinearAutoencoderLoss((p,)).fit(X), distance, rng)
+
+
+@pytest.mark.filterwarnings("ignore::skcrit.ResolutionWarning")
+@pytest.mark.parametrize("columns", [[0, 3, 4, 5], range(30)], ids=["four", "all"])
+def test_raw_data(columns, rng):
+    X = load_breast_cancer().data[:, columns]
+    assert_every_set(LinearAutoencoderLoss((2,)).fit(X), 1e-12, rng)
+
+
+def assert_every_set(loss, distance, rng):
+    spectrum = loss.analytical_spectrum()
+    sets = list(spectrum.index_sets())
+    theta = np.array([spectrum.representative(s) for s in sets])
+    found = judged(loss, theta + distance * rng.standard_normal(theta.shape))
+    index, nullity = spectrum.morse_indices(sets), spectrum.nullities(sets)
+    assert_inertia(found, index, nullity, known=0.95)
+
+
+def test_single_precision_is_right_or_unknown(rng):
+    X = make_gaussian_spectrum(
+        100, eigenvalues=[5, 4, 3, 2e-3, 1e-4], exact=True, rotate=True, random_state=0
+    )
+    loss = LinearAutoencoderLoss((2,), dtype="float32").fit(X)
+    spectrum = loss.analytical_spectrum()
+    sets = list(spectrum.index_sets())
+    theta = np.array([spectrum.representative(s) for s in sets])
+    found = judged(loss, theta + 1e-5 * rng.standard_normal(theta.shape))
+    index, nullity = spectrum.morse_indices(sets), spectrum.nullities(sets)
+    assert_inertia(found, index, nullity, known=0.0)
+
+
+@pytest.mark.parametrize("m", [4, 6, 8])
+@pytest.mark.parametrize("plus_square", [True, False])
+def test_degenerate_points(m, plus_square, rng):
+    loss = power(m, 2 if plus_square else 4, plus_square)
+    theta = 1e-2 * rng.standard_normal((40, loss.n_params_))
+    found = judged(loss, theta)
+    assert set(found.status) == {Status.CONVERGED}
+    assert_inertia(found, 0, 1 if plus_square else 4)
+    np.testing.assert_allclose(found.point, 0, atol=1e-4)
+
+
+def test_tails_escape(rng):
+    far = np.stack([rng.uniform(12, 40, 40), 1e-8 * rng.standard_normal(40)], axis=1)
+    found = judged(exponential_tail(), far)
+    assert set(found.status) == {Status.ESCAPED}
+    around = on_sphere(2, 40, rng) * rng.uniform(3.5, 6, (40, 1))
+    found = judged(well(), around)
+    assert set(found.status) == {Status.ESCAPED}
+    assert np.all(found.morse_index == -1)
+    bottom = judged(well(), 1e-6 * rng.standard_normal((10, 2)))
+    assert_inertia(bottom, 0, 0)
