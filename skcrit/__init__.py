@@ -5,7 +5,6 @@ proving ground is the linear autoencoder, whose critical points are known.
 """
 
 from skcrit._version import __version__
-from skcrit.analytical import AnalyticalSpectrum
 from skcrit.exceptions import (
     InconsistentVersionWarning,
     NoGroundTruthError,
@@ -20,6 +19,7 @@ from skcrit.finders import (
     NewtonTRFinder,
     SaddleDynamicsFinder,
 )
+from skcrit.ground_truth import AnalyticalSpectrum, KnownPoints
 from skcrit.losses import FunctionLoss, GradientNormLoss, LinearAutoencoderLoss, Loss
 from skcrit.starts import GaussianStarts, TrajectoryStarts
 
@@ -31,6 +31,7 @@ __all__ = [
     "GradNormFinder",
     "GradientNormLoss",
     "InconsistentVersionWarning",
+    "KnownPoints",
     "LandscapeExplorer",
     "LinearAutoencoderLoss",
     "Loss",

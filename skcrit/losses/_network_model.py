@@ -3,6 +3,7 @@
 from functools import cached_property
 
 from skcrit._backend import array_namespace, device
+from skcrit.ground_truth._factors import join_weights
 from skcrit.losses import _network
 from skcrit.losses.base import LocalModel
 
@@ -27,12 +28,12 @@ class NetworkModel(LocalModel):
 
     @cached_property
     def gradient(self):
-        return self._with_decay(self.loss._join(self._sweep.gradient()), self.theta)
+        return self._with_decay(join_weights(self._sweep.gradient()), self.theta)
 
     def hvp(self, v):
         v = self.loss._as_directions(v, self.theta)
         product = _network.hvp(self._sweep, self.loss._split(v))
-        return self._with_decay(self.loss._join(product), v)
+        return self._with_decay(join_weights(product), v)
 
     def hessian(self):
         loss, xp = self.loss, array_namespace(self.theta)
@@ -46,7 +47,7 @@ class NetworkModel(LocalModel):
         u = self.loss._as_directions(u, self.theta, name="u")
         v = self.loss._as_directions(v, self.theta, name="v")
         sides = [self.loss._split(w) for w in (u, v)]
-        return self.loss._join(_network.third_derivative(self._sweep, *sides))
+        return join_weights(_network.third_derivative(self._sweep, *sides))
 
     def _with_decay(self, product, v):
         """Add the part of the penalty on the weights, which is linear in v."""

@@ -19,7 +19,8 @@ from skcrit.losses.local_model import LocalModel
 from skcrit.losses.symmetries import Symmetries
 
 if TYPE_CHECKING:
-    from skcrit.analytical import AnalyticalSpectrum
+    from skcrit.ground_truth.autoencoder import AnalyticalSpectrum
+    from skcrit.ground_truth.base import GroundTruth
 
 __all__ = ["Loss"]
 
@@ -245,7 +246,7 @@ class Loss(Symmetries, VersionMixin, BaseEstimator, ABC):
         draws = [stream.standard_normal(self.n_params_) for stream in streams]
         return self.length_scale() * np.sqrt(2 / self.n_params_) * np.stack(draws)
 
-    def ground_truth(self) -> AnalyticalSpectrum:
+    def ground_truth(self) -> GroundTruth:
         """Return the critical points where they are known.
 
         Returns

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 from sklearn.base import TransformerMixin
@@ -13,8 +13,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcrit._backend import BACKENDS, array_namespace, to_device, to_host
 from skcrit._typing import Array, ArrayLike, FloatArray
-from skcrit.analytical import AnalyticalSpectrum, clean_eigenvalues
-from skcrit.losses._balance import balanced_layers, thin_svd
+from skcrit.ground_truth._eigenvalues import clean_eigenvalues
+from skcrit.ground_truth._factors import (
+    balanced_layers,
+    join_weights,
+    layer_shapes,
+    split_weights,
+    thin_svd,
+)
+from skcrit.ground_truth.autoencoder import AnalyticalSpectrum
 from skcrit.losses._network_model import NetworkModel
 from skcrit.losses.base import Loss
 from skcrit.utils._arguments import shown
@@ -25,9 +32,6 @@ from skcrit.utils._validation import (
     check_params,
     validate_data,
 )
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["LinearAutoencoderLoss"]
 
@@ -179,7 +183,7 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
         self._check_size(X, moment, varies)
         self._set_moment(moment)
         widths = (d, *sizes, d)
-        self._shapes = list(zip(widths[1:], widths[:-1], strict=True))
+        self._shapes = layer_shapes(widths)
         self.n_params_ = sum(prod(shape) for shape in self._shapes)
         self._prepare_device()
         return self
@@ -278,14 +282,7 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
 
     def _split(self, theta):
         # Cut parameters that are known to be right.
-        xp = array_namespace(theta)
-        weights, start = [], 0
-        for shape in self._shapes:
-            stop = start + prod(shape)
-            part = theta[..., start:stop]
-            weights.append(xp.reshape(part, (*theta.shape[:-1], *shape)))
-            start = stop
-        return weights
+        return split_weights(theta, self._shapes)
 
     def pack(self, weights: list[Array]) -> Array:
         """Join the matrices of the layers to parameters.
@@ -319,13 +316,7 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
                 f"weights must have shapes {self._shapes}, all after the same leading "
                 f"axes, got {shapes}."
             )
-        return self._join(weights)
-
-    def _join(self, weights):
-        # Join matrices that are known to be right.
-        xp = array_namespace(weights[0])
-        flat = [xp.reshape(W, (*W.shape[:-2], prod(W.shape[-2:]))) for W in weights]
-        return xp.concat(flat, axis=-1)
+        return join_weights(weights)
 
     def value(self, theta: Array) -> Array:  # noqa: D102 (documented in Loss)
         return self.at(theta).value

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from skcrit._backend import to_host
+from skcrit._typing import FittedFinder
 from skcrit.finders._grouping import group_points
 from skcrit.metrics._unseen import quantile, undefined
 from skcrit.utils._validation import check_fitted
-
-if TYPE_CHECKING:
-    from skcrit.finders.base import BaseFinder
 
 __all__ = ["probe_coverage", "probe_coverage_interval"]
 
@@ -23,7 +19,7 @@ _SAME = 1e-4
 _ATTRIBUTES = ("loss_", "critical_points_", "critical_losses_", "counts_")
 
 
-def probe_coverage(finder: BaseFinder, probe: BaseFinder) -> float:
+def probe_coverage(finder: FittedFinder, probe: FittedFinder) -> float:
     """Estimate which share of the critical sets a finder knows, by an independent one.
 
     Parameters
@@ -83,7 +79,7 @@ def probe_coverage(finder: BaseFinder, probe: BaseFinder) -> float:
 
 
 def probe_coverage_interval(
-    finder: BaseFinder, probe: BaseFinder, *, confidence_level: float = 0.95
+    finder: FittedFinder, probe: FittedFinder, *, confidence_level: float = 0.95
 ) -> tuple[float, float]:
     r"""Compute Wilson's interval of the coverage that a probe tells.
 

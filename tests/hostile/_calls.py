@@ -16,6 +16,7 @@ from skcrit import (
     FunctionLoss,
     GaussianStarts,
     GradientNormLoss,
+    KnownPoints,
     LandscapeExplorer,
     LinearAutoencoderLoss,
     NewtonMRFinder,
@@ -23,8 +24,8 @@ from skcrit import (
     inspection,
     metrics,
 )
-from skcrit.analytical import clean_eigenvalues
 from skcrit.datasets import make_gaussian_spectrum
+from skcrit.ground_truth import clean_eigenvalues
 from skcrit.model_selection import tolerance_curve
 from skcrit.starts import random_streams
 from skcrit.utils import testing
@@ -32,7 +33,7 @@ from skcrit.utils import testing
 from ..finders._finders import PseudoInverseFinder
 from ._surface import public_callables
 
-__all__ = ["CALLS", "FINDERS", "X", "fitted", "loss"]
+__all__ = ["CALLS", "FINDERS", "X", "fitted", "known", "loss", "spectrum"]
 
 X = np.array([[2, 1.5, 1], [2, -1.5, -1], [-2, 1.5, -1], [-2, -1.5, 1], [0, 0.5, 0.2]])
 THETA = np.linspace(-1, 1, 36).reshape(3, 12)
@@ -218,6 +219,19 @@ def _spectrum_method(name):
     return call
 
 
+def known(**arguments):
+    """Make known critical points."""
+    valid = {"points": np.eye(3), "losses": [1.0, 2.0, 4.0]}
+    return KnownPoints(**valid | arguments)
+
+
+def _known_method(name):
+    valid = {"match": {"theta": np.eye(3)}, "sample_sets": {"n": 2}}
+    for method in ("losses", "morse_indices", "nullities"):
+        valid[method] = {"sets": [0, 2]}
+    return lambda **arguments: getattr(known(), name)(**valid.get(name, {}) | arguments)
+
+
 def _starts(cls):
     few = {"n_steps": 3} if cls is TrajectoryStarts else {}
     return lambda **params: cls(**few | params).sample(loss(), 2, 0)
@@ -264,6 +278,8 @@ def _calls():
             calls[name] = _sample(cls) if method else _starts(cls)
         elif method and cls is AnalyticalSpectrum and method != "from_eigenvalues":
             calls[name] = _spectrum_method(method)
+        elif cls is KnownPoints:
+            calls[name] = _known_method(method) if method else known
         elif name in _FUNCTIONS:
             function, valid = _FUNCTIONS[name]
             if name.startswith("check"):

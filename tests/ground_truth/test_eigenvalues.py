@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from skcrit.analytical import AnalyticalSpectrum, clean_eigenvalues
 from skcrit.exceptions import ResolutionWarning
+from skcrit.ground_truth import AnalyticalSpectrum, clean_eigenvalues
 
 EPS = np.finfo(float).eps
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skcrit._backend import to_device, to_host
-from skcrit.losses._balance import balanced_layers, thin_svd
+from skcrit.ground_truth._factors import balanced_layers, thin_svd
 
 SIZES = [(4, 2, 4), (3, 5, 3), (5, 3, 2, 5), (4, 6, 2, 3, 4), (1, 1, 1), (2, 4, 4, 2)]
 close = np.testing.assert_allclose

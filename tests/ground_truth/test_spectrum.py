@@ -5,9 +5,9 @@ import pickle
 import numpy as np
 import pytest
 
-from skcrit.analytical import AnalyticalSpectrum
 from skcrit.exceptions import NoGroundTruthError
-from tests.analytical import _reference as ref
+from skcrit.ground_truth import AnalyticalSpectrum
+from tests.ground_truth import _reference as ref
 
 make = AnalyticalSpectrum.from_eigenvalues
 

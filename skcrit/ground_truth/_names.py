@@ -9,37 +9,16 @@ __all__ = ["parse_sets", "to_names"]
 
 
 def parse_sets(problem, sets, name="sets"):
-    """Read sets in any accepted form as multiplicity vectors.
-
-    Parameters
-    ----------
-    problem : Problem
-        The network and its spectrum.
-    sets : iterable of tuple of int, or ndarray of bool
-        A list of index tuples or a mask of shape (n_sets, n_features). One tuple of
-        integers, or a mask of shape (n_features,), is one set.
-    name : str, default="sets"
-        Name of the argument, for messages.
-
-    Returns
-    -------
-    counts : ndarray of shape (n_sets, n_distinct), dtype int64
-        Multiplicity vectors.
-    single : bool
-        Whether one set was given by itself.
-
-    Raises
-    ------
-    ValueError
-        If a set repeats an index, uses one that is out of range or not admissible, has
-        more indices than the bottleneck, or is not made of integers.
-    """
+    """Read a list of index tuples, or a mask, as multiplicity vectors."""
+    # Returns the vectors, (n_sets, n_distinct), and whether one set was given by
+    # itself: one tuple of integers, or a mask of shape (n_outputs,). What names no
+    # critical set raises a ValueError that says why.
     if isinstance(sets, np.ndarray) and sets.dtype == bool:
         single, masks = sets.ndim == 1, np.atleast_2d(sets)
-        if masks.ndim != 2 or masks.shape[1] != problem.n_features:
+        if masks.ndim != 2 or masks.shape[1] != problem.n_outputs:
             raise ValueError(
                 f"{name} given as a mask must have shape (n_sets, n_features) with "
-                f"n_features={problem.n_features}, got {sets.shape}."
+                f"n_features={problem.n_outputs}, got {sets.shape}."
             )
     else:
         single = isinstance(sets, tuple) and all(
@@ -51,18 +30,7 @@ def parse_sets(problem, sets, name="sets"):
 
 
 def to_names(masks):
-    """Write masks as sorted tuples of indices.
-
-    Parameters
-    ----------
-    masks : ndarray of shape (n_sets, n_features), dtype bool
-        True at the indices of a set.
-
-    Returns
-    -------
-    names : list of tuple of int
-        One tuple per row.
-    """
+    """Write masks as a list of sorted tuples of indices, one per row."""
     rows, columns = np.nonzero(masks)
     points = np.arange(masks.shape[0])
     starts = np.searchsorted(rows, points).tolist()
@@ -72,7 +40,8 @@ def to_names(masks):
 
 
 def _masks_from_tuples(problem, sets, name):
-    d = problem.n_features
+    """Read tuples as masks, in one pass over all their indices."""
+    d = problem.n_outputs
     try:
         sets = list(sets)
         if any(isinstance(one, str | bytes) for one in sets):
@@ -102,6 +71,7 @@ def _masks_from_tuples(problem, sets, name):
 
 
 def _check_masks(problem, masks, name):
+    """Refuse sets that use inadmissible eigenvalues, or too many."""
     r = problem.n_admissible
     blind = np.flatnonzero(masks[:, r:].any(axis=0))
     if blind.size:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from skcrit.analytical import AnalyticalSpectrum
+from skcrit.ground_truth import AnalyticalSpectrum
 
 make = AnalyticalSpectrum.from_eigenvalues
 
@@ -120,5 +120,5 @@ def test_samples_are_reproducible():
     rng = np.random.default_rng(0)
     assert spectrum.sample_sets(2, rng) != spectrum.sample_sets(2, rng)
     assert spectrum.sample_sets(0) == []
-    with pytest.raises(ValueError, match="n must be a non-negative integer, got -1"):
+    with pytest.raises(ValueError, match="n must be an int >= 0, got -1"):
         spectrum.sample_sets(-1)

@@ -10,7 +10,7 @@ from skcrit._typing import ArrayLike, FloatArray
 from skcrit.exceptions import ResolutionWarning
 from skcrit.utils._arguments import as_numbers, is_int, is_number, shown
 
-__all__ = ["check_eigenvectors", "clean_eigenvalues", "cluster_sizes", "warn_near"]
+__all__ = ["check_eigenvectors", "clean_eigenvalues", "warn_near"]
 
 # A gap, or an eigenvalue, below this multiple of its tolerance is a coin toss: data
 # from another sample, or another eigensolver, could fall on the other side.
@@ -65,7 +65,7 @@ def clean_eigenvalues(
 
     Examples
     --------
-    >>> from skcrit.analytical import clean_eigenvalues
+    >>> from skcrit.ground_truth import clean_eigenvalues
     >>> clean_eigenvalues([1.0, 4.0, 1e-18])
     array([4., 1., 0.])
     """
@@ -93,44 +93,8 @@ def clean_eigenvalues(
     return lam
 
 
-def cluster_sizes(eigenvalues):
-    """Count how often each distinct value occurs in a sorted array.
-
-    Parameters
-    ----------
-    eigenvalues : ndarray of shape (n,)
-        Cleaned eigenvalues, descending.
-
-    Returns
-    -------
-    sizes : ndarray of shape (n_distinct,), dtype int64
-        Multiplicities, in descending order of the value.
-    """
-    jumps = np.flatnonzero(np.diff(eigenvalues) != 0) + 1
-    edges = np.concatenate([[0], jumps, [eigenvalues.size]])
-    return np.diff(edges) if eigenvalues.size else np.zeros(0, dtype=np.int64)
-
-
 def check_eigenvectors(eigenvectors, n_features):
-    """Check that the columns of a square matrix are orthonormal.
-
-    Parameters
-    ----------
-    eigenvectors : array-like of shape (n_features, n_features) or None
-        Eigenvectors as columns; None is the identity.
-    n_features : int
-        Expected size.
-
-    Returns
-    -------
-    eigenvectors : ndarray of shape (n_features, n_features)
-        Float64 copy of the matrix.
-
-    Raises
-    ------
-    ValueError
-        If the shape is wrong or the columns are not orthonormal to 1e-8.
-    """
+    """Return a square matrix with orthonormal columns; None is the identity."""
     if eigenvectors is None:
         return np.eye(n_features)
     vectors = np.array(as_numbers(eigenvectors, "eigenvectors"))
@@ -150,22 +114,7 @@ def check_eigenvectors(eigenvectors, n_features):
 
 
 def warn_near(what, values, tolerance):
-    """Warn when a value lies above a tolerance by less than a factor of 1000.
-
-    Parameters
-    ----------
-    what : str
-        Subject and verb of the message.
-    values : ndarray of shape (n,)
-        Non-negative numbers.
-    tolerance : float
-        Absolute bound.
-
-    Warns
-    -----
-    ResolutionWarning
-        If one of the values lies in the doubtful range.
-    """
+    """Warn when a value lies above a tolerance by less than a factor of 1000."""
     doubtful = values[(values > tolerance) & (values <= _DOUBTFUL * tolerance)]
     if doubtful.size:
         warnings.warn(

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from skcrit.analytical import AnalyticalSpectrum
-from tests.analytical import _reference as ref
+from skcrit.ground_truth import AnalyticalSpectrum
+from tests.ground_truth import _reference as ref
 
 NETWORKS = [
     ([4.0, 3.0, 2.0, 1.0], (3, 2, 3)),

@@ -1,10 +1,67 @@
-"""The end-to-end matrix of a linear network in thin factors, and balanced layers."""
+"""Layers of a linear network as matrices: cut, joined, multiplied out, balanced."""
+
+from itertools import pairwise
+from math import prod
 
 from skcrit._backend import array_namespace, device
 from skcrit._typing import Array
 from skcrit.linalg import svd
 
-__all__ = ["balanced_layers", "thin_svd"]
+__all__ = [
+    "balanced_layers",
+    "halves",
+    "join_weights",
+    "layer_shapes",
+    "split_weights",
+    "thin_svd",
+]
+
+
+def layer_shapes(layer_sizes):
+    """Return the shapes (n_out, n_in) of the layers, first layer first."""
+    return [(n_out, n_in) for n_in, n_out in pairwise(layer_sizes)]
+
+
+def split_weights(theta: Array, shapes: list[tuple[int, int]]) -> list[Array]:
+    """Cut flat parameters (..., n_params) into matrices (..., n_out, n_in)."""
+    xp = array_namespace(theta)
+    weights, start = [], 0
+    for shape in shapes:
+        stop = start + prod(shape)
+        part = theta[..., start:stop]
+        weights.append(xp.reshape(part, (*theta.shape[:-1], *shape)))
+        start = stop
+    return weights
+
+
+def join_weights(weights: list[Array]) -> Array:
+    """Join matrices (..., n_out, n_in) to flat parameters (..., n_params)."""
+    xp = array_namespace(weights[0])
+    flat = [xp.reshape(W, (*W.shape[:-2], prod(W.shape[-2:]))) for W in weights]
+    return xp.concat(flat, axis=-1)
+
+
+def halves(weights: list[Array]) -> tuple[Array, Array]:
+    """Multiply the layers before and behind the narrowest hidden layer.
+
+    Parameters
+    ----------
+    weights : list of arrays of shape (..., n_out, n_in)
+        Matrices of the layers, first layer first.
+
+    Returns
+    -------
+    first, last : arrays of shape (..., p, n_inputs), (..., n_outputs, p)
+        Their product, last first, is the end-to-end matrix; p is the bottleneck.
+    """
+    widths = [W.shape[-2] for W in weights[:-1]]
+    bottleneck = widths.index(min(widths)) + 1
+    first, last = weights[0], weights[-1]
+    for W in weights[1:bottleneck]:
+        first = W @ first
+    for W in reversed(weights[bottleneck:-1]):
+        last = last @ W
+    return first, last
 
 
 def thin_svd(weights: list[Array]) -> tuple[Array, Array, Array]:
@@ -17,13 +74,13 @@ def thin_svd(weights: list[Array]) -> tuple[Array, Array, Array]:
 
     Returns
     -------
-    A : array of shape (..., d, q)
+    A : array of shape (..., n_outputs, q)
         Left singular vectors; of each, the entry of largest modulus is positive.
     S : array of shape (..., q)
         Singular values, descending; those below rounding are exactly zero, and all
         are NaN where the end-to-end matrix is not finite.
-    Bt : array of shape (..., q, d)
-        Right singular vectors, as rows. ``q`` is the smaller of the bottleneck and d.
+    Bt : array of shape (..., q, n_inputs)
+        Right singular vectors, as rows. ``q`` is the smallest width of the network.
 
     Notes
     -----
@@ -33,14 +90,7 @@ def thin_svd(weights: list[Array]) -> tuple[Array, Array, Array]:
     roots: an error of 1e-16 would become an entry of 1e-8 in the layers.
     """
     xp = array_namespace(weights[0])
-    widths = [W.shape[-2] for W in weights[:-1]]
-    bottleneck = widths.index(min(widths)) + 1
-    first = weights[0]
-    for W in weights[1:bottleneck]:
-        first = W @ first
-    last = weights[-1]
-    for W in reversed(weights[bottleneck:-1]):
-        last = last @ W
+    first, last = halves(weights)
     Q_2, R_2 = xp.linalg.qr(last)
     Q_1, R_1 = xp.linalg.qr(xp.matrix_transpose(first))
     core = R_2 @ xp.matrix_transpose(R_1)
@@ -59,12 +109,14 @@ def thin_svd(weights: list[Array]) -> tuple[Array, Array, Array]:
     return A * sign[..., None, :], S, Bt * sign[..., :, None]
 
 
-def balanced_layers(A, S, Bt, shapes):
+def balanced_layers(
+    A: Array, S: Array, Bt: Array, shapes: list[tuple[int, int]]
+) -> list[Array]:
     """Spread singular values evenly over the layers.
 
     Parameters
     ----------
-    A, S, Bt : arrays of shape (..., d, q), (..., q), (..., q, d)
+    A, S, Bt : arrays of shape (..., n_outputs, q), (..., q), (..., q, n_inputs)
         Thin singular value decomposition of the end-to-end matrix.
     shapes : list of tuple
         Shapes (n_out, n_in) of the layers, first layer first.
@@ -87,7 +139,7 @@ def balanced_layers(A, S, Bt, shapes):
 
 
 def _pad(W, shape):
-    # Fill a stack of matrices up with zeros at the right and at the bottom.
+    """Fill a stack of matrices up with zeros at the right and at the bottom."""
     xp = array_namespace(W)
     for axis, size in ((-2, shape[0]), (-1, shape[1])):
         missing = list(W.shape)

@@ -16,21 +16,9 @@ __all__ = [
 
 
 def suffix_counts(multiplicities, max_rank):
-    """Count the choices from the last clusters, for each budget.
-
-    Parameters
-    ----------
-    multiplicities : sequence of int
-        Multiplicities m_e of the clusters.
-    max_rank : int
-        Largest sum of a multiplicity vector.
-
-    Returns
-    -------
-    table : list of list of int
-        ``table[e][c]`` is the number of vectors (k_e, k_{e+1}, ...) with a sum of at
-        most c; ``table[0][max_rank]`` is the number of critical sets.
-    """
+    """Count the choices from the last clusters, for each budget."""
+    # ``table[e][c]`` is the number of vectors (k_e, k_{e+1}, ...) with a sum of at most
+    # c; ``table[0][max_rank]`` is the number of critical sets.
     table = [[1] * (max_rank + 1)]
     for m in reversed([int(m) for m in multiplicities]):
         last = table[-1]
@@ -43,28 +31,12 @@ def suffix_counts(multiplicities, max_rank):
 
 
 def tally_indices(multiplicities, bottleneck, extra=True):
-    """Count the critical sets of each Morse index without enumerating them.
-
-    The generating function sum_k q^((p-k)(r-k)) A_k(q), where A_k counts the vectors
-    of sum k by their inversions. Adding a cluster of m_e eigenvalues below M others of
-    which k are used, and using j of them, makes j (M - k) new inversions:
-    A'_(k+j) += q^(j(M-k)) A_k. With m_e = 1 throughout A_k is the Gaussian binomial
-    [r choose k] and this is its recursion.
-
-    Parameters
-    ----------
-    multiplicities : sequence of int
-        Multiplicities m_e, in descending order of the eigenvalues.
-    bottleneck : int
-        The bottleneck p.
-    extra : bool, default=True
-        Whether the free hidden units count, by the factor q^((p-k)(r-k)).
-
-    Returns
-    -------
-    histogram : dict of int to int
-        Number of sets of each index that occurs, in ascending order of the index.
-    """
+    """Count the critical sets of each Morse index without enumerating them."""
+    # The generating function sum_k q^((p-k)(r-k)) A_k(q), where A_k counts the vectors
+    # of sum k by their inversions; without ``extra`` the first factor is left out.
+    # Adding a cluster of m_e eigenvalues below M others of which k are used, and using
+    # j of them, makes j (M - k) new inversions: A'_(k+j) += q^(j(M-k)) A_k. With m_e =
+    # 1 throughout A_k is the Gaussian binomial [r choose k] and this is its recursion.
     total = int(sum(int(m) for m in multiplicities))
     max_rank = min(bottleneck, total)
     n_sets = suffix_counts(multiplicities, max_rank)[0][max_rank]
@@ -84,7 +56,7 @@ def tally_indices(multiplicities, bottleneck, extra=True):
 
 
 def _add_clusters(multiplicities, max_rank, bits):
-    # Packed A_0, ..., A_max_rank, one cluster after the other.
+    """Return A_0, ..., A_max_rank, packed, one cluster after the other."""
     poly = [1] + [0] * max_rank
     seen = 0
     for m in (int(m) for m in multiplicities):
@@ -98,6 +70,7 @@ def _add_clusters(multiplicities, max_rank, bits):
 
 
 def _gaussian_binomials(total, max_rank, bits):
+    """Return the Gaussian binomials [total, k] for k up to max_rank, packed."""
     # [r, k] = [r, k-1] (1 - q^(r-k+1)) / (1 - q^k): p steps instead of r p. Division
     # is by the series 1/(1 - x) = (1 + x)(1 + x^2)(1 + x^4)..., modulo a power of two
     # above the degree, where borrows between digits cancel in the end.
@@ -114,21 +87,25 @@ def _gaussian_binomials(total, max_rank, bits):
     return poly
 
 
+def _unpack(packed, bits):
+    """Read the non-zero digits of a packed polynomial: dict of power to coefficient."""
+    # Whole bytes first: shifting a long integer digit by digit is quadratic.
+    n_digits = -(-packed.bit_length() // bits)
+    text = np.frombuffer(
+        packed.to_bytes(-(-n_digits * bits // 8), "little"), dtype=np.uint8
+    )
+    flags = np.unpackbits(text, bitorder="little")[: n_digits * bits]
+    digits = flags.reshape(n_digits, bits)
+    return {
+        int(i): int.from_bytes(
+            np.packbits(digits[i], bitorder="little").tobytes(), "little"
+        )
+        for i in np.flatnonzero(digits.any(axis=1))
+    }
+
+
 def iterate_names(multiplicities, rank):
-    """Yield the canonical names of the sets of one rank in lexicographic order.
-
-    Parameters
-    ----------
-    multiplicities : sequence of int
-        Multiplicities of the clusters.
-    rank : int
-        Number of indices of each name.
-
-    Yields
-    ------
-    name : tuple of int
-        The first k_e indices of each cluster.
-    """
+    """Yield the canonical names of the sets of one rank in lexicographic order."""
     sizes = [int(m) for m in multiplicities]
     starts = np.cumsum([0, *sizes]).tolist()
     n = len(sizes)
@@ -150,25 +127,9 @@ def iterate_names(multiplicities, rank):
 
 
 def sample_counts(multiplicities, max_rank, n, rng):
-    """Draw multiplicity vectors uniformly, with replacement.
-
-    Parameters
-    ----------
-    multiplicities : sequence of int
-        Multiplicities of the clusters.
-    max_rank : int
-        Largest sum of a vector.
-    n : int
-        Number of draws.
-    rng : numpy.random.RandomState or numpy.random.Generator
-        Source of random bytes.
-
-    Returns
-    -------
-    counts : ndarray of shape (n, n_distinct), dtype int64
-        One vector per row. Every vector has exactly the same probability: a random
-        integer below the number of sets is decoded.
-    """
+    """Draw n multiplicity vectors uniformly, with replacement."""
+    # Every vector has exactly the same probability: a random integer below the number
+    # of sets is decoded.
     table = suffix_counts(multiplicities, max_rank)
     counts = np.zeros((n, len(multiplicities)), dtype=np.int64)
     for row in counts:
@@ -187,6 +148,7 @@ def sample_counts(multiplicities, max_rank, n, rng):
 
 
 def _uniform_below(n, rng):
+    """Draw an integer below n."""
     # Rejection keeps the draw exactly uniform; a modulus would favour small codes.
     n_bits = (n - 1).bit_length()
     n_bytes = (n_bits + 7) // 8
@@ -196,19 +158,3 @@ def _uniform_below(n, rng):
         code = int.from_bytes(rng.bytes(n_bytes), "little") >> (8 * n_bytes - n_bits)
         if code < n:
             return code
-
-
-def _unpack(packed, bits):
-    # Whole bytes first: shifting a long integer digit by digit is quadratic.
-    n_digits = -(-packed.bit_length() // bits)
-    text = np.frombuffer(
-        packed.to_bytes(-(-n_digits * bits // 8), "little"), dtype=np.uint8
-    )
-    flags = np.unpackbits(text, bitorder="little")[: n_digits * bits]
-    digits = flags.reshape(n_digits, bits)
-    return {
-        int(i): int.from_bytes(
-            np.packbits(digits[i], bitorder="little").tobytes(), "little"
-        )
-        for i in np.flatnonzero(digits.any(axis=1))
-    }

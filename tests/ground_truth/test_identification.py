@@ -5,9 +5,9 @@ import time
 import numpy as np
 import pytest
 
-from skcrit.analytical import AnalyticalSpectrum, Match
-from tests.analytical import _reference as ref
-from tests.analytical.test_quantities import CASES, make
+from skcrit.ground_truth import AnalyticalSpectrum, Match
+from tests.ground_truth import _reference as ref
+from tests.ground_truth.test_quantities import CASES, make
 
 PENALTIES = [(0.0, "sum"), (0.2, "sum"), (0.2, "product")]
 LAM = np.array([4.0, 3.0, 2.0, 1.0])
@@ -237,7 +237,7 @@ def test_chunks_do_not_change_the_answer(monkeypatch):
     spectrum = spectrum_of(LAM, 2)
     theta = np.random.default_rng(0).standard_normal((50, spectrum.n_params))
     whole = spectrum.match(theta)
-    monkeypatch.setattr("skcrit.analytical._identification._CHUNK", 100)
+    monkeypatch.setattr("skcrit.ground_truth._identification._CHUNK", 100)
     parts = spectrum.match(theta)
     assert list(whole.set) == list(parts.set)
     np.testing.assert_allclose(whole.distance, parts.distance, rtol=1e-13)

@@ -1,6 +1,6 @@
 """Hessian spectra at the balanced representatives, block by block.
 
-In the eigenbasis of the data the Hessian at a representative splits into blocks of at
+In the bases of the problem the Hessian at a representative splits into blocks of at
 most four parameters: *inner* pairs of used directions, *cross* pairs of a used and an
 unused one, and *slots*, the free hidden units. Their eigenvalues are written so that
 nothing cancels and that zeros are exactly zero.
@@ -15,22 +15,9 @@ _CHUNK = 2**22
 
 
 def hessian_spectrum(problem, mask, q):
-    """Compute all eigenvalues of the Hessian at a representative.
-
-    Parameters
-    ----------
-    problem : Problem
-        The network and its spectrum.
-    mask : ndarray of shape (n_features,), dtype bool
-        Canonical mask of one set.
-    q : int
-        Hidden units that the middle layers pass on.
-
-    Returns
-    -------
-    eigenvalues : ndarray of shape (n_params,)
-        Ascending eigenvalues; the zeros are exact.
-    """
+    """Compute all eigenvalues of the Hessian at a representative, ascending."""
+    # ``mask`` is the canonical mask of one set of an autoencoder, and ``q`` the number
+    # of hidden units that the middle layers pass on. The zeros are exact.
     used, unused = problem.eigenvalues[mask], problem.eigenvalues[~mask]
     low, high = _cross(problem, used[:, None], unused[None, :])
     parts = [low.ravel(), high.ravel(), _all_inner(problem, used)]
@@ -39,40 +26,27 @@ def hessian_spectrum(problem, mask, q):
     if problem.tau_sum > 0:
         # Rotating a free unit into a used one costs penalty only.
         n_turns = used.size * (q - used.size)
-        parts.append(np.full(n_turns, 4 * problem.tau_sum / problem.n_features))
+        parts.append(np.full(n_turns, 4 * problem.tau_sum / problem.n_outputs))
     values = np.concatenate(parts)
     zeros = np.zeros(problem.n_params - values.size)
     return np.sort(np.concatenate([values, zeros]))
 
 
 def min_moduli(problem, masks, q):
-    """Compute the smallest non-zero modulus of a Hessian eigenvalue for each set.
-
-    Parameters
-    ----------
-    problem : Problem
-        The network and its spectrum.
-    masks : ndarray of shape (n_sets, n_features), dtype bool
-        Canonical masks.
-    q : ndarray of shape (n_sets,)
-        Hidden units that the middle layers pass on.
-
-    Returns
-    -------
-    moduli : ndarray of shape (n_sets,)
-        Smallest non-zero modulus; infinite where the Hessian is zero.
-    """
-    lam = problem.eigenvalues
-    used = lam[: problem.n_admissible]
-    cross = _nonzero_min(*_cross(problem, used[:, None], lam[None, :]))
-    slot = _nonzero_min(*_slots(problem, lam))
+    """Compute the smallest non-zero modulus of a Hessian eigenvalue for each set."""
+    # ``masks`` are canonical masks (n_sets, n_outputs), ``q`` is as above, one per set.
+    # The modulus is infinite if the Hessian is zero.
+    t = problem.cross
+    used = t[: problem.n_admissible]
+    cross = _nonzero_min(*_cross(problem, used[:, None], t[None, :]))
+    slot = _nonzero_min(*_slots(problem, t))
     if problem.tau_sum > 0:
         inner = _inner_sum(problem, used[:, None], used[None, :])[0]
     else:
         # The diagonal of the smallest used eigenvalue is the smallest of all.
         inner = np.diag(_inner_scaled(problem, used))
         inner = np.where(np.eye(used.size, dtype=bool), inner, np.inf)
-    turn = 4 * problem.tau_sum / problem.n_features
+    turn = 4 * problem.tau_sum / problem.n_outputs
 
     def smallest(index, mask, free):
         blocks = np.where(mask[:, None, :], np.inf, cross[index])
@@ -88,40 +62,26 @@ def min_moduli(problem, masks, q):
 
 
 def response_moduli(problem, masks, q):
-    """Bound the end-to-end error by the balanced gradient, to first order.
-
-    ``norm(W - W_I) <= gradient / modulus`` near a critical set, from the block of each
-    pair: without a penalty min(|mu_-(i, j)|, sqrt(4 L) lambda_i / d), which is sharp.
-    With the penalty "sum" the bound is the smallest Hessian modulus over the largest
-    response of W to a weight, which is safe but not sharp.
-
-    Parameters
-    ----------
-    problem : Problem
-        The network and its spectrum.
-    masks : ndarray of shape (n_sets, n_features), dtype bool
-        Canonical masks.
-    q : ndarray of shape (n_sets,)
-        Hidden units that the middle layers pass on.
-
-    Returns
-    -------
-    moduli : ndarray of shape (n_sets,)
-        Infinite for the empty set: there W responds to second order only.
-    """
+    """Bound the end-to-end error by the balanced gradient, to first order."""
+    # ``norm(W - W_I) <= gradient / modulus`` near a critical set, from the block of
+    # each pair: without a penalty min(|mu_-(i, j)|, sqrt(4 L) lambda_i / d), which is
+    # sharp. With the penalty "sum" the bound is the smallest Hessian modulus over the
+    # largest response of W to a weight, which is safe but not sharp. The modulus is
+    # infinite for the empty set: there W responds to second order only.
     s = problem.singular_values
-    used = problem.eigenvalues[: problem.n_admissible]
+    used = problem.cross[: problem.n_admissible]
     if problem.tau_sum > 0:
         top = np.max(np.where(masks[:, : s.size], s, 0.0), axis=1, initial=0.0)
         with np.errstate(divide="ignore"):
             return np.where(
                 top > 0, min_moduli(problem, masks, q) / np.sqrt(2 * top), np.inf
             )
+    # The response of s_i is sqrt(L) s_i^(1-1/L) for a unit move spread over L layers.
+    response = s ** (2 - 2 / problem.depth)
     cross = _nonzero_min(
-        *_cross(problem, used[:, None], problem.eigenvalues[None, :])
-    ) / np.sqrt(s[:, None])
-    # The response of s_i is sqrt(L s_i) for a unit move spread over L layers.
-    inner = _inner_scaled(problem, used) / np.sqrt(problem.depth * s)
+        *_cross(problem, used[:, None], problem.cross[None, :])
+    ) / np.sqrt(response[:, None])
+    inner = _inner_scaled(problem, used) / np.sqrt(problem.depth * response)
 
     def smallest(index, mask, free):
         blocks = np.where(mask[:, None, :], np.inf, cross[index])
@@ -132,7 +92,7 @@ def response_moduli(problem, masks, q):
 
 
 def _by_rank(masks, q, function):
-    # Sets of one rank have index arrays of one shape; chunks bound the memory.
+    """Apply a function to sets of one rank at a time, in chunks of bounded size."""
     rank = masks.sum(axis=1)
     out = np.full(masks.shape[0], np.inf)
     for k in np.unique(rank):
@@ -146,17 +106,18 @@ def _by_rank(masks, q, function):
 
 
 def _nonzero_min(low, high):
+    """Return the smaller modulus of each pair of eigenvalues that is not zero."""
     # Only the smaller eigenvalue of a pair can be zero (both, for a zero eigenvalue
     # of the data and a free unit).
-    smallest = np.minimum(
+    return np.minimum(
         np.where(low == 0, np.inf, np.abs(low)), np.where(high == 0, np.inf, high)
     )
-    return smallest
 
 
 def _cross(problem, lam_i, lam_j):
-    # Eigenvalues of (2/d) [[a, -lam_j], [-lam_j, lam_i]]; the smaller one from the
-    # determinant, whose factor lam_i - lam_j decides its sign exactly.
+    """Return the eigenvalues of (2/d) [[a, -lam_j], [-lam_j, lam_i]], lower first."""
+    # The lower one from the determinant, whose factor lam_i - lam_j decides its sign
+    # exactly.
     ts, tp = problem.tau_sum, problem.tau_product
     a = lam_j + ts * (1 - lam_j / lam_i)
     det = (lam_i - lam_j) * (lam_j + ts)
@@ -166,26 +127,28 @@ def _cross(problem, lam_i, lam_j):
         inner = (lam_i * lam_j + tp * (lam_i + lam_j)) / (lam_i + tp)
         det = (lam_i - lam_j) * inner
     high = (a + lam_i + np.hypot(a - lam_i, 2 * lam_j)) / 2
-    scale = 2 / problem.n_features
+    scale = 2 / problem.n_outputs
     return scale * (det / high), scale * high
 
 
 def _slots(problem, lam):
-    # A free unit and an unused direction: tau -+ lambda.
-    scale = 2 / problem.n_features
+    """Return tau -+ lambda, of a free unit and an unused direction."""
+    scale = 2 / problem.n_outputs
     return scale * (problem.tau_sum - lam), scale * (problem.tau_sum + lam)
 
 
 def _inner_scaled(problem, lam):
-    # Used direction against itself, without the penalty "sum"; zeros left out.
+    """Return the eigenvalue of a used direction with itself, without weight penalty."""
+    # The zeros that belong to it are left out.
     s = lam / (lam + problem.tau_product)
-    return 2 * problem.depth / problem.n_features * (lam + problem.tau_product) * s
+    return 2 * problem.depth / problem.n_outputs * (lam + problem.tau_product) * s
 
 
 def _inner_sum(problem, lam_r, lam_s):
-    # (smallest, largest) of a+tau -+ sqrt(tau^2+b^2) and 2 tau, for a pair; on the
-    # diagonal b = 0 and the values are 2 (lambda - tau) and 2 tau.
-    tau, scale = problem.tau_sum, 2 / problem.n_features
+    """Return the smallest eigenvalue of a pair of used directions, and two of them."""
+    # The latter are a+tau -+ sqrt(tau^2+b^2); the third is 2 tau. On the diagonal b = 0
+    # and the values are 2 (lambda - tau) and 2 tau.
+    tau, scale = problem.tau_sum, 2 / problem.n_outputs
     n2 = 2 - tau / lam_r - tau / lam_s
     a, b = n2 * (lam_r + lam_s) / 2, n2 * (lam_s - lam_r) / 2
     root = np.hypot(tau, b)
@@ -194,10 +157,10 @@ def _inner_sum(problem, lam_r, lam_s):
 
 
 def _all_inner(problem, used):
-    # All non-zero eigenvalues inside the used directions.
+    """Return all non-zero eigenvalues inside the used directions."""
     k = used.size
     if problem.tau_sum > 0:
-        tau, scale = problem.tau_sum, 2 / problem.n_features
+        tau, scale = problem.tau_sum, 2 / problem.n_outputs
         r, s = np.triu_indices(k, 1)
         _, low, high = _inner_sum(problem, used[r], used[s])
         penalty = np.full(k + r.size, 2 * scale * tau)
@@ -206,5 +169,5 @@ def _all_inner(problem, used):
         tau = problem.tau_product
         s = used / (used + tau)
         pairs = (used + tau)[:, None] * (s[:, None] + s[None, :])
-        return (2 / problem.n_features * pairs).ravel()
+        return (2 / problem.n_outputs * pairs).ravel()
     return np.repeat(_inner_scaled(problem, used), k)

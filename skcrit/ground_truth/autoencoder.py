@@ -1,43 +1,33 @@
-"""The analytical spectrum: every critical set with its value, index and nullity."""
+"""The critical points of linear autoencoders in closed form."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from html import escape
-from typing import TYPE_CHECKING, Self
+from typing import Any, Self
 
 import numpy as np
 
-from skcrit._tables import html_table
-from skcrit._typing import ArrayLike, BoolArray, FloatArray, RandomState
-from skcrit.analytical._eigenvalues import (
+from skcrit._typing import ArrayLike, BoolArray, FloatArray, Sets
+from skcrit.exceptions import NoGroundTruthError, ResolutionWarning
+from skcrit.ground_truth._eigenvalues import (
     check_eigenvectors,
     clean_eigenvalues,
     warn_near,
 )
-from skcrit.analytical._formulas import n_passed
-from skcrit.analytical._identification import match_points, resolution
-from skcrit.analytical._pivots import open_pivots
-from skcrit.analytical._problem import Problem, check_penalty
-from skcrit.analytical._quantities import SetQuantities
-from skcrit.analytical._representatives import representative
-from skcrit.analytical._sets import random_source
-from skcrit.analytical._thin import split_weights
-from skcrit.exceptions import ResolutionWarning
-from skcrit.utils._arguments import as_numbers, check_number
+from skcrit.ground_truth._factors import split_weights
+from skcrit.ground_truth._hessian import hessian_spectrum, min_moduli
+from skcrit.ground_truth._pivots import open_pivots
+from skcrit.ground_truth._problem import Problem
+from skcrit.ground_truth.base import check_theta
+from skcrit.ground_truth.linear import LinearSpectrum
+from skcrit.utils._arguments import as_numbers, check_number, is_number, shown
 from skcrit.utils._validation import check_hidden_layer_sizes
-
-if TYPE_CHECKING:
-    from skcrit.analytical._match import Match
 
 __all__ = ["AnalyticalSpectrum"]
 
-# How many sets a notebook shows, and the most from which they are chosen.
-_N_SHOWN, _MAX_SHOWN_FROM = 10, 10_000
 
-
-class AnalyticalSpectrum(SetQuantities):
+class AnalyticalSpectrum(LinearSpectrum):
     """All critical sets of a linear autoencoder, in closed form.
 
     The loss is f(W) = tr((I - W) C (I - W)^T) / d, the mean over samples and features
@@ -49,12 +39,26 @@ class AnalyticalSpectrum(SetQuantities):
     is a set of critical points of one value.
 
     Make one with ``from_eigenvalues``. A set is named by a sorted tuple of zero-based
-    indices into the descending eigenvalues; ``CriticalSets`` tells the details.
+    indices into the descending eigenvalues. Where eigenvalues are equal, how many of
+    them a set uses is all that counts, and its name has the first of them. Indices of
+    zero eigenvalues (with the penalty "sum": of eigenvalues up to ``tau``) name nothing
+    and are refused. Methods that take ``sets`` take a list of tuples or a boolean mask
+    of shape (n_sets, n_features) and return a row per set; one tuple gives one number.
+
+    In networks with two or more hidden layers the Hessian depends on the point of a
+    set, if its rank k is below the bottleneck p. ``kind="balanced"`` means points whose
+    middle layers have rank k, and have the smallest Morse index possible, "open" points
+    whose middle layers have rank p: strict saddles. With one hidden layer the two are
+    the same.
 
     Parameters
     ----------
     problem : Problem
         The network and its spectrum, validated.
+    alpha : float, default=0.0
+        Weight of the penalty.
+    penalty : {"sum", "product"}, default="sum"
+        What the penalty acts on.
 
     Attributes
     ----------
@@ -93,7 +97,7 @@ class AnalyticalSpectrum(SetQuantities):
 
     Examples
     --------
-    >>> from skcrit.analytical import AnalyticalSpectrum
+    >>> from skcrit.ground_truth import AnalyticalSpectrum
     >>> spectrum = AnalyticalSpectrum.from_eigenvalues([4, 2.25, 1], (2,))
     >>> spectrum.n_sets
     7
@@ -103,20 +107,13 @@ class AnalyticalSpectrum(SetQuantities):
     (1, 2)
     """
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(
+        self, problem: Problem, alpha: float = 0.0, penalty: str = "sum"
+    ) -> None:
         super().__init__(problem)
-        self.eigenvalues = problem.eigenvalues.copy()
-        self.eigenvectors = problem.eigenvectors.copy()
-        self.n_features = problem.n_features
-        self.n_params = problem.n_params
-        self.depth = problem.depth
-        self.hidden_layer_sizes = problem.hidden_layer_sizes
-        self.alpha, self.penalty = problem.alpha, problem.penalty
-        self.tau = problem.tau
-        self.rank = problem.rank
-        self.smallest_positive = float(problem.eigenvalues[problem.rank - 1])
-        self.min_gap = problem.min_gap
-        self.resolution = resolution(problem)
+        self.n_features = problem.n_outputs
+        self.alpha, self.penalty = alpha, penalty
+        self.tau = alpha * problem.n_outputs
 
     @classmethod
     def from_eigenvalues(
@@ -172,83 +169,123 @@ class AnalyticalSpectrum(SetQuantities):
             of the sets are unstable.
         """
         hidden = check_hidden_layer_sizes(hidden_layer_sizes)
-        alpha = check_penalty(alpha, penalty, len(hidden) + 1)
+        alpha = _check_penalty(alpha, penalty, len(hidden) + 1)
         lam = clean_eigenvalues(
             eigenvalues, n_samples=n_samples, zero_rtol=zero_rtol, tie_rtol=tie_rtol
         )
         vectors = check_eigenvectors(eigenvectors, lam.size)
         # Stable, so that the columns of equal eigenvalues keep their order.
         order = np.argsort(-as_numbers(eigenvalues, "eigenvalues"), kind="stable")
+        vectors, tau = vectors[:, order], alpha * lam.size
         if penalty == "sum" and alpha > 0:
-            lam = _settle_threshold(lam, alpha * lam.size, tie_rtol * lam[0])
-        return cls(Problem(lam, vectors[:, order], hidden, alpha, penalty))
+            lam = _settle_threshold(lam, tau, tie_rtol * lam[0])
+        sizes = (lam.size, *hidden, lam.size)
+        thresholds = (tau, 0.0) if penalty == "sum" else (0.0, tau)
+        problem = Problem(lam, vectors, vectors, sizes, *thresholds)
+        return cls(problem, alpha, penalty)
 
-    def representative(
-        self,
-        index_set: Sequence[int],
-        random_state: RandomState = None,
-        kind: str = "balanced",
+    def mu_min(self, sets: Sets, kind: str = "balanced") -> FloatArray:
+        """Compute the smallest non-zero modulus of a Hessian eigenvalue.
+
+        Taken at the balanced representative. A gradient must be well below it before a
+        count of negative eigenvalues can be trusted.
+
+        Parameters
+        ----------
+        sets : list of tuple of int, or ndarray of bool
+            Critical sets.
+        kind : {"balanced", "open"}, default="balanced"
+            Which points of a deep network.
+
+        Returns
+        -------
+        mu_min : ndarray of shape (n_sets,)
+            Moduli; infinite where the Hessian is zero.
+        """
+        problem = self._problem
+        return self._per_set(
+            sets, lambda counts, q: min_moduli(problem, problem.masks(counts), q), kind
+        )
+
+    def hessian_spectrum(
+        self, index_set: Sequence[int], kind: str = "balanced"
     ) -> FloatArray:
-        """Build weights on a critical set.
+        """Compute all Hessian eigenvalues at the balanced representative of a set.
 
         Parameters
         ----------
         index_set : sequence of int
             One critical set.
-        random_state : int, RandomState, Generator or None, default=None
-            None gives the balanced point: all layers share the singular values of the
-            end-to-end matrix. A seed gives a random point of the same orbit, by changes
-            of basis of the hidden layers of condition at most 100 (rotations with the
-            penalty "sum"), of the basis within eigenspaces, and of what the data do not
-            see when C is singular.
         kind : {"balanced", "open"}, default="balanced"
-            Which points of a deep network, see ``morse_indices``.
+            Which points of a deep network.
 
         Returns
         -------
-        theta : ndarray of shape (n_params,)
-            Concatenation of the row-major weight matrices, first layer first.
+        eigenvalues : ndarray of shape (n_params,)
+            Ascending eigenvalues; zeros are exact. The inertia is that of the whole set
+            (with one hidden layer), the eigenvalues are not, unless the penalty "sum"
+            makes the set an orbit of isometries.
         """
-        counts = self._one(index_set)
-        q = n_passed(self._problem, counts.sum(axis=1), kind)
-        rng = None if random_state is None else random_source(random_state)
-        return representative(self._problem, counts[0], int(q[0]), rng)
+        problem, counts = self._problem, self._one(index_set)
+        q = problem.n_passed(counts.sum(axis=1), kind)
+        return hessian_spectrum(problem, problem.masks(counts)[0], int(q[0]))
 
-    def match(self, theta: ArrayLike, *, pivot_rtol: float = 1e-6) -> Match:
-        """Identify the critical set nearest to each point.
-
-        The end-to-end matrix W decides: i belongs to the set if (U^T W U)_ii exceeds
-        half its value on a set that uses i. This is the exact minimiser of the distance
-        over all sets. A point is "identified" if that distance is below 1/2, the
-        balanced gradient norm at most ``resolution`` and its value consistent with the
-        distance; else "ambiguous". The plain gradient norm cannot replace the balanced
-        one: W1 / t and t W2 can make it arbitrarily small far from any critical point.
+    def index_interval(
+        self, index_set: Sequence[int], eps: float, kind: str = "balanced"
+    ) -> tuple[int, int]:
+        """Bound what counting eigenvalues can give at a finite accuracy.
 
         Parameters
         ----------
-        theta : array-like of shape (..., n_params)
-            Points. Those that are not finite match nothing: status "ambiguous",
-            distance infinite, loss NaN.
-        pivot_rtol : float, default=1e-6
-            Tolerance of ``has_open_pivot``, used in deep networks only.
+        index_set : sequence of int
+            One critical set.
+        eps : float
+            Absolute accuracy of a Hessian eigenvalue.
+        kind : {"balanced", "open"}, default="balanced"
+            Which points of a deep network.
 
         Returns
         -------
-        match : Match
-            Arrays with the leading shape of ``theta``; Python scalars for one vector.
+        low : int
+            Number of eigenvalues below -eps at the balanced representative.
+        high : int
+            Number of eigenvalues of at most eps.
 
-        Notes
-        -----
-        Cost O(d^2 p) per point, batched. An "identified" W does not make ``theta``
-        critical when k < p: rows that do not show in W show in the plain gradient only.
+        Raises
+        ------
+        ValueError
+            If ``eps`` is negative or not a number.
         """
-        pivot_rtol = check_number(pivot_rtol, "pivot_rtol", 0)
-        return match_points(
-            self._problem, self._check_theta(theta), self.resolution, pivot_rtol
-        )
+        if not is_number(eps, 0, closed="both"):
+            raise ValueError(f"eps must be a number >= 0, got {shown(eps)}.")
+        values = self.hessian_spectrum(index_set, kind)
+        return int(np.sum(values < -float(eps))), int(np.sum(values <= float(eps)))
+
+    def to_dict(
+        self, sets: Sets | None = None, max_sets: int = 10**6, kind: str = "balanced"
+    ) -> dict[str, Any]:
+        """Tabulate critical sets.
+
+        Parameters
+        ----------
+        sets : list of tuple of int, or ndarray of bool, default=None
+            Critical sets; None is all of them.
+        max_sets : int, default=10**6
+            A ValueError refuses to tabulate all sets if there are more than this.
+        kind : {"balanced", "open"}, default="balanced"
+            Which points of a deep network.
+
+        Returns
+        -------
+        table : dict of str to list or ndarray
+            Columns of equal length for ``pandas.DataFrame``: "set" (canonical name),
+            "rank", "loss", "morse_index", "index_fraction", "nullity" and "mu_min".
+        """
+        table = super().to_dict(sets, max_sets, kind)
+        return table | {"mu_min": self.mu_min(table["set"], kind)}
 
     def has_open_pivot(self, theta: ArrayLike, rtol: float = 1e-6) -> bool | BoolArray:
-        """Tell whether a critical point of a deep network has an open pivot.
+        """Check whether a critical point of a deep network has an open pivot.
 
         With one it is a strict saddle, and has more negative directions than
         inversions. Without one the Morse index is exactly the number of inversions, and
@@ -272,52 +309,41 @@ class AnalyticalSpectrum(SetQuantities):
             Whether some pivot is open. Weaker singular values than ``rtol`` that are
             genuine cannot be told from noise.
         """
-        theta, rtol = self._check_theta(theta), check_number(rtol, "rtol", 0)
+        theta, rtol = check_theta(theta, self.n_params), check_number(rtol, "rtol", 0)
         shape = theta.shape[:-1]
-        problem = self._problem
-        mask = match_points(problem, theta, self.resolution, rtol).mask
+        rank = self.match(theta).mask.reshape(-1, self._problem.n_outputs).sum(axis=1)
         # A point that is not finite matches nothing, and has no pivots either.
         finite = np.all(np.isfinite(theta), axis=-1, keepdims=True)
         flat = np.where(finite, theta, 0.0).reshape(-1, self.n_params)
-        weights = split_weights(problem, flat)
-        rank = mask.reshape(-1, self.n_features).sum(axis=1)
-        is_open = (
-            open_pivots(problem, weights, rank, rtol).reshape(shape) & finite[..., 0]
-        )
+        weights = split_weights(flat, self._problem.shapes)
+        is_open = open_pivots(self._problem, weights, rank, np.full(rank.shape, rtol))
+        is_open = is_open.reshape(shape) & finite[..., 0]
         return is_open if shape else bool(is_open)
 
-    def _check_theta(self, theta):
-        theta = as_numbers(theta, "theta")
-        if theta.ndim == 0 or theta.shape[-1] != self.n_params:
-            raise ValueError(
-                f"theta must have shape (..., n_params) with n_params={self.n_params}, "
-                f"got {theta.shape}."
-            )
-        return theta
-
-    def __repr__(self):
-        sizes = "-".join(str(h) for h in self._problem.layer_sizes)
+    def _options(self):
         penalty = f", alpha={self.alpha:g}, penalty={self.penalty!r}"
-        return (
-            f"{type(self).__name__}({sizes}, rank={self.rank}"
-            f"{penalty if self.alpha > 0 else ''}, n_sets={self.n_sets})"
-        )
+        return penalty if self.alpha > 0 else ""
 
-    def _repr_html_(self):
-        # More sets than this take longer than a display may.
-        if self.n_sets > _MAX_SHOWN_FROM:
-            return f"<p>{escape(repr(self))}</p>"
-        table = self.to_dict()
-        lowest = np.argsort(table["loss"], kind="stable")[:_N_SHOWN]
-        names = ("set", "loss", "morse_index", "nullity")
-        rows = {name: [table[name][i] for i in lowest] for name in names}
-        title = f"{self!r}, lowest losses first"
-        return html_table(title, rows)
+
+def _check_penalty(alpha, penalty, depth):
+    """Check the penalty against what is known in closed form."""
+    if not isinstance(penalty, str) or penalty not in {"sum", "product"}:
+        raise ValueError(f"penalty must be 'sum' or 'product', got {shown(penalty)}.")
+    if not is_number(alpha, 0):
+        raise ValueError(f"alpha must be a finite number >= 0, got {shown(alpha)}.")
+    if alpha > 0 and depth > 2:
+        raise NoGroundTruthError(
+            "the critical points of a penalised linear autoencoder are known in closed "
+            f"form for one hidden layer only: expected alpha=0, got alpha={alpha} with "
+            f"{depth - 1} hidden layers."
+        )
+    return float(alpha)
 
 
 def _settle_threshold(lam, tau, tolerance):
+    """Decide which eigenvalues equal the threshold, so that all formulas agree."""
     # An eigenvalue at tau bifurcates: it is not usable yet, but its free directions
-    # are flat. Decide it here, once, so that all formulas agree.
+    # are flat.
     distance = np.abs(lam - tau)
     if np.any(distance <= tolerance):
         warnings.warn(

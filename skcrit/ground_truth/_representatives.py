@@ -1,49 +1,45 @@
 """Points on the critical sets: balanced ones and random ones of the same orbit."""
 
 import numpy as np
+from scipy.stats import ortho_group
 
-__all__ = ["representative"]
+from skcrit.ground_truth._factors import join_weights
+from skcrit.utils._arguments import check_seed
+
+__all__ = ["random_source", "representative"]
 
 # Bounds of the singular values of a random change of basis: condition at most 100.
 _LOG_STRETCH = np.log(10.0)
 
 
+def random_source(random_state):
+    """Turn a seed into a source of random numbers; Generators are passed through."""
+    if isinstance(random_state, np.random.Generator):
+        return random_state
+    return check_seed(random_state)
+
+
 def representative(problem, counts, q, rng=None):
-    """Build weights on a critical set.
-
-    Parameters
-    ----------
-    problem : Problem
-        The network and its spectrum.
-    counts : ndarray of shape (n_distinct,), dtype int64
-        Multiplicity vector.
-    q : int
-        Hidden units that the middle layers pass on.
-    rng : numpy.random.RandomState or numpy.random.Generator, default=None
-        None for the balanced point, else the source of a random point of its orbit.
-
-    Returns
-    -------
-    theta : ndarray of shape (n_params,)
-        Concatenation of the row-major weight matrices, first layer first.
-    """
+    """Build weights on the critical set of a multiplicity vector."""
+    # The middle layers pass q hidden units on. Without ``rng`` it is the balanced
+    # point, with one a random point of its orbit.
     weights = _balanced_weights(problem, counts, q, rng)
     if rng is not None:
-        if problem.tau == 0:
+        if problem.tau_sum == problem.tau_product == 0:
             _add_blind_parts(problem, weights, int(counts.sum()), rng)
         weights = _change_basis(problem, weights, rng)
-    return np.concatenate([w.ravel() for w in weights])
+    return join_weights(weights)
 
 
 def _balanced_weights(problem, counts, q, rng):
+    """Build layers that share the singular values of the end-to-end matrix."""
     k = int(counts.sum())
     mask = problem.masks(counts[None, :])[0]
-    basis = problem.eigenvectors[:, mask]
+    basis = problem.outputs[:, mask]
     if rng is not None:
         basis = _turn_in_eigenspaces(problem, counts, rng)
     root = np.sqrt(problem.singular_values[mask[: problem.n_admissible]])
-    sizes = problem.layer_sizes
-    weights = [np.zeros((sizes[i + 1], sizes[i])) for i in range(problem.depth)]
+    weights = [np.zeros(shape) for shape in problem.shapes]
     for middle in weights[1:-1]:
         np.fill_diagonal(middle[:q, :q], 1.0)
     # Only networks of two layers carry a penalty, so the root is 1 in deeper ones.
@@ -53,21 +49,22 @@ def _balanced_weights(problem, counts, q, rng):
 
 
 def _turn_in_eigenspaces(problem, counts, rng):
-    # Any k_e orthonormal directions of a tied eigenspace serve as well as the first.
-    parts = [np.zeros((problem.n_features, 0))]
+    """Choose random orthonormal directions in tied eigenspaces, in the given number."""
+    parts = [np.zeros((problem.n_outputs, 0))]
     for start, m, k in zip(
         problem.cluster_starts, problem.multiplicities, counts, strict=True
     ):
-        space = problem.eigenvectors[:, start : start + m]
+        space = problem.outputs[:, start : start + m]
         parts.append(space @ _orthogonal(m, rng)[:, :k] if m > 1 else space[:, :k])
     return np.concatenate(parts, axis=1)
 
 
 def _add_blind_parts(problem, weights, k, rng):
+    """Add what changes nothing because the data have no variance there."""
     # The data do not see their null space: the first layer may read anything from it,
     # and in a network of one hidden layer the free units may write anything into it.
     # (In deeper networks that second freedom can change the nullity.)
-    null = problem.eigenvectors[:, problem.rank :]
+    null = problem.outputs[:, problem.rank :]
     if null.shape[1] == 0:
         return
     h = weights[0].shape[0]
@@ -77,8 +74,9 @@ def _add_blind_parts(problem, weights, k, rng):
 
 
 def _change_basis(problem, weights, rng):
+    """Change the bases of the hidden layers."""
     weights = list(weights)
-    for i, h in enumerate(problem.hidden_layer_sizes):
+    for i, h in enumerate(problem.layer_sizes[1:-1]):
         left, right = _orthogonal(h, rng), _orthogonal(h, rng)
         # The penalty on the weights is invariant under rotations only.
         bound = _LOG_STRETCH if problem.tau_sum == 0 else 0.0
@@ -89,6 +87,5 @@ def _change_basis(problem, weights, rng):
 
 
 def _orthogonal(n, rng):
-    # Haar distributed: the signs of R are fixed.
-    q, r = np.linalg.qr(rng.standard_normal(size=(n, n)))
-    return q * np.where(np.diag(r) < 0, -1.0, 1.0)
+    """Draw an orthogonal matrix from the Haar distribution."""
+    return ortho_group.rvs(n, random_state=rng)

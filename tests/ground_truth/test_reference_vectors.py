@@ -5,8 +5,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from skcrit.analytical import AnalyticalSpectrum
-from tests.analytical import _reference as ref
+from skcrit.ground_truth import AnalyticalSpectrum
+from tests.ground_truth import _reference as ref
 
 X = np.array([[2, 1.5, 1], [2, -1.5, -1], [-2, 1.5, -1], [-2, -1.5, 1]])
 LAM = [4.0, 2.25, 1.0]

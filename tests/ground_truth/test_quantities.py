@@ -5,9 +5,9 @@ import time
 import numpy as np
 import pytest
 
-from skcrit.analytical import AnalyticalSpectrum
 from skcrit.exceptions import ResolutionWarning
-from tests.analytical import _reference as ref
+from skcrit.ground_truth import AnalyticalSpectrum
+from tests.ground_truth import _reference as ref
 
 EQUAL = np.arange(6, 0, -1.0)
 UNEQUAL = np.array([7.3, 4.1, 2.9, 1.3, 0.8, 0.35])
