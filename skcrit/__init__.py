@@ -20,7 +20,13 @@ from skcrit.finders import (
     SaddleDynamicsFinder,
 )
 from skcrit.ground_truth import AnalyticalSpectrum, KnownPoints
-from skcrit.losses import FunctionLoss, GradientNormLoss, LinearAutoencoderLoss, Loss
+from skcrit.losses import (
+    FunctionLoss,
+    GradientNormLoss,
+    LinearAutoencoderLoss,
+    LinearNetworkLoss,
+    Loss,
+)
 from skcrit.starts import GaussianStarts, TrajectoryStarts
 
 __all__ = [
@@ -34,6 +40,7 @@ __all__ = [
     "KnownPoints",
     "LandscapeExplorer",
     "LinearAutoencoderLoss",
+    "LinearNetworkLoss",
     "Loss",
     "NewtonMRFinder",
     "NewtonTRFinder",

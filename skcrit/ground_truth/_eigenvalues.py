@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from itertools import pairwise
 
 import numpy as np
 
@@ -10,11 +11,19 @@ from skcrit._typing import ArrayLike, FloatArray
 from skcrit.exceptions import ResolutionWarning
 from skcrit.utils._arguments import as_numbers, is_int, is_number, shown
 
-__all__ = ["check_eigenvectors", "clean_eigenvalues", "warn_near"]
+__all__ = [
+    "check_eigenvectors",
+    "clean_eigenvalues",
+    "rounding_error",
+    "warn_near",
+]
 
 # A gap, or an eigenvalue, below this multiple of its tolerance is a coin toss: data
 # from another sample, or another eigensolver, could fall on the other side.
 _DOUBTFUL = 1e3
+
+# How many eigenvalues a warning lists.
+_N_LISTED = 10
 
 # With more samples than this rounding would hide every eigenvalue.
 _MAX_SAMPLES = 2**48
@@ -29,23 +38,28 @@ def clean_eigenvalues(
 ) -> FloatArray:
     """Sort eigenvalues in descending order and decide which are zero and which equal.
 
-    An eigenvalue is set to zero when it is at most ``zero_rtol`` times the largest.
-    Positive neighbours whose gap is at most ``tie_rtol`` times the largest form a
-    cluster, and every member is replaced by the mean of its cluster. Cleaning a
-    cleaned array changes nothing.
+    An eigenvalue is set to zero when it is at most ``zero_rtol`` times the largest. A
+    run of positive eigenvalues, each within ``tie_rtol`` of the one before, counts as
+    one repeated eigenvalue, its mean, if the whole run lies within ``tie_rtol`` of its
+    first; else its members stay as they are. So no eigenvalue moves by more than
+    ``tie_rtol`` times itself, however many neighbours it has. Cleaning a cleaned array
+    changes nothing.
 
     Parameters
     ----------
     eigenvalues : array-like of shape (n_features,)
         Eigenvalues of the second moment matrix of the data, in any order.
     n_samples : int, default=None
-        Number of samples behind the matrix. It enters the default of ``zero_rtol``
-        only; None counts as ``n_features``.
+        Number of samples behind the matrix, for the size of rounding errors; None
+        counts as ``n_features``.
     zero_rtol : float, default=None
         Relative to the largest eigenvalue: the bound below which an eigenvalue is
         zero. None means ``10 * max(n_samples, n_features) * eps``.
     tie_rtol : float, default=1e-10
-        Relative to the largest eigenvalue: the largest gap between equal neighbours.
+        Relative to the eigenvalues themselves: the largest difference between equal
+        ones. Unless it is zero, differences by rounding count as ties as well:
+        ``10 * max(sqrt(n_samples), n_features) * eps`` times the largest eigenvalue, or
+        ``zero_rtol`` if that is smaller.
 
     Returns
     -------
@@ -61,7 +75,9 @@ def clean_eigenvalues(
     Warns
     -----
     ResolutionWarning
-        If a gap or an eigenvalue lies between its tolerance and 1000 times that.
+        If cleaning moves an eigenvalue by more than rounding, with the eigenvalues and
+        the changes; or if an eigenvalue, or a gap between two that stay different, is
+        less than 1000 times its tolerance (gaps only if ``tie_rtol`` is not zero).
 
     Examples
     --------
@@ -69,28 +85,41 @@ def clean_eigenvalues(
     >>> clean_eigenvalues([1.0, 4.0, 1e-18])
     array([4., 1., 0.])
     """
-    lam = _check_eigenvalues(eigenvalues)
-    n_features = lam.shape[0]
-    n_samples = _check_n_samples(n_samples, n_features)
+    given = np.sort(_check_eigenvalues(eigenvalues))[::-1]
+    n_samples = _check_n_samples(n_samples, given.size)
     if zero_rtol is None:
-        zero_rtol = 10 * max(n_samples, n_features) * np.finfo(np.float64).eps
+        zero_rtol = 10 * max(n_samples, given.size) * np.finfo(np.float64).eps
     _check_rtol("zero_rtol", zero_rtol)
     _check_rtol("tie_rtol", tie_rtol)
-    lam = np.sort(lam)[::-1]
     # A negative matrix has no positive eigenvalue to compare with.
-    largest = max(lam[0], 0.0)
-    if lam[-1] < -zero_rtol * largest:
+    largest = max(given[0], 0.0)
+    zero = zero_rtol * largest
+    if given[-1] < -zero:
         raise ValueError(
             "eigenvalues must be those of a positive semidefinite matrix: expected "
-            f"all >= {-zero_rtol * largest:.3g} (zero_rtol={zero_rtol:.3g} times the "
-            f"largest), got {lam[-1]:.6g}."
+            f"all >= {-zero:.3g} (zero_rtol={zero_rtol:.3g} times the largest), got "
+            f"{given[-1]:.6g}."
         )
-    lam = np.where(lam <= zero_rtol * largest, 0.0, lam)
-    positive = lam[lam > 0]
-    warn_near("an eigenvalue lies", positive, zero_rtol * largest)
-    warn_near("a gap lies", positive[:-1] - positive[1:], tie_rtol * largest)
-    lam[: positive.size] = _merge(positive, tie_rtol * largest)
+    lam = np.where(given <= zero, 0.0, given)
+    rank = np.count_nonzero(lam)
+    rounding = rounding_error(largest, given.size, n_samples)
+    floor = min(rounding, zero)
+    if tie_rtol > 0:
+        # Twice, so that a pair which differs by rounding is one even in a run that is
+        # too long to be one.
+        lam[:rank] = _merge(lam[:rank], np.full(rank, floor))
+        lam[:rank] = _merge(lam[:rank], tie_rtol * lam[:rank])
+        gaps = lam[: max(rank - 1, 0)] - lam[1:rank]
+        tolerance = np.maximum(tie_rtol * lam[: gaps.size], floor)
+        warn_near("a gap lies", gaps[gaps > 0], tolerance[gaps > 0])
+    _warn_moved(given, lam, rounding)
+    warn_near("an eigenvalue lies", lam[:rank], zero)
     return lam
+
+
+def rounding_error(largest, n_features, n_samples):
+    """Bound the rounding error of the eigenvalues of a second moment, generously."""
+    return 10 * max(n_features, n_samples**0.5) * np.finfo(np.float64).eps * largest
 
 
 def check_eigenvectors(eigenvectors, n_features):
@@ -114,17 +143,45 @@ def check_eigenvectors(eigenvectors, n_features):
 
 
 def warn_near(what, values, tolerance):
-    """Warn when a value lies above a tolerance by less than a factor of 1000."""
-    doubtful = values[(values > tolerance) & (values <= _DOUBTFUL * tolerance)]
+    """Warn when a value is less than a thousand times the tolerance that decides."""
+    bound = np.broadcast_to(_DOUBTFUL * np.asarray(tolerance), values.shape)
+    doubtful = np.flatnonzero(values <= bound)
     if doubtful.size:
+        least = doubtful[np.argmin(values[doubtful])]
         warnings.warn(
             f"{what} close to the tolerance that decides whether it counts: expected "
-            f"none between {tolerance:.3g} and {_DOUBTFUL * tolerance:.3g}, got "
-            f"{doubtful.size}, the smallest {doubtful.min():.3g}. The labels of the "
-            "critical sets may be unstable; losses and index intervals remain right.",
+            f"more than {bound[least]:.3g}, a thousand times the tolerance, got "
+            f"{values[least]:.3g} ({doubtful.size} in all). The labels of the critical "
+            "sets may be unstable; losses and index intervals remain right.",
             ResolutionWarning,
             stacklevel=3,
         )
+
+
+def _warn_moved(given, cleaned, rounding):
+    """Warn when cleaning moved eigenvalues by more than rounding."""
+    change = np.abs(cleaned - given)
+    moved = np.flatnonzero(change > rounding)
+    if moved.size == 0:
+        return
+    parts = []
+    for rows, verdict in (
+        (moved[cleaned[moved] > 0], "equal to a neighbour (tie_rtol)"),
+        (moved[cleaned[moved] == 0], "zero (zero_rtol)"),
+    ):
+        if rows.size:
+            listed = ", ".join(f"{i} ({given[i]:.6g})" for i in rows[:_N_LISTED])
+            more = f" and {rows.size - _N_LISTED} more" if rows.size > _N_LISTED else ""
+            parts.append(
+                f"number {listed}{more} counted as {verdict}, changed by up to "
+                f"{np.max(change[rows]):.3g}"
+            )
+    warnings.warn(
+        f"cleaning moved eigenvalues by more than rounding, {rounding:.3g}: in "
+        f"descending order, {'; '.join(parts)}. A smaller tolerance keeps them.",
+        ResolutionWarning,
+        stacklevel=3,
+    )
 
 
 def _check_eigenvalues(eigenvalues):
@@ -160,16 +217,15 @@ def _check_rtol(name, value):
 
 
 def _merge(lam, tolerance):
-    # Clusters are chains of small gaps: a transitive relation, so the labels do not
-    # depend on where the comparison starts.
-    if lam.size == 0:
-        return lam
-    edges = np.flatnonzero(lam[:-1] - lam[1:] > tolerance) + 1
-    return np.concatenate([_mean(part) for part in np.split(lam, edges)])
-
-
-def _mean(part):
-    # The mean of equal numbers can be off by one ulp; keep cleaning idempotent.
-    if part[0] == part[-1]:
-        return part
-    return np.full(part.size, part.mean())
+    """Replace runs of close eigenvalues by their mean, if the whole run is close."""
+    # A run that ends where the next gap is too large: where the comparison starts does
+    # not matter. Means stay as far from other runs as the members were, at least, so
+    # that cleaning twice changes nothing.
+    edges = np.flatnonzero(lam[:-1] - lam[1:] > tolerance[:-1]) + 1
+    merged = lam.copy()
+    for first, stop in pairwise([0, *edges.tolist(), lam.size]):
+        run = lam[first:stop]
+        # The mean of equal numbers can be off by one ulp.
+        if stop > first and 0 < run[0] - run[-1] <= tolerance[first]:
+            merged[first:stop] = run.mean()
+    return merged

@@ -36,7 +36,7 @@ def min_moduli(problem, masks, q):
     """Compute the smallest non-zero modulus of a Hessian eigenvalue for each set."""
     # ``masks`` are canonical masks (n_sets, n_outputs), ``q`` is as above, one per set.
     # The modulus is infinite if the Hessian is zero.
-    t = problem.cross
+    t, masks = _padded(problem, masks)
     used = t[: problem.n_admissible]
     cross = _nonzero_min(*_cross(problem, used[:, None], t[None, :]))
     slot = _nonzero_min(*_slots(problem, t))
@@ -69,7 +69,8 @@ def response_moduli(problem, masks, q):
     # largest response of W to a weight, which is safe but not sharp. The modulus is
     # infinite for the empty set: there W responds to second order only.
     s = problem.singular_values
-    used = problem.cross[: problem.n_admissible]
+    t, masks = _padded(problem, masks)
+    used = t[: problem.n_admissible]
     if problem.tau_sum > 0:
         top = np.max(np.where(masks[:, : s.size], s, 0.0), axis=1, initial=0.0)
         with np.errstate(divide="ignore"):
@@ -78,9 +79,9 @@ def response_moduli(problem, masks, q):
             )
     # The response of s_i is sqrt(L) s_i^(1-1/L) for a unit move spread over L layers.
     response = s ** (2 - 2 / problem.depth)
-    cross = _nonzero_min(
-        *_cross(problem, used[:, None], problem.cross[None, :])
-    ) / np.sqrt(response[:, None])
+    cross = _nonzero_min(*_cross(problem, used[:, None], t[None, :])) / np.sqrt(
+        response[:, None]
+    )
     inner = _inner_scaled(problem, used) / np.sqrt(problem.depth * response)
 
     def smallest(index, mask, free):
@@ -89,6 +90,14 @@ def response_moduli(problem, masks, q):
         return np.minimum(best, inner[index].min(axis=1, initial=np.inf))
 
     return _by_rank(masks, q, smallest)
+
+
+def _padded(problem, masks):
+    """Return the numbers t and masks, with zeros for inputs beyond the outputs."""
+    more = max(problem.n_seen - problem.n_outputs, 0)
+    if more == 0:
+        return problem.cross, masks
+    return np.pad(problem.cross, (0, more)), np.pad(masks, ((0, 0), (0, more)))
 
 
 def _by_rank(masks, q, function):
@@ -116,6 +125,11 @@ def _nonzero_min(low, high):
 
 def _cross(problem, lam_i, lam_j):
     """Return the eigenvalues of (2/d) [[a, -lam_j], [-lam_j, lam_i]], lower first."""
+    scale = 2 / problem.n_outputs
+    if problem.scale is not None:
+        # a = lam_i; more layers scale the block by powers of the singular value.
+        scale = scale * (lam_i / problem.scale**2) ** (1 - 2 / problem.depth)
+        return scale * (lam_i - lam_j), scale * (lam_i + lam_j)
     # The lower one from the determinant, whose factor lam_i - lam_j decides its sign
     # exactly.
     ts, tp = problem.tau_sum, problem.tau_product
@@ -127,7 +141,6 @@ def _cross(problem, lam_i, lam_j):
         inner = (lam_i * lam_j + tp * (lam_i + lam_j)) / (lam_i + tp)
         det = (lam_i - lam_j) * inner
     high = (a + lam_i + np.hypot(a - lam_i, 2 * lam_j)) / 2
-    scale = 2 / problem.n_outputs
     return scale * (det / high), scale * high
 
 
@@ -140,8 +153,11 @@ def _slots(problem, lam):
 def _inner_scaled(problem, lam):
     """Return the eigenvalue of a used direction with itself, without weight penalty."""
     # The zeros that belong to it are left out.
+    size = 2 * problem.depth / problem.n_outputs
+    if problem.scale is not None:
+        return size * lam * (lam / problem.scale**2) ** (1 - 2 / problem.depth)
     s = lam / (lam + problem.tau_product)
-    return 2 * problem.depth / problem.n_outputs * (lam + problem.tau_product) * s
+    return size * (lam + problem.tau_product) * s
 
 
 def _inner_sum(problem, lam_r, lam_s):

@@ -111,20 +111,23 @@ def match_points(problem, theta, grad_norm, dtype, pivot_rtol):
 
 def resolution(problem):
     """Compute the largest balanced gradient norm at which a point can be told apart."""
-    # 0.1 sqrt(s) min(min_gap, 2 w) / d with s the smallest singular value of an
-    # end-to-end matrix (1 without a penalty) and w the smallest positive eigenvalue, or
-    # with the penalty "sum" the smallest distance of an eigenvalue to ``tau``. Infinite
-    # if all eigenvalues are zero.
+    # 0.1 sqrt(s) min(min_gap, 2 w) / d with s the smallest singular value of an end-to-
+    # end matrix (1 without a penalty) and w the smallest positive eigenvalue, or with
+    # the penalty "sum" the smallest distance of an eigenvalue to tau. Halfway between
+    # two sets the factors of W have norm sqrt(s), which scales the gradient there.
     if problem.rank == 0:
         return np.inf
-    weakest = problem.eigenvalues[problem.rank - 1]
+    t = problem.cross
+    weakest = t[problem.rank - 1]
     if problem.tau_sum > 0:
-        weakest = np.min(np.abs(problem.eigenvalues - problem.tau_sum))
-    gaps = problem.distinct[:-1] - problem.distinct[1:]
-    # Halfway between two sets the factors of W have norm sqrt(s), which scales the
-    # gradient there.
-    shrink = np.sqrt(np.min(problem.singular_values, initial=1.0))
-    least = np.min(gaps, initial=2 * weakest)
+        # An eigenvalue at the threshold makes free units flat, and no further set.
+        distances = np.abs(problem.eigenvalues - problem.tau_sum)
+        nothing_at = np.inf if problem.n_at_threshold == 0 else problem.tau_sum
+        weakest = np.min(distances[distances > 0], initial=nothing_at)
+    distinct = t[problem.cluster_starts]
+    gaps = distinct[:-1] - distinct[1:]
+    least = np.min(gaps, initial=(2 if problem.scale is None else 1) * weakest)
+    shrink = np.min(problem.singular_values, initial=1.0) ** (1 - 1 / problem.depth)
     return float(0.1 * shrink * least / problem.n_outputs)
 
 
@@ -184,7 +187,8 @@ def _judge(problem, found):
     index = problem.morse_indices(counts, q)
     lower = index if problem.depth == 2 else problem.inversions(counts)
     estimate = np.sqrt(squared) / response_moduli(problem, mask, q)
-    good = (found["distance"] < 0.5) & (np.sqrt(squared) <= resolution(problem))
+    close = np.sqrt(squared) <= resolution(problem)
+    good = (found["distance"] < problem.reach) & close
     names = np.empty(mask.shape[0], dtype=object)
     names[:] = to_names(mask)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -303,8 +307,8 @@ def _certificate(problem, r1, r2):
     """Bound the distance to some critical end-to-end matrix, where that is proved."""
     # R1 = W^T (W - I) C and R2 = (W - I) C W^T bound the distance of W to a projector
     # and of that projector to commuting with C; Davis-Kahan does the rest.
-    distinct = problem.multiplicities.size == problem.n_outputs
-    if problem.tau_sum > 0 or problem.tau_product > 0 or not distinct:
+    plain = problem.scale is None and problem.tau_sum == problem.tau_product == 0
+    if not plain or problem.multiplicities.size < problem.n_outputs:
         return np.full(r1.shape, np.inf)
     lam = problem.eigenvalues
     gap = np.min(lam[:-1] - lam[1:], initial=np.inf)
@@ -324,6 +328,9 @@ def _loss_bound(problem, mask, q, squared):
         # Directions that the data do not see are flat to order 4.
         weakest, order = min(weakest, problem.tau_product), 4
         most = problem.bottleneck
+    if problem.n_at_threshold > 0:
+        # And so is a free unit along an eigenvector whose eigenvalue is the threshold.
+        weakest, order, most = problem.tau_sum, 4, problem.bottleneck
     if order > 2 and weakest > 0:
         norm, omega = np.sqrt(squared), 2 * weakest / problem.n_outputs
         flat = norm * (norm / omega) ** (1 / (order - 1))
@@ -336,7 +343,8 @@ def _pivot_noise(problem, grad_norm, pivot_rtol):
     if problem.rank == 0:
         return np.full(grad_norm.shape, pivot_rtol)
     omega = 2 * problem.cross[problem.rank - 1] / problem.n_outputs
-    noise = (_SAFETY * grad_norm / omega) ** (1 / (problem.depth - 1))
+    norm = grad_norm / problem.grad_factor
+    noise = (_SAFETY * norm / omega) ** (1 / (problem.depth - 1))
     return np.maximum(pivot_rtol, noise)
 
 
@@ -345,9 +353,8 @@ def _rounding(problem, theta, dtype):
     with np.errstate(over="ignore", invalid="ignore"):
         # The product of the norms of L layers is largest when they are equal.
         size = (np.sum(theta**2, axis=1) / problem.depth) ** (problem.depth / 2)
-        scale = problem.eigenvalues.sum() / problem.n_outputs
-        unit = np.finfo(dtype).eps * problem.n_outputs * scale
-        return _ROUNDING * unit * (1 + size)
+        unit = np.finfo(dtype).eps * max(problem.layer_sizes[0], problem.n_outputs)
+        return _ROUNDING * unit * problem.rounding(size)
 
 
 def _squares(matrices):

@@ -22,8 +22,13 @@ __all__ = ["Problem"]
 class Problem:
     """A linear network and the spectrum of its data, as the formulas see them.
 
-    In the bases ``outputs`` and ``inputs`` the loss without a penalty on the weights is
-    (1/m) tr[W diag(c) W^T - 2 diag(t) W^T] plus a constant, for m outputs.
+    In the *coordinates* outputs^T W inputs of an end-to-end matrix W, the loss without
+    a penalty on the weights is (1/m) tr[W diag(c) W^T - 2 diag(t) W^T] plus a constant,
+    for m outputs; critical W are diagonal, with singular values s = t / c.
+
+    An autoencoder has its eigenvectors as both bases, c = lambda + tau and t = lambda.
+    With targets, the inputs are whitened: c is the square of ``scale`` and t = scale
+    sqrt(lambda), for the eigenvalues lambda of Syx Sxx^+ Sxy. The largest s is 1.
 
     Parameters
     ----------
@@ -31,21 +36,39 @@ class Problem:
         Cleaned eigenvalues, descending.
     outputs : ndarray of shape (n_outputs, n_outputs)
         Orthonormal basis of the outputs, as columns: the eigenvectors.
-    inputs : ndarray of shape (n_inputs, n_columns)
-        What the first layer is multiplied by from the right.
+    inputs, directions : ndarray of shape (n_inputs, n_columns), (n_columns, n_inputs)
+        What turns rows of the first layer into coordinates, and back.
     layer_sizes : tuple of int
         Widths from the input to the output.
     tau_sum, tau_product : float
         Threshold of a penalty on the weights, or on the end-to-end matrix, on the scale
         of the eigenvalues; 0 without one.
+    scale : float, default=None
+        Typical size of the targets; None for an autoencoder.
+    residual : float
+        Part of m times the loss that no network explains.
+    null : ndarray of shape (n_null, n_inputs), default=None
+        Directions of the inputs that the data do not see, as rows; None for those of an
+        autoencoder.
+    growth : float, default=None
+        How fast the rounding error of the loss grows with the size of W; None is the
+        loss at the origin.
+    grad_factor : float
+        Lower bound of the ratio of the gradient norm to that in the coordinates.
     """
 
     eigenvalues: np.ndarray
     outputs: np.ndarray
     inputs: np.ndarray
+    directions: np.ndarray
     layer_sizes: tuple
     tau_sum: float = 0.0
     tau_product: float = 0.0
+    scale: float | None = None
+    residual: float = 0.0
+    null: np.ndarray | None = None
+    growth: float | None = None
+    grad_factor: float = 1.0
 
     @cached_property
     def shapes(self):
@@ -75,12 +98,16 @@ class Problem:
     @cached_property
     def moments(self):
         """The numbers c, one per column of the inputs."""
-        return self.eigenvalues + self.tau_product
+        if self.scale is None:
+            return self.eigenvalues + self.tau_product
+        return np.full(self.inputs.shape[1], self.scale**2)
 
-    @property
+    @cached_property
     def cross(self):
         """The numbers t, one per output."""
-        return self.eigenvalues
+        if self.scale is None:
+            return self.eigenvalues
+        return self.scale * np.sqrt(self.eigenvalues)
 
     @cached_property
     def rank(self):
@@ -90,7 +117,21 @@ class Problem:
     @property
     def n_seen(self):
         """Number of columns of the inputs that the data see; they come first."""
-        return self.rank
+        return self.rank if self.scale is None else self.inputs.shape[1]
+
+    @property
+    def unseen(self):
+        """Directions of the inputs that the data do not see, as rows."""
+        return self.directions[self.rank :] if self.null is None else self.null
+
+    @property
+    def reach(self):
+        """Largest distance at which a point can belong to a set."""
+        # Half the distance between sets: with targets, that to the set without the
+        # smallest singular value.
+        if self.scale is None:
+            return 0.5
+        return 0.5 * np.min(self.singular_values, initial=1.0)
 
     @cached_property
     def n_admissible(self):
@@ -142,11 +183,17 @@ class Problem:
     def singular_values(self):
         """Singular values s_i of the end-to-end matrix if i is used, (n_admissible,).
 
-        1 without a penalty, 1 - tau/lambda with "sum", lambda/(lambda + tau) with
-        "product" (Kunin et al. 2019).
+        For autoencoders 1 without a penalty, 1 - tau/lambda with "sum", lambda/(lambda
+        + tau) with "product" (Kunin et al. 2019).
         """
         used = slice(self.n_admissible)
         return (self.cross[used] - self.tau_sum) / self.moments[used]
+
+    def rounding(self, size):
+        """Return the size of the terms of the loss where W has a given size."""
+        at_origin = (self.eigenvalues.sum() + self.residual) / self.n_outputs
+        growth = at_origin if self.growth is None else self.growth
+        return at_origin + growth * size
 
     def masks(self, counts):
         """Turn multiplicity vectors into masks of the canonical names."""
@@ -174,6 +221,7 @@ class Problem:
         kept = kept + lam * self.tau_product / (lam + self.tau_product)
         never = np.sum(self.eigenvalues[self.n_admissible :])
         total = (self.multiplicities - counts) @ lam + counts @ kept + never
+        total = total + self.residual
         return total / self.n_outputs
 
     def inversions(self, counts):

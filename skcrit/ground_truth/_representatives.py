@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.stats import ortho_group
 
-from skcrit.ground_truth._factors import join_weights
+from skcrit.ground_truth._factors import join_weights, thin_svd
 from skcrit.utils._arguments import check_seed
 
 __all__ = ["random_source", "representative"]
@@ -35,26 +35,33 @@ def _balanced_weights(problem, counts, q, rng):
     """Build layers that share the singular values of the end-to-end matrix."""
     k = int(counts.sum())
     mask = problem.masks(counts[None, :])[0]
-    basis = problem.outputs[:, mask]
+    coordinates = np.eye(problem.n_outputs)[:, mask]
     if rng is not None:
-        basis = _turn_in_eigenspaces(problem, counts, rng)
-    root = np.sqrt(problem.singular_values[mask[: problem.n_admissible]])
+        coordinates = _turn_in_eigenspaces(problem, counts, rng)
+    left = problem.outputs @ coordinates
+    r, s = problem.n_admissible, problem.singular_values[mask[: problem.n_admissible]]
+    right = coordinates[:r].T @ problem.directions[:r]
+    if problem.scale is not None:
+        # Whitening is no isometry: the singular values are other ones.
+        left, s, right = thin_svd([s[:, None] * right, left])
+    root = s ** (1 / problem.depth)
     weights = [np.zeros(shape) for shape in problem.shapes]
     for middle in weights[1:-1]:
         np.fill_diagonal(middle[:q, :q], 1.0)
-    # Only networks of two layers carry a penalty, so the root is 1 in deeper ones.
-    weights[0][:k] = root[:, None] * basis.T
-    weights[-1][:, :k] = basis * root
+        np.fill_diagonal(middle[:k, :k], root)
+    weights[0][:k] = root[:, None] * right
+    weights[-1][:, :k] = left * root
     return weights
 
 
 def _turn_in_eigenspaces(problem, counts, rng):
     """Choose random orthonormal directions in tied eigenspaces, in the given number."""
     parts = [np.zeros((problem.n_outputs, 0))]
+    identity = np.eye(problem.n_outputs)
     for start, m, k in zip(
         problem.cluster_starts, problem.multiplicities, counts, strict=True
     ):
-        space = problem.outputs[:, start : start + m]
+        space = identity[:, start : start + m]
         parts.append(space @ _orthogonal(m, rng)[:, :k] if m > 1 else space[:, :k])
     return np.concatenate(parts, axis=1)
 
@@ -62,15 +69,20 @@ def _turn_in_eigenspaces(problem, counts, rng):
 def _add_blind_parts(problem, weights, k, rng):
     """Add what changes nothing because the data have no variance there."""
     # The data do not see their null space: the first layer may read anything from it,
-    # and in a network of one hidden layer the free units may write anything into it.
-    # (In deeper networks that second freedom can change the nullity.)
-    null = problem.outputs[:, problem.rank :]
-    if null.shape[1] == 0:
+    # and in a network of one hidden layer the free units may write to outputs, or read
+    # from inputs, that have nothing to do with the others. (In deeper networks that
+    # second freedom can change the nullity, and so can both of them together.)
+    h, r = weights[0].shape[0], problem.rank
+    null = problem.unseen
+    if len(null):
+        weights[0] += rng.standard_normal(size=(h, len(null))) @ null
+    silent, deaf = problem.outputs[:, r:], problem.directions[r : problem.n_seen]
+    if problem.depth > 2 or (silent.shape[1] and len(deaf)):
         return
-    h = weights[0].shape[0]
-    weights[0] += rng.standard_normal(size=(h, null.shape[1])) @ null.T
-    if problem.depth == 2:
-        weights[1][:, k:] += null @ rng.standard_normal(size=(null.shape[1], h - k))
+    if silent.shape[1]:
+        weights[1][:, k:] += silent @ rng.standard_normal((silent.shape[1], h - k))
+    elif len(deaf):
+        weights[0][k:] += rng.standard_normal((h - k, len(deaf))) @ deaf
 
 
 def _change_basis(problem, weights, rng):

@@ -13,6 +13,7 @@ from skcrit.exceptions import NoGroundTruthError, ResolutionWarning
 from skcrit.ground_truth._eigenvalues import (
     check_eigenvectors,
     clean_eigenvalues,
+    rounding_error,
     warn_near,
 )
 from skcrit.ground_truth._factors import split_weights
@@ -85,8 +86,9 @@ class AnalyticalSpectrum(LinearSpectrum):
         gradient norm is their gap over n_features, and leaving out a weak direction
         costs 2 lambda / n_features. With a penalty it is multiplied by the square root
         of the smallest singular value of a W, and with "sum" the second term is twice
-        the smallest distance of an eigenvalue to ``tau``. With one distinct eigenvalue
-        the second term is all; constant data have one critical set and no limit (inf).
+        the smallest distance of an eigenvalue to ``tau``, or ``tau`` itself if one
+        equals it. With one distinct eigenvalue the second term is all; constant data
+        have one critical set and no limit (inf).
 
     References
     ----------
@@ -151,8 +153,9 @@ class AnalyticalSpectrum(LinearSpectrum):
             Relative to the largest eigenvalue: the bound below which an eigenvalue is
             zero. None means ``10 * max(n_samples, n_features) * eps``.
         tie_rtol : float, default=1e-10
-            Relative to the largest eigenvalue: the largest gap between equal
-            neighbours, and between an eigenvalue and a ``tau`` that it equals.
+            Relative to the eigenvalues themselves: the largest difference between equal
+            ones, see :func:`~skcrit.ground_truth.clean_eigenvalues`, and relative to
+            ``tau`` between it and an eigenvalue that equals it.
         n_samples : int, default=None
             Number of samples, for the default of ``zero_rtol``; None counts as
             ``n_features``.
@@ -165,8 +168,8 @@ class AnalyticalSpectrum(LinearSpectrum):
         Warns
         -----
         ResolutionWarning
-            If eigenvalues lie so close together, to zero or to ``tau`` that the labels
-            of the sets are unstable.
+            If cleaning moves eigenvalues by more than rounding, or if they lie so close
+            together, to zero or to ``tau`` that the labels of the sets are unstable.
         """
         hidden = check_hidden_layer_sizes(hidden_layer_sizes)
         alpha = _check_penalty(alpha, penalty, len(hidden) + 1)
@@ -178,10 +181,11 @@ class AnalyticalSpectrum(LinearSpectrum):
         order = np.argsort(-as_numbers(eigenvalues, "eigenvalues"), kind="stable")
         vectors, tau = vectors[:, order], alpha * lam.size
         if penalty == "sum" and alpha > 0:
-            lam = _settle_threshold(lam, tau, tie_rtol * lam[0])
+            rounding = rounding_error(lam[0], lam.size, n_samples or lam.size)
+            lam = _settle_threshold(lam, tau, max(tie_rtol * tau, rounding))
         sizes = (lam.size, *hidden, lam.size)
         thresholds = (tau, 0.0) if penalty == "sum" else (0.0, tau)
-        problem = Problem(lam, vectors, vectors, sizes, *thresholds)
+        problem = Problem(lam, vectors, vectors, vectors.T, sizes, *thresholds)
         return cls(problem, alpha, penalty)
 
     def mu_min(self, sets: Sets, kind: str = "balanced") -> FloatArray:

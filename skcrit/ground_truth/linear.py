@@ -58,7 +58,7 @@ class LinearSpectrum:
         self.smallest_positive = float(problem.eigenvalues[problem.rank - 1])
         gaps = problem.distinct[:-1] - problem.distinct[1:]
         self.min_gap = float(np.min(gaps, initial=np.inf))
-        self.resolution = resolution(problem)
+        self.resolution = resolution(problem) * problem.grad_factor
 
     @property
     def max_rank(self) -> int:

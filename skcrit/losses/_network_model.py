@@ -5,7 +5,7 @@ from functools import cached_property
 from skcrit._backend import array_namespace, device
 from skcrit.ground_truth._factors import join_weights
 from skcrit.losses import _network
-from skcrit.losses.base import LocalModel
+from skcrit.losses.local_model import LocalModel
 
 __all__ = ["NetworkModel"]
 
@@ -15,16 +15,18 @@ class NetworkModel(LocalModel):
 
     def __init__(self, loss, theta):
         super().__init__(loss, theta)
-        self._sweep = _network.Sweep(loss._split(theta), loss._moment, loss._tau)
+        weights = loss._split(theta)
+        self._sweep = _network.Sweep(weights, loss._moment, loss._tau, loss._target)
 
     @cached_property
     def value(self):
         loss, xp = self.loss, array_namespace(self.theta)
-        # |W R - R|^2 with C = R R^T: tr C - 2 tr WC + tr WCW^T would cancel near zero.
+        # |W R - G|^2 with C = R R^T: tr WCW^T - 2 tr W T^T + const would cancel near
+        # the minimum.
         inner = self._sweep.A[-1] @ loss._root
-        residual = self._sweep.weights[-1] @ inner - loss._root
-        value = xp.sum(residual * residual, axis=(-2, -1)) / loss.n_features_in_
-        return value + loss._penalty_value(self.theta, self._sweep)
+        residual = self._sweep.weights[-1] @ inner - loss._goal
+        value = xp.sum(residual * residual, axis=(-2, -1)) / loss._goal.shape[-2]
+        return value + loss._offset + loss._penalty_value(self.theta, self._sweep)
 
     @cached_property
     def gradient(self):

@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 
+from skcrit.exceptions import ResolutionWarning
 from skcrit.ground_truth import AnalyticalSpectrum, Match
 from tests.ground_truth import _reference as ref
 from tests.ground_truth.test_quantities import CASES, make
@@ -267,3 +268,30 @@ def test_matching_is_batched():
     spectrum.match(theta)
     # 15 ms on the machine of development; a loop over points takes half a second.
     assert time.perf_counter() - start < 0.3
+
+
+@pytest.mark.parametrize("at", [0, 1, 2, 3])
+@pytest.mark.parametrize("hidden", [1, 2, 3])
+def test_eigenvalue_at_the_threshold_of_the_penalty(at, hidden, rng):
+    # Its free units are flat, yet every set is told apart from every other.
+    lam = np.array([4.0, 3.0, 1.5, 1.0])
+    with pytest.warns(ResolutionWarning, match="equals tau"):
+        spectrum = AnalyticalSpectrum.from_eigenvalues(lam, hidden, alpha=lam[at] / 4)
+    assert 1e-3 < spectrum.resolution < np.inf
+    c, sizes, keys = ref.reference(spectrum)
+    names = spectrum.all_sets() * 200
+    theta = np.stack([spectrum.representative(n, i) for i, n in enumerate(names)])
+    theta += 10.0 ** rng.uniform(-8, -1, (len(theta), 1)) * rng.standard_normal(
+        theta.shape
+    )
+    match = spectrum.match(theta)
+    norm = np.linalg.norm(ref.gradient(theta, c, sizes, **keys), axis=1)
+    np.testing.assert_allclose(norm**2, match.squared_balanced_grad_norm, rtol=1e-6)
+    close = norm <= spectrum.resolution
+    assert close.mean() > 0.5
+    assert np.all(match.identified[close])
+    right = np.array([a == b for a, b in zip(match.set, names, strict=True)])
+    assert np.all(right[close])
+    values = np.array([ref.value(t, c, sizes, **keys) for t in theta])
+    error = np.abs(values - match.loss)
+    assert np.all(error[close] <= match.loss_tolerance[close])
