@@ -5,7 +5,7 @@ from itertools import chain
 
 import numpy as np
 
-__all__ = ["parse_sets", "to_names"]
+__all__ = ["parse_one", "parse_sets", "to_names"]
 
 
 def parse_sets(problem, sets, name="sets"):
@@ -27,6 +27,16 @@ def parse_sets(problem, sets, name="sets"):
         masks = _masks_from_tuples(problem, [sets] if single else sets, name)
     _check_masks(problem, masks, name)
     return problem.counts(masks), single
+
+
+def parse_one(problem, index_set):
+    """Read one set in any accepted form as a multiplicity vector, a single row."""
+    is_mask = isinstance(index_set, np.ndarray) and index_set.dtype == bool
+    sets = index_set if is_mask else [index_set]
+    counts, _ = parse_sets(problem, sets, "index_set")
+    if len(counts) != 1:
+        raise ValueError(f"index_set must be one set, got a mask of {len(counts)}.")
+    return counts
 
 
 def to_names(masks):

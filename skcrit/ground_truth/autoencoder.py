@@ -18,6 +18,7 @@ from skcrit.ground_truth._eigenvalues import (
 )
 from skcrit.ground_truth._factors import split_weights
 from skcrit.ground_truth._hessian import hessian_spectrum, min_moduli
+from skcrit.ground_truth._names import parse_one
 from skcrit.ground_truth._pivots import open_pivots
 from skcrit.ground_truth._problem import Problem
 from skcrit.ground_truth.base import check_theta
@@ -230,7 +231,7 @@ class AnalyticalSpectrum(LinearSpectrum):
             (with one hidden layer), the eigenvalues are not, unless the penalty "sum"
             makes the set an orbit of isometries.
         """
-        problem, counts = self._problem, self._one(index_set)
+        problem, counts = self._problem, parse_one(self._problem, index_set)
         q = problem.n_passed(counts.sum(axis=1), kind)
         return hessian_spectrum(problem, problem.masks(counts)[0], int(q[0]))
 

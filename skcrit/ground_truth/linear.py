@@ -17,7 +17,7 @@ from skcrit.ground_truth._counting import (
     tally_indices,
 )
 from skcrit.ground_truth._identification import LinearMatch, match_points, resolution
-from skcrit.ground_truth._names import parse_sets, to_names
+from skcrit.ground_truth._names import parse_one, parse_sets, to_names
 from skcrit.ground_truth._representatives import random_source, representative
 from skcrit.ground_truth.base import PRECISIONS, check_grad_norm, check_theta
 from skcrit.utils._arguments import (
@@ -38,8 +38,7 @@ _N_SHOWN, _MAX_SHOWN_FROM = 10, 10_000
 class LinearSpectrum:
     """The critical sets of a linear network, by name.
 
-    How sets are named, and what ``kind`` means, :class:`~skcrit.AnalyticalSpectrum`
-    says.
+    :class:`~skcrit.AnalyticalSpectrum` says how sets are named and what ``kind`` means.
 
     Parameters
     ----------
@@ -175,7 +174,7 @@ class LinearSpectrum:
         name : tuple of int
             Sorted tuple with the first indices of each cluster.
         """
-        return to_names(self._problem.masks(self._one(index_set)))[0]
+        return to_names(self._problem.masks(parse_one(self._problem, index_set)))[0]
 
     def multiplicity_vectors(self, sets: Sets) -> IntArray:
         """Return how many directions of each eigenspace the sets use.
@@ -324,7 +323,7 @@ class LinearSpectrum:
         theta : ndarray of shape (n_params,)
             Concatenation of the row-major weight matrices, first layer first.
         """
-        counts = self._one(index_set)
+        counts = parse_one(self._problem, index_set)
         q = self._problem.n_passed(counts.sum(axis=1), kind)
         rng = None if random_state is None else random_source(random_state)
         return representative(self._problem, counts[0], int(q[0]), rng)
@@ -372,15 +371,6 @@ class LinearSpectrum:
         dtype = check_choice(dtype, "dtype", PRECISIONS)
         pivot_rtol = check_number(pivot_rtol, "pivot_rtol", 0)
         return match_points(self._problem, theta, norms, dtype, pivot_rtol)
-
-    def _one(self, index_set):
-        """Return the multiplicity vector of one set, as a single row."""
-        is_mask = isinstance(index_set, np.ndarray) and index_set.dtype == bool
-        sets = index_set if is_mask else [index_set]
-        counts, _ = parse_sets(self._problem, sets, "index_set")
-        if len(counts) != 1:
-            raise ValueError(f"index_set must be one set, got a mask of {len(counts)}.")
-        return counts
 
     def _per_set(self, sets, function, kind="balanced"):
         """Call function(counts, q), which gives an array with a row per set."""

@@ -19,8 +19,8 @@ from skcrit.losses.local_model import LocalModel
 from skcrit.losses.symmetries import Symmetries
 
 if TYPE_CHECKING:
-    from skcrit.ground_truth.autoencoder import AnalyticalSpectrum
     from skcrit.ground_truth.base import GroundTruth
+    from skcrit.ground_truth.linear import LinearSpectrum
 
 __all__ = ["Loss"]
 
@@ -261,7 +261,7 @@ class Loss(Symmetries, VersionMixin, BaseEstimator, ABC):
         """
         return self.analytical_spectrum()
 
-    def analytical_spectrum(self) -> AnalyticalSpectrum:
+    def analytical_spectrum(self) -> LinearSpectrum:
         """Return the critical points in closed form, where they are known.
 
         Raises

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -134,7 +134,7 @@ class LinearNetworkLoss(LinearLoss):
         self.zero_rtol = zero_rtol
         self.tie_rtol = tie_rtol
 
-    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
         r"""Form the moments of the data and the canonical form of the network.
 
         Parameters
@@ -303,19 +303,22 @@ class LinearNetworkLoss(LinearLoss):
             output = output @ W.T
         return to_host(output) + self.target_mean_
 
-    def transform(
-        self, X: ArrayLike, theta: Array | None = None, y: ArrayLike | None = None
+    def sample_errors(
+        self, X: ArrayLike, y: ArrayLike, theta: Array | None = None
     ) -> FloatArray:
         """Compute the squared error of each sample under each point.
+
+        What :meth:`LinearAutoencoderLoss.transform` is for autoencoders; it is no
+        ``transform`` because it takes targets.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
         theta : array of shape (n_points, n_params) or (n_params,), default=None
             Points; None is a global minimum of the loss without its penalty.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Targets. None are the inputs, if there are as many of them as outputs.
 
         Returns
         -------
@@ -326,27 +329,25 @@ class LinearNetworkLoss(LinearLoss):
         Raises
         ------
         ValueError
-            If ``X``, ``theta`` or ``y`` has the wrong shape or is not finite, or ``y``
-            is missing.
+            If ``X``, ``y`` or ``theta`` has the wrong shape or is not finite.
         """
         check_is_fitted(self)
         theta = self._minimum() if theta is None else self._as_points(theta)
         X = validate_data(self, X, dtype=np.float64, reset=False)
+        Y = _targets(y, len(X))
         if theta.ndim > 2:
             raise ValueError(
                 f"theta must have shape (n_points, {self.n_params_}), got "
                 f"{tuple(theta.shape)}."
             )
-        Y = X if y is None else _targets(y, len(X))
         if Y.shape[1] != self.n_outputs_:
             raise ValueError(
-                f"y must be given with {self.n_outputs_} columns, one per output, got "
-                f"{shown(y)}."
+                f"y must have {self.n_outputs_} columns, one per output, got "
+                f"{Y.shape[1]}."
             )
-        rows = (
-            [theta] if theta.ndim == 1 else [theta[i, ...] for i in range(len(theta))]
-        )
-        errors = [np.mean((self.predict(X, row) - Y) ** 2, axis=1) for row in rows]
+        theta = theta[None, :] if theta.ndim == 1 else theta
+        outputs = [self.predict(X, theta[i, ...]) for i in range(theta.shape[0])]
+        errors = [np.mean((output - Y) ** 2, axis=1) for output in outputs]
         return np.stack(errors, axis=1) if errors else np.empty((len(X), 0))
 
     def analytical_spectrum(self) -> LinearNetworkSpectrum:

@@ -19,6 +19,7 @@ from skcrit import (
     KnownPoints,
     LandscapeExplorer,
     LinearAutoencoderLoss,
+    LinearNetworkLoss,
     NewtonMRFinder,
     TrajectoryStarts,
     inspection,
@@ -111,6 +112,11 @@ def _linear(**params):
     return fitted.at(np.zeros((2, fitted.n_params_))).gradient
 
 
+def _network(**params):
+    fitted = LinearNetworkLoss(**params).fit(X, X[:, :2])
+    return fitted.at(np.zeros((2, fitted.n_params_))).gradient
+
+
 def _function_loss(**params):
     functions = {"value": _value, "gradient": _gradient, "n_params": 3}
     fitted = FunctionLoss(**functions | params).fit()
@@ -126,12 +132,14 @@ def _losses():
         "FunctionLoss": functions,
         "GradientNormLoss": GradientNormLoss().fit(loss()),
         "LinearAutoencoderLoss": loss(),
+        "LinearNetworkLoss": LinearNetworkLoss((2,)).fit(X),
     }
 
 
 def _loss_method(owner, name):
     new = {"LinearAutoencoderLoss": LinearAutoencoderLoss, "Loss": FunctionLoss}
     new |= {"GradientNormLoss": GradientNormLoss, "FunctionLoss": FunctionLoss}
+    new |= {"LinearNetworkLoss": LinearNetworkLoss}
 
     def call(**arguments):
         if name in ("fit", "set_params", "get_params"):
@@ -139,11 +147,12 @@ def _loss_method(owner, name):
             needed = {"X": X} if name == "fit" else {}
             return getattr(new[owner](*args), name)(**needed | arguments)
         valid = {"theta": THETA, "v": THETA, "u": THETA}
-        valid |= {"weights": loss().weights(THETA), "X": X}
-        if name == "linear_operator":
+        valid |= {"weights": loss().weights(THETA), "X": X, "y": X}
+        if name in ("linear_operator", "predict"):
             valid["theta"] = THETA[0]
         needed = {"hvp": ("theta", "v"), "third_derivative": ("theta", "u", "v")}
-        needed |= {"pack": ("weights",), "transform": ("X",)}
+        needed |= {"pack": ("weights",), "transform": ("X",), "predict": ("X",)}
+        needed |= {"length_scale": (), "sample_errors": ("X", "y")}
         needed |= {"analytical_spectrum": ()}
         names = needed.get(name, ("theta",))
         return getattr(_losses()[owner], name)(
@@ -197,7 +206,13 @@ def _function(function, **valid):
     return lambda **arguments: function(**valid | arguments)
 
 
-def _spectrum_method(name):
+@cache
+def network_spectrum():
+    """Return the critical sets of a network with targets."""
+    return LinearNetworkLoss((2,)).fit(X).analytical_spectrum()
+
+
+def _spectrum_method(name, spectrum=spectrum):
     valid = {
         "has_open_pivot": {"theta": THETA},
         "match": {"theta": THETA},
@@ -278,6 +293,8 @@ def _calls():
             calls[name] = _sample(cls) if method else _starts(cls)
         elif method and cls is AnalyticalSpectrum and method != "from_eigenvalues":
             calls[name] = _spectrum_method(method)
+        elif owner == "LinearNetworkSpectrum" and method:
+            calls[name] = _spectrum_method(method, network_spectrum)
         elif cls is KnownPoints:
             calls[name] = _known_method(method) if method else known
         elif name in _FUNCTIONS:
@@ -298,6 +315,7 @@ def _calls():
         elif isinstance(thing, type) and hasattr(thing, "__dataclass_fields__"):
             calls[name] = _record(thing)
     calls["LinearAutoencoderLoss"] = _linear
+    calls["LinearNetworkLoss"] = _network
     calls["FunctionLoss"] = _function_loss
     calls["GradientNormLoss"] = lambda **params: GradientNormLoss(**params).fit(X)
     calls["AnalyticalSpectrum.from_eigenvalues"] = _function(

@@ -26,6 +26,7 @@ RECORDS = (
     "LandscapeGraphDisplay",
     "LinearMatch",
     "LinearMatch.from_columns",
+    "LinearNetworkSpectrum",  # made by a fitted loss
     "LocalModel",
     "LossIndexDisplay",
     "Match",
@@ -59,7 +60,8 @@ _ONE_SET = {
 }
 # Lists of nothing are no sets, and a list of ints is not clear.
 _CLEAR = ("list of nothing", "tuple of nothing", "dict", "list of one int")
-_VAGUE = {name: EITHER for name in (*_CLEAR, "array of nothing", "range", "set")}
+_CLEAR += ("array of nothing", "array of no columns")
+_VAGUE = {name: EITHER for name in (*_CLEAR, "range", "set")}
 
 
 def _sets(own):
@@ -266,6 +268,8 @@ _BY_OWNER = {
         "none": (OK, lambda: None),
         "a loss": (OK, lambda: LinearAutoencoderLoss()),
     }),
+    "LinearNetworkLoss.predict.theta": kinds.array(THETA[0], nan=OK, also=_NONE),
+    "LinearNetworkLoss.sample_errors.theta": kinds.array(THETA, nan=OK, also=_NONE),
     "LinearAutoencoderLoss.transform.theta": kinds.array(THETA, nan=OK, also=_NONE),
     "AnalyticalSpectrum.all_sets.max_sets": kinds.integer(7),
     "KnownPoints.all_sets.max_sets": kinds.integer(3),
@@ -299,6 +303,8 @@ _BY_OWNER = {
         "of other points": (BAD, spectrum),
     }),
     "AnalyticalSpectrum.index_sets.max_sets": kinds.integer(7, also=_NONE),
+    "LinearNetworkSpectrum.all_sets.max_sets": kinds.integer(7),
+    "LinearNetworkSpectrum.index_sets.max_sets": kinds.integer(7, also=_NONE),
 }
 for _name in ("losses", "morse_indices", "nullities", "to_dict"):
     _BY_OWNER[f"KnownPoints.{_name}.sets"] = kinds.only({
@@ -311,7 +317,12 @@ for _name in ("losses", "morse_indices", "nullities", "to_dict"):
     })
 for _owner in ("FunctionLoss", "Loss"):
     _BY_OWNER[f"{_owner}.fit.X"] = kinds.anything()
-for _owner in ("FunctionLoss", "Loss", "GradientNormLoss", "LinearAutoencoderLoss"):
+_BY_OWNER["LinearNetworkLoss.fit.y"] = kinds.array(
+    X, other_columns=EITHER, also=_NONE
+).forgiving("no column")
+_BY_OWNER["LinearNetworkLoss.sample_errors.y"] = kinds.array(X)
+_LINEAR = ("LinearAutoencoderLoss", "LinearNetworkLoss")
+for _owner in ("FunctionLoss", "Loss", "GradientNormLoss", *_LINEAR):
     _BY_OWNER[f"{_owner}.linear_operator.theta"] = kinds.array(THETA[0], nan=OK)
 for _owner in FINDERS:
     _BY_OWNER[f"{_owner}.score.X"] = kinds.array(X, other_columns=BAD, also=_NONE)

@@ -90,13 +90,14 @@ def test_agrees_with_the_autoencoder(hidden, alpha, X, rng):
         lambda loss: loss.rescale(theta),
         lambda loss: loss.curvature(theta),
         lambda loss: loss.invariants_scale(theta),
-        lambda loss: loss.transform(X, theta),
         lambda loss: loss.length_scale(),
     ):
         expected = np.asarray(call(other))
         scale = np.max(np.abs(expected))
         assert_allclose(call(one), expected, atol=1e-12 * scale)
         assert_array_equal(call(one), call(same))
+    errors = other.transform(X, theta)
+    assert_allclose(one.sample_errors(X, X, theta), errors, atol=1e-12)
     # The invariants are the same up to isometries.
     ours, theirs = one.invariants(theta), other.invariants(theta)
     for i in range(4):
@@ -182,29 +183,29 @@ def test_best_network_is_linear_regression():
     spectrum = loss.analytical_spectrum()
     assert spectrum.losses((0, 1, 2)) == pytest.approx(expected, rel=1e-12)
     assert_allclose(loss.predict(X), model.predict(X), atol=1e-10)
-    assert_allclose(loss.transform(X, y=Y).mean(axis=0), [expected], rtol=1e-12)
+    assert_allclose(loss.sample_errors(X, Y).mean(axis=0), [expected], rtol=1e-12)
 
 
-def test_predict_and_transform(rng):
+def test_predictions_and_errors_of_samples(rng):
     X, Y = networks.regression(4, 3)
     loss = LinearNetworkLoss((2,)).fit(X, Y)
     theta = points_of(loss, rng, 3)
-    errors = loss.transform(X, theta, Y)
+    errors = loss.sample_errors(X, Y, theta)
     assert errors.shape == (25, 3)
     assert_allclose(errors.mean(axis=0), loss.value(theta), rtol=1e-12)
-    assert_allclose(loss.transform(X, theta[1], y=Y)[:, 0], errors[:, 1])
+    assert_allclose(loss.sample_errors(X, Y, theta[1])[:, 0], errors[:, 1])
     output = loss.predict(X[:5], theta[1])
     assert_allclose(np.mean((output - Y[:5]) ** 2, axis=1), errors[:5, 1])
-    with pytest.raises(ValueError, match="y must be given with 3 columns"):
-        loss.transform(X, theta)
+    with pytest.raises(ValueError, match="y must have 3 columns"):
+        loss.sample_errors(X, Y[:, :2], theta)
     with pytest.raises(
         ValueError, match="y must be finite numbers with a row for each"
     ):
-        loss.transform(X, theta, Y[:4])
+        loss.sample_errors(X, Y[:4], theta)
     with pytest.raises(ValueError, match=r"theta must be one vector .* \(3, 14\)"):
         loss.predict(X, theta)
     with pytest.raises(ValueError, match=r"theta must have shape \(n_points, 14\)"):
-        loss.transform(X, theta[None], Y)
+        loss.sample_errors(X, Y, theta[None])
 
 
 def test_one_target_may_be_a_vector():
