@@ -20,11 +20,7 @@ from skcrit.ground_truth._identification import LinearMatch, match_points, resol
 from skcrit.ground_truth._names import parse_one, parse_sets, to_names
 from skcrit.ground_truth._representatives import random_source, representative
 from skcrit.ground_truth.base import PRECISIONS, check_grad_norm, check_theta
-from skcrit.utils._arguments import (
-    check_choice,
-    check_int,
-    check_number,
-)
+from skcrit.utils._arguments import check_choice, check_int, check_number
 
 if TYPE_CHECKING:
     from skcrit.ground_truth._problem import Problem

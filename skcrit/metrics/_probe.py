@@ -1,13 +1,15 @@
-"""How much is still unseen, told by a second sample that knows nothing of the first."""
+"""How much is still unseen, by a second, independent sample."""
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.stats import binomtest
 
 from skcrit._backend import to_host
 from skcrit._typing import FittedFinder
 from skcrit.finders._grouping import group_points
-from skcrit.metrics._unseen import quantile, undefined
+from skcrit.metrics._unseen import undefined
+from skcrit.utils._arguments import check_number
 from skcrit.utils._validation import check_fitted
 
 __all__ = ["probe_coverage", "probe_coverage_interval"]
@@ -81,7 +83,7 @@ def probe_coverage(finder: FittedFinder, probe: FittedFinder) -> float:
 def probe_coverage_interval(
     finder: FittedFinder, probe: FittedFinder, *, confidence_level: float = 0.95
 ) -> tuple[float, float]:
-    r"""Compute Wilson's interval of the coverage that a probe tells.
+    """Compute Wilson's interval [1]_ of the coverage that a probe finds.
 
     Parameters
     ----------
@@ -98,11 +100,7 @@ def probe_coverage_interval(
     Raises
     ------
     ValueError
-        If ``confidence_level`` is out of range, or the losses differ.
-    NotFittedError
-        If one of them is not fitted.
-    TypeError
-        If one of them is no finder.
+        If ``confidence_level`` is out of range; and what :func:`probe_coverage` raises.
 
     Warns
     -----
@@ -111,22 +109,19 @@ def probe_coverage_interval(
 
     Notes
     -----
-    With m of n hits in known sets and :math:`z` the quantile of the normal
-    distribution, the interval has the centre :math:`(m + z^2/2) / (n + z^2)` [1]_. The
-    starts of the probe count as independent.
+    The starts of the probe count as independent.
 
     References
     ----------
     .. [1] E. B. Wilson. "Probable inference, the law of succession, and statistical
        inference". J. Amer. Statist. Assoc. 22, 1927.
     """
-    z = quantile(confidence_level)
+    level = check_number(confidence_level, "confidence_level", 0, 1, closed="neither")
     known, n = _hits(finder, probe)
     if n == 0:
         return (undefined("probe_coverage_interval"),) * 2
-    centre = (known + z * z / 2) / (n + z * z)
-    half = z / (n + z * z) * np.sqrt(known * (n - known) / n + z * z / 4)
-    return float(max(centre - half, 0.0)), float(min(centre + half, 1.0))
+    interval = binomtest(known, n).proportion_ci(level, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def _hits(finder, probe):

@@ -9,7 +9,7 @@ from scipy.stats import norm
 from sklearn.exceptions import UndefinedMetricWarning
 
 from skcrit._typing import ArrayLike
-from skcrit.utils._arguments import as_numbers, is_number, shown
+from skcrit.utils._arguments import as_numbers, check_number, shown
 
 __all__ = [
     "chao1_richness",
@@ -290,11 +290,8 @@ def _checked(counts):
 
 def quantile(confidence_level):
     """Return the two-sided quantile of the normal distribution."""
-    if not is_number(confidence_level, 0, 1, closed="neither"):
-        raise ValueError(
-            f"confidence_level must be between 0 and 1, got {shown(confidence_level)}."
-        )
-    return norm.ppf((1 + float(confidence_level)) / 2)
+    level = check_number(confidence_level, "confidence_level", 0, 1, closed="neither")
+    return norm.ppf((1 + level) / 2)
 
 
 def undefined(name):

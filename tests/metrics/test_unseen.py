@@ -134,7 +134,7 @@ def test_bad_counts(function, counts):
 @pytest.mark.parametrize("level", [0, 1, -1, 2])
 def test_bad_confidence_level(level):
     for function in (chao1_richness_interval, good_turing_coverage_interval):
-        with pytest.raises(ValueError, match="confidence_level must be between"):
+        with pytest.raises(ValueError, match="confidence_level must be a number in"):
             function([1, 2], confidence_level=level)
 
 
