@@ -96,7 +96,8 @@ class LinearMatch(Match):
 def match_points(problem, theta, grad_norm, dtype, pivot_rtol):
     """Identify the critical sets of points (..., n_params), as a LinearMatch."""
     flat = theta.reshape(-1, problem.n_params)
-    step = max(1, _CHUNK // problem.n_outputs**2)
+    size = problem.n_outputs * max(problem.inputs.shape[1], 1)
+    step = max(1, _CHUNK // size)
     # One pass even without points, so that empty batches give empty columns.
     blocks = [
         _locate(problem, flat[i : i + step], grad_norm[i : i + step], pivot_rtol)

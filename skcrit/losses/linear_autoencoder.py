@@ -178,24 +178,30 @@ class LinearAutoencoderLoss(TransformerMixin, LinearLoss):
 
     def _matrices(self):
         # What evaluation needs of the eigenpairs.
-        lam, basis, rank = self.eigenvalues_, self.eigenvectors_, self.rank_
-        seen, null = basis[:, :rank], basis[:, rank:].T
-        root = seen * np.sqrt(lam[:rank])
-        inverse = (seen / np.sqrt(lam[:rank])).T
-        penalty = self.penalty if self.alpha > 0 else None
+        seen = self.eigenvectors_[:, : self.rank_]
         # What the data do not see is free, unless a penalty sees it.
-        free = len(null) > 0 and penalty is None
-        bases, penalised = (basis, root, inverse, null, lam), penalty is not None
+        free = self.rank_ < self.n_features_in_ and self.alpha == 0
         return {
             "moment": self.second_moment_,
             "target": None,
-            "root": root,
-            "goal": root,
+            "root": seen * np.sqrt(self.eigenvalues_[: self.rank_]),
+            "goal": None,
             "projector": seen @ seen.T if free else None,
-            "ties": data_ties(basis, lam, rank),
-            "turns": data_turns(*bases, penalised=penalised, joint=True),
-            "flat": data_flats(basis, *bases[2:], penalty),
+            "ties": data_ties(self.eigenvectors_, self.eigenvalues_, self.rank_),
         }
+
+    def _data_symmetries(self):
+        # Rotations, and directions without variance.
+        lam, basis, rank = self.eigenvalues_, self.eigenvectors_, self.rank_
+        seen, null, size = basis[:, :rank], basis[:, rank:].T, np.sqrt(lam[:rank])
+        penalty = self.penalty if self.alpha > 0 else None
+        inverse = (seen / size).T
+        turns = data_turns(
+            *(basis, seen * size, inverse, null, lam),
+            penalised=penalty is not None,
+            joint=True,
+        )
+        return turns, data_flats(basis, inverse, null, lam, penalty)
 
     def _set_moment(self, moment):
         # Clean the eigenvalues once, and let loss and ground truth share the result.

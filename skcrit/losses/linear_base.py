@@ -54,14 +54,16 @@ class LinearLoss(Loss):
 
     def _prepare(self, layer_sizes, moment, target, root, goal, **others):
         # Put the few constant matrices where the computations run. The loss is the
-        # square of W @ root - goal; a target of None is the moment itself. Others are
-        # the projector on what the data see, and the lists ties, turns and flat.
+        # square of W @ root - goal. A target of None is the moment itself, a goal of
+        # None the root. Others are the projector on what the data see, and the ties.
         self._shapes = layer_shapes(layer_sizes)
         self.n_params_ = sum(prod(shape) for shape in self._shapes)
         self._tau = self._decay_product * layer_sizes[-1]
         parts = {"moment": moment, "target": target, "root": root, "goal": goal}
         for name, matrix in (parts | others).items():
             setattr(self, f"_{name}", self._placed(matrix))
+        if goal is None:
+            self._goal = self._root
 
     def _placed(self, matrix):
         # Bring a matrix, or a list of some, to the device.
@@ -253,14 +255,11 @@ class LinearLoss(Loss):
             penalty on the weights), and more where eigenvalues are tied or zero.
         """
         theta = self._as_points(theta)
-        return orbit_tangents(
-            self._split(theta),
-            self._moment,
-            self._tau,
-            self._decay > 0,
-            self._turns,
-            self._flat,
-        )
+        # Made when they are asked for: where much is tied they are larger than all that
+        # evaluation needs, and a loss is sent to every worker.
+        free = map(self._placed, self._data_symmetries())
+        weights, only_rotations = self._split(theta), self._decay > 0
+        return orbit_tangents(weights, self._moment, self._tau, only_rotations, *free)
 
     def _penalty_value(self, theta, sweep):
         # Evaluate the penalty at each point.

@@ -186,23 +186,26 @@ class LinearNetworkLoss(LinearLoss):
     def _matrices(self):
         # What evaluation needs of the canonical form.
         form, penalised = self._form, self.alpha > 0
-        bases = (form.outputs, form.root, form.inverse, form.null, form.values)
         ties = data_ties(form.outputs, form.values, len(form.spectrum))
         # What the data do not see is free, unless a penalty sees it.
         free = len(form.null) > 0 and not penalised
-        # A penalty breaks the ties: whitening is no isometry.
-        turns = data_turns(*bases, penalised=penalised, joint=not penalised)
-        penalty = "sum" if penalised else None
         return {
             "moment": self.second_moment_,
             "target": self.cross_moment_,
             "root": form.root,
             "goal": form.goal,
             "projector": form.root @ form.inverse if free else None,
+            # A penalty breaks the ties: whitening is no isometry.
             "ties": None if penalised else ties,
-            "turns": turns,
-            "flat": data_flats(form.outputs, *bases[2:], penalty),
         }
+
+    def _data_symmetries(self):
+        # Rotations, and directions that explain nothing or have nothing to explain.
+        form, penalised = self._form, self.alpha > 0
+        bases = (form.outputs, form.root, form.inverse, form.null, form.values)
+        turns = data_turns(*bases, penalised=penalised, joint=not penalised)
+        penalty = "sum" if penalised else None
+        return turns, data_flats(form.outputs, *bases[2:], penalty)
 
     def _set_moments(self, X, Y, moment, cross):
         # Clean the eigenvalues once, and let loss and ground truth share the result.
@@ -307,9 +310,6 @@ class LinearNetworkLoss(LinearLoss):
         self, X: ArrayLike, y: ArrayLike, theta: Array | None = None
     ) -> FloatArray:
         """Compute the squared error of each sample under each point.
-
-        What :meth:`LinearAutoencoderLoss.transform` is for autoencoders; it is no
-        ``transform`` because it takes targets.
 
         Parameters
         ----------
