@@ -5,7 +5,6 @@ proving ground is the linear autoencoder, whose critical points are known.
 """
 
 from skcrit._version import __version__
-from skcrit.analytical import AnalyticalSpectrum
 from skcrit.exceptions import (
     NoGroundTruthError,
     NotConvergedWarning,
@@ -19,7 +18,14 @@ from skcrit.finders import (
     NewtonTRFinder,
     SaddleDynamicsFinder,
 )
-from skcrit.losses import FunctionLoss, GradientNormLoss, LinearAutoencoderLoss, Loss
+from skcrit.ground_truth import AnalyticalSpectrum, KnownPoints
+from skcrit.losses import (
+    FunctionLoss,
+    GradientNormLoss,
+    LinearAutoencoderLoss,
+    LinearNetworkLoss,
+    Loss,
+)
 from skcrit.starts import GaussianStarts, TrajectoryStarts
 
 __all__ = [
@@ -29,8 +35,10 @@ __all__ = [
     "GaussianStarts",
     "GradNormFinder",
     "GradientNormLoss",
+    "KnownPoints",
     "LandscapeExplorer",
     "LinearAutoencoderLoss",
+    "LinearNetworkLoss",
     "Loss",
     "NewtonMRFinder",
     "NewtonTRFinder",

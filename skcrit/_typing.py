@@ -12,6 +12,7 @@ __all__ = [
     "ArrayLike",
     "BoolArray",
     "Distribution",
+    "FittedFinder",
     "FloatArray",
     "IntArray",
     "Memory",
@@ -47,3 +48,20 @@ class Distribution(Protocol):
 
     def rvs(self, *, size: Any, random_state: Any) -> ArrayLike:
         """Return numbers of the given shape."""
+
+
+class FittedFinder(Protocol):
+    """A fitted finder, as metrics and figures see it.
+
+    Anything with these attributes can be judged. ``results_`` has a row per start, with
+    the columns that :class:`~skcrit.BaseFinder` describes.
+    """
+
+    tol: Any
+    loss_: Any
+    final_params_: FloatArray
+    converged_: BoolArray
+    results_: dict[str, Any]
+    critical_points_: FloatArray
+    critical_losses_: FloatArray
+    counts_: IntArray

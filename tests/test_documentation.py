@@ -27,7 +27,7 @@ BLOCK = re.compile(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", flags=re.DO
 
 MODULES = (
     "skcrit",
-    "skcrit.analytical",
+    "skcrit.ground_truth",
     "skcrit.datasets",
     "skcrit.exceptions",
     "skcrit.finders",

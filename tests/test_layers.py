@@ -15,7 +15,7 @@ LAYERS = [
     {"utils._arguments"},
     {"_saving", "_backend", "utils._validation"},
     {"linalg", "datasets"},
-    {"analytical"},
+    {"ground_truth"},
     {"losses"},
     {"starts", "solvers"},
     {"finders"},

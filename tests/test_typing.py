@@ -8,7 +8,7 @@ import pytest
 
 MODULES = [
     "skcrit",
-    "skcrit.analytical",
+    "skcrit.ground_truth",
     "skcrit.datasets",
     "skcrit.exceptions",
     "skcrit.finders",

@@ -10,6 +10,7 @@ from skcrit._typing import FloatArray, IntArray
 from skcrit.exceptions import NoGroundTruthError
 from skcrit.inspection._axes import FAILURE, SUCCESS, axes_of, name_axes
 from skcrit.inspection._labels import place_names
+from skcrit.losses.adapt import as_loss
 from skcrit.utils._arguments import check_int, check_keywords, shown
 from skcrit.utils._validation import check_fitted
 
@@ -309,18 +310,25 @@ def _spread(x, y):
 
 
 def _set_names(explorer):
-    """Name sets by the eigenvectors they contain, or by number."""
+    """Name sets as the ground truth does, of eigenvectors in braces, or by number."""
     numbers = [str(i) for i in range(explorer.n_critical_sets_)]
     try:
-        spectrum = explorer.loss_.analytical_spectrum()
-    except (AttributeError, NoGroundTruthError):
+        truth = as_loss(explorer.loss_).ground_truth()
+    except NoGroundTruthError:
         return numbers
     if not numbers:
         return numbers
-    match = spectrum.match(explorer.critical_points_)
+    match = truth.match(explorer.critical_points_)
     return [
-        "{" + ", ".join(map(str, name)) + "}" if known else number
+        _name_text(name) if known else number
         for name, known, number in zip(
             match.set, match.identified, numbers, strict=True
         )
     ]
+
+
+def _name_text(name):
+    """Write the name of a set."""
+    if isinstance(name, tuple):
+        return "{" + ", ".join(map(str, name)) + "}"
+    return str(name)

@@ -8,6 +8,7 @@ import numpy as np
 
 from skcrit._typing import BoolArray, FloatArray, RandomState
 from skcrit.exceptions import NoGroundTruthError
+from skcrit.ground_truth.base import GroundTruth
 from skcrit.inspection._axes import (
     FAILURE,
     GREY,
@@ -30,7 +31,7 @@ __all__ = ["LossIndexDisplay"]
 # Beyond this many points a vector graphic gets slow; they are drawn as an image in it.
 _MAX_VECTOR = 5000
 
-# Beyond this many analytical points each is small.
+# Beyond this many known sets each is small.
 _MANY = 200
 
 # Where points without index go, in units of the width of the axes.
@@ -48,7 +49,7 @@ _TICK = {"s": 60, "marker": "_", "color": FAILURE, "linewidths": 1.2, "zorder": 
 
 
 class LossIndexDisplay:
-    """Loss against index of numerical critical points, over the analytical ones.
+    """Loss against index of numerical critical points, over the known ones.
 
     The index is the number of negative Hessian eigenvalues, over that of parameters.
     Make one with :meth:`from_estimator`.
@@ -60,14 +61,14 @@ class LossIndexDisplay:
     n_starts : int
         Number of starts, converged or not.
     hit : ndarray of bool of shape (n_points,), default=None
-        Which of the points are identified with an analytical critical set and have its
+        Which of the points are identified with a known critical set and have its
         loss and index; None where the truth is not known.
     analytical_loss : ndarray of shape (n_drawn,), default=None
-        Loss of analytical critical sets; None where they are not known.
+        Loss of known critical sets; None where they are not known.
     analytical_index_fraction : ndarray of shape (n_drawn,), default=None
         Index of the same sets.
     n_sets : int, default=None
-        Number of all analytical critical sets: more than ``n_drawn`` if those are a
+        Number of all known critical sets: more than ``n_drawn`` if those are a
         random sample.
 
     Attributes
@@ -79,7 +80,7 @@ class LossIndexDisplay:
     points_ : list of matplotlib.collections.PathCollection
         Numerical points: hits, misses and those without index, where there are any.
     analytical_points_ : matplotlib.collections.PathCollection or None
-        Analytical points.
+        Known critical sets.
 
     See Also
     --------
@@ -121,6 +122,7 @@ class LossIndexDisplay:
         cls,
         finder: BaseFinder,
         *,
+        truth: GroundTruth | None = None,
         ax: Axes | None = None,
         max_sets: int = 10_000,
         random_state: RandomState = None,
@@ -133,16 +135,19 @@ class LossIndexDisplay:
         ----------
         finder : BaseFinder
             Fitted finder.
+        truth : GroundTruth, default=None
+            Known critical points. None takes those that the loss knows; if it knows
+            none, the numerical points are drawn alone.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; None makes a figure.
         max_sets : int, default=10000
-            Largest number of analytical critical sets to draw. If there are more, as
+            Largest number of known critical sets to draw. If there are more, as
             many are drawn at random, uniformly and with replacement, and the legend
             says so.
         random_state : int, RandomState instance or None, default=None
             Source of randomness of that sample.
         point_kw, analytical_kw : dict, default=None
-            Passed to ``ax.scatter`` for the numerical and the analytical points.
+            Passed to ``ax.scatter`` for the numerical and the known points.
 
         Returns
         -------
@@ -167,18 +172,20 @@ class LossIndexDisplay:
             len(index),
         )
         try:
-            judgement = judge(finder)
+            judgement = judge(finder, truth)
         except NoGroundTruthError:
             return display.plot(ax, point_kw=point_kw)
-        spectrum = judgement.spectrum
-        if spectrum.n_sets <= max_sets:
-            sets = spectrum.all_sets(max_sets)
+        truth = judgement.truth
+        if truth.n_sets <= max_sets:
+            sets = truth.all_sets(max_sets)
         else:
-            sets = spectrum.sample_sets(max_sets, rng)
+            sets = truth.sample_sets(max_sets, rng)
+        indices = truth.morse_indices(sets)
         display.hit = judgement.hit[converged]
-        display.analytical_loss = spectrum.losses(sets)
-        display.analytical_index_fraction = spectrum.index_fractions(sets)
-        display.n_sets = spectrum.n_sets
+        display.analytical_loss = truth.losses(sets)
+        fractions = np.where(indices >= 0, indices / truth.n_params, np.nan)
+        display.analytical_index_fraction = fractions
+        display.n_sets = truth.n_sets
         return display.plot(ax, point_kw=point_kw, analytical_kw=analytical_kw)
 
     def plot(
@@ -197,7 +204,7 @@ class LossIndexDisplay:
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; None makes a figure.
         point_kw, analytical_kw : dict, default=None
-            Passed to ``ax.scatter`` for the numerical and the analytical points.
+            Passed to ``ax.scatter`` for the numerical and the known points.
 
         Returns
         -------
@@ -222,12 +229,12 @@ class LossIndexDisplay:
         return self
 
     def _draw_analytical(self, ax, options):
-        """Draw the analytical points, underneath."""
+        """Draw the known critical sets, underneath."""
         n_drawn = len(self.analytical_loss)
-        label = f"analytical: {n_drawn:,} sets"
+        label = f"known: {n_drawn:,} sets"
         if n_drawn < self.n_sets:
             total = f"{self.n_sets:,}" if self.n_sets < 10**9 else f"{self.n_sets:.1e}"
-            label = f"analytical: {n_drawn:,} random\nof {total} sets"
+            label = f"known: {n_drawn:,} random\nof {total} sets"
         # A few dots are to be seen, many are to be told apart.
         size = 6 if n_drawn > _MANY else 12
         style = {"s": size, "color": GREY, "linewidths": 0, "zorder": 1, "label": label}

@@ -5,12 +5,14 @@ from skcrit.losses.base import Loss
 from skcrit.losses.function import FunctionLoss
 from skcrit.losses.grad_norm import GradientNormLoss
 from skcrit.losses.linear_autoencoder import LinearAutoencoderLoss
+from skcrit.losses.linear_network import LinearNetworkLoss
 from skcrit.losses.local_model import LocalModel
 
 __all__ = [
     "FunctionLoss",
     "GradientNormLoss",
     "LinearAutoencoderLoss",
+    "LinearNetworkLoss",
     "LocalModel",
     "Loss",
     "as_loss",

@@ -1,10 +1,11 @@
 """Derivatives of the linear network's loss, from its second-moment matrix.
 
 With the weights ``W_1, ..., W_L``, ``W = W_L ... W_1``, the matrix ``K_0`` (the second
-moment C, plus tau I under a penalty on the product) and C, the loss without a penalty
-on the weights is
+moment C of the inputs, plus tau I under a penalty on the product) and the cross moment
+T of d outputs with the inputs, which is C for an autoencoder, the loss without a
+penalty on the weights is
 
-    f = (1/d) tr[W K_0 W^T - 2 W C + C],       dW f = (2/d) (W K_0 - C) = (2/d) E.
+    f = (1/d) tr[W K_0 W^T - 2 W T^T] + const,    dW f = (2/d) (W K_0 - T) = (2/d) E.
 
 The functions below run the two sweeps of back-propagation on matrices of the size of
 the layers: A_l = W_l A_{l-1}, K_l = W_l K_{l-1} forward, B_l = W_{l+1}^T B_{l+1} with
@@ -12,12 +13,12 @@ B_L = E backward; the gradient of layer l is (2/d) B_l A_{l-1}^T. Directional
 derivatives differentiate these recursions once more. A_0 is the identity and stands as
 None.
 
-E and W are d x d, and gradients and products with the Hessian need neither. With the
-hidden layers p < d wide the sweeps stop at l = L-1, and the last layer is multiplied
-out in the order that keeps every factor p wide:
+E and W are full matrices, and gradients and products with the Hessian need neither.
+With the hidden layers p < d wide the sweeps stop at l = L-1, and the last layer is
+multiplied out in the order that keeps every factor p wide:
 
-    B_{L-1} = W_L^T E = (W_L^T W_L) K_{L-1} - W_L^T C,
-    E A_{L-1}^T = W_L (K_{L-1} A_{L-1}^T) - C A_{L-1}^T.
+    B_{L-1} = W_L^T E = (W_L^T W_L) K_{L-1} - W_L^T T,
+    E A_{L-1}^T = W_L (K_{L-1} A_{L-1}^T) - T A_{L-1}^T.
 
 A product with the Hessian takes two multiplications by C then, 4 d^2 p operations for
 two layers where forming E' takes 12, and O(d p^2) more.
@@ -69,6 +70,8 @@ class Sweep:
         Second moment.
     tau : float, default=0.0
         K_0 is C plus tau times the identity, under a penalty on the product.
+    target : array of shape (m, d), default=None
+        Cross moment T of m outputs with the inputs; None is C.
 
     Attributes
     ----------
@@ -79,13 +82,14 @@ class Sweep:
 
     Notes
     -----
-    C, K, B and E carry the factor 2/d.
+    C, T, K, B and E carry the factor 2/m, for m outputs.
     """
 
-    def __init__(self, weights, C, tau=0.0):
-        # The factor 2/d is here once: all that follows is linear in C and tau.
-        factor = 2 / C.shape[0]
+    def __init__(self, weights, C, tau=0.0, target=None):
+        # The factor 2/m is here once: all that follows is linear in C, T and tau.
+        factor = 2 / weights[-1].shape[-2]
         self.weights, self.C, self.tau = weights, factor * C, factor * tau
+        self.T = self.C if target is None else factor * target
         first, last = weights[0], weights[-1]
         self.A = [None, first]
         self.K = [None, self.times_K_0(first)]
@@ -93,12 +97,12 @@ class Sweep:
             self.A.append(W @ self.A[-1])
             self.K.append(W @ self.K[-1])
         self.gram = _t_mul(last, last)
-        self.B = [self.gram @ self.K[-1] - _t_mul(last, self.C)]
+        self.B = [self.gram @ self.K[-1] - _t_mul(last, self.T)]
         for W in reversed(weights[1:-1]):
             self.B.insert(0, _t_mul(W, self.B[0]))
 
     def times_K_0(self, V):
-        """Multiply by ``(2/d) K_0`` from the right.
+        """Multiply by ``(2/m) K_0`` from the right.
 
         Parameters
         ----------
@@ -108,13 +112,13 @@ class Sweep:
         Returns
         -------
         product : array of shape (..., n, d)
-            ``(2/d) V K_0``.
+            ``(2/m) V K_0``.
         """
         product = V @ self.C
         return product if self.tau == 0 else product + self.tau * V
 
-    def times_C(self, A, K):
-        """Compute ``(2/d) A C`` from ``K = (2/d) A K_0``.
+    def times_T(self, A, K):
+        """Compute ``(2/m) A T^T``, for an autoencoder from ``K = (2/m) A K_0``.
 
         Parameters
         ----------
@@ -123,9 +127,11 @@ class Sweep:
 
         Returns
         -------
-        product : array of shape (..., n, d)
-            ``(2/d) A C``.
+        product : array of shape (..., n, m)
+            ``(2/m) A T^T``.
         """
+        if self.T is not self.C:
+            return _mul_t(A, self.T)
         return K if self.tau == 0 else K - self.tau * A
 
     @cached_property
@@ -140,8 +146,8 @@ class Sweep:
 
     @cached_property
     def error(self):
-        """``(2/d) E = (2/d) (W K_0 - C)``."""
-        return self.weights[-1] @ self.K[-1] - self.C
+        """``(2/m) E = (2/m) (W K_0 - T)``."""
+        return self.weights[-1] @ self.K[-1] - self.T
 
     def gradient(self):
         """Compute the gradient.
@@ -152,7 +158,7 @@ class Sweep:
             One matrix per layer, first layer first.
         """
         gradient = [_mul_t(B, A) for B, A in zip(self.B, self.A, strict=False)]
-        moved = self.times_C(self.A[-1], self.K[-1])
+        moved = self.times_T(self.A[-1], self.K[-1])
         last = self.weights[-1] @ self.inner - _transposed(moved)
         return [*gradient, last]
 
@@ -182,11 +188,11 @@ def hvp(sweep, V):
     transposed = array_namespace(V[0]).matrix_transpose  # looked up once: it is slow
     V_last_t = transposed(V[-1])
     cross = V_last_t @ weights[-1]
-    dB = (cross + transposed(cross)) @ K[-1] + sweep.gram @ dK[-1] - V_last_t @ sweep.C
+    dB = (cross + transposed(cross)) @ K[-1] + sweep.gram @ dK[-1] - V_last_t @ sweep.T
     # E' A^T + E A'^T, where K A'^T is the transpose of K' A^T
     inner = dK[-1] @ transposed(A[-1])
     last = V[-1] @ sweep.inner + weights[-1] @ (inner + transposed(inner))
-    product = [last - transposed(sweep.times_C(dA[-1], dK[-1]))]
+    product = [last - transposed(sweep.times_T(dA[-1], dK[-1]))]
     for ell in range(len(weights) - 2, -1, -1):
         term = _mul_t(dB, A[ell])
         product.append(term if ell == 0 else term + _mul_t(sweep.B[ell], dA[ell]))
@@ -291,16 +297,16 @@ def hessian(sweep):
         + [m < l] (W_{L:l+1}^T E W_{m-1:1}^T)[a, e] (W_{l-1:m+1})[b, c]}.
     """
     xp, C = array_namespace(sweep.B[0]), sweep.C
-    depth, d = len(sweep.weights), C.shape[0]
-    identity = xp.eye(d, dtype=C.dtype, device=device(C))
+    depth, sizes = len(sweep.weights), (C.shape[0], sweep.weights[-1].shape[-2])
+    ends = [xp.eye(n, dtype=C.dtype, device=device(C)) for n in sizes]
+    identity = dict(zip(((0, 1), (depth, depth + 1)), ends, strict=True))
     products = _partial_products(sweep.weights)
     batch = tuple(sweep.B[0].shape[:-2])
 
     B = [*sweep.B, sweep.error]
 
     def dense(b, a):
-        W = products[b, a]
-        return identity if W is None and (b, a) in ((0, 1), (depth, depth + 1)) else W
+        return identity.get((b, a), products[b, a])
 
     rows = [[None] * depth for _ in range(depth)]
     for ell in range(1, depth + 1):

@@ -3,8 +3,9 @@
 from functools import cached_property
 
 from skcrit._backend import array_namespace, device
+from skcrit.ground_truth._factors import join_weights
 from skcrit.losses import _network
-from skcrit.losses.base import LocalModel
+from skcrit.losses.local_model import LocalModel
 
 __all__ = ["NetworkModel"]
 
@@ -14,25 +15,27 @@ class NetworkModel(LocalModel):
 
     def __init__(self, loss, theta):
         super().__init__(loss, theta)
-        self._sweep = _network.Sweep(loss._split(theta), loss._moment, loss._tau)
+        weights = loss._split(theta)
+        self._sweep = _network.Sweep(weights, loss._moment, loss._tau, loss._target)
 
     @cached_property
     def value(self):
         loss, xp = self.loss, array_namespace(self.theta)
-        # |W R - R|^2 with C = R R^T: tr C - 2 tr WC + tr WCW^T would cancel near zero.
+        # |W R - G|^2 with C = R R^T: tr WCW^T - 2 tr W T^T + const would cancel near
+        # the minimum.
         inner = self._sweep.A[-1] @ loss._root
-        residual = self._sweep.weights[-1] @ inner - loss._root
-        value = xp.sum(residual * residual, axis=(-2, -1)) / loss.n_features_in_
-        return value + loss._penalty_value(self.theta, self._sweep)
+        residual = self._sweep.weights[-1] @ inner - loss._goal
+        value = xp.sum(residual * residual, axis=(-2, -1)) / loss._goal.shape[-2]
+        return value + loss._offset + loss._penalty_value(self.theta, self._sweep)
 
     @cached_property
     def gradient(self):
-        return self._with_decay(self.loss._join(self._sweep.gradient()), self.theta)
+        return self._with_decay(join_weights(self._sweep.gradient()), self.theta)
 
     def hvp(self, v):
         v = self.loss._as_directions(v, self.theta)
         product = _network.hvp(self._sweep, self.loss._split(v))
-        return self._with_decay(self.loss._join(product), v)
+        return self._with_decay(join_weights(product), v)
 
     def hessian(self):
         loss, xp = self.loss, array_namespace(self.theta)
@@ -46,7 +49,7 @@ class NetworkModel(LocalModel):
         u = self.loss._as_directions(u, self.theta, name="u")
         v = self.loss._as_directions(v, self.theta, name="v")
         sides = [self.loss._split(w) for w in (u, v)]
-        return self.loss._join(_network.third_derivative(self._sweep, *sides))
+        return join_weights(_network.third_derivative(self._sweep, *sides))
 
     def _with_decay(self, product, v):
         """Add the part of the penalty on the weights, which is linear in v."""

@@ -19,7 +19,8 @@ from skcrit.losses.local_model import LocalModel
 from skcrit.losses.symmetries import Symmetries
 
 if TYPE_CHECKING:
-    from skcrit.analytical import AnalyticalSpectrum
+    from skcrit.ground_truth.base import GroundTruth
+    from skcrit.ground_truth.linear import LinearSpectrum
 
 __all__ = ["Loss"]
 
@@ -259,7 +260,7 @@ class Loss(Symmetries, BaseEstimator, ABC):
         draws = [stream.standard_normal(self.n_params_) for stream in streams]
         return self.length_scale() * np.sqrt(2 / self.n_params_) * np.stack(draws)
 
-    def ground_truth(self) -> AnalyticalSpectrum:
+    def ground_truth(self) -> GroundTruth:
         """Return the critical points where they are known.
 
         Returns
@@ -274,7 +275,7 @@ class Loss(Symmetries, BaseEstimator, ABC):
         """
         return self.analytical_spectrum()
 
-    def analytical_spectrum(self) -> AnalyticalSpectrum:
+    def analytical_spectrum(self) -> LinearSpectrum:
         """Return the critical points in closed form, where they are known.
 
         Raises

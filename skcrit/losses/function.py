@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from skcrit._typing import Array, ArrayLike
+from skcrit.ground_truth.base import GroundTruth
 from skcrit.losses.base import Loss
 from skcrit.losses.differences import DifferenceModel
 from skcrit.losses.local_model import LocalModel
@@ -39,6 +40,9 @@ class FunctionLoss(Loss):
     n_params : int, default=None
         Length of ``theta``. It must be given; it is last only because its neighbours
         are the functions.
+    ground_truth : GroundTruth, default=None
+        The critical points, where somebody knows them, for instance
+        :class:`~skcrit.KnownPoints`. Scores, reports and figures compare with them.
 
     Attributes
     ----------
@@ -74,6 +78,7 @@ class FunctionLoss(Loss):
         "gradient": [callable],
         "hvp": [callable, None],
         "n_params": [Interval(Integral, 1, None, closed="left")],
+        "ground_truth": [GroundTruth, None],
     }
 
     def __init__(
@@ -82,10 +87,13 @@ class FunctionLoss(Loss):
         gradient: Callable[..., Any],
         hvp: Callable[..., Any] | None = None,
         n_params: int | None = None,
+        *,
+        ground_truth: GroundTruth | None = None,
     ) -> None:
-        # A loss has methods of these names, so the functions are kept under another;
+        # A loss has methods of these names, so that they are kept under others;
         # get_params and set_params show them as scikit-learn expects.
         self._functions = {"value": value, "gradient": gradient, "hvp": hvp}
+        self._truth = ground_truth
         self.n_params = n_params
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -101,7 +109,8 @@ class FunctionLoss(Loss):
         params : dict
             Arguments by name.
         """
-        return {**self._functions, "n_params": self.n_params}
+        rest = {"n_params": self.n_params, "ground_truth": self._truth}
+        return {**self._functions, **rest}
 
     def set_params(self, **params: Any) -> Self:
         """Set constructor arguments.
@@ -128,6 +137,7 @@ class FunctionLoss(Loss):
                 f"Valid parameters are: {sorted(self.get_params())}."
             )
         self.n_params = params.pop("n_params", self.n_params)
+        self._truth = params.pop("ground_truth", self._truth)
         self._functions = {**self._functions, **params}
         return self
 
@@ -147,11 +157,20 @@ class FunctionLoss(Loss):
         Raises
         ------
         ValueError
-            If a function is not callable or ``n_params`` is not a positive int.
+            If a function is not callable, ``n_params`` is not a positive int, or
+            ``ground_truth`` is of another kind or has another number of parameters.
         """
         check_params(self)
+        if self._truth is not None and self._truth.n_params != self.n_params:
+            raise ValueError(
+                "ground_truth must have as many parameters as the loss, "
+                f"n_params={self.n_params}, got {self._truth.n_params}."
+            )
         self.n_params_ = int(self.n_params)  # type: ignore[arg-type]  # it is checked
         return self
+
+    def ground_truth(self) -> GroundTruth:  # noqa: D102 (documented in Loss)
+        return super().ground_truth() if self._truth is None else self._truth
 
     def value(self, theta: Array) -> Array:  # noqa: D102 (documented in Loss)
         theta = self._as_points(theta)

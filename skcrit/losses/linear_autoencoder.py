@@ -3,38 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
-from numbers import Integral, Real
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 from sklearn.base import TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skcrit._backend import BACKENDS, array_namespace, to_device, to_host
+from skcrit._backend import array_namespace, to_device, to_host
 from skcrit._typing import Array, ArrayLike, FloatArray
-from skcrit.analytical import AnalyticalSpectrum, clean_eigenvalues
-from skcrit.losses import _orbits
-from skcrit.losses._balance import balanced_layers, thin_svd
-from skcrit.losses._network_model import NetworkModel
-from skcrit.losses.base import Loss
+from skcrit.ground_truth._eigenvalues import clean_eigenvalues
+from skcrit.ground_truth.autoencoder import AnalyticalSpectrum
+from skcrit.losses import _bases
+from skcrit.losses._data_symmetries import data_flats, data_ties, data_turns
+from skcrit.losses._moments import check_size, column_means, second_moments
 from skcrit.losses.coordinates import Coordinates
-from skcrit.utils._arguments import shown
+from skcrit.losses.linear_base import LinearLoss
 from skcrit.utils._validation import (
-    Interval,
     StrOptions,
     check_hidden_layer_sizes,
     check_params,
     validate_data,
 )
 
-if TYPE_CHECKING:
-    pass
-
 __all__ = ["LinearAutoencoderLoss"]
 
 
-class LinearAutoencoderLoss(TransformerMixin, Loss):
+class LinearAutoencoderLoss(TransformerMixin, LinearLoss):
     r"""Reconstruct data through a deep linear network.
 
     With the weights :math:`W_1, \dots, W_L` and :math:`W = W_L \cdots W_1`, the loss is
@@ -66,8 +60,9 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
         Relative to the largest eigenvalue of ``C``: eigenvalues up to it count as zero.
         None means ``10 * max(n_samples, n_features) * eps``.
     tie_rtol : float, default=1e-10
-        Relative to the largest eigenvalue of ``C``: neighbours that differ by at most
-        this count as one repeated eigenvalue, their mean.
+        Relative to the eigenvalues of ``C`` themselves: those that differ by at most
+        this, or by rounding, count as one repeated eigenvalue, their mean. See
+        :func:`~skcrit.ground_truth.clean_eigenvalues`.
 
     Attributes
     ----------
@@ -113,17 +108,8 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
     """
 
     _parameter_constraints = {
-        "hidden_layer_sizes": [
-            Interval(Integral, 1, None, closed="left"),
-            "array-like",
-        ],
-        "alpha": [Interval(Real, 0, None, closed="left")],
+        **LinearLoss._parameter_constraints,
         "penalty": [StrOptions({"sum", "product"})],
-        "center": ["boolean"],
-        "backend": [StrOptions(set(BACKENDS))],
-        "dtype": [StrOptions({"float64", "float32"})],
-        "zero_rtol": [None, Interval(Real, 0, 1, closed="left")],
-        "tie_rtol": [Interval(Real, 0, 1, closed="left")],
     }
 
     def __init__(
@@ -169,40 +155,55 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
             array, or so large or small that squared gradients leave the range of
             ``dtype``: entries of about 1e-69 to 1e69 in float64, 1e-6 to 1e6 in
             float32.
+
+        Warns
+        -----
+        ResolutionWarning
+            If cleaning moves eigenvalues by more than rounding, and the loss with them;
+            or if eigenvalues lie so close together, or to zero, that the labels of the
+            critical sets are unstable.
         """
         check_params(self)
         sizes = check_hidden_layer_sizes(self.hidden_layer_sizes)
         X = validate_data(self, X, dtype=np.float64)
-        n_samples, d = X.shape
-        self.n_samples_seen_ = n_samples
+        self.n_samples_seen_, d = X.shape
         with np.errstate(over="ignore", invalid="ignore"):
-            self.mean_ = _mean(X) if self.center else np.zeros(d)
-            moment, varies = _second_moment(X, self.mean_)
-        self._check_size(X, moment, varies)
+            self.mean_ = column_means(X) if self.center else np.zeros(d)
+            moment = second_moments(X, self.mean_)
+        check_size(X, self.mean_, np.max(np.abs(moment)), self.dtype)
         self._set_moment(moment)
-        widths = (d, *sizes, d)
-        self._shapes = list(zip(widths[1:], widths[:-1], strict=True))
-        self.n_params_ = sum(prod(shape) for shape in self._shapes)
-        self._prepare_device()
+        penalty = float(self.alpha)
+        self._decay = penalty if self.penalty == "sum" else 0.0
+        self._decay_product = penalty if self.penalty == "product" else 0.0
+        self._prepare((d, *sizes, d), **self._matrices())
         return self
 
-    def _check_size(self, X, moment, varies):
-        # The loss has the unit of the squared data, and searches square its gradient:
-        # outside of this range they would find zeros and infinities.
-        info = np.finfo(self.dtype)
-        low = float(info.smallest_normal) ** 0.5 / float(info.eps)
-        high = float(info.max) ** 0.5 * float(info.eps)
-        size = np.max(np.abs(moment))
-        if size <= high and (size >= low or not varies):
-            return
-        need = "large" if size < low else "small"
-        remedy = ", or use dtype='float64'" if info.bits < 64 else ""
-        raise ValueError(
-            f"X must be {need} enough for squared gradients to be numbers of "
-            f"{self.dtype}: expected a second moment between {low:.1g} and {high:.1g}, "
-            f"got entries up to {np.max(np.abs(X)):.3g} and a second moment up to "
-            f"{size:.3g}. Change the unit of X{remedy}."
+    def _matrices(self):
+        # What evaluation needs of the eigenpairs.
+        seen = self.eigenvectors_[:, : self.rank_]
+        # What the data do not see is free, unless a penalty sees it.
+        free = self.rank_ < self.n_features_in_ and self.alpha == 0
+        return {
+            "moment": self.second_moment_,
+            "target": None,
+            "root": seen * np.sqrt(self.eigenvalues_[: self.rank_]),
+            "goal": None,
+            "projector": seen @ seen.T if free else None,
+            "ties": data_ties(self.eigenvectors_, self.eigenvalues_, self.rank_),
+        }
+
+    def _data_symmetries(self):
+        # Rotations, and directions without variance.
+        lam, basis, rank = self.eigenvalues_, self.eigenvectors_, self.rank_
+        seen, null, size = basis[:, :rank], basis[:, rank:].T, np.sqrt(lam[:rank])
+        penalty = self.penalty if self.alpha > 0 else None
+        inverse = (seen / size).T
+        turns = data_turns(
+            *(basis, seen * size, inverse, null, lam),
+            penalised=penalty is not None,
+            joint=True,
         )
+        return turns, data_flats(basis, inverse, null, lam, penalty)
 
     def _set_moment(self, moment):
         # Clean the eigenvalues once, and let loss and ground truth share the result.
@@ -224,146 +225,6 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
         self.eigenvectors_ = np.ascontiguousarray(eigenvectors)
         self.rank_ = int(np.sum(cleaned > 0))
 
-    def _prepare_device(self):
-        # Put the few constant matrices where the computations run.
-        d, rank = self.n_features_in_, self.rank_
-        self._tau = float(self.alpha * d) if self.penalty == "product" else 0.0
-        self._decay = float(self.alpha) if self.penalty == "sum" else 0.0
-        range_basis = self.eigenvectors_[:, :rank]
-        root = range_basis * np.sqrt(self.eigenvalues_[:rank])
-        projector = range_basis @ range_basis.T if rank < d else np.eye(d)
-        for name, matrix in (
-            ("_moment", self.second_moment_),
-            ("_root", root),
-            ("_range_projector", projector),
-        ):
-            setattr(self, name, to_device(matrix, self.backend, self.dtype))
-        self._ties = self._find_ties()
-
-    def _find_ties(self):
-        # Eigenbasis, and which rows and columns of a matrix in it belong to which
-        # distinct eigenvalue; None where all that matter are distinct.
-        positive = self.eigenvalues_[: self.rank_]
-        if np.all(np.diff(positive) != 0):
-            return None
-        values = np.unique(self.eigenvalues_)[::-1]
-        rows = (values[:, None] == self.eigenvalues_).astype(float)
-        columns = rows[:, : self.rank_][values > 0].T
-        return [
-            to_device(matrix, self.backend, self.dtype)
-            for matrix in (self.eigenvectors_.T, rows, columns)
-        ]
-
-    @property
-    def rescale_keeps_inertia(self) -> bool:  # type: ignore[override]
-        """Whether the balanced point is on the same orbit: not for deep networks.
-
-        The middle layers of a deep network can pass more than the end-to-end matrix
-        shows; balancing drops that, and the Morse index may fall.
-        """
-        return self._decay > 0 or len(self._shapes) == 2
-
-    def weights(self, theta: Array) -> list[Array]:
-        """Cut parameters into the matrices of the layers.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-
-        Returns
-        -------
-        weights : list of arrays of shape (..., n_out, n_in)
-            Matrices of the layers, first layer first, as views where possible.
-        """
-        return self._split(self._as_points(theta))
-
-    def _split(self, theta):
-        # Cut parameters that are known to be right.
-        xp = array_namespace(theta)
-        weights, start = [], 0
-        for shape in self._shapes:
-            stop = start + prod(shape)
-            part = theta[..., start:stop]
-            weights.append(xp.reshape(part, (*theta.shape[:-1], *shape)))
-            start = stop
-        return weights
-
-    def pack(self, weights: list[Array]) -> Array:
-        """Join the matrices of the layers to parameters.
-
-        Parameters
-        ----------
-        weights : list of arrays of shape (..., n_out, n_in)
-            Matrices of the layers, first layer first.
-
-        Returns
-        -------
-        theta : array of shape (..., n_params)
-            Points.
-
-        Raises
-        ------
-        ValueError
-            If the number of matrices or their shapes are not those of the network.
-        """
-        check_is_fitted(self)
-        try:
-            weights = [self._on_device(W, "weights") for W in weights]
-        except TypeError as error:
-            raise ValueError(
-                f"weights must be a list of matrices, got {shown(weights)}: {error}."
-            ) from error
-        shapes = [tuple(W.shape) for W in weights]
-        same_batch = len({shape[:-2] for shape in shapes}) == 1
-        if not same_batch or [shape[-2:] for shape in shapes] != self._shapes:
-            raise ValueError(
-                f"weights must have shapes {self._shapes}, all after the same leading "
-                f"axes, got {shapes}."
-            )
-        return self._join(weights)
-
-    def _join(self, weights):
-        # Join matrices that are known to be right.
-        xp = array_namespace(weights[0])
-        flat = [xp.reshape(W, (*W.shape[:-2], prod(W.shape[-2:]))) for W in weights]
-        return xp.concat(flat, axis=-1)
-
-    def value(self, theta: Array) -> Array:  # noqa: D102 (documented in Loss)
-        return self.at(theta).value
-
-    def gradient(self, theta: Array) -> Array:  # noqa: D102
-        return self.at(theta).gradient
-
-    def hvp(self, theta: Array, v: Array) -> Array:  # noqa: D102
-        return self.at(theta).hvp(v)
-
-    def hessian(self, theta: Array) -> Array:  # noqa: D102
-        return self.at(theta).hessian()
-
-    def at(self, theta: Array) -> NetworkModel:  # noqa: D102
-        return NetworkModel(self, self._as_points(theta))
-
-    def third_derivative(self, theta: Array, u: Array, v: Array) -> Array:
-        """Contract the third derivative with two directions.
-
-        It gives the Hessian of half the squared gradient norm: the product with ``v``
-        is ``H(theta) H(theta) v + third_derivative(theta, gradient(theta), v)``.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-        u, v : arrays of shape (..., n_params)
-            Directions.
-
-        Returns
-        -------
-        contraction : array of shape (..., n_params)
-            ``D^3 f(theta)[u, v, .]``.
-        """
-        return self.at(theta).third_derivative(u, v)
-
     def invariants(self, theta: Array) -> Array:
         """Compute the end-to-end matrix as the data see it, ``W C^(1/2)``.
 
@@ -381,76 +242,7 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
             eigenvectors can be rotated and the loss stays: then the traces of the
             diagonal blocks that belong to an eigenvalue, and the norms of all blocks.
         """
-        weights = self.weights(theta)
-        xp = array_namespace(weights[0])
-        W = self._root
-        for W_l in weights:
-            W = W_l @ W
-        if self._ties is None:
-            return xp.reshape(W, (*W.shape[:-2], prod(W.shape[-2:])))
-        basis, rows, columns = self._ties
-        W = basis @ W
-        norms = xp.sqrt(rows @ (W * W) @ columns)
-        norms = xp.reshape(norms, (*W.shape[:-2], prod(norms.shape[-2:])))
-        square = W[..., : W.shape[-1], :]
-        traces = xp.linalg.diagonal(square)[..., None, :] @ columns
-        return xp.concat([norms, traces[..., 0, :]], axis=-1)
-
-    def invariants_scale(self) -> float | FloatArray:
-        """Return the roots of the eigenvalues, the size of columns of ``W C^(1/2)``.
-
-        Returns
-        -------
-        scale : float or ndarray of shape (n_invariants,)
-            Positive. Sets differ by about one in these units, however small the
-            eigenvalues are in which they differ.
-        """
-        root = np.sqrt(self.eigenvalues_[: self.rank_])
-        if self._ties is None:
-            return np.tile(root, self.n_features_in_)
-        distinct = np.unique(root)[::-1]
-        n_rows = len(np.unique(self.eigenvalues_))
-        return np.concatenate([np.tile(distinct, n_rows), distinct])
-
-    def rescale(self, theta: Array) -> Array:
-        """Balance the layers: same end-to-end matrix on the data, least norm.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-
-        Returns
-        -------
-        theta : array of shape (..., n_params)
-            Points with ``W_{l+1}^T W_{l+1} = W_l W_l^T``. Under a penalty on the
-            weights the points themselves: its symmetries are rotations, which scale
-            nothing. NaN where the end-to-end matrix is not finite.
-        """
-        theta = self._as_points(theta)
-        if self._decay > 0:
-            return theta
-        weights = self.weights(theta)
-        # What the data do not see is free, unless a penalty sees it.
-        if self.rank_ < self.n_features_in_ and self.alpha == 0:
-            weights[0] = weights[0] @ self._range_projector
-        return self.pack(balanced_layers(*thin_svd(weights), self._shapes))
-
-    def representative(self, theta: Array) -> Array:
-        """Turn the hidden layers so that their units are uncorrelated.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-
-        Returns
-        -------
-        theta : array of shape (..., n_params)
-            Points of the same orbits, by rotations of the hidden units: their second
-            moments ``W_{l:1} C W_{l:1}^T`` are diagonal.
-        """
-        return self._join(_orbits.uncorrelated(self, self.weights(theta)))
+        return self._seen_by_the_data(theta)
 
     def parameter_unit(self) -> float | FloatArray:
         """Return units in which all directions of the data have equal variance.
@@ -479,26 +271,7 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
             There the second moment is diagonal, and rounding errors of directions with
             large variance do not reach those with small variance.
         """
-        return _orbits.EigenCoordinates(self)
-
-    def orbit_tangents(self, theta: Array) -> Array:
-        """Span the tangent space of the symmetry orbit.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-
-        Returns
-        -------
-        tangents : array of shape (..., n_tangents, n_params)
-            Changes of basis of each hidden layer, rotations only under a penalty on the
-            weights; rotations of the data within eigenspaces of dimension two and more;
-            and what the first layer reads from directions without variance, unless a
-            penalty sees it.
-        """
-        theta = self._as_points(theta)
-        return self._join(_orbits.tangents(self, self._split(theta)))
+        return _bases.EigenCoordinates(self)
 
     def transform(self, X: ArrayLike, theta: Array | None = None) -> FloatArray:
         """Compute the reconstruction error of each sample under each point.
@@ -588,42 +361,3 @@ class LinearAutoencoderLoss(TransformerMixin, Loss):
             zero_rtol=self.zero_rtol,
             tie_rtol=self.tie_rtol,
         )
-
-    def _penalty_value(self, theta, sweep):
-        # Evaluate the penalty at each point.
-        xp = array_namespace(theta)
-        if self.alpha == 0:
-            return 0.0
-        if self.penalty == "sum":
-            return self.alpha * xp.sum(theta * theta, axis=-1)
-        W = sweep.product
-        return self.alpha * xp.sum(W * W, axis=(-2, -1))
-
-
-def _chunks(X):
-    # X may lie on disk and be larger than the memory: rows that make 2 MiB, which stay
-    # in the cache, but as many as columns, or adding the products would take longer.
-    size = max(2**18 // X.shape[1], X.shape[1])
-    return (np.asarray(X[i : i + size]) for i in range(0, X.shape[0], size))
-
-
-def _mean(X):
-    # The mean of a constant column, exactly: its rounding error would count as variance
-    # in data that have no other. Most columns show in two rows that they are not.
-    constant, total = X[0] == X[-1], np.zeros(X.shape[1])
-    for chunk in _chunks(X):
-        total += chunk.sum(axis=0)
-        if np.any(constant):
-            constant[constant] = np.all(chunk[:, constant] == X[0, constant], axis=0)
-    return np.where(constant, X[0], total / X.shape[0])
-
-
-def _second_moment(X, mean):
-    # The mean of the outer products of centred samples, and whether any is not zero.
-    moment = np.zeros((X.shape[1],) * 2)
-    for chunk in _chunks(X):
-        centred = chunk - mean
-        moment += centred.T @ centred
-    # Small numbers may be there and have no squares.
-    varies = np.any(moment) or any(np.any(chunk != mean) for chunk in _chunks(X))
-    return moment / X.shape[0], bool(varies)

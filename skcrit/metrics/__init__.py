@@ -25,7 +25,6 @@ from skcrit.metrics._scorers import (
 )
 from skcrit.metrics._uniformity import (
     UniformityResult,
-    importance_weights,
     uniformity_test,
 )
 from skcrit.metrics._unseen import (
@@ -33,7 +32,6 @@ from skcrit.metrics._unseen import (
     chao1_richness_interval,
     good_turing_coverage,
     good_turing_coverage_interval,
-    unseen_by_index,
 )
 
 __all__ = [
@@ -43,7 +41,6 @@ __all__ = [
     "chao1_richness_interval",
     "good_turing_coverage",
     "good_turing_coverage_interval",
-    "importance_weights",
     "index_error",
     "index_error_scorer",
     "judge",
@@ -63,5 +60,4 @@ __all__ = [
     "recovery_precision_scorer",
     "recovery_report",
     "uniformity_test",
-    "unseen_by_index",
 ]

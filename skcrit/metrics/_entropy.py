@@ -6,7 +6,7 @@ unit can add to several bins, so the counts are not multinomial.
 """
 
 import numpy as np
-from scipy.special import xlogy
+import scipy.stats
 from scipy.stats import norm, t
 
 from skcrit.utils._arguments import check_choice, check_int, check_number, shown
@@ -32,10 +32,7 @@ def entropy(counts):
     entropy : ndarray of shape (...,), dtype float64
         In bits, between 0 and log2(n_bins).
     """
-    total = counts.sum(axis=-1)
-    nats = np.log(total) - xlogy(counts, counts).sum(axis=-1) / total
-    # Rounding can leave a little below zero.
-    return np.maximum(nats, 0.0) / np.log(2)
+    return scipy.stats.entropy(counts, base=2, axis=-1)
 
 
 def estimate_entropy(units, bias_correction=None):

@@ -1,30 +1,19 @@
-"""Judge the starts of a fitted finder by the closed-form critical sets of its loss."""
+"""Judge the starts of a fitted finder by the known critical sets of its loss."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
-from skcrit.exceptions import NoGroundTruthError
+from skcrit._typing import FittedFinder
+from skcrit.ground_truth.base import GroundTruth
+from skcrit.losses.adapt import as_loss
+from skcrit.utils._arguments import shown
 from skcrit.utils._validation import check_fitted
 
-if TYPE_CHECKING:
-    from skcrit.analytical import AnalyticalSpectrum
-    from skcrit.finders.base import BaseFinder
-
 __all__ = ["Judgement", "judge"]
-
-# Between the bound of first order and the tolerance: covers what is left of higher
-# order at gradient norms up to the resolution of the spectrum.
-_SAFETY = 2.0
-
-# Rounding of a value, in units of eps times features times the sizes of the factors.
-_ROUNDING = 10.0
-
-# Smallest tolerance on open pivots, the default of AnalyticalSpectrum.match.
-_PIVOT_RTOL = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,30 +26,32 @@ class Judgement:
 
     Parameters
     ----------
-    spectrum : AnalyticalSpectrum
-        Critical sets of the loss that was searched.
+    truth : GroundTruth
+        Known critical sets of the loss that was searched.
     converged : ndarray of bool of shape (n_starts,)
         Reported convergence.
     identified : ndarray of bool of shape (n_starts,)
         Whether the final point matches a critical set unambiguously, converged or not.
     sets : ndarray of object of shape (n_starts,)
-        Canonical name of the set nearest to the final point: a tuple of int.
+        Name of the set nearest to the final point.
     loss, predicted_loss : ndarray of shape (n_starts,)
         Reported loss, and loss of the nearest set.
     loss_tolerance : ndarray of shape (n_starts,)
-        Largest difference of the two that the gradient and rounding explain.
+        Largest difference of the two that the distance of the point and rounding
+        explain.
     morse_index, predicted_index : ndarray of int of shape (n_starts,)
-        Reported Morse index, -1 if unknown, and that of the nearest set, -1 where the
-        formula gives a lower bound only (open pivots of a deep network).
+        Reported Morse index, -1 if unknown, and that of the critical point approached,
+        -1 if the truth does not know it exactly.
     least_index : ndarray of int of shape (n_starts,)
-        That bound where there is no predicted index, else the predicted index.
+        Lower bound of the Morse index where there is no predicted index, else the
+        predicted index.
     loss_right, index_right : ndarray of bool of shape (n_starts,)
         Whether reported loss and Morse index are those of the nearest set.
     hit : ndarray of bool of shape (n_starts,)
         All of converged, identified, loss_right and index_right.
     """
 
-    spectrum: AnalyticalSpectrum
+    truth: GroundTruth
     converged: np.ndarray
     identified: np.ndarray
     sets: np.ndarray
@@ -75,8 +66,8 @@ class Judgement:
     hit: np.ndarray
 
     @property
-    def sets_found(self) -> list[tuple[int, ...]]:
-        """Distinct sets among the hits, a list of tuples in lexicographic order."""
+    def sets_found(self) -> list[Any]:
+        """Distinct sets among the hits, sorted by name."""
         return sorted(set(self.sets[self.hit]))
 
     @property
@@ -91,9 +82,9 @@ class Judgement:
 
     @property
     def coverage(self) -> float:
-        """Fraction of all critical sets that were hit."""
+        """Fraction of all known critical sets that were hit."""
         # Python integers divide exactly, however many sets there are.
-        return len(self.sets_found) / self.spectrum.n_sets
+        return len(self.sets_found) / self.truth.n_sets
 
     @property
     def loss_error(self) -> float:
@@ -108,18 +99,21 @@ class Judgement:
         exact = self.predicted_index >= 0
         error = np.where(exact, np.abs(excess), np.maximum(-excess, 0))
         known = self.converged & (self.morse_index >= 0)
-        return _mean(error[known] / self.spectrum.n_params)
+        return _mean(error[known] / self.truth.n_params)
 
 
-def judge(finder: BaseFinder) -> Judgement:
-    r"""Compare every start of a fitted finder with its nearest critical set.
+def judge(finder: FittedFinder, truth: GroundTruth | None = None) -> Judgement:
+    """Compare every start of a fitted finder with its nearest known critical set.
 
     Parameters
     ----------
     finder : BaseFinder
         Fitted finder, or any object with ``loss_``, ``final_params_`` and ``results_``.
-        What it reports (``converged``, ``loss``, ``morse_index``) is judged at the
-        points ``final_params_`` against ``loss_.analytical_spectrum()``.
+        What it reports (``converged``, ``loss``, ``morse_index``,
+        ``squared_grad_norm``) is judged at the points ``final_params_``.
+    truth : GroundTruth, default=None
+        Known critical points. None takes those that the loss knows,
+        ``loss_.ground_truth()``.
 
     Returns
     -------
@@ -129,116 +123,75 @@ def judge(finder: BaseFinder) -> Judgement:
     Raises
     ------
     TypeError
-        If ``finder`` is something else.
+        If ``finder`` is no fitted finder, or ``truth`` no ground truth.
     NotFittedError
         If the finder is not fitted.
     NoGroundTruthError
-        If the critical points of the loss are not known in closed form.
+        If ``truth`` is None and the critical points of the loss are not known.
+    ValueError
+        If the points of ``truth`` have another number of parameters.
 
     Notes
     -----
-    A point with squared balanced gradient norm s is not on the critical set, and its
-    loss differs from the set's. Where the Hessian has no zero eigenvalues but those of
-    the set, the difference is :math:`g^T H^+ g / 2 \le s / (2 \mu)` to first order,
-    with :math:`\mu` the smallest modulus of the others. Hidden units that a set leaves
-    free, in a network of L > 2 layers, are flat to order L: their share of the loss is
-    at most :math:`\sqrt{s} (\sqrt{s} / \omega)^{1/(L-1)}`, :math:`\omega = 2 \lambda /
-    d` for the weakest positive eigenvalue; directions that the data do not see are flat
-    to order 4 under the penalty "product", and :math:`\lambda` is then the smaller of
-    it and the penalty's threshold. The loss is right if it differs by no more than
-    twice the sum of s / mu and this share, and the rounding errors of a product of
-    layers of the point's size, at the scale of the loss at the origin, the trace of C
-    over d, and in the precision of the loss.
+    The truth says how far a loss may differ from that of the set, ``loss_tolerance``
+    of its :class:`~skcrit.ground_truth.Match`. The Morse index is right if it equals
+    the one that the truth knows exactly, or, where it knows a lower bound only, if it
+    is known and not below. The truth may find the gradient of each converged start as
+    large as the largest of them, which bears on degenerate points only.
 
-    The Morse index is right if it equals the predicted one. A deep network has an exact
-    prediction, the number of inversions, only where no pivot is open; at an open pivot
-    the index is larger, and every larger one is accepted. Weights below :math:`(2
-    \sqrt{t} / \omega)^{1/(L-1)}`, t the largest squared gradient norm of a converged
-    start, may be zero at the critical point: where only such weights open a pivot, the
-    number of inversions itself is accepted too.
-
-    Matching costs O(n_starts d^2 p).
+    For linear autoencoders matching costs O(n_starts d^2 p).
     """
     check_fitted(finder, "finder", ("loss_", "final_params_", "results_"))
-    spectrum = _spectrum(finder.loss_)
-    theta = np.asarray(finder.final_params_, dtype=np.float64)
-    match = spectrum.match(theta)
-    columns = [finder.results_[name] for name in ("converged", "loss", "morse_index")]
-    converged, loss, index = map(np.asarray, columns)
-    with np.errstate(over="ignore", invalid="ignore"):
-        tolerance = _SAFETY * _loss_bound(spectrum, match)
-        tolerance += _rounding(spectrum, theta, getattr(finder.loss_, "dtype", float))
-        loss_right = np.abs(loss - match.loss) <= tolerance
+    truth = _truth_of(finder, truth)
+    names = ("converged", "loss", "morse_index", "squared_grad_norm")
+    columns = [np.asarray(finder.results_[name]) for name in names]
+    converged, loss, index, squared = columns
+    # Of starts that have not converged nothing is known.
+    norm = np.sqrt(np.max(squared[converged], initial=0.0))
+    match = truth.match(
+        np.asarray(finder.final_params_, dtype=np.float64),
+        grad_norm=np.where(converged, norm, np.inf),
+        dtype=getattr(finder.loss_, "dtype", "float64"),
+    )
+    with np.errstate(invalid="ignore"):
+        loss_right = np.abs(loss - match.loss) <= match.loss_tolerance
     exact = match.morse_index >= 0
-    least = match.morse_index
-    if not np.all(exact):
-        noise = _pivot_noise(spectrum, finder.results_["squared_grad_norm"], converged)
-        # Starts that have not converged count for nothing, and may not be finite.
-        rows = np.flatnonzero(converged & ~exact)
-        least = np.where(exact, least, match.index_lower_bound)
-        least[rows] += spectrum.has_open_pivot(theta[rows], rtol=noise)
-    index_right = np.where(exact, index == least, index >= least)
+    index_right = np.where(
+        exact, index == match.least_index, index >= match.least_index
+    )
     return Judgement(
-        spectrum=spectrum,
+        truth=truth,
         converged=converged,
         identified=match.identified,
         sets=match.set,
         loss=loss,
         predicted_loss=match.loss,
-        loss_tolerance=tolerance,
+        loss_tolerance=match.loss_tolerance,
         morse_index=index,
         predicted_index=match.morse_index,
-        least_index=least,
+        least_index=match.least_index,
         loss_right=loss_right,
         index_right=index_right,
         hit=converged & match.identified & loss_right & index_right,
     )
 
 
-def _spectrum(loss):
-    """Return the critical sets of a loss."""
-    if not hasattr(loss, "analytical_spectrum"):
-        raise NoGroundTruthError(
-            f"{type(loss).__name__} has no analytical_spectrum(): there is nothing to "
-            "judge searches against."
+def _truth_of(finder, truth):
+    """Return the ground truth that was given, or that of the finder's loss."""
+    if truth is None:
+        return as_loss(finder.loss_, "loss_").ground_truth()
+    if not isinstance(truth, GroundTruth) or isinstance(truth, type):
+        raise TypeError(
+            "truth must be a ground truth, such as KnownPoints, or None, got "
+            f"{shown(truth)}."
         )
-    return loss.analytical_spectrum()
-
-
-def _loss_bound(spectrum, match):
-    """Bound the distance in loss to the nearest set by the gradient, first order."""
-    squared = match.squared_balanced_grad_norm
-    bound = squared / spectrum.mu_min(match.mask)
-    weakest, order = spectrum.smallest_positive, spectrum.depth
-    if spectrum.tau > 0 and spectrum.penalty == "product":
-        if spectrum.rank < spectrum.n_features:
-            weakest, order = min(weakest, spectrum.tau), 4
-    width = min(spectrum.hidden_layer_sizes)
-    most = spectrum.max_rank if order == spectrum.depth else width
-    free = match.mask.sum(axis=1) < most
-    if order > 2 and weakest > 0:
-        norm, omega = np.sqrt(squared), 2 * weakest / spectrum.n_features
-        bound = bound + np.where(free, norm * (norm / omega) ** (1 / (order - 1)), 0.0)
-    return bound
-
-
-def _pivot_noise(spectrum, squared_grad_norm, converged):
-    """Bound the weights that a converged start may have where the limit has none."""
-    if spectrum.depth == 2 or spectrum.rank == 0 or not np.any(converged):
-        return _PIVOT_RTOL
-    norm = np.sqrt(np.max(np.asarray(squared_grad_norm)[converged]))
-    omega = 2 * spectrum.smallest_positive / spectrum.n_features
-    noise = (_SAFETY * norm / omega) ** (1 / (spectrum.depth - 1))
-    return max(_PIVOT_RTOL, float(noise))
-
-
-def _rounding(spectrum, theta, dtype):
-    """Bound the rounding error of a computed loss."""
-    # The product of the norms of L layers is largest when they are equal.
-    size = (np.sum(theta**2, axis=1) / spectrum.depth) ** (spectrum.depth / 2)
-    scale = spectrum.eigenvalues.sum() / spectrum.n_features
-    unit = np.finfo(dtype).eps * spectrum.n_features * scale
-    return _ROUNDING * unit * (1 + size)
+    n_params = np.shape(finder.final_params_)[-1]
+    if truth.n_params != n_params:
+        raise ValueError(
+            f"truth must be of points with {n_params} parameters, as the finder's, got "
+            f"n_params={truth.n_params}."
+        )
+    return truth
 
 
 def _mean(values):

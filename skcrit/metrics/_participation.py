@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import chain
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skcrit._typing import IntArray
+from skcrit._typing import FittedFinder, IntArray
+from skcrit.ground_truth.linear import LinearSpectrum
 from skcrit.metrics._judgement import judge
 from skcrit.utils._arguments import shown
-
-if TYPE_CHECKING:
-    from skcrit.finders.base import BaseFinder
 
 __all__ = ["Participation", "bins_of", "participation", "participation_counts"]
 
 
-def participation_counts(finder: BaseFinder) -> IntArray:
+def participation_counts(finder: FittedFinder) -> IntArray:
     """Count how often each eigenvector takes part in the critical sets that were found.
 
     A start counts if it converged and its final point is identified with a critical
@@ -43,7 +39,9 @@ def participation_counts(finder: BaseFinder) -> IntArray:
     NotFittedError
         If the finder is not fitted.
     NoGroundTruthError
-        If the critical points of the loss are not known in closed form.
+        If the critical points of the loss are not known.
+    ValueError
+        If the loss is not that of a linear network.
 
     See Also
     --------
@@ -167,23 +165,25 @@ def participation(finder):
     NotFittedError
         If the finder is not fitted.
     NoGroundTruthError
-        If the critical points of the loss are not known in closed form.
+        If the critical points of the loss are not known.
+    ValueError
+        If the loss is not that of a linear network.
     """
     judgement = judge(finder)
     starts = np.flatnonzero(judgement.converged & judgement.identified)
-    bins, labels = bins_of(judgement.spectrum, judgement.sets[starts])
+    bins, labels = bins_of(judgement.truth, judgement.sets[starts])
     rows = np.zeros((len(judgement.sets), bins.shape[1]), dtype=np.int64)
     rows[starts] = bins
     return Participation(rows, labels)
 
 
-def bins_of(spectrum, sets):
+def bins_of(truth, sets):
     """Find what critical sets add to the participation counts.
 
     Parameters
     ----------
-    spectrum : AnalyticalSpectrum
-        All critical sets of a loss.
+    truth : LinearSpectrum
+        All critical sets of a linear network.
     sets : sequence of tuple of int
         Some of them.
 
@@ -193,18 +193,22 @@ def bins_of(spectrum, sets):
         A row per set.
     labels : list of str
         Names of the bins, as in :class:`Participation`.
+
+    Raises
+    ------
+    ValueError
+        If the truth is of another kind.
     """
-    threshold = spectrum.tau if spectrum.penalty == "sum" else 0.0
-    usable = spectrum.eigenvalues[spectrum.eigenvalues > threshold]
-    # Ties are exact in a spectrum, so that every difference starts a bin.
-    first = np.flatnonzero(np.diff(usable, prepend=np.inf))
-    bin_of = np.searchsorted(first, np.arange(usable.size), side="right") - 1
-    last = np.append(first[1:], usable.size)[: first.size] - 1
-    pairs = zip(first.tolist(), last.tolist(), strict=True)
+    if not isinstance(truth, LinearSpectrum):
+        raise ValueError(
+            "finder must have searched a loss whose critical sets are named by "
+            "eigenvectors of its data, such as LinearAutoencoderLoss, to count how "
+            f"often each takes part; its ground truth is {shown(truth)}."
+        )
+    sizes = truth.multiplicities
+    last = np.cumsum(sizes) - 1
+    pairs = zip((last - sizes + 1).tolist(), last.tolist(), strict=True)
     labels = [str(i) if i == j else f"{i}-{j}" for i, j in pairs]
-    rows = np.zeros((len(sets), first.size + 1), dtype=np.int64)
-    sizes = np.fromiter(map(len, sets), dtype=np.intp, count=len(sets))
-    used = np.fromiter(chain.from_iterable(sets), dtype=np.intp, count=sizes.sum())
-    np.add.at(rows, (np.repeat(np.arange(len(sets)), sizes), bin_of[used]), 1)
-    rows[sizes == 0, -1] = 1
-    return rows, [*labels, "at 0"]
+    used = truth.multiplicity_vectors(list(sets))
+    at_origin = used.sum(axis=1, keepdims=True) == 0
+    return np.hstack([used, at_origin]), [*labels, "at 0"]

@@ -1,29 +1,36 @@
-"""How much is still unseen, told by a second sample that knows nothing of the first."""
+"""How much is still unseen, by a second, independent sample."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from scipy.stats import binomtest
 
 from skcrit._backend import to_host
-from skcrit.metrics._unseen import quantile, undefined
-from skcrit.search.critical_sets import group_points
+from skcrit._typing import FittedFinder
+from skcrit.losses.adapt import as_loss
+from skcrit.metrics._unseen import undefined
+from skcrit.search.critical_sets import Identity, match_points
+from skcrit.search.describe import invariants_of
+from skcrit.utils._arguments import check_number
 from skcrit.utils._validation import check_fitted
-
-if TYPE_CHECKING:
-    from skcrit.finders.base import BaseFinder
 
 __all__ = ["probe_coverage", "probe_coverage_interval"]
 
-# Points whose invariants agree to this fraction of the scale are of one set: finders
-# correct their critical points, and keep them far better than that.
-_SAME = 1e-4
+# Errors of the invariants of critical points, in their natural units: finders refine
+# their critical points, and keep them far better than that.
+_SAME = 1e-6
 
-_ATTRIBUTES = ("loss_", "critical_points_", "critical_losses_", "counts_")
+_ATTRIBUTES = (
+    "loss_",
+    "critical_points_",
+    "critical_losses_",
+    "morse_indices_",
+    "nullities_",
+    "counts_",
+)
 
 
-def probe_coverage(finder: BaseFinder, probe: BaseFinder) -> float:
+def probe_coverage(finder: FittedFinder, probe: FittedFinder) -> float:
     """Estimate which share of the critical sets a finder knows, by an independent one.
 
     Parameters
@@ -83,9 +90,9 @@ def probe_coverage(finder: BaseFinder, probe: BaseFinder) -> float:
 
 
 def probe_coverage_interval(
-    finder: BaseFinder, probe: BaseFinder, *, confidence_level: float = 0.95
+    finder: FittedFinder, probe: FittedFinder, *, confidence_level: float = 0.95
 ) -> tuple[float, float]:
-    r"""Compute Wilson's interval of the coverage that a probe tells.
+    """Compute Wilson's interval [1]_ of the coverage that a probe finds.
 
     Parameters
     ----------
@@ -102,11 +109,7 @@ def probe_coverage_interval(
     Raises
     ------
     ValueError
-        If ``confidence_level`` is out of range, or the losses differ.
-    NotFittedError
-        If one of them is not fitted.
-    TypeError
-        If one of them is no finder.
+        If ``confidence_level`` is out of range; and what :func:`probe_coverage` raises.
 
     Warns
     -----
@@ -115,22 +118,19 @@ def probe_coverage_interval(
 
     Notes
     -----
-    With m of n hits in known sets and :math:`z` the quantile of the normal
-    distribution, the interval has the centre :math:`(m + z^2/2) / (n + z^2)` [1]_. The
-    starts of the probe count as independent.
+    The starts of the probe count as independent.
 
     References
     ----------
     .. [1] E. B. Wilson. "Probable inference, the law of succession, and statistical
        inference". J. Amer. Statist. Assoc. 22, 1927.
     """
-    z = quantile(confidence_level)
+    level = check_number(confidence_level, "confidence_level", 0, 1, closed="neither")
     known, n = _hits(finder, probe)
     if n == 0:
         return (undefined("probe_coverage_interval"),) * 2
-    centre = (known + z * z / 2) / (n + z * z)
-    half = z / (n + z * z) * np.sqrt(known * (n - known) / n + z * z / 4)
-    return float(max(centre - half, 0.0)), float(min(centre + half, 1.0))
+    interval = binomtest(known, n).proportion_ci(level, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def _hits(finder, probe):
@@ -138,16 +138,16 @@ def _hits(finder, probe):
     for name, thing in (("finder", finder), ("probe", probe)):
         check_fitted(thing, name, _ATTRIBUTES)
     _check_same_loss(finder, probe)
-    points = np.concatenate([finder.critical_points_, probe.critical_points_])
-    if len(points) == 0:
-        return 0, 0
-    invariants = np.asarray(to_host(finder.loss_.invariants(points)), dtype=float)
-    error = np.full(len(points), _SAME * np.max(np.linalg.norm(invariants, axis=1)))
-    # The known sets come first, so that they stand for the groups.
-    is_probe = np.arange(len(points)) >= len(finder.critical_points_)
-    labels, _ = group_points(invariants, error, is_probe.astype(float))
-    known = np.isin(labels[is_probe], labels[~is_probe])
-    return int(probe.counts_[known].sum()), int(probe.counts_.sum())
+    ends = match_points(_identity(probe, finder), _identity(finder, finder))
+    return int(probe.counts_[ends >= 0].sum()), int(probe.counts_.sum())
+
+
+def _identity(finder, judge):
+    """Name the critical sets of a finder by the invariants of the other's loss."""
+    loss = as_loss(judge.loss_)
+    invariants = invariants_of(loss, loss.asarray(finder.critical_points_))
+    error = np.full(len(invariants), _SAME)
+    return Identity(invariants, error, finder.morse_indices_, finder.nullities_)
 
 
 def _check_same_loss(finder, probe):

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import TYPE_CHECKING
 
 from sklearn.exceptions import UndefinedMetricWarning
 
+from skcrit._typing import FittedFinder
+from skcrit.ground_truth.base import GroundTruth
 from skcrit.metrics._judgement import judge
-
-if TYPE_CHECKING:
-    from skcrit.finders.base import BaseFinder
 
 __all__ = [
     "index_error",
@@ -22,10 +20,12 @@ __all__ = [
 ]
 
 
-def recovery_accuracy(finder: BaseFinder) -> float:
+def recovery_accuracy(
+    finder: FittedFinder, *, truth: GroundTruth | None = None
+) -> float:
     """Compute the fraction of all starts that end at a known critical point.
 
-    A start counts if it converged, its final point is identified with an analytical
+    A start counts if it converged, its final point is identified with a known
     critical set, and the reported loss and Morse index are that set's. Not converged,
     ambiguous, wrong or unknown index: all count as wrong.
 
@@ -33,6 +33,8 @@ def recovery_accuracy(finder: BaseFinder) -> float:
     ----------
     finder : BaseFinder
         Fitted finder.
+    truth : GroundTruth, default=None
+        Known critical points; None takes those that the loss knows.
 
     Returns
     -------
@@ -44,7 +46,7 @@ def recovery_accuracy(finder: BaseFinder) -> float:
     NotFittedError
         If the finder is not fitted.
     NoGroundTruthError
-        If the critical points of the loss are not known in closed form.
+        If ``truth`` is None and the critical points of the loss are not known.
 
     See Also
     --------
@@ -59,10 +61,12 @@ def recovery_accuracy(finder: BaseFinder) -> float:
     >>> recovery_accuracy(finder)
     1.0
     """
-    return judge(finder).accuracy
+    return judge(finder, truth).accuracy
 
 
-def recovery_precision(finder: BaseFinder) -> float:
+def recovery_precision(
+    finder: FittedFinder, *, truth: GroundTruth | None = None
+) -> float:
     """Compute the fraction of the converged starts that end at a known critical point.
 
     As ``recovery_accuracy``, among the starts that are reported as converged: how far
@@ -72,6 +76,8 @@ def recovery_precision(finder: BaseFinder) -> float:
     ----------
     finder : BaseFinder
         Fitted finder.
+    truth : GroundTruth, default=None
+        Known critical points; None takes those that the loss knows.
 
     Returns
     -------
@@ -84,17 +90,19 @@ def recovery_precision(finder: BaseFinder) -> float:
     NotFittedError
         If the finder is not fitted.
     NoGroundTruthError
-        If the critical points of the loss are not known in closed form.
+        If ``truth`` is None and the critical points of the loss are not known.
 
     Warns
     -----
     UndefinedMetricWarning
         If nothing converged.
     """
-    return _defined(judge(finder), "precision", "no start converged")
+    return _defined(judge(finder, truth), "precision", "no start converged")
 
 
-def recovery_coverage(finder: BaseFinder) -> float:
+def recovery_coverage(
+    finder: FittedFinder, *, truth: GroundTruth | None = None
+) -> float:
     """Compute the fraction of all critical sets that were found.
 
     A set is found if a start that ``recovery_accuracy`` counts ended there. Their
@@ -104,23 +112,25 @@ def recovery_coverage(finder: BaseFinder) -> float:
     ----------
     finder : BaseFinder
         Fitted finder.
+    truth : GroundTruth, default=None
+        Known critical points; None takes those that the loss knows.
 
     Returns
     -------
     coverage : float
-        Distinct sets found over ``n_sets`` of the spectrum; 0 if there are none.
+        Distinct sets found over ``n_sets`` of the truth; 0 if there are none.
 
     Raises
     ------
     NotFittedError
         If the finder is not fitted.
     NoGroundTruthError
-        If the critical points of the loss are not known in closed form.
+        If ``truth`` is None and the critical points of the loss are not known.
     """
-    return judge(finder).coverage
+    return judge(finder, truth).coverage
 
 
-def loss_error(finder: BaseFinder) -> float:
+def loss_error(finder: FittedFinder, *, truth: GroundTruth | None = None) -> float:
     """Compute the mean absolute loss error of the converged starts.
 
     The reference of each start is the critical set nearest to its final point, even
@@ -130,6 +140,8 @@ def loss_error(finder: BaseFinder) -> float:
     ----------
     finder : BaseFinder
         Fitted finder.
+    truth : GroundTruth, default=None
+        Known critical points; None takes those that the loss knows.
 
     Returns
     -------
@@ -141,17 +153,17 @@ def loss_error(finder: BaseFinder) -> float:
     NotFittedError
         If the finder is not fitted.
     NoGroundTruthError
-        If the critical points of the loss are not known in closed form.
+        If ``truth`` is None and the critical points of the loss are not known.
 
     Warns
     -----
     UndefinedMetricWarning
         If nothing converged.
     """
-    return _defined(judge(finder), "loss_error", "no start converged")
+    return _defined(judge(finder, truth), "loss_error", "no start converged")
 
 
-def index_error(finder: BaseFinder) -> float:
+def index_error(finder: FittedFinder, *, truth: GroundTruth | None = None) -> float:
     """Compute the mean absolute error of the index fraction of the converged starts.
 
     The index fraction is the Morse index over ``n_params``. The reference of each start
@@ -161,6 +173,8 @@ def index_error(finder: BaseFinder) -> float:
     ----------
     finder : BaseFinder
         Fitted finder.
+    truth : GroundTruth, default=None
+        Known critical points; None takes those that the loss knows.
 
     Returns
     -------
@@ -174,7 +188,7 @@ def index_error(finder: BaseFinder) -> float:
     NotFittedError
         If the finder is not fitted.
     NoGroundTruthError
-        If the critical points of the loss are not known in closed form.
+        If ``truth`` is None and the critical points of the loss are not known.
 
     Warns
     -----
@@ -182,7 +196,7 @@ def index_error(finder: BaseFinder) -> float:
         If no converged start has a known index.
     """
     reason = "no start converged with a known Morse index"
-    return _defined(judge(finder), "index_error", reason)
+    return _defined(judge(finder, truth), "index_error", reason)
 
 
 def _defined(judgement, name, reason):

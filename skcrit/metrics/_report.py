@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from skcrit._typing import FittedFinder
+from skcrit.ground_truth.base import GroundTruth
 from skcrit.metrics._judgement import judge
 from skcrit.utils._arguments import check_flag, check_int
-
-if TYPE_CHECKING:
-    from skcrit.finders.base import BaseFinder
 
 __all__ = ["recovery_report"]
 
 
 def recovery_report(
-    finder: BaseFinder,
+    finder: FittedFinder,
     *,
+    truth: GroundTruth | None = None,
     digits: int = 3,
     output_dict: bool = False,
     max_sets: int = 20,
@@ -29,6 +30,8 @@ def recovery_report(
     ----------
     finder : BaseFinder
         Fitted finder.
+    truth : GroundTruth, default=None
+        Known critical points; None takes those that the loss knows.
     digits : int, default=3
         Digits after the decimal point of scores, and significant digits of losses and
         errors.
@@ -50,7 +53,7 @@ def recovery_report(
         The dict has the keys "n_starts", "n_converged", "n_identified", "n_hits",
         "accuracy", "precision", "coverage", "n_sets", "n_sets_found", "loss_error",
         "index_error", "status" (dict of counts), "tol", "resolution", "resolved" and
-        "sets", a list of dicts with "set" (tuple), "loss", "predicted_indices",
+        "sets", a list of dicts with "set" (name), "loss", "predicted_indices",
         "index_bounds" (of starts without an exact prediction), "morse_indices" and
         "nullities" (-1 if unknown), "count" and "n_hits".
 
@@ -59,12 +62,12 @@ def recovery_report(
     NotFittedError
         If the finder is not fitted.
     NoGroundTruthError
-        If the critical points of the loss are not known in closed form.
+        If ``truth`` is None and the critical points of the loss are not known.
 
     Notes
     -----
     A start converges at a gradient norm of sqrt(tol). Critical sets can be told apart
-    up to the balanced gradient norm ``AnalyticalSpectrum.resolution``; with a larger
+    up to the rescaled gradient norm ``resolution`` of the truth; with a larger
     sqrt(tol), searches stop where it is not decided which set they approach, and count
     as ambiguous.
 
@@ -80,19 +83,19 @@ def recovery_report(
     """
     digits, max_sets = check_int(digits, "digits"), check_int(max_sets, "max_sets")
     output_dict = check_flag(output_dict, "output_dict")
-    judgement = judge(finder)
+    judgement = judge(finder, truth)
     report = _summary(finder, judgement)
     report["sets"] = _rows(judgement, np.asarray(finder.results_["nullity"]))
     if output_dict:
         return report
-    title = f"{type(finder).__name__} on {judgement.spectrum!r}"
+    title = f"{type(finder).__name__} on {judgement.truth!r}"
     lines = [title, "", *_header(report, digits), ""]
     return "\n".join([*lines, *_table(report["sets"], digits, max_sets)]) + "\n"
 
 
 def _summary(finder, judgement):
     """Collect everything but the table."""
-    resolution = judgement.spectrum.resolution
+    resolution = judgement.truth.resolution
     names, counts = np.unique(finder.results_["status"], return_counts=True)
     return {
         "n_starts": len(judgement.hit),
@@ -102,7 +105,7 @@ def _summary(finder, judgement):
         "accuracy": judgement.accuracy,
         "precision": judgement.precision,
         "coverage": judgement.coverage,
-        "n_sets": judgement.spectrum.n_sets,
+        "n_sets": judgement.truth.n_sets,
         "n_sets_found": len(judgement.sets_found),
         "loss_error": judgement.loss_error,
         "index_error": judgement.index_error,
@@ -151,18 +154,25 @@ def _header(report, digits):
     lines = [f"{name:<13}{report['n_' + name]}" for name in counts]
     lines += [f"{name:<13}{text}" for name, text in texts.items()]
     status = ", ".join(f"{n} {name}" for name, n in report["status"].items())
-    verdict = "tol tells the critical sets apart"
-    sign = "<="
-    if not report["resolved"]:
-        strict = report["resolution"] ** 2
-        verdict = f"tol cannot tell the critical sets apart; tol <= {strict:.1e} would"
-        sign = ">"
-    size = f"sqrt(tol) = {report['tol'] ** 0.5:.1e}"
     return [
         *lines,
         f"{'status':<13}{status}",
-        f"{'resolution':<13}{size} {sign} {report['resolution']:.1e}: {verdict}",
+        f"{'resolution':<13}sqrt(tol) = {report['tol'] ** 0.5:.1e}{_verdict(report)}",
     ]
+
+
+def _verdict(report):
+    """Say whether the tolerance tells the critical sets apart."""
+    resolution = report["resolution"]
+    if math.isnan(resolution):
+        return "; which would tell the critical sets apart is not known"
+    if report["resolved"]:
+        return f" <= {resolution:.1e}: tol tells the critical sets apart"
+    strict = resolution**2
+    return (
+        f" > {resolution:.1e}: tol cannot tell the critical sets apart; "
+        f"tol <= {strict:.1e} would"
+    )
 
 
 def _table(rows, digits, max_sets):
@@ -200,7 +210,9 @@ def _integers_text(values):
 
 
 def _set_text(name):
-    """Write a set, with runs of three and more indices as ranges."""
+    """Write the name of a set; of indices, runs of three and more as ranges."""
+    if not isinstance(name, tuple):
+        return str(name)
     parts = []
     for _, run in groupby(enumerate(name), key=lambda pair: pair[1] - pair[0]):
         run = [index for _, index in run]

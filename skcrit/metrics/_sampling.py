@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import TYPE_CHECKING
 
 from sklearn.exceptions import UndefinedMetricWarning
 
-from skcrit._typing import ArrayLike, RandomState
+from skcrit._typing import ArrayLike, FittedFinder, RandomState
 from skcrit.metrics._entropy import entropy_interval, estimate_entropy
 from skcrit.metrics._participation import participation
 from skcrit.utils._arguments import check_seed
-
-if TYPE_CHECKING:
-    from skcrit.finders.base import BaseFinder
 
 __all__ = ["participation_entropy", "participation_entropy_interval"]
 
@@ -23,7 +19,7 @@ _ONE_UNIT = "it needs two independent starts that are identified with a critical
 
 
 def participation_entropy(
-    finder: BaseFinder,
+    finder: FittedFinder,
     *,
     bias_correction: str | None = None,
     groups: ArrayLike | None = None,
@@ -56,11 +52,12 @@ def participation_entropy(
     Raises
     ------
     ValueError
-        If ``bias_correction`` is unknown, or ``groups`` has not one label per start.
+        If ``bias_correction`` is unknown, ``groups`` has not one label per start, or
+        the loss is not that of a linear network.
     NotFittedError
         If the finder is not fitted.
     NoGroundTruthError
-        If the critical points of the loss are not known in closed form.
+        If the critical points of the loss are not known.
 
     Warns
     -----
@@ -108,7 +105,7 @@ def participation_entropy(
 
 
 def participation_entropy_interval(
-    finder: BaseFinder,
+    finder: FittedFinder,
     *,
     confidence_level: float = 0.95,
     n_resamples: int = 2000,
@@ -150,12 +147,12 @@ def participation_entropy_interval(
     ------
     ValueError
         If ``confidence_level`` or ``n_resamples`` is not a number of its kind or out
-        of range, ``bias_correction`` is unknown, or ``groups`` has not one label per
-        start.
+        of range, ``bias_correction`` is unknown, ``groups`` has not one label per
+        start, or the loss is not that of a linear network.
     NotFittedError
         If the finder is not fitted.
     NoGroundTruthError
-        If the critical points of the loss are not known in closed form.
+        If the critical points of the loss are not known.
 
     Warns
     -----

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
-from skcrit._typing import ArrayLike
+from skcrit._typing import ArrayLike, FittedFinder
 from skcrit.metrics import _recovery, _sampling
 from skcrit.utils._arguments import shown
 
@@ -20,11 +21,7 @@ __all__ = [
     "recovery_precision_scorer",
 ]
 
-
-def recovery_accuracy_scorer(
-    estimator: BaseEstimator, X: ArrayLike | None = None, y: object = None
-) -> float:
-    """Score a finder by ``recovery_accuracy``, for ``scoring=`` of a search.
+_DOCSTRING = """Score a finder by {sign}``{name}``, for ``scoring=`` of a search.
 
     Parameters
     ----------
@@ -39,7 +36,7 @@ def recovery_accuracy_scorer(
     Returns
     -------
     score : float
-        Fraction of all starts that end at a known critical point.
+        {score}
 
     Raises
     ------
@@ -48,189 +45,76 @@ def recovery_accuracy_scorer(
     NotFittedError
         If the finder is not fitted.
     NoGroundTruthError
-        If the critical points of the loss are not known in closed form.
+        If the critical points of the loss are not known.
+
+    See Also
+    --------
+    {name} : The metric{negated}, and when it is undefined.
     """
-    return _recovery.recovery_accuracy(_finder(estimator))
 
 
-def recovery_precision_scorer(
-    estimator: BaseEstimator, X: ArrayLike | None = None, y: object = None
-) -> float:
-    """Score a finder by ``recovery_precision``, for ``scoring=`` of a search.
+class _Scorer(Protocol):
+    __name__: str
 
-    Parameters
-    ----------
-    estimator : BaseFinder, Pipeline or search
-        Fitted finder; of a pipeline the last step, of a search the best estimator.
-    X : array-like, default=None
-        Ignored, see ``recovery_accuracy_scorer``.
-    y : None
-        Ignored.
-
-    Returns
-    -------
-    score : float
-        Fraction of the converged starts that end at a known critical point; NaN, which
-        a search ranks last, if nothing converged.
-
-    Raises
-    ------
-    TypeError
-        If ``estimator`` is something else.
-    NotFittedError
-        If the finder is not fitted.
-    NoGroundTruthError
-        If the critical points of the loss are not known in closed form.
-
-    Warns
-    -----
-    UndefinedMetricWarning
-        If nothing converged.
-    """
-    return _recovery.recovery_precision(_finder(estimator))
+    def __call__(
+        self, estimator: BaseEstimator, X: ArrayLike | None = None, y: object = None
+    ) -> float: ...
 
 
-def recovery_coverage_scorer(
-    estimator: BaseEstimator, X: ArrayLike | None = None, y: object = None
-) -> float:
-    """Score a finder by ``recovery_coverage``, for ``scoring=`` of a search.
+def _make_scorer(
+    metric: Callable[[FittedFinder], float], score: str, sign: int = 1
+) -> _Scorer:
+    """Turn a metric of fitted finders into a scorer; greater must be better."""
 
-    Parameters
-    ----------
-    estimator : BaseFinder, Pipeline or search
-        Fitted finder; of a pipeline the last step, of a search the best estimator.
-    X : array-like, default=None
-        Ignored, see ``recovery_accuracy_scorer``.
-    y : None
-        Ignored.
+    def scorer(
+        estimator: BaseEstimator, X: ArrayLike | None = None, y: object = None
+    ) -> float:
+        return sign * metric(_finder(estimator))
 
-    Returns
-    -------
-    score : float
-        Fraction of all critical sets that were found.
-
-    Raises
-    ------
-    TypeError
-        If ``estimator`` is something else.
-    NotFittedError
-        If the finder is not fitted.
-    NoGroundTruthError
-        If the critical points of the loss are not known in closed form.
-    """
-    return _recovery.recovery_coverage(_finder(estimator))
+    name, is_error = metric.__name__, sign < 0
+    # By this name pickle finds the scorer in this module.
+    scorer.__name__ = scorer.__qualname__ = f"{name}_scorer"
+    scorer.__doc__ = _DOCSTRING.format(
+        name=name,
+        sign="minus " if is_error else "",
+        negated=", not negated" if is_error else "",
+        score=score,
+    )
+    return scorer
 
 
-def loss_error_scorer(
-    estimator: BaseEstimator, X: ArrayLike | None = None, y: object = None
-) -> float:
-    """Score a finder by minus ``loss_error``, for ``scoring=`` of a search.
-
-    Parameters
-    ----------
-    estimator : BaseFinder, Pipeline or search
-        Fitted finder; of a pipeline the last step, of a search the best estimator.
-    X : array-like, default=None
-        Ignored, see ``recovery_accuracy_scorer``.
-    y : None
-        Ignored.
-
-    Returns
-    -------
-    score : float
-        The error, negated: greater is better. NaN, which a search ranks last, if
-        nothing converged.
-
-    Raises
-    ------
-    TypeError
-        If ``estimator`` is something else.
-    NotFittedError
-        If the finder is not fitted.
-    NoGroundTruthError
-        If the critical points of the loss are not known in closed form.
-
-    Warns
-    -----
-    UndefinedMetricWarning
-        If nothing converged.
-    """
-    return -_recovery.loss_error(_finder(estimator))
-
-
-def index_error_scorer(
-    estimator: BaseEstimator, X: ArrayLike | None = None, y: object = None
-) -> float:
-    """Score a finder by minus ``index_error``, for ``scoring=`` of a search.
-
-    Parameters
-    ----------
-    estimator : BaseFinder, Pipeline or search
-        Fitted finder; of a pipeline the last step, of a search the best estimator.
-    X : array-like, default=None
-        Ignored, see ``recovery_accuracy_scorer``.
-    y : None
-        Ignored.
-
-    Returns
-    -------
-    score : float
-        The error, negated: greater is better. NaN, which a search ranks last, if no
-        converged start has a known index.
-
-    Raises
-    ------
-    TypeError
-        If ``estimator`` is something else.
-    NotFittedError
-        If the finder is not fitted.
-    NoGroundTruthError
-        If the critical points of the loss are not known in closed form.
-
-    Warns
-    -----
-    UndefinedMetricWarning
-        If no converged start has a known index.
-    """
-    return -_recovery.index_error(_finder(estimator))
-
-
-def participation_entropy_scorer(
-    estimator: BaseEstimator, X: ArrayLike | None = None, y: object = None
-) -> float:
-    """Score a finder by ``participation_entropy``, for ``scoring=`` of a search.
-
-    Parameters
-    ----------
-    estimator : BaseFinder, Pipeline or search
-        Fitted finder; of a pipeline the last step, of a search the best estimator.
-    X : array-like, default=None
-        Ignored, see ``recovery_accuracy_scorer``.
-    y : None
-        Ignored.
-
-    Returns
-    -------
-    score : float
-        Entropy in bits of how often each eigenvector takes part, without correction of
+recovery_accuracy_scorer = _make_scorer(
+    _recovery.recovery_accuracy,
+    "Fraction of all starts that end at a known critical point.",
+)
+recovery_precision_scorer = _make_scorer(
+    _recovery.recovery_precision,
+    """Fraction of the converged starts that end at a known critical point; NaN, which
+        a search ranks last, if nothing converged.""",
+)
+recovery_coverage_scorer = _make_scorer(
+    _recovery.recovery_coverage,
+    "Fraction of all critical sets that were found.",
+)
+loss_error_scorer = _make_scorer(
+    _recovery.loss_error,
+    """The error, negated: greater is better. NaN, which a search ranks last, if
+        nothing converged.""",
+    sign=-1,
+)
+index_error_scorer = _make_scorer(
+    _recovery.index_error,
+    """The error, negated: greater is better. NaN, which a search ranks last, if no
+        converged start has a known index.""",
+    sign=-1,
+)
+participation_entropy_scorer = _make_scorer(
+    _sampling.participation_entropy,
+    """Entropy in bits of how often each eigenvector takes part, without correction of
         its bias; NaN, which a search ranks last, if no start converged and is
         identified. Compare it between equal numbers of starts only: it grows with them.
-
-    Raises
-    ------
-    TypeError
-        If ``estimator`` is something else.
-    NotFittedError
-        If the finder is not fitted.
-    NoGroundTruthError
-        If the critical points of the loss are not known in closed form.
-
-    Warns
-    -----
-    UndefinedMetricWarning
-        If no start converged and is identified with a critical set.
-    """
-    return _sampling.participation_entropy(_finder(estimator))
+        """.rstrip(),
+)
 
 
 def _finder(estimator):

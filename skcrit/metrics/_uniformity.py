@@ -1,22 +1,18 @@
-"""How far a sample of critical points is from uniform, and weights against that."""
+"""How far a sample of critical points is from uniform."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.stats import monte_carlo_test
 
-from skcrit._typing import FloatArray, RandomState
+from skcrit._typing import FittedFinder, RandomState
 from skcrit.metrics._judgement import judge
 from skcrit.metrics._participation import bins_of
 from skcrit.utils._arguments import check_seed, is_int, shown
-from skcrit.utils._validation import check_fitted
 
-if TYPE_CHECKING:
-    from skcrit.finders.base import BaseFinder
-
-__all__ = ["UniformityResult", "importance_weights", "uniformity_test"]
+__all__ = ["UniformityResult", "uniformity_test"]
 
 _OVER = ("sets", "eigenvectors", "indices")
 
@@ -49,7 +45,7 @@ class UniformityResult:
 
 
 def uniformity_test(
-    finder: BaseFinder,
+    finder: FittedFinder,
     *,
     over: str = "sets",
     n_resamples: int = 999,
@@ -78,15 +74,16 @@ def uniformity_test(
     ------
     ValueError
         If ``over`` is none of the three, ``n_resamples`` is not positive, no start
-        counts, or there are more than 200 000 critical sets.
+        counts, there are more than 200 000 critical sets, or the ground truth has no
+        eigenvectors, or not all Morse indices, to count over.
     NotFittedError
         If the finder is not fitted.
     NoGroundTruthError
-        If the critical points of the loss are not known in closed form.
+        If the critical points of the loss are not known.
 
     Notes
     -----
-    Uniform is: every start ends in each analytical critical set with the same
+    Uniform is: every start ends in each known critical set with the same
     probability, independently. The statistic is compared with that of simulated samples
     and not with a chi-square distribution: expected counts per set are small, and a
     start counts once for every eigenvector of its set, so that the bins of
@@ -111,128 +108,46 @@ def uniformity_test(
     rows = np.flatnonzero(judgement.converged & judgement.identified)
     if len(rows) == 0:
         raise ValueError("finder must have a start that converged and is identified.")
-    spectrum = judgement.spectrum
-    if spectrum.n_sets > _MAX_SETS:
+    truth = judgement.truth
+    if truth.n_sets > _MAX_SETS:
         raise ValueError(
-            f"finder's loss has {spectrum.n_sets} critical sets; the test enumerates "
+            f"finder's loss has {truth.n_sets} critical sets; the test enumerates "
             f"them, at most {_MAX_SETS}."
         )
-    bins = _bins(spectrum, over)
-    names = {name: i for i, name in enumerate(spectrum.all_sets(_MAX_SETS))}
+    sets = truth.all_sets(_MAX_SETS)
+    names = {name: i for i, name in enumerate(sets)}
     ends = np.array([names[judgement.sets[row]] for row in rows])
-    rng = np.random.default_rng(check_seed(random_state).randint(2**31))
-    n, expected = len(rows), bins.mean(axis=0) * len(rows)
-    observed = bins[ends].sum(axis=0)
-    statistic = _distance(observed, expected)
-    draws = [
-        _distance(bins[rng.integers(len(bins), size=n)].sum(axis=0), expected)
-        for _ in range(n_resamples)
-    ]
-    larger = int(np.sum(np.array(draws) >= statistic * (1 - 1e-12)))
-    pvalue = (1 + larger) / (1 + n_resamples)
-    return UniformityResult(statistic, pvalue, observed, expected, n)
-
-
-def _bins(spectrum, over):
-    """Count what each critical set adds to each bin, as a sparse or dense matrix."""
-    sets = spectrum.all_sets(_MAX_SETS)
-    if over == "sets":
-        from scipy.sparse import eye_array
-
-        return _Rows(eye_array(len(sets), format="csr"))
-    if over == "indices":
-        index = spectrum.morse_indices(sets)
-        return np.eye(index.max() + 1)[index]
-    return bins_of(spectrum, sets)[0]
-
-
-class _Rows:
-    """Rows of a sparse matrix, with what is needed of an array."""
-
-    def __init__(self, matrix):
-        self.matrix = matrix
-
-    def __len__(self):
-        return self.matrix.shape[0]
-
-    def mean(self, axis):
-        return np.asarray(self.matrix.mean(axis=axis)).ravel()
-
-    def __getitem__(self, rows):
-        return _Rows(self.matrix[rows])
-
-    def sum(self, axis):
-        return np.asarray(self.matrix.sum(axis=axis)).ravel()
-
-
-def _distance(observed, expected):
-    """Compute Pearson's statistic over the bins that can be hit."""
+    count = _counter(truth, sets, over)
+    expected = count(np.arange(len(sets))) / len(sets) * len(rows)
     can = expected > 0
-    return float(np.sum((observed[can] - expected[can]) ** 2 / expected[can]))
+
+    def distance(sample):
+        observed = count(sample.astype(np.intp))
+        return np.sum((observed[can] - expected[can]) ** 2 / expected[can])
+
+    rng = np.random.default_rng(check_seed(random_state).randint(2**31))
+    result = monte_carlo_test(
+        ends,
+        lambda size: rng.integers(len(sets), size=size),
+        distance,
+        vectorized=False,
+        n_resamples=int(n_resamples),
+        alternative="greater",
+    )
+    statistic, pvalue = float(result.statistic), float(result.pvalue)
+    return UniformityResult(statistic, pvalue, count(ends), expected, len(rows))
 
 
-def importance_weights(
-    finder: BaseFinder, *, over: str = "sets"
-) -> tuple[FloatArray, float]:
-    """Weigh starts so that what they found counts alike.
-
-    Parameters
-    ----------
-    finder : BaseFinder
-        Fitted finder.
-    over : {"sets", "indices"}, default="sets"
-        "sets": every set found has the same total weight. "indices": the Morse indices
-        have the weights that they have among all critical sets of the loss, where those
-        are known.
-
-    Returns
-    -------
-    weights : ndarray of shape (n_starts,)
-        Weights with sum one; zero for starts that do not count.
-    effective_size : float
-        ``1 / sum(weights^2)``: the number of equally weighted starts that is worth as
-        much.
-
-    Raises
-    ------
-    ValueError
-        If ``over`` is none of the two.
-    NotFittedError
-        If the finder is not fitted.
-    NoGroundTruthError
-        For "indices", if the critical points of the loss are not known in closed form.
-
-    Notes
-    -----
-    With "sets", a start in a set that was hit c times weighs 1/c: its probability is
-    estimated by how often it was hit. Sets that were never hit cannot be weighed: the
-    weighted sample is uniform over the sets found, not over all. To draw a uniform
-    sample, resample starts with these weights.
-    """
-    check_fitted(finder, "finder", ("results_", "counts_"))
-    if not isinstance(over, str):
-        raise ValueError(f"over must be 'sets' or 'indices', got {shown(over)}.")
-    if over == "sets":
-        label = np.asarray(finder.results_["critical_set"])
-        counts = np.asarray(finder.counts_)
-        raw = np.where(label >= 0, 1.0 / np.maximum(counts[label], 1), 0.0)
-    elif over == "indices":
-        raw = _index_weights(judge(finder))
-    else:
-        raise ValueError(f"over must be 'sets' or 'indices', got {over!r}.")
-    total = raw.sum()
-    weights = raw / total if total > 0 else raw
-    squares = np.sum(weights**2)
-    return weights, float(1 / squares) if squares > 0 else 0.0
-
-
-def _index_weights(judgement):
-    """Weigh by how often an index occurs, over how often it was found."""
-    histogram = judgement.spectrum.index_histogram()
-    counts = judgement.hit
-    index = np.where(counts, judgement.morse_index, -1)
-    found = np.bincount(index[index >= 0], minlength=max(histogram) + 1)
-    total = sum(histogram.values())
-    share = np.array([histogram.get(i, 0) / total for i in range(len(found))])
-    ratio = share / np.maximum(found, 1)
-    return np.where(index >= 0, ratio[index], 0.0)
+def _counter(truth, sets, over):
+    """Return the function from numbers of sets to counts by bin."""
+    if over == "eigenvectors":
+        bins, _ = bins_of(truth, sets)
+        return lambda rows: bins[rows].sum(axis=0)
+    bin_of = np.arange(len(sets)) if over == "sets" else truth.morse_indices(sets)
+    if np.any(bin_of < 0):
+        raise ValueError(
+            "over='indices' needs a ground truth with the Morse index of every set, "
+            f"got {truth!r}."
+        )
+    n_bins = int(bin_of.max()) + 1
+    return lambda rows: np.bincount(bin_of[rows], minlength=n_bins)

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.stats import norm
 from sklearn.exceptions import UndefinedMetricWarning
 
 from skcrit._typing import ArrayLike
-from skcrit.utils._arguments import as_numbers, is_number, shown
-from skcrit.utils._validation import check_fitted
-
-if TYPE_CHECKING:
-    from skcrit.finders.base import BaseFinder
+from skcrit.utils._arguments import as_numbers, check_number, shown
 
 __all__ = [
     "chao1_richness",
     "chao1_richness_interval",
     "good_turing_coverage",
     "good_turing_coverage_interval",
-    "unseen_by_index",
 ]
 
 
@@ -245,61 +239,6 @@ def chao1_richness_interval(
     return float(low), float(found + np.ceil(unseen * factor))
 
 
-def unseen_by_index(
-    finder: BaseFinder, *, confidence_level: float = 0.95
-) -> dict[str, Any]:
-    """Estimate coverage and richness for every Morse index by itself.
-
-    Parameters
-    ----------
-    finder : BaseFinder
-        Fitted finder.
-    confidence_level : float, default=0.95
-        Between 0 and 1, exclusive.
-
-    Returns
-    -------
-    columns : dict of str to ndarray of shape (n_indices,)
-        Ready for ``pandas.DataFrame``, a row per index found (-1: unknown):
-        "morse_index", "n_sets" found, "n_hits", "coverage", "coverage_low",
-        "coverage_high", "richness", "richness_low" and "richness_high".
-
-    Raises
-    ------
-    ValueError
-        If ``confidence_level`` is out of range.
-    NotFittedError
-        If the finder is not fitted.
-
-    Notes
-    -----
-    An index of which no set was found has no row: nothing is known of it.
-    """
-    check_fitted(finder, "finder", ("counts_", "morse_indices_"))
-    rows = []
-    for index in np.unique(finder.morse_indices_):
-        counts = finder.counts_[finder.morse_indices_ == index]
-        level = {"confidence_level": confidence_level}
-        rows.append((
-            index,
-            len(counts),
-            counts.sum(),
-            good_turing_coverage(counts),
-            *good_turing_coverage_interval(counts, **level),
-            chao1_richness(counts),
-            *chao1_richness_interval(counts, **level),
-        ))
-    names = ["morse_index", "n_sets", "n_hits"]
-    for name in ("coverage", "richness"):
-        names += [name, f"{name}_low", f"{name}_high"]
-    table = np.array(rows, dtype=float).reshape(-1, len(names))
-    columns = dict(zip(names, table.T, strict=True))
-    return {
-        name: column.astype(int) if place < 3 else column
-        for place, (name, column) in enumerate(columns.items())
-    }
-
-
 def _frequencies(counts):
     """Return the number of hits, and of sets that were hit once and twice."""
     counts = _checked(counts)
@@ -351,11 +290,8 @@ def _checked(counts):
 
 def quantile(confidence_level):
     """Return the two-sided quantile of the normal distribution."""
-    if not is_number(confidence_level, 0, 1, closed="neither"):
-        raise ValueError(
-            f"confidence_level must be between 0 and 1, got {shown(confidence_level)}."
-        )
-    return norm.ppf((1 + float(confidence_level)) / 2)
+    level = check_number(confidence_level, "confidence_level", 0, 1, closed="neither")
+    return norm.ppf((1 + level) / 2)
 
 
 def undefined(name):

@@ -16,15 +16,17 @@ from skcrit import (
     FunctionLoss,
     GaussianStarts,
     GradientNormLoss,
+    KnownPoints,
     LandscapeExplorer,
     LinearAutoencoderLoss,
+    LinearNetworkLoss,
     NewtonMRFinder,
     TrajectoryStarts,
     inspection,
     metrics,
 )
-from skcrit.analytical import clean_eigenvalues
 from skcrit.datasets import make_gaussian_spectrum
+from skcrit.ground_truth import clean_eigenvalues
 from skcrit.model_selection import tolerance_curve
 from skcrit.starts import random_streams
 from skcrit.utils import testing
@@ -32,7 +34,7 @@ from skcrit.utils import testing
 from ..finders._finders import PseudoInverseFinder
 from ._surface import public_callables
 
-__all__ = ["CALLS", "FINDERS", "X", "fitted", "loss"]
+__all__ = ["CALLS", "FINDERS", "X", "fitted", "known", "loss", "spectrum"]
 
 X = np.array([[2, 1.5, 1], [2, -1.5, -1], [-2, 1.5, -1], [-2, -1.5, 1], [0, 0.5, 0.2]])
 THETA = np.linspace(-1, 1, 36).reshape(3, 12)
@@ -110,6 +112,11 @@ def _linear(**params):
     return fitted.at(np.zeros((2, fitted.n_params_))).gradient
 
 
+def _network(**params):
+    fitted = LinearNetworkLoss(**params).fit(X, X[:, :2])
+    return fitted.at(np.zeros((2, fitted.n_params_))).gradient
+
+
 def _function_loss(**params):
     functions = {"value": _value, "gradient": _gradient, "n_params": 3}
     fitted = FunctionLoss(**functions | params).fit()
@@ -125,12 +132,14 @@ def _losses():
         "FunctionLoss": functions,
         "GradientNormLoss": GradientNormLoss().fit(loss()),
         "LinearAutoencoderLoss": loss(),
+        "LinearNetworkLoss": LinearNetworkLoss((2,)).fit(X),
     }
 
 
 def _loss_method(owner, name):
     new = {"LinearAutoencoderLoss": LinearAutoencoderLoss, "Loss": FunctionLoss}
     new |= {"GradientNormLoss": GradientNormLoss, "FunctionLoss": FunctionLoss}
+    new |= {"LinearNetworkLoss": LinearNetworkLoss}
 
     def call(**arguments):
         if name in ("fit", "set_params", "get_params"):
@@ -138,11 +147,12 @@ def _loss_method(owner, name):
             needed = {"X": X} if name == "fit" else {}
             return getattr(new[owner](*args), name)(**needed | arguments)
         valid = {"theta": THETA, "v": THETA, "u": THETA}
-        valid |= {"weights": loss().weights(THETA), "X": X}
-        if name == "linear_operator":
+        valid |= {"weights": loss().weights(THETA), "X": X, "y": X}
+        if name in ("linear_operator", "predict"):
             valid["theta"] = THETA[0]
         needed = {"hvp": ("theta", "v"), "third_derivative": ("theta", "u", "v")}
-        needed |= {"pack": ("weights",), "transform": ("X",)}
+        needed |= {"pack": ("weights",), "transform": ("X",), "predict": ("X",)}
+        needed |= {"length_scale": (), "sample_errors": ("X", "y")}
         needed |= {"analytical_spectrum": ()}
         names = needed.get(name, ("theta",))
         return getattr(_losses()[owner], name)(
@@ -196,7 +206,13 @@ def _function(function, **valid):
     return lambda **arguments: function(**valid | arguments)
 
 
-def _spectrum_method(name):
+@cache
+def network_spectrum():
+    """Return the critical sets of a network with targets."""
+    return LinearNetworkLoss((2,)).fit(X).analytical_spectrum()
+
+
+def _spectrum_method(name, spectrum=spectrum):
     valid = {
         "has_open_pivot": {"theta": THETA},
         "match": {"theta": THETA},
@@ -216,6 +232,19 @@ def _spectrum_method(name):
         return list(result) if name == "index_sets" else result
 
     return call
+
+
+def known(**arguments):
+    """Make known critical points."""
+    valid = {"points": np.eye(3), "losses": [1.0, 2.0, 4.0]}
+    return KnownPoints(**valid | arguments)
+
+
+def _known_method(name):
+    valid = {"match": {"theta": np.eye(3)}, "sample_sets": {"n": 2}}
+    for method in ("losses", "morse_indices", "nullities"):
+        valid[method] = {"sets": [0, 2]}
+    return lambda **arguments: getattr(known(), name)(**valid.get(name, {}) | arguments)
 
 
 def _starts(cls):
@@ -264,6 +293,10 @@ def _calls():
             calls[name] = _sample(cls) if method else _starts(cls)
         elif method and cls is AnalyticalSpectrum and method != "from_eigenvalues":
             calls[name] = _spectrum_method(method)
+        elif owner == "LinearNetworkSpectrum" and method:
+            calls[name] = _spectrum_method(method, network_spectrum)
+        elif cls is KnownPoints:
+            calls[name] = _known_method(method) if method else known
         elif name in _FUNCTIONS:
             function, valid = _FUNCTIONS[name]
             if name.startswith("check"):
@@ -282,6 +315,7 @@ def _calls():
         elif isinstance(thing, type) and hasattr(thing, "__dataclass_fields__"):
             calls[name] = _record(thing)
     calls["LinearAutoencoderLoss"] = _linear
+    calls["LinearNetworkLoss"] = _network
     calls["FunctionLoss"] = _function_loss
     calls["GradientNormLoss"] = lambda **params: GradientNormLoss(**params).fit(X)
     calls["AnalyticalSpectrum.from_eigenvalues"] = _function(

@@ -11,7 +11,7 @@ MODULES = (
     "skcrit.losses",
     "skcrit.finders",
     "skcrit.starts",
-    "skcrit.analytical",
+    "skcrit.ground_truth",
     "skcrit.metrics",
     "skcrit.inspection",
     "skcrit.datasets",

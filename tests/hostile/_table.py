@@ -10,7 +10,7 @@ import numpy as np
 from skcrit import GradNormFinder, LinearAutoencoderLoss
 
 from . import _kinds as kinds
-from ._calls import FINDERS, THETA, X, curve, explorer, fitted, loss
+from ._calls import FINDERS, THETA, X, curve, explorer, fitted, known, loss, spectrum
 from ._kinds import BAD, EITHER, OK
 from ._surface import public_callables
 
@@ -20,8 +20,12 @@ __all__ = ["RECORDS", "kind_of"]
 RECORDS = (
     "AnalyticalSpectrum",  # made by from_eigenvalues, from a validated problem
     "ConvergenceDisplay",
+    "GroundTruth",  # what a ground truth must have, not one
     "Judgement",
     "LandscapeGraphDisplay",
+    "LinearMatch",
+    "LinearMatch.from_columns",
+    "LinearNetworkSpectrum",  # made by a fitted loss
     "LocalModel",
     "LossIndexDisplay",
     "Match",
@@ -55,7 +59,8 @@ _ONE_SET = {
 }
 # Lists of nothing are no sets, and a list of ints is not clear.
 _CLEAR = ("list of nothing", "tuple of nothing", "dict", "list of one int")
-_VAGUE = {name: EITHER for name in (*_CLEAR, "array of nothing", "range", "set")}
+_CLEAR += ("array of nothing", "array of no columns")
+_VAGUE = {name: EITHER for name in (*_CLEAR, "range", "set")}
 
 
 def _sets(own):
@@ -179,6 +184,18 @@ _BY_NAME = {
     "eps": kinds.real(0, closed="both"),
     "rtol": kinds.real(0),
     "pivot_rtol": kinds.real(0),
+    "grad_norm": kinds.array([0.1, 0.0, 2.0], also=_NONE).forgiving(
+        "number", "one infinity"
+    ),
+    "truth": kinds.nothing_but({
+        "none": (OK, lambda: None),
+        "a spectrum": (OK, spectrum),
+        "of other points": (BAD, lambda: known()),
+    }),
+    "morse_indices": kinds.array([0.0, 1.0, 2.0], also=_NONE),
+    "losses": kinds.array([0.0, 1.0, 2.0], huge=OK),
+    "nullities": kinds.array([0.0, 1.0, 0.0], also=_NONE),
+    "resolution": kinds.real(0, closed="both", also=_NONE),
     # Metrics
     "estimator": _FINDER,
     "counts": kinds.array([3, 1, 2.0, 1], other_columns=OK).forgiving("no column"),
@@ -250,13 +267,61 @@ _BY_OWNER = {
         "none": (OK, lambda: None),
         "a loss": (OK, lambda: LinearAutoencoderLoss()),
     }),
+    "LinearNetworkLoss.predict.theta": kinds.array(THETA[0], nan=OK, also=_NONE),
+    "LinearNetworkLoss.sample_errors.theta": kinds.array(THETA, nan=OK, also=_NONE),
     "LinearAutoencoderLoss.transform.theta": kinds.array(THETA, nan=OK, also=_NONE),
     "AnalyticalSpectrum.all_sets.max_sets": kinds.integer(7),
+    "KnownPoints.all_sets.max_sets": kinds.integer(3),
+    "KnownPoints.to_dict.max_sets": kinds.integer(3),
+    "KnownPoints.points": kinds.array(np.eye(3), other_columns=EITHER),
+    "KnownPoints.loss": kinds.nothing_but({
+        "none": (OK, lambda: None),
+        "another loss": (BAD, loss),
+    }),
+    "KnownPoints.invariants": kinds.nothing_but({
+        "none": (OK, lambda: None),
+        "squares": (OK, lambda: lambda theta: theta**2),
+        "of another shape": (BAD, lambda: lambda theta: theta[0]),
+    }),
+    "KnownPoints.names": kinds.nothing_but({
+        "none": (OK, lambda: None),
+        "texts": (OK, lambda: ["a", "b", "c"]),
+        "two texts": (BAD, lambda: ["a", "b"]),
+    }),
+    "KnownPoints.radius": kinds.array([0.1, 0.2, 0.3], also=_NONE)
+    | kinds.only({
+        "whole": (OK, lambda: 2),
+        "number": (OK, lambda: 3.5),
+    }),
+    "KnownPoints.match.theta": kinds.array(np.eye(3), nan=OK, huge=OK).forgiving(
+        "four more axes"
+    ),
+    "FunctionLoss.ground_truth": kinds.nothing_but({
+        "none": (OK, lambda: None),
+        "known points": (OK, known),
+        "of other points": (BAD, spectrum),
+    }),
     "AnalyticalSpectrum.index_sets.max_sets": kinds.integer(7, also=_NONE),
+    "LinearNetworkSpectrum.all_sets.max_sets": kinds.integer(7),
+    "LinearNetworkSpectrum.index_sets.max_sets": kinds.integer(7, also=_NONE),
 }
+for _name in ("losses", "morse_indices", "nullities", "to_dict"):
+    _BY_OWNER[f"KnownPoints.{_name}.sets"] = kinds.only({
+        "names": (OK, lambda: [0, 2, 1]),
+        "one name": (EITHER, lambda: 1),
+        "an unknown name": (BAD, lambda: [3]),
+        "a text": (BAD, lambda: "first"),
+        "fractions": (BAD, lambda: [0.5]),
+        "lists": (BAD, lambda: [[0], [1]]),
+    })
 for _owner in ("FunctionLoss", "Loss"):
     _BY_OWNER[f"{_owner}.fit.X"] = kinds.anything()
-for _owner in ("FunctionLoss", "Loss", "GradientNormLoss", "LinearAutoencoderLoss"):
+_BY_OWNER["LinearNetworkLoss.fit.y"] = kinds.array(
+    X, other_columns=EITHER, also=_NONE
+).forgiving("no column")
+_BY_OWNER["LinearNetworkLoss.sample_errors.y"] = kinds.array(X)
+_LINEAR = ("LinearAutoencoderLoss", "LinearNetworkLoss")
+for _owner in ("FunctionLoss", "Loss", "GradientNormLoss", *_LINEAR):
     _BY_OWNER[f"{_owner}.linear_operator.theta"] = kinds.array(THETA[0], nan=OK)
 for _owner in FINDERS:
     _BY_OWNER[f"{_owner}.score.X"] = kinds.array(X, other_columns=BAD, also=_NONE)
@@ -286,7 +351,7 @@ def kind_of(owner, parameter):
     kind : Kind or None
         What the parameter may be; None where nobody has said.
     """
-    if owner in RECORDS:
+    if owner in RECORDS or owner.startswith("GroundTruth."):
         return kinds.anything()
     keys = (f"{owner}.{parameter}", f"{owner.split('.')[0]}.{parameter}")
     for key in keys:

@@ -86,10 +86,10 @@ def false_points(finder):
     """
     verdict, index = judge(finder), finder.results_["morse_index"]
     claimed = index >= 0
-    if verdict.spectrum.depth == 2:
+    if verdict.truth.depth == 2:
         right = verdict.index_right
     else:
-        bound = verdict.spectrum.match(finder.final_params_).index_lower_bound
+        bound = verdict.truth.match(finder.final_params_).index_lower_bound
         right = index >= bound
     right = verdict.identified & verdict.loss_right & (right | ~claimed)
     return finder.converged_ & ~right
@@ -117,7 +117,7 @@ def test_every_finder_in_every_trap(method, loss, tol):
     for status in finder.results_["status"]:
         _tally.count("status", status)
     assert [kinds[row] for row in wrong] == []
-    if judge(finder).spectrum.depth == 2 and np.any(finder.converged_):
+    if judge(finder).truth.depth == 2 and np.any(finder.converged_):
         assert judge(finder).precision == 1.0
     assert_labels_are_sets(finder)
 
@@ -131,7 +131,7 @@ def assert_labels_are_sets(finder):
     for label, name in pairs:
         sets_of_a_label.setdefault(label, set()).add(name)
     assert all(len(names) == 1 for names in sets_of_a_label.values())
-    if judge(finder).spectrum.depth == 2:
+    if judge(finder).truth.depth == 2:
         assert len(pairs) == len({name for _, name in pairs})
 
 

@@ -55,7 +55,7 @@ def test_axes_and_legend(finder):
     display = LossIndexDisplay.from_estimator(finder)
     assert display.ax_.get_xlabel() == "Index / number of parameters"
     assert display.ax_.get_ylabel() == "Loss"
-    assert legend_of(display) == ["analytical: 11 sets", "hits: 8 of 8 starts"]
+    assert legend_of(display) == ["known: 11 sets", "hits: 8 of 8 starts"]
     assert display.analytical_points_.get_zorder() < display.points_[0].get_zorder()
 
 
@@ -91,7 +91,7 @@ def test_random_sample_of_many_sets(finder):
     sets = spectrum.sample_sets(4, 0)
     assert_allclose(display.analytical_loss, spectrum.losses(sets))
     assert display.n_sets == 11
-    assert legend_of(display)[0] == "analytical: 4 random\nof 11 sets"
+    assert legend_of(display)[0] == "known: 4 random\nof 11 sets"
 
 
 def test_without_ground_truth(blind_finder):

@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import check_estimator
 
-from skcrit.exceptions import NoGroundTruthError
+from skcrit.exceptions import NoGroundTruthError, ResolutionWarning
 from skcrit.losses import LinearAutoencoderLoss
 
 
@@ -100,7 +100,8 @@ def test_one_feature():
 
 def test_near_ties_are_merged_in_loss_and_spectrum():
     X = np.diag([2.0, 1 + 1e-12, 1.0]) * 3**0.5
-    loss = LinearAutoencoderLoss((2,), center=False).fit(X)
+    with pytest.warns(ResolutionWarning, match="1 .*, 2 .* equal .* up to 1e-12"):
+        loss = LinearAutoencoderLoss((2,), center=False).fit(X)
     assert loss.eigenvalues_[1] == loss.eigenvalues_[2]
     assert loss.analytical_spectrum().n_sets == 5
     assert not np.any(LinearAutoencoderLoss(tie_rtol=0).fit(X).eigenvalues_[1:] == 1.0)
@@ -109,7 +110,8 @@ def test_near_ties_are_merged_in_loss_and_spectrum():
 def test_zero_rtol():
     X = np.diag([1.0, 1e-3, 1e-5])
     assert LinearAutoencoderLoss(center=False).fit(X).rank_ == 3
-    loss = LinearAutoencoderLoss(center=False, zero_rtol=1e-5).fit(X)
+    with pytest.warns(ResolutionWarning, match="1 .*, 2 .* zero .* up to 3.33e-07"):
+        loss = LinearAutoencoderLoss(center=False, zero_rtol=1e-5).fit(X)
     assert loss.rank_ == 1
     # The loss moved along with the spectrum.
     np.testing.assert_allclose(loss.second_moment_, np.diag([1 / 3, 0, 0]))

@@ -97,7 +97,9 @@ def test_refused(finder):
     for probe in (other, narrow):
         with pytest.raises(ValueError, match="probe must be fitted to the loss of fin"):
             probe_coverage(finder, probe)
-    with pytest.raises(ValueError, match="confidence_level must be between 0 and 1"):
+    with pytest.raises(
+        ValueError, match=r"confidence_level must be a number in \(0, 1\)"
+    ):
         probe_coverage_interval(finder, finder, confidence_level=95)
     with pytest.raises(NotFittedError):
         probe_coverage(finder, NewtonMRFinder())

@@ -300,7 +300,7 @@ def test_coverage_of_a_huge_number_of_sets(finder):
     class Many:
         n_sets = 10**400
 
-    object.__setattr__(judgement, "spectrum", Many())
+    object.__setattr__(judgement, "truth", Many())
     assert judgement.coverage == 0.0
     Many.n_sets = 3 * 10**300
     assert judgement.coverage == 1e-300
@@ -319,7 +319,7 @@ def test_no_ground_truth():
         with pytest.raises(NoGroundTruthError):
             metric(finder)
     finder.loss_ = object()
-    with pytest.raises(NoGroundTruthError, match="object has no analytical_spectrum"):
+    with pytest.raises(ValueError, match="loss_ must be a loss with the methods"):
         recovery_accuracy(finder)
 
 

@@ -6,7 +6,7 @@ from sklearn.base import BaseEstimator
 
 from skcrit import LinearAutoencoderLoss, NewtonMRFinder
 from skcrit.datasets import make_gaussian_spectrum
-from skcrit.metrics import importance_weights, participation_counts, uniformity_test
+from skcrit.metrics import participation_counts, uniformity_test
 
 
 class Fitted(BaseEstimator):
@@ -107,31 +107,9 @@ def test_eigenvectors_have_the_bins_of_participation(eigenvalues, params):
     assert result.expected[-1] == pytest.approx(result.n_starts / n_sets)
 
 
-def test_weights_over_sets(loss):
-    finder = finder_of(loss, [0, 0, 0, 3, 5, 5])
-    weights, size = importance_weights(finder)
-    np.testing.assert_allclose(weights, [1 / 9, 1 / 9, 1 / 9, 1 / 3, 1 / 6, 1 / 6])
-    assert size == pytest.approx(1 / np.sum(weights**2))
-
-
-def test_weights_over_indices_match_the_truth(loss):
-    spectrum = loss.analytical_spectrum()
-    finder = finder_of(loss, list(range(16)) + [0, 0, 1, 7, 7, 7])
-    weights, size = importance_weights(finder, over="indices")
-    index = finder.results_["morse_index"]
-    for value, count in spectrum.index_histogram().items():
-        assert weights[index == value].sum() == pytest.approx(count / 16)
-    assert 1 < size < 22
-
-
 def test_real_finder(loss):
     finder = NewtonMRFinder(n_starts=60, random_state=0).fit(loss)
     assert uniformity_test(finder, random_state=0).pvalue < 0.01
-    weights, size = importance_weights(finder)
-    assert weights.sum() == pytest.approx(1)
-    totals = np.bincount(finder.results_["critical_set"], weights)
-    np.testing.assert_allclose(totals, 1 / finder.n_critical_sets_)
-    assert finder.n_critical_sets_ <= size <= 60
 
 
 def test_too_many_sets_to_enumerate(loss, monkeypatch):
@@ -146,8 +124,6 @@ def test_bad_parameters(loss):
         uniformity_test(finder, over="losses")
     with pytest.raises(ValueError, match="n_resamples must be a positive int"):
         uniformity_test(finder, n_resamples=0)
-    with pytest.raises(ValueError, match="over must be 'sets' or 'indices'"):
-        importance_weights(finder, over="eigenvectors")
     finder.results_["converged"] = np.zeros(2, dtype=bool)
     with pytest.raises(ValueError, match="a start that converged"):
         uniformity_test(finder)

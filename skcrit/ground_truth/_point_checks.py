@@ -1,0 +1,142 @@
+"""Checks of what is said about known critical points."""
+
+import numpy as np
+from scipy.spatial.distance import cdist
+
+from skcrit._backend import to_host
+from skcrit.utils._arguments import as_numbers, shown
+
+__all__ = [
+    "check_inertia",
+    "check_losses",
+    "check_names",
+    "check_own_loss",
+    "check_points",
+    "check_radius",
+    "separate",
+]
+
+# Points closer than this fraction of the largest distance are the same.
+_SAME = 1e-9
+
+
+def check_points(points):
+    """Return points as a finite matrix (n_sets, n_params)."""
+    array = np.array(as_numbers(points, "points"))
+    if array.ndim != 2 or 0 in array.shape or not np.all(np.isfinite(array)):
+        raise ValueError(
+            "points must be a finite array of shape (n_sets, n_params), one critical "
+            f"point per row, got {shown(points)}."
+        )
+    return array
+
+
+def check_own_loss(loss, n_params):
+    """Return a loss that is fitted to so many parameters, or None."""
+    if loss is None:
+        return None
+    missing = [name for name in ("value", "gradient") if not hasattr(loss, name)]
+    if missing or isinstance(loss, type) or not hasattr(loss, "n_params_"):
+        raise ValueError(
+            "loss must be a fitted loss with n_params_ and the methods value and "
+            f"gradient, or None, got {shown(loss)}."
+        )
+    if loss.n_params_ != n_params:
+        raise ValueError(
+            f"loss must have as many parameters as points has columns, {n_params}, got "
+            f"{loss.n_params_}."
+        )
+    return loss
+
+
+def check_losses(losses, loss, points):
+    """Return the loss at each point: what was given, or computed."""
+    if losses is None:
+        if loss is None:
+            raise ValueError(
+                "losses must be given, or a fitted loss to compute them; got neither."
+            )
+        losses = to_host(loss.value(points))
+    numbers = np.array(as_numbers(losses, "losses"))
+    if numbers.shape != (len(points),) or not np.all(np.isfinite(numbers)):
+        raise ValueError(
+            f"losses must be {len(points)} finite numbers, one for each of points, got "
+            f"{shown(losses)}."
+        )
+    return numbers
+
+
+def check_inertia(morse_indices, nullities, shape):
+    """Return Morse indices and nullities, -1 where they are not known."""
+    (n_sets, n_params), checked = shape, []
+    for name, counts in (("morse_indices", morse_indices), ("nullities", nullities)):
+        numbers = np.full(n_sets, -1.0)
+        if counts is not None:
+            numbers = as_numbers(counts, name)
+        with np.errstate(invalid="ignore"):
+            whole = np.all((numbers % 1 == 0) & (numbers >= -1) & (numbers <= n_params))
+        if numbers.shape != (n_sets,) or not whole:
+            raise ValueError(
+                f"{name} must be {n_sets} integers from 0 to n_params={n_params} (-1: "
+                f"not known), one for each of points, got {shown(counts)}."
+            )
+        checked.append(numbers.astype(np.int64))
+    if np.any(np.maximum(checked, 0).sum(axis=0) > n_params):
+        raise ValueError(
+            f"nullities and morse_indices must add up to at most n_params={n_params}, "
+            f"got {shown(nullities)} and {shown(morse_indices)}."
+        )
+    return checked
+
+
+def check_names(names, n_sets):
+    """Return distinct names, by default the numbers of the points."""
+    if names is None:
+        return list(range(n_sets))
+    try:
+        listed = [] if isinstance(names, str | bytes) else list(names)
+    except TypeError:
+        listed = []
+    texts = all(isinstance(name, str) for name in listed)
+    if not texts or not len(listed) == n_sets == len(set(listed)):
+        raise ValueError(
+            f"names must be {n_sets} different texts, one per point, got "
+            f"{shown(names)}."
+        )
+    return listed
+
+
+def check_radius(radius, n_sets):
+    """Return a positive number per set, or None."""
+    if radius is None:
+        return None
+    radii = as_numbers(radius, "radius")
+    positive = np.all((radii > 0) & np.isfinite(radii))
+    if radii.shape not in ((), (n_sets,)) or not positive:
+        raise ValueError(
+            f"radius must be a positive number, or {n_sets} of them, one per point, "
+            f"got {shown(radius)}."
+        )
+    return np.array(np.broadcast_to(radii, n_sets))
+
+
+def separate(invariants):
+    """Return distance and row of the nearest other point, for each."""
+    finite = np.all(np.isfinite(invariants), axis=1)
+    if not np.all(finite):
+        raise ValueError(
+            "points must have finite invariants, got NaN or infinity at points "
+            f"{np.flatnonzero(~finite).tolist()}."
+        )
+    distances = cdist(invariants, invariants)
+    same = _SAME * np.max(distances)
+    np.fill_diagonal(distances, np.inf)
+    nearest = np.argmin(distances, axis=1)
+    separation = np.min(distances, axis=1)
+    if np.min(separation) <= same:
+        one = int(np.argmin(separation))
+        raise ValueError(
+            "points must be of different critical sets, got the same invariants at "
+            f"points {one} and {nearest[one]}."
+        )
+    return separation, nearest

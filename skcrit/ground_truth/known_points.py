@@ -1,0 +1,398 @@
+"""Any list of known critical points as a ground truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.spatial.distance import cdist
+
+from skcrit._backend import to_host
+from skcrit._typing import Array, ArrayLike, FloatArray, IntArray, RandomState
+from skcrit.ground_truth._point_checks import (
+    check_inertia,
+    check_losses,
+    check_names,
+    check_own_loss,
+    check_points,
+    check_radius,
+    separate,
+)
+from skcrit.ground_truth.base import PRECISIONS, Match, check_grad_norm, check_theta
+from skcrit.utils._arguments import (
+    as_numbers,
+    check_choice,
+    check_int,
+    check_number,
+    check_seed,
+    shown,
+)
+
+__all__ = ["KnownPoints"]
+
+# A point belongs to the nearest set up to this fraction of the distance from there to
+# the next one.
+_REACH = 0.1
+
+# Rounding of a loss, in units of eps times the largest known loss.
+_ROUNDING = 100.0
+
+# Sets can be told apart up to this fraction of the gradient norm between them.
+_BETWEEN = 0.1
+
+
+class KnownPoints:
+    """A list of known critical points, as a ground truth to judge searches by.
+
+    Each point stands for one *critical set*: the point, or all that the symmetries of
+    the loss reach from it. The list should be complete: a search that ends at another
+    critical point counts as a miss.
+
+    Parameters
+    ----------
+    points : array-like of shape (n_sets, n_params)
+        One critical point of each set.
+    morse_indices : array-like of int of shape (n_sets,), default=None
+        Number of negative Hessian eigenvalues at each point; -1 or None is not known,
+        and then any index that a finder knows is accepted.
+    losses : array-like of shape (n_sets,), default=None
+        Loss at each point. None takes the values of ``loss``, which must be given then.
+    nullities : array-like of int of shape (n_sets,), default=None
+        Number of zero Hessian eigenvalues at each point; -1 or None is not known.
+    loss : Loss, default=None
+        The fitted loss. It gives ``losses``, ``invariants`` and ``resolution`` where
+        these are None, and the loss at the points that are matched.
+    invariants : callable, default=None
+        ``invariants(theta)`` maps (n_points, n_params) to (n_points, n_invariants):
+        continuous functions that are the same at all points of a set and differ between
+        sets, in a unit comparable to that of ``theta``. None takes those of ``loss``,
+        or without one ``theta`` itself.
+    names : sequence of str, default=None
+        Distinct names of the sets; None is their numbers 0, 1, ...
+    radius : float or array-like of shape (n_sets,), default=None
+        Distance in the invariants up to which a point belongs to a set. None is a tenth
+        of the distance to the nearest other known point; for a single set a tenth of
+        ``loss.length_scale()``, or 0.1 without a loss.
+    resolution : float, default=None
+        Largest gradient norm, at rescaled points, at which the sets can be told apart.
+        None, with a loss, is a tenth of the smallest over all points of the largest
+        gradient norm on the way to the nearest other point (at a quarter, a half and
+        three quarters of it), infinite for a single set; without a loss it is NaN, not
+        known.
+
+    Attributes
+    ----------
+    points : ndarray of shape (n_sets, n_params)
+        The points.
+    names : list
+        Names of the sets.
+    n_sets, n_params : int
+        Number of sets, and length of a point.
+    radius : ndarray of shape (n_sets,)
+        Distance up to which a point belongs to each set.
+    resolution : float
+        See the parameter.
+
+    Raises
+    ------
+    ValueError
+        If an argument has the wrong shape or impossible values, neither ``losses`` nor
+        ``loss`` is given, or two of the points have the same invariants.
+
+    See Also
+    --------
+    skcrit.FunctionLoss : Takes one as ``ground_truth``.
+    skcrit.metrics.judge : Takes one as ``truth``.
+
+    Examples
+    --------
+    The minima and the saddle of a double well:
+
+    >>> import numpy as np
+    >>> from skcrit import FunctionLoss, KnownPoints, NewtonMRFinder
+    >>> from skcrit.metrics import recovery_coverage
+    >>> known = KnownPoints([[-1], [0], [1]], [0, 1, 0], losses=[0, 1, 0])
+    >>> well = FunctionLoss(
+    ...     value=lambda t: (t[..., 0] ** 2 - 1) ** 2,
+    ...     gradient=lambda t: 4 * t * (t**2 - 1),
+    ...     n_params=1,
+    ...     ground_truth=known,
+    ... ).fit()
+    >>> init = np.linspace(-1.2, 1.2, 20)[:, None]
+    >>> finder = NewtonMRFinder(init=init, n_starts=20).fit(well)
+    >>> recovery_coverage(finder)
+    1.0
+    """
+
+    def __init__(
+        self,
+        points: ArrayLike,
+        morse_indices: ArrayLike | None = None,
+        *,
+        losses: ArrayLike | None = None,
+        nullities: ArrayLike | None = None,
+        loss: Any = None,
+        invariants: Callable[[Array], Array] | None = None,
+        names: Sequence[str] | None = None,
+        radius: ArrayLike | None = None,
+        resolution: float | None = None,
+    ) -> None:
+        self.points = check_points(points)
+        self.n_sets, self.n_params = self.points.shape
+        self._loss = check_own_loss(loss, self.n_params)
+        self._losses = check_losses(losses, self._loss, self.points)
+        shape = self.points.shape
+        self._indices, self._nullities = check_inertia(morse_indices, nullities, shape)
+        self.names = check_names(names, self.n_sets)
+        self._rows = {name: row for row, name in enumerate(self.names)}
+        if invariants is not None and not callable(invariants):
+            raise ValueError(f"invariants must be callable, got {shown(invariants)}.")
+        self._invariants = invariants
+        self._known = self._invariants_of(self.points)
+        separation, neighbour = separate(self._known)
+        self.radius = check_radius(radius, self.n_sets)
+        if radius is None:
+            self.radius = _REACH * separation
+        if radius is None and self.n_sets == 1:
+            length = getattr(self._loss, "length_scale", lambda: 1.0)()
+            self.radius = np.full(1, _REACH * length)
+        self.resolution = self._check_resolution(resolution, neighbour)
+
+    def match(
+        self,
+        theta: ArrayLike,
+        *,
+        grad_norm: ArrayLike | None = None,
+        dtype: str = "float64",
+    ) -> Match:
+        """Find the known critical set nearest to each point.
+
+        A point is "identified" if it lies within the ``radius`` of exactly one set: by
+        default much nearer to it than that set is to any other. Else it is "ambiguous".
+
+        Parameters
+        ----------
+        theta : array-like of shape (..., n_params)
+            Points. Those that are not finite match nothing.
+        grad_norm : array-like of shape (...,), default=None
+            Norms of the gradient at the points, None for zero. Without ``loss``, they
+            say how far the loss at a point can be from that of the set.
+        dtype : {"float64", "float32"}, default="float64"
+            Precision in which losses were computed.
+
+        Returns
+        -------
+        match : Match
+            Arrays with the leading shape of ``theta``; Python scalars for one vector.
+            ``distance`` is that of the invariants. ``loss_tolerance`` is twice the
+            difference between the loss at the point and that of the set, or without a
+            loss twice the gradient norm times the distance; and rounding.
+        """
+        theta = check_theta(theta, self.n_params)
+        shape, flat = theta.shape[:-1], theta.reshape(-1, self.n_params)
+        norms = check_grad_norm(grad_norm, shape)
+        dtype = check_choice(dtype, "dtype", PRECISIONS)
+        finite = np.all(np.isfinite(flat), axis=1)
+        safe = np.where(finite[:, None], flat, 0.0)
+        values = self._invariants_of(safe)
+        finite &= np.all(np.isfinite(values), axis=1)
+        distances = cdist(np.where(finite[:, None], values, 0.0), self._known)
+        nearest = np.argmin(distances, axis=1)
+        rows = np.arange(len(flat))
+        distance = distances[rows, nearest]
+        inside = distances <= self.radius
+        known = finite & inside[rows, nearest] & (inside.sum(axis=1) == 1)
+        distances[rows, nearest] = np.inf
+        next_one = np.min(distances, axis=1, initial=np.inf)
+        names = np.empty(len(flat), dtype=object)
+        names[:] = [self.names[row] for row in nearest]
+        index = np.where(finite, self._indices[nearest], -1)
+        tolerance = self._tolerance(safe, nearest, norms, distance, dtype)
+        columns = {
+            "set": names,
+            "distance": np.where(finite, distance, np.inf),
+            "margin": np.where(finite, next_one**2 - distance**2, 0.0),
+            "status": np.where(known, "identified", "ambiguous"),
+            "loss": np.where(finite, self._losses[nearest], np.nan),
+            "loss_tolerance": np.where(finite, tolerance, np.inf),
+            "morse_index": index,
+            "least_index": np.maximum(index, 0),
+        }
+        return Match.from_columns(columns, shape)
+
+    def all_sets(self, max_sets: int = 10**6) -> list[Any]:
+        """List the names of all sets.
+
+        Parameters
+        ----------
+        max_sets : int, default=10**6
+            Largest number of sets to list.
+
+        Returns
+        -------
+        names : list
+            Names, in the order of the points.
+
+        Raises
+        ------
+        ValueError
+            If there are more than ``max_sets`` sets.
+        """
+        if self.n_sets > check_int(max_sets, "max_sets"):
+            raise ValueError(
+                f"max_sets={max_sets} is too small to list all {self.n_sets} sets."
+            )
+        return list(self.names)
+
+    def sample_sets(self, n: int, random_state: RandomState = None) -> list[Any]:
+        """Draw sets uniformly, independently and with replacement.
+
+        Parameters
+        ----------
+        n : int
+            Number of draws.
+        random_state : int, RandomState instance or None, default=None
+            Source of randomness.
+
+        Returns
+        -------
+        names : list
+            Names of sets.
+        """
+        rows = check_seed(random_state).randint(self.n_sets, size=check_int(n, "n"))
+        return [self.names[row] for row in rows]
+
+    def losses(self, sets: Any) -> FloatArray:
+        """Return the loss on each of several sets.
+
+        Parameters
+        ----------
+        sets : list
+            Names of sets; one name gives one number.
+
+        Returns
+        -------
+        losses : ndarray of shape (n_sets,)
+            The losses.
+        """
+        return self._losses[self._find(sets)]
+
+    def morse_indices(self, sets: Any) -> IntArray:
+        """Return the Morse index of each of several sets.
+
+        Parameters
+        ----------
+        sets : list
+            Names of sets; one name gives one number.
+
+        Returns
+        -------
+        morse_indices : ndarray of int of shape (n_sets,)
+            Numbers of negative Hessian eigenvalues, -1 if not known.
+        """
+        return self._indices[self._find(sets)]
+
+    def nullities(self, sets: Any) -> IntArray:
+        """Return the nullity of each of several sets.
+
+        Parameters
+        ----------
+        sets : list
+            Names of sets; one name gives one number.
+
+        Returns
+        -------
+        nullities : ndarray of int of shape (n_sets,)
+            Numbers of zero Hessian eigenvalues, -1 if not known.
+        """
+        return self._nullities[self._find(sets)]
+
+    def to_dict(self, sets: Any = None, max_sets: int = 10**6) -> dict[str, Any]:
+        """Tabulate sets.
+
+        Parameters
+        ----------
+        sets : list, default=None
+            Names of sets; None is all of them.
+        max_sets : int, default=10**6
+            A ValueError refuses to tabulate all sets if there are more than this.
+
+        Returns
+        -------
+        table : dict of str to list or ndarray
+            Columns of equal length for ``pandas.DataFrame``: "set", "loss",
+            "morse_index", "index_fraction" and "nullity"; what is not known is -1, or
+            NaN in fractions.
+        """
+        sets = self.all_sets(max_sets) if sets is None else sets
+        rows = np.atleast_1d(self._find(sets))
+        index = self._indices[rows]
+        return {
+            "set": [self.names[row] for row in rows],
+            "loss": self._losses[rows],
+            "morse_index": index,
+            "index_fraction": np.where(index >= 0, index / self.n_params, np.nan),
+            "nullity": self._nullities[rows],
+        }
+
+    def __repr__(self):
+        return f"KnownPoints(n_sets={self.n_sets}, n_params={self.n_params})"
+
+    def _find(self, sets):
+        """Return the rows of sets, an int for one name."""
+        try:
+            if isinstance(sets, str | int | np.integer):
+                return self._rows[sets]
+            return np.array([self._rows[name] for name in sets], dtype=np.intp)
+        except (KeyError, TypeError):
+            raise ValueError(
+                f"sets must be names of known points, such as {self.names[0]!r}, got "
+                f"{shown(sets)}."
+            ) from None
+
+    def _invariants_of(self, theta):
+        """Compute invariants (n, n_invariants) of points (n, n_params)."""
+        function = self._invariants or getattr(self._loss, "invariants", None)
+        if function is None:
+            return theta
+        try:
+            values = as_numbers(to_host(function(theta)), "values")
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"invariants must map points of shape {theta.shape} to real numbers: "
+                f"{error}"
+            ) from error
+        if values.ndim != 2 or len(values) != len(theta):
+            raise ValueError(
+                f"invariants must map points of shape {theta.shape} to an array of "
+                f"shape ({len(theta)}, n_invariants), got {values.shape}."
+            )
+        return values
+
+    def _tolerance(self, theta, nearest, norms, distance, dtype):
+        """Bound the difference of the losses of points and of their nearest sets."""
+        rounding = _ROUNDING * np.finfo(dtype).eps * np.max(np.abs(self._losses))
+        with np.errstate(over="ignore", invalid="ignore"):
+            if self._loss is None:
+                # Between a critical point and a point nearby the gradient is largest at
+                # the latter.
+                difference = np.where(distance > 0, norms * distance, 0.0)
+            else:
+                values = np.asarray(to_host(self._loss.value(theta)), dtype=float)
+                difference = np.abs(values - self._losses[nearest])
+            return 2 * difference + rounding
+
+    def _check_resolution(self, resolution, neighbour):
+        """Return the resolution that was given, or estimate it from gradients."""
+        if resolution is not None:
+            return check_number(resolution, "resolution", 0, closed="both")
+        if self._loss is None:
+            return float("nan")
+        if self.n_sets == 1:
+            return float("inf")
+        parts = np.array([0.25, 0.5, 0.75])[:, None, None]
+        way = self.points + parts * (self.points[neighbour] - self.points)
+        gradient = np.asarray(to_host(self._loss.gradient(way)), dtype=float)
+        norms = np.linalg.norm(gradient, axis=-1)
+        return float(_BETWEEN * np.min(np.max(norms, axis=0)))

@@ -1,0 +1,106 @@
+"""What the moments of the data leave free in a linear network.
+
+Matrices are those of a :class:`~skcrit.ground_truth._whitening.Whitened`: outputs by
+columns, a root of the second moment by columns, its pseudo-inverse and the kernel of
+the moment by rows. The first r outputs explain, with the first r columns of the root,
+the positive values. Outputs beyond are *silent*: there is nothing to explain. Inputs
+beyond are *deaf*: they explain nothing.
+"""
+
+import numpy as np
+
+__all__ = ["data_flats", "data_ties", "data_turns"]
+
+
+def data_ties(outputs, values, n_seen):
+    """Say which rows and columns of a matrix in coordinates belong to which value.
+
+    Parameters
+    ----------
+    outputs : ndarray of shape (m, m)
+        Basis of the outputs, as columns.
+    values : ndarray of shape (m,)
+        Cleaned values, descending.
+    n_seen : int
+        Number of inputs that the data see.
+
+    Returns
+    -------
+    ties : list of ndarray of shape (m, m), (n_values, m), (n_seen, n_column_values)
+        The change of basis of the rows, and a 1 where a row or column belongs to a
+        distinct value; None where all positive values are distinct.
+    """
+    rank = np.count_nonzero(values)
+    if np.all(np.diff(values[:rank]) != 0):
+        return None
+    padded = np.zeros(n_seen)
+    padded[:rank] = values[:rank]
+    distinct = np.unique(np.append(values, padded))[::-1]
+    rows = (distinct[:, None] == values).astype(float)
+    columns = (distinct[:, None] == padded).astype(float)
+    return [outputs.T, rows, columns[columns.any(axis=1)].T]
+
+
+def data_turns(outputs, root, inverse, null, values, *, penalised, joint):
+    """List the rotations of what is tied.
+
+    Parameters
+    ----------
+    outputs, root, inverse, null : ndarray
+        See the module.
+    values : ndarray of shape (m,)
+        Cleaned values, descending.
+    penalised : bool
+        Whether a penalty sees what the data do not. Without one the latter is free
+        altogether, and needs no rotations.
+    joint : bool
+        Whether outputs of one value may rotate with the inputs that explain them.
+
+    Returns
+    -------
+    turns : list of ndarray of shape (n, m), (n, m), and four of (n, d)
+        As :func:`~skcrit.losses._tangents.orbit_tangents` takes them.
+    """
+    r, nothing = np.count_nonzero(values), root.T[:0]
+    turns = [(outputs[:, r:].T, nothing, nothing)]
+    turns.append((outputs.T[:0], root[:, r:].T, inverse[r:]))
+    if penalised:
+        turns[1] = (outputs.T[:0], null, null)
+    if joint:
+        for value in np.unique(values[:r]):
+            e = np.flatnonzero(values == value)
+            turns.append((outputs[:, e].T, root[:, e].T, inverse[e]))
+    return [np.concatenate(parts) for parts in zip(*map(_turn, turns), strict=True)]
+
+
+def _turn(bases):
+    """Pair the rows of three bases, where one without rows stands for zeros."""
+    n = max(map(len, bases))
+    a, b = np.triu_indices(n, 1)
+    filled = [basis if len(basis) else np.zeros((n, basis.shape[1])) for basis in bases]
+    return [basis[pairs] for basis in filled for pairs in (a, b)]
+
+
+def data_flats(outputs, inverse, null, values, penalty=None):
+    """List where free hidden units may write to and read from, and all may read from.
+
+    Parameters
+    ----------
+    outputs, inverse, null : ndarray
+        See the module.
+    values : ndarray of shape (m,)
+        Cleaned values, descending.
+    penalty : {None, "sum", "product"}, default=None
+        What a penalty acts on.
+
+    Returns
+    -------
+    flats : list of ndarray of shape (n, m), (n, d), (n, d)
+        As :func:`~skcrit.losses._tangents.orbit_tangents` takes them.
+    """
+    r, nothing = np.count_nonzero(values), null[:0]
+    if penalty == "sum":
+        return [outputs.T[:0], nothing, nothing]
+    if penalty == "product":
+        return [outputs[:, r:].T, null, nothing]
+    return [outputs[:, r:].T, inverse[r:], null]

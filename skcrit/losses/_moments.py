@@ -1,0 +1,74 @@
+"""Moments of data that may be larger than the memory."""
+
+import numpy as np
+
+__all__ = ["check_size", "column_means", "residual", "second_moments"]
+
+
+def column_means(X):
+    """Compute the mean of each column; of a constant one exactly."""
+    # Its rounding error would count as variance in data that have no other. Most
+    # columns show in two rows that they are not.
+    constant, total = X[0] == X[-1], np.zeros(X.shape[1])
+    for (chunk,) in _chunks(X):
+        total += chunk.sum(axis=0)
+        if np.any(constant):
+            constant[constant] = np.all(chunk[:, constant] == X[0, constant], axis=0)
+    return np.where(constant, X[0], total / X.shape[0])
+
+
+def second_moments(X, mean, Y=None, y_mean=None):
+    """Average outer products of centred rows: of X and X, or of X and X, Y and X."""
+    sums = [np.zeros((X.shape[1],) * 2)]
+    if Y is None:
+        for (chunk,) in _chunks(X):
+            centred = chunk - mean
+            sums[0] += centred.T @ centred
+        return sums[0] / X.shape[0]
+    sums.append(np.zeros((Y.shape[1], X.shape[1])))
+    for chunk, targets in _chunks(X, Y):
+        centred = chunk - mean
+        sums[0] += centred.T @ centred
+        sums[1] += (targets - y_mean).T @ centred
+    return [total / X.shape[0] for total in sums]
+
+
+def residual(X, mean, Y, y_mean, W):
+    """Average the squared errors of W x for y, summed over outputs."""
+    total = 0.0
+    for chunk, targets in _chunks(X, Y):
+        total += np.sum((targets - y_mean - (chunk - mean) @ W.T) ** 2)
+    return total / X.shape[0]
+
+
+def check_size(X, mean, size, dtype, name="X"):
+    """Refuse data whose squared gradients leave the range of a floating type."""
+    # The loss has the unit of squared data, and searches square its gradient: outside
+    # of this range they would find zeros and infinities.
+    info = np.finfo(dtype)
+    low = float(info.smallest_normal) ** 0.5 / float(info.eps)
+    high = float(info.max) ** 0.5 * float(info.eps)
+    if low <= size <= high:
+        return
+    # Small numbers may be there and have no squares.
+    if size < low and size == 0 and not any(np.any(c != mean) for (c,) in _chunks(X)):
+        return
+    need = "large" if size < low else "small"
+    remedy = ", or use dtype='float64'" if info.bits < 64 else ""
+    raise ValueError(
+        f"{name} must be {need} enough for squared gradients to be numbers of "
+        f"{dtype}: expected a second moment between {low:.1g} and {high:.1g}, got "
+        f"entries up to {np.max(np.abs(X)):.3g} and a second moment up to {size:.3g}. "
+        f"Change the unit of {name}{remedy}."
+    )
+
+
+def _chunks(*arrays):
+    """Cut arrays into runs of rows."""
+    # The first may lie on disk and be larger than the memory: rows that make 2 MiB,
+    # which stay in the cache, but as many as columns, or adding the products would take
+    # longer.
+    X = arrays[0]
+    size = max(2**18 // X.shape[1], X.shape[1])
+    for i in range(0, X.shape[0], size):
+        yield tuple(np.asarray(array[i : i + size]) for array in arrays)

@@ -1,0 +1,297 @@
+"""What the losses of linear networks have in common."""
+
+from __future__ import annotations
+
+from math import prod
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from skcrit._backend import BACKENDS, array_namespace, to_device, to_host
+from skcrit._typing import Array, FloatArray
+from skcrit.ground_truth._factors import (
+    balanced_layers,
+    join_weights,
+    layer_shapes,
+    split_weights,
+    thin_svd,
+)
+from skcrit.losses._bases import uncorrelated
+from skcrit.losses._network_model import NetworkModel
+from skcrit.losses._tangents import orbit_tangents
+from skcrit.losses.base import Loss
+from skcrit.utils._arguments import shown
+from skcrit.utils._validation import Interval, StrOptions
+
+__all__ = ["LinearLoss"]
+
+
+class LinearLoss(Loss):
+    """Mean squared error of a deep linear network, from moments of its data.
+
+    A subclass sets, in ``fit``: ``eigenvalues_``, and by ``_prepare`` the matrices that
+    evaluation needs.
+    """
+
+    _parameter_constraints = {
+        "hidden_layer_sizes": [
+            Interval(Integral, 1, None, closed="left"),
+            "array-like",
+        ],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "center": ["boolean"],
+        "backend": [StrOptions(set(BACKENDS))],
+        "dtype": [StrOptions({"float64", "float32"})],
+        "zero_rtol": [None, Interval(Real, 0, 1, closed="left")],
+        "tie_rtol": [Interval(Real, 0, 1, closed="left")],
+    }
+
+    eigenvalues_: FloatArray
+
+    curvature_cost = 0
+
+    # Weights of the penalties on the layers and on the end-to-end matrix, and the part
+    # of the loss that no network explains.
+    _decay, _decay_product, _offset = 0.0, 0.0, 0.0
+
+    def _prepare(self, layer_sizes, moment, target, root, goal, **others):
+        # Put the few constant matrices where the computations run. The loss is the
+        # square of W @ root - goal. A target of None is the moment itself, a goal of
+        # None the root. Others are the projector on what the data see, and the ties.
+        self._layer_sizes = layer_sizes
+        self._shapes = layer_shapes(layer_sizes)
+        self.n_params_ = sum(prod(shape) for shape in self._shapes)
+        self._tau = self._decay_product * layer_sizes[-1]
+        parts = {"moment": moment, "target": target, "root": root, "goal": goal}
+        for name, matrix in (parts | others).items():
+            setattr(self, f"_{name}", self._placed(matrix))
+        if goal is None:
+            self._goal = self._root
+
+    def _placed(self, matrix):
+        # Bring a matrix, or a list of some, to the device.
+        if matrix is None:
+            return None
+        if isinstance(matrix, list):
+            return [self._placed(part) for part in matrix]
+        return to_device(matrix, self.backend, self.dtype)
+
+    @property
+    def rescale_keeps_inertia(self) -> bool:  # type: ignore[override]
+        """Whether the balanced point is on the same orbit: not for deep networks.
+
+        The middle layers of a deep network can pass more than the end-to-end matrix
+        shows; balancing drops that, and the Morse index may fall.
+        """
+        return self._decay > 0 or len(self._shapes) == 2
+
+    def weights(self, theta: Array) -> list[Array]:
+        """Cut parameters into the matrices of the layers.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points.
+
+        Returns
+        -------
+        weights : list of arrays of shape (..., n_out, n_in)
+            Matrices of the layers, first layer first, as views where possible.
+        """
+        return self._split(self._as_points(theta))
+
+    def _split(self, theta):
+        # Cut parameters that are known to be right.
+        return split_weights(theta, self._shapes)
+
+    def pack(self, weights: list[Array]) -> Array:
+        """Join the matrices of the layers to parameters.
+
+        Parameters
+        ----------
+        weights : list of arrays of shape (..., n_out, n_in)
+            Matrices of the layers, first layer first.
+
+        Returns
+        -------
+        theta : array of shape (..., n_params)
+            Points.
+
+        Raises
+        ------
+        ValueError
+            If the number of matrices or their shapes are not those of the network.
+        """
+        check_is_fitted(self)
+        try:
+            weights = [self._on_device(W, "weights") for W in weights]
+        except TypeError as error:
+            raise ValueError(
+                f"weights must be a list of matrices, got {shown(weights)}: {error}."
+            ) from error
+        shapes = [tuple(W.shape) for W in weights]
+        same_batch = len({shape[:-2] for shape in shapes}) == 1
+        if not same_batch or [shape[-2:] for shape in shapes] != self._shapes:
+            raise ValueError(
+                f"weights must have shapes {self._shapes}, all after the same leading "
+                f"axes, got {shapes}."
+            )
+        return join_weights(weights)
+
+    def value(self, theta: Array) -> Array:  # noqa: D102 (documented in Loss)
+        return self.at(theta).value
+
+    def gradient(self, theta: Array) -> Array:  # noqa: D102
+        return self.at(theta).gradient
+
+    def hvp(self, theta: Array, v: Array) -> Array:  # noqa: D102
+        return self.at(theta).hvp(v)
+
+    def hessian(self, theta: Array) -> Array:  # noqa: D102
+        return self.at(theta).hessian()
+
+    def at(self, theta: Array) -> NetworkModel:  # noqa: D102
+        return NetworkModel(self, self._as_points(theta))
+
+    def third_derivative(self, theta: Array, u: Array, v: Array) -> Array:
+        """Contract the third derivative with two directions.
+
+        It gives the Hessian of half the squared gradient norm: the product with ``v``
+        is ``H(theta) H(theta) v + third_derivative(theta, gradient(theta), v)``.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points.
+        u, v : arrays of shape (..., n_params)
+            Directions.
+
+        Returns
+        -------
+        contraction : array of shape (..., n_params)
+            ``D^3 f(theta)[u, v, .]``.
+        """
+        return self.at(theta).third_derivative(u, v)
+
+    def _seen_by_the_data(self, theta):
+        # The end-to-end matrix times the root of the moment; of tied eigenvalues only
+        # what a rotation of their eigenspaces leaves alone.
+        weights = self.weights(theta)
+        xp = array_namespace(weights[0])
+        W = self._root
+        for W_l in weights:
+            W = W_l @ W
+        if self._ties is None:
+            return xp.reshape(W, (*W.shape[:-2], prod(W.shape[-2:])))
+        basis, rows, columns = self._ties
+        W = basis @ W
+        norms = xp.sqrt(rows @ (W * W) @ columns)
+        norms = xp.reshape(norms, (*W.shape[:-2], prod(norms.shape[-2:])))
+        n = min(W.shape[-2:])
+        diagonal = xp.linalg.diagonal(W[..., :n, :n])
+        traces = diagonal[..., None, :] @ columns[:n, ...]
+        return xp.concat([norms, traces[..., 0, :]], axis=-1)
+
+    def invariants_scale(self) -> float | FloatArray:
+        """Return the roots of the eigenvalues, the size of columns of ``W C^(1/2)``.
+
+        Returns
+        -------
+        scale : float or ndarray of shape (n_invariants,)
+            Positive. Sets differ by about one in these units, however small the
+            eigenvalues are in which they differ.
+        """
+        n_seen = self._root.shape[-1]
+        values = np.zeros(n_seen)
+        explained = self.eigenvalues_[self.eigenvalues_ > 0][:n_seen]
+        values[: len(explained)] = explained
+        # Inputs that explain nothing are as large as the largest.
+        size = np.sqrt(np.where(values > 0, values, np.max(values, initial=0.0)))
+        size = np.where(size > 0, size, 1.0)
+        if self._ties is None:
+            return np.tile(size, self._shapes[-1][0])
+        rows, columns = (to_host(part) for part in self._ties[1:])
+        distinct = size[np.argmax(columns > 0, axis=0)]
+        return np.concatenate([np.tile(distinct, len(rows)), distinct])
+
+    def rescale(self, theta: Array) -> Array:
+        """Balance the layers: same end-to-end matrix on the data, least norm.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points.
+
+        Returns
+        -------
+        theta : array of shape (..., n_params)
+            Points with ``W_{l+1}^T W_{l+1} = W_l W_l^T``. Under a penalty on the
+            weights the points themselves: its symmetries are rotations, which scale
+            nothing. NaN where the end-to-end matrix is not finite.
+        """
+        theta = self._as_points(theta)
+        if self._decay > 0:
+            return theta
+        weights = self._split(theta)
+        # What the data do not see is free, unless a penalty sees it.
+        if self._projector is not None:
+            weights[0] = weights[0] @ self._projector
+        return join_weights(balanced_layers(*thin_svd(weights), self._shapes))
+
+    def representative(self, theta: Array) -> Array:
+        """Turn the hidden layers so that their units are uncorrelated.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points.
+
+        Returns
+        -------
+        theta : array of shape (..., n_params)
+            Points of the same orbits, by rotations of the hidden units: their second
+            moments ``W_{l:1} C W_{l:1}^T`` are diagonal.
+        """
+        return join_weights(uncorrelated(self.weights(theta), self._root))
+
+    def orbit_tangents(self, theta: Array) -> Array:
+        """Span the tangent space of the continuous symmetry orbit.
+
+        The bases of the hidden layers may change, by any invertible matrices, or with a
+        penalty on the weights by rotations; what the data do not see may change without
+        a penalty; eigenvectors of tied eigenvalues may rotate. Without a penalty on the
+        weights, hidden units that pass nothing on, to rounding, may besides write to
+        outputs that have nothing to explain, and read from inputs that explain nothing:
+        no symmetry of the loss, but flat for it at such points. With one hidden layer
+        all this together spans the kernel of the Hessian at every critical point at
+        which the critical set is a manifold.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points.
+
+        Returns
+        -------
+        tangents : array of shape (..., n_tangents, n_params)
+            Vectors in rows, some of them zero or linearly dependent. Their number is
+            the sum of the squared widths of the hidden layers (half of it with a
+            penalty on the weights), and more where eigenvalues are tied or zero.
+        """
+        theta = self._as_points(theta)
+        # Made when they are asked for: where much is tied they are larger than all that
+        # evaluation needs, and a loss is sent to every worker.
+        free = map(self._placed, self._data_symmetries())
+        weights, only_rotations = self._split(theta), self._decay > 0
+        return orbit_tangents(weights, self._moment, self._tau, only_rotations, *free)
+
+    def _penalty_value(self, theta, sweep):
+        # Evaluate the penalty at each point.
+        xp = array_namespace(theta)
+        if self._decay > 0:
+            return self._decay * xp.sum(theta * theta, axis=-1)
+        if self._decay_product > 0:
+            W = sweep.product
+            return self._decay_product * xp.sum(W * W, axis=(-2, -1))
+        return 0.0
