@@ -11,7 +11,7 @@ from scipy.sparse.linalg import LinearOperator
 from sklearn.base import BaseEstimator
 
 from skcrit._backend import get_namespace, to_device, to_host
-from skcrit._typing import Array, ArrayLike, FloatArray
+from skcrit._typing import Array, ArrayLike, BoolArray, FloatArray
 from skcrit.exceptions import NoGroundTruthError
 from skcrit.linalg import spectral_norm
 from skcrit.losses.coordinates import Coordinates
@@ -193,6 +193,24 @@ class Loss(Symmetries, BaseEstimator, ABC):
 
         shape = (self.n_params_, self.n_params_)
         return LinearOperator(shape, matvec=matvec, rmatvec=matvec, dtype=self.dtype)
+
+    # Zero eigenvalues at critical points that symmetries without known directions make.
+    n_zero_modes = 0
+
+    def inside(self, theta: Array) -> BoolArray:
+        """Tell which points lie where critical points are looked for, by default all.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points.
+
+        Returns
+        -------
+        inside : ndarray of bool of shape (...,)
+            On the host.
+        """
+        return np.ones(self._as_points(theta).shape[:-1], dtype=bool)
 
     def parameter_unit(self) -> float | FloatArray:
         """Return units in which the entries of the Hessian are comparable.

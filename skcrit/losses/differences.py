@@ -14,8 +14,8 @@ __all__ = ["DifferenceModel"]
 # Steps in length scales: the largest, the factor between them, and their number. Large
 # ones serve where rounding is coarse, small ones where the function bends.
 _LARGEST = 0.08
-_FACTOR = 4.0
-_N_STEPS = 4
+_FACTOR = 2.0
+_N_STEPS = 7
 
 # Numbers in the gradients of a chunk of columns.
 _CHUNK = 2**20
@@ -26,9 +26,9 @@ class DifferenceModel(LocalModel):
 
     Notes
     -----
-    Central differences with four steps are extrapolated to step zero, and for each
+    Central differences with seven steps are extrapolated to step zero, and for each
     column the entry of the table with the smallest estimated error is taken [1]_. A
-    Hessian costs ``8 n_params`` gradients per point. Its error is a few times the
+    Hessian costs ``14 n_params`` gradients per point. Its error is a few times the
     rounding errors of the gradients for smooth functions, where a single difference has
     their two-thirds power.
 

@@ -25,7 +25,8 @@ _MAX_AXES = 64
 # A slope with more changes of sign is periodic: then the first one counts.
 _MANY = 8
 
-# Without any change of sign: where the slope departs from a straight line by this part.
+# Without any change of sign: where the slope turns from one power of the radius to
+# another, by this difference of exponents.
 _BENT = 0.5
 
 
@@ -78,10 +79,13 @@ def _turns(loss: Loss, center: FloatArray, rays: FloatArray) -> FloatArray:
 
 def _slopes(loss: Loss, center: FloatArray, rays: FloatArray) -> FloatArray:
     """Compute slopes along rays at all radii."""
-    points = center + _RADII[:, None] * rays[:, None, :]
-    with np.errstate(all="ignore"):
-        gradient = to_host(loss.gradient(loss.asarray(points)))
-        return np.sum(gradient * rays[:, None, :], axis=-1)
+    points = center + _RADII[:, None, None] * rays
+    try:
+        with np.errstate(all="ignore"):
+            gradient = to_host(loss.gradient(loss.asarray(points)))
+            return np.sum(gradient * rays, axis=-1).T
+    except ArithmeticError:  # a function that raises where NumPy gives infinity
+        return np.full((len(rays), len(_RADII)), np.nan)
 
 
 def _reach(slope: FloatArray) -> float:
@@ -93,9 +97,7 @@ def _reach(slope: FloatArray) -> float:
     turns = np.flatnonzero(np.sign(slope[1:]) != np.sign(slope[:-1]))
     if len(turns):
         return float(radii[turns[0] if len(turns) > _MANY else turns[-1]])
-    # The slope of a quadratic function grows in proportion to the radius, or by a
-    # constant if the center is not critical: look for the first departure.
-    line = slope[0] + (slope[1] - slope[0]) / (radii[1] - radii[0]) * (radii - radii[0])
-    size = np.maximum(np.abs(line), np.abs(slope))
-    bent = np.flatnonzero(np.abs(slope - line) > _BENT * size)
+    # A pure power of the radius has no scale: look for where its exponent changes.
+    exponent = np.diff(np.log(np.abs(slope))) / np.diff(np.log(radii))
+    bent = np.flatnonzero(np.abs(exponent - exponent[0]) > _BENT)
     return float(radii[bent[0]]) if len(bent) else np.nan

@@ -202,6 +202,8 @@ def _examined(
     # If rounding can move a point that far, another one may be the critical point.
     blurred = (end.code == Status.CONVERGED) & ~(drift <= LONG)
     end.code[blurred] = Status.UNCONFIRMED
+    outside = (end.code == Status.CONVERGED) & ~loss.inside(end.frame.theta)
+    end.code[outside] = Status.ESCAPED
     confirmed = end.code == Status.CONVERGED
     counts = _counts(loss, end, error, scales)
     refined = loss.representative(end.frame.theta)
@@ -297,6 +299,7 @@ def _counts(
     """Count negative and zero eigenvalues, and say between which bounds."""
     frame = end.frame
     values, tangent = to_host(frame.values), to_host(frame.is_tangent())
+    values = _without_declared(values, tangent, loss.n_zero_modes)
     negative = np.sum((values < -error[:, None]) & ~tangent, axis=1)
     undecided = np.sum((np.abs(values) <= error[:, None]) & ~tangent, axis=1)
     scale = np.maximum(frame.norm, scales.curvature)
@@ -313,6 +316,19 @@ def _counts(
         "morse_index_low": low,
         "morse_index_high": np.minimum(low + open_counts, values.shape[1]),
     }
+
+
+def _without_declared(
+    values: FloatArray, tangent: BoolArray, n_zero: int
+) -> FloatArray:
+    """Set the smallest eigenvalues to zero, as many as are declared to be."""
+    if n_zero == 0:
+        return values
+    size = np.where(tangent, np.inf, np.abs(values))
+    smallest = np.argsort(size, axis=1)[:, :n_zero]
+    values = values.copy()
+    np.put_along_axis(values, smallest, 0.0, axis=1)
+    return values
 
 
 def _has_symmetric_products(loss: Loss, frame: Frame) -> BoolArray:

@@ -23,9 +23,13 @@ from skcrit.search.scales import Scales
 
 __all__ = ["Frame", "make_frame", "norm_of_rows", "rounding_level", "scaled_hessian"]
 
-# Singular values of the tangents count as zero below this part of the largest, or of
-# the length scale: near a point of smaller orbit some of them are errors.
-_DEPENDENT = 1e-5
+# Singular values of the tangents count as zero below this part of the largest.
+_DEPENDENT = 1e-8
+
+# The Hessian is zero along the orbit of a critical point, and small beside one. A
+# vector along which it is larger than this part of its size only looks like a tangent:
+# near a point of smaller orbit, such as the origin, all tangents are short and any.
+_FALSE = 0.3
 
 
 @dataclass
@@ -132,9 +136,8 @@ def make_frame(loss: Loss, local: LocalModel, scales: Scales) -> Frame:
     hessian, finite = _finite(xp, local.hessian())
     unit = _fitted_units(xp, hessian, scales)
     hessian = hessian * unit[:, :, None] * unit[:, None, :]
-    basis, n_tangent = _orbit_basis(
-        xp, loss.orbit_tangents(local.theta), unit, scales.length
-    )
+    tangents = loss.orbit_tangents(local.theta)
+    basis, n_tangent = _orbit_basis(xp, tangents, unit, scales, hessian)
     image = basis @ hessian
     # S - Q Q^T S - S Q Q^T + Q (Q^T S Q) Q^T, for tangents Q in the rows of basis
     lower = xp.matrix_transpose(basis) @ image
@@ -189,23 +192,30 @@ def _fitted_units(xp, hessian, scales):
     return unit
 
 
-def _orbit_basis(xp, tangents, unit, length):
+def _orbit_basis(xp, tangents, unit, scales, hessian):
     """Return an orthonormal basis of the tangents in natural units, and its size."""
     n, m = tangents.shape[:2]
     if m == 0:
         return tangents, np.zeros(n, dtype=int)
-    # Which of them count is decided in length scales: units that differ by orders of
-    # magnitude would make some vectors vanish beside others.
-    _, size, right = svd(tangents / length)
-    longest = xp.where(size[:, :1] > 1, size[:, :1], xp.ones_like(size[:, :1]))
-    used = size > _DEPENDENT * longest
-    right = right * length / unit[:, None, :]
-    scale = xp.sqrt(xp.sum(right * right, axis=-1))[..., None]
-    right = right / xp.where(scale > 0, scale, xp.ones_like(scale))
-    # Singular values descend, so that what is not used cannot disturb what is.
-    basis = xp.matrix_transpose(xp.linalg.qr(xp.matrix_transpose(right))[0])
+    # Which of them depend on others is decided in length scales: units that differ by
+    # orders of magnitude would make some vectors vanish beside others.
+    _, size, right = svd(tangents / scales.length)
+    used = size > _DEPENDENT * size[:, :1]
+    right = _normalized(xp, right * scales.length / unit[:, None, :])
+    image = xp.sqrt(xp.sum((right @ hessian) ** 2, axis=-1))
+    typical = xp.max(xp.sqrt(xp.sum(hessian**2, axis=-1)), axis=-1)[:, None]
+    used = used & (image <= _FALSE * typical)
+    right = xp.where(used[..., None], right, xp.zeros_like(right))
+    _, size, basis = svd(right)
+    used = size > _DEPENDENT
     basis = xp.where(used[..., None], basis, xp.zeros_like(basis))
     return basis, np.sum(to_host(used), axis=1)
+
+
+def _normalized(xp, rows):
+    """Scale rows to length one."""
+    length = xp.sqrt(xp.sum(rows * rows, axis=-1))[..., None]
+    return rows / xp.where(length > 0, length, xp.ones_like(length))
 
 
 def _largest(xp, matrices):

@@ -59,9 +59,12 @@ NOISE = 4.0
 # once a step has failed to help.
 _DOUBT = 32.0
 
-# Eigenvalues that steps leave out, relative to the largest, after so many failures: at
-# degenerate points weak directions bend before a step along them ends.
-_CUTS = (0.0, 0.0, 1e-8, 1e-5, 1e-3, 0.03, 0.3)
+# Eigenvalues that steps leave out, relative to the largest, attempt by attempt. First
+# the weak directions wait until the others have arrived: off a critical manifold its
+# zero eigenvalues are small and not zero. Then all take part. If such a step does not
+# help, the weakest are left out again: at degenerate points they bend too soon.
+_CUTS = (1e-6, 0.0, 0.0, 1e-8, 1e-5, 1e-3, 0.03, 0.3)
+_ALL = 1
 
 # Changes of the last digit by which rounding errors are measured.
 _N_PROBES = 3
@@ -95,7 +98,7 @@ class _Run(Rows):
 
     ``size`` is the last step's, ``ratio`` what the next one had of it, ``first_ratio``
     the same of the first step, ``path`` the sum of all. ``is_fresh`` says whether the
-    frame is that of the present point, ``n_failed`` counts steps that did not help.
+    frame is that of the present point, ``attempt`` says which directions take part.
     """
 
     frame: Frame
@@ -106,7 +109,7 @@ class _Run(Rows):
     first_ratio: FloatArray
     path: FloatArray
     is_fresh: BoolArray
-    n_failed: IntArray
+    attempt: IntArray
     n_slow: IntArray
     code: IntArray
 
@@ -189,7 +192,7 @@ def _begin(loss: Loss, theta: Array, scales: Scales) -> _Run:
         first_ratio=np.full(n, np.nan),
         path=np.zeros(n),
         is_fresh=np.ones(n, dtype=bool),
-        n_failed=np.zeros(n, dtype=int),
+        attempt=np.zeros(n, dtype=int),
         n_slow=np.zeros(n, dtype=int),
         code=np.where(np.isfinite(frame.norm), RUNNING, Status.UNCONFIRMED),
     )
@@ -210,9 +213,9 @@ def _newton(run: _Run, gradient: Array) -> tuple[Array, FloatArray]:
     """Compute the Newton step of a gradient without its noise, and what is left out."""
     frame, xp = run.frame, array_namespace(gradient)
     values, components = frame.values, frame.components(gradient)
-    failed = run.n_failed > 0
-    cut = np.array(_CUTS)[np.minimum(run.n_failed, len(_CUTS) - 1)] * frame.norm
-    cut = np.where(failed, np.maximum(cut, rounding_level(frame.norm, values)), 0.0)
+    cut = np.array(_CUTS)[np.minimum(run.attempt, len(_CUTS) - 1)] * frame.norm
+    failed = run.attempt > _ALL
+    cut = np.where(failed, np.maximum(cut, rounding_level(frame.norm, values)), cut)
     times = np.where(failed, NOISE * _DOUBT, NOISE)
     cut, times = (xp.asarray(a, device=device(values))[:, None] for a in (cut, times))
     signal = (xp.abs(components) > times * run.noise) & ~frame.is_tangent()
@@ -241,11 +244,12 @@ def _advance(loss: Loss, run: _Run, scales: Scales) -> _Run:
     eps = float(xp.finfo(p.dtype).eps)
     done = size <= NOISE * eps * np.maximum(_size(run.frame.theta, scales), 1)
     helps = ~done & (rest < size)
-    run.code = np.where(done, _verdict(run, left_out), run.code)
+    run.code = np.where(done & (run.attempt >= _ALL), _verdict(run, left_out), run.code)
     failed = ~done & ~helps & run.is_fresh
     # After a step that helps the next one may take all directions again.
-    run.n_failed = np.where(helps, np.minimum(run.n_failed, 1), run.n_failed + failed)
-    given_up = run.n_failed >= len(_CUTS)
+    again = np.where(helps, np.minimum(run.attempt, _ALL + 1), run.attempt)
+    run.attempt = again + (failed | (done & (run.attempt < _ALL)))
+    given_up = run.attempt >= len(_CUTS)
     run.code = np.where(failed & given_up, Status.UNCONFIRMED, run.code)
     move = loss.asarray(helps)[:, None] > 0
     old_step, run.step = run.step, xp.where(move, theta - run.frame.theta, run.step)
@@ -254,7 +258,7 @@ def _advance(loss: Loss, run: _Run, scales: Scales) -> _Run:
     run.frame.theta = xp.where(move, theta, run.frame.theta)
     run.frame.gradient = xp.where(move, gradient, run.frame.gradient)
     run.is_fresh = run.is_fresh & ~helps
-    stays = (helps & (rest <= _CHORD * size)) | failed
+    stays = (helps & (rest <= _CHORD * size)) | failed | (done & run.is_fresh)
     renew = np.flatnonzero((run.code == RUNNING) & ~stays)
     ratio = np.where(helps, rest / np.where(size > 0, size, 1.0), run.ratio)
     if len(renew):

@@ -8,8 +8,8 @@ import numpy as np
 
 from skcrit._backend import to_host
 from skcrit._typing import Array
-from skcrit.linalg import spectral_norm
 from skcrit.losses.base import Loss
+from skcrit.solvers.tolerance import scaled_curvature
 
 __all__ = ["Scales", "natural_scales"]
 
@@ -28,7 +28,7 @@ class Scales:
     unit : array of shape (n_params,)
         Unit of each parameter in which the entries of the Hessian are comparable.
     curvature : float
-        Typical size of the Hessian in these units, in the unit of the loss.
+        Typical size of the Hessian per squared length scale, in the unit of the loss.
     """
 
     length: Array
@@ -47,18 +47,16 @@ def natural_scales(loss: Loss) -> Scales:
     Returns
     -------
     scales : Scales
-        What the loss says of its lengths and units, and the median of the spectral
-        norms of the Hessian in these units at eight random starts; each is estimated
-        from 20 products.
+        What the loss says of its lengths and units, and the median of the curvature per
+        squared length scale at eight random starts.
     """
     ones = np.ones(loss.n_params_)
-    length = loss.asarray(to_host(loss.asarray(loss.length_scale())) * ones)
+    length = loss.asarray(loss.length_scale())
     unit = loss.asarray(to_host(loss.asarray(loss.parameter_unit())) * ones)
     streams = [np.random.default_rng((3, i)) for i in range(_N_POINTS)]
     with np.errstate(all="ignore"):  # a start can lie outside of what is finite
-        local = loss.at(loss.asarray(loss.draw_starts(streams)))
-        draw = np.random.default_rng(0).standard_normal(loss.n_params_)
-        draw = loss.asarray(np.broadcast_to(draw, local.theta.shape))
-        sizes = to_host(spectral_norm(lambda v: unit * local.hvp(unit * v), draw))
+        starts = loss.asarray(loss.draw_starts(streams))
+        sizes = scaled_curvature(loss, starts, length)
     finite = sizes[np.isfinite(sizes)]
-    return Scales(length, unit, float(np.median(finite)) if len(finite) else 0.0)
+    curvature = float(np.median(finite)) if len(finite) else 0.0
+    return Scales(length * loss.asarray(ones), unit, curvature)

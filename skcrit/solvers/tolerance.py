@@ -11,7 +11,7 @@ from skcrit.losses.base import Loss
 from skcrit.losses.local_model import LocalModel
 from skcrit.solvers.state import State
 
-__all__ = ["Tolerance", "squared_norm"]
+__all__ = ["Tolerance", "scaled_curvature", "squared_norm"]
 
 # Rounding errors of a gradient, in units of eps times the curvature times the size of
 # the point: a few operations per entry, and some more for safety.

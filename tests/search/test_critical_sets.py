@@ -24,6 +24,7 @@ def same_partition(labels, expected):
     return len(pairs) == len(set(labels)) == len(set(expected))
 
 
+@pytest.mark.filterwarnings("ignore::skcrit.ResolutionWarning")
 @pytest.mark.parametrize("unit", [1e-3, 1.0, 1e3])
 @pytest.mark.parametrize(
     "eigenvalues, hidden, params",

@@ -157,7 +157,7 @@ def test_shapes_and_balanced_norm(rng):
     assert np.all(result.morse_index == UNKNOWN)
     assert np.all(result.nullity == UNKNOWN)
     np.testing.assert_array_equal(result.morse_index_high[~examine], 16)
-    assert set(result.status[examine]) == {Status.UNCONFIRMED}
+    assert set(result.status[examine]) <= {Status.UNCONFIRMED, Status.ESCAPED}
     assert set(result.status[~examine]) == {Status.MAX_ITER}
     np.testing.assert_allclose(result.loss, loss.value(theta), rtol=1e-12)
 

@@ -97,25 +97,27 @@ def test_points_between_two_saddles_are_not_confirmed_for_one(rng):
     np.testing.assert_array_equal(
         found.morse_index[confirmed], np.sum(exact < 0, axis=1)
     )
-    assert np.max(np.abs(loss.gradient(found.point[confirmed]))) < 1e-16
+    assert np.max(np.abs(loss.gradient(found.point[confirmed]))) < 1e-12
 
 
 SPECTRA = {
-    "3e-8": ([3.0, 2.0, 1.0, 3e-8], 1e-9),
-    "1e-11": ([3.0, 2.0, 1.0, 1e-11], 1e-12),
-    "two weak": ([5.0, 4.0, 3.0, 2.0, 2e-7, 1e-7], 1e-9),
-    "even": ([5.0, 4.0, 3.0, 2.0, 1.0], 1e-7),
+    "3e-8": ([3.0, 2.0, 1.0, 3e-8], 1e-9, 0.95),
+    # The unit roundoff in a strong direction is 1e-5 in a weak one.
+    "1e-11": ([3.0, 2.0, 1.0, 1e-11], 1e-12, 0.8),
+    "two weak": ([5.0, 4.0, 3.0, 2.0, 2e-7, 1e-7], 1e-9, 0.95),
+    "even": ([5.0, 4.0, 3.0, 2.0, 1.0], 1e-7, 1.0),
 }
 
 
+@pytest.mark.filterwarnings("ignore::skcrit.ResolutionWarning")
 @pytest.mark.parametrize("p", [1, 2, 3])
 @pytest.mark.parametrize("spectrum", SPECTRA, ids=str)
 def test_spectra_of_large_ratio(spectrum, p, rng):
-    eigenvalues, distance = SPECTRA[spectrum]
+    eigenvalues, distance, known = SPECTRA[spectrum]
     X = make_gaussian_spectrum(
         100, eigenvalues=eigenvalues, exact=True, rotate=True, random_state=0
     )
-    assert_every_set(LinearAutoencoderLoss((p,)).fit(X), distance, rng)
+    assert_every_set(LinearAutoencoderLoss((p,)).fit(X), distance, rng, known)
 
 
 @pytest.mark.filterwarnings("ignore::skcrit.ResolutionWarning")
@@ -125,13 +127,13 @@ def test_raw_data(columns, rng):
     assert_every_set(LinearAutoencoderLoss((2,)).fit(X), 1e-12, rng)
 
 
-def assert_every_set(loss, distance, rng):
+def assert_every_set(loss, distance, rng, known=0.95):
     spectrum = loss.analytical_spectrum()
     sets = list(spectrum.index_sets())
     theta = np.array([spectrum.representative(s) for s in sets])
     found = judged(loss, theta + distance * rng.standard_normal(theta.shape))
     index, nullity = spectrum.morse_indices(sets), spectrum.nullities(sets)
-    assert_inertia(found, index, nullity, known=0.95)
+    assert_inertia(found, index, nullity, known)
 
 
 def test_single_precision_is_right_or_unknown(rng):
