@@ -28,7 +28,7 @@ _TEXTS = {
     LinearStatus.SOLVED: "the residual is within tolerance",
     LinearStatus.INCONSISTENT: "least-squares solution of minimum norm",
     LinearStatus.MAX_ITER: "iteration limit reached",
-    LinearStatus.STAGNATED: "the residual is at its rounding level",
+    LinearStatus.STAGNATED: "rounding keeps the residual from falling further",
     LinearStatus.NON_FINITE: "a product or the right-hand side is not finite",
 }
 
@@ -42,13 +42,11 @@ class MinresQLPResult:
     x : array of shape (n_systems, n)
         Solutions, in the dtype of the right-hand sides.
     residual : array of shape (n_systems, n)
-        :math:`b - (A - \mathrm{shift} I) x`, from one closing product.
+        :math:`b - (A - \mathrm{shift} I) x`, from a closing product.
     residual_norm : array of shape (n_systems,)
         2-norm of `residual`.
     matrix_residual_norm : array of shape (n_systems,)
-        :math:`\|(A - \mathrm{shift} I) r\|` by the recurrences, for the last residual r
-        whose image was formed: that of `x` if the status is INCONSISTENT (measured
-        where `x` was refined), that of the iterate before it otherwise.
+        :math:`\|(A - \mathrm{shift} I) r\|` for r the `residual`, from another.
     x_norm : array of shape (n_systems,)
         2-norm of `x`.
     matrix_norm : array of shape (n_systems,)

@@ -26,6 +26,9 @@ from skcrit.linalg._linear_result import LinearStatus, MinresQLPResult
 
 __all__ = ["minres_qlp"]
 
+# Norms that differ by less are about equal.
+_ABOUT = 1.001
+
 
 def minres_qlp(
     matvec: Callable[..., Any],
@@ -59,21 +62,21 @@ def minres_qlp(
         Multiple of the identity that is subtracted from :math:`A_i`.
     rtol : float, default=1e-10
         Relative, on the residual norm: SOLVED means
-        :math:`\|r\| \le \mathrm{rtol} \|b\| + \mathrm{atol}`, with rtol at least the
-        machine epsilon :math:`\epsilon`.
+        :math:`\|r\| \le \mathrm{rtol} \|b\| + \mathrm{atol}` for the residual r that
+        is computed from the returned x, with rtol at least the machine epsilon
+        :math:`\epsilon`.
     ls_rtol : float, default=1e-10
         Relative, on the gradient of the least-squares problem: INCONSISTENT means
-        :math:`\|A r\| \le \mathrm{ls\_rtol} \|A\| \|r\|` with `matrix_norm` for A, or
-        with :math:`4 \sqrt\epsilon` in place of ls_rtol if also
-        :math:`|r^T A r| \le \|A r\| \|r\| / 1000`, which tells a kernel from small
-        eigenvalues, or :math:`\epsilon \|A\| \|x_k\| \ge \|b\|`: x grows without bound.
-        The norms are those of the recurrences.
+        that the iteration ended at a least-squares solution, and
+        :math:`\|A r\| \le \mathrm{tol} \|A\| \|r\|` for the same r, with `matrix_norm`
+        for the norm of A. The tolerance is ls_rtol, but at least :math:`100 \epsilon`,
+        and without `refine` at least :math:`\epsilon^{1/3}`.
     atol : float, default=0.0
         Absolute, on the residual norm, in the unit of `b`.
     max_iter : int, default=None
         Largest number of iterations; None is ``5 * n``. Rounding delays convergence
-        beyond n iterations when the matrix is ill-conditioned. Each of the two solves
-        of a refinement has the same limit.
+        beyond n iterations when the matrix is ill-conditioned. Each solve of a restart
+        or a refinement has the same limit.
     refine : bool, default=True
         Whether to solve inconsistent systems again, as two consistent ones:
         :math:`A c = A b`, then :math:`A x = c`. It costs twice the iterations again
@@ -94,10 +97,10 @@ def minres_qlp(
     -----
     An iteration costs one product, the work of about 30 passes over vectors and one
     host synchronisation; storage is 12 arrays of shape (n_systems, n) and what `matvec`
-    needs. One product closes the run and measures the residual, one more takes the
-    kernel out of an inconsistent x, four more compare it with the refined one. A
-    product is always one of the whole batch: an iteration costs the same while one
-    system is left, and a single inconsistent system makes all wait for its refinement.
+    needs. Two products close the run: they measure r and A r. Two more take the kernel
+    out of an inconsistent x, and three compare it with the refined one. A product is
+    always one of the whole batch: an iteration costs the same while one system is left,
+    and a single inconsistent system makes all wait for its refinement.
 
     Systems do not mix: all arithmetic is by rows, and a system that has ended is
     masked while the others go on. On NumPy a row of the result is bitwise the same in
@@ -109,8 +112,15 @@ def minres_qlp(
 
     The paper measures :math:`\|r\|` against :math:`\|A\| \|x\| + \|b\|`, here it is
     :math:`\|b\|` alone: else an inconsistent system whose x grows counts as solved.
-    STAGNATED is what the paper's test accepts at machine precision: :math:`\|r\|` is at
-    the rounding level of :math:`\|A\| \|x\|`, and more iterations cannot improve it.
+
+    The recurrences have a residual of their own, from which that of x differs by
+    rounding. They only propose a status, and the measured norms decide. Where x misses
+    the tolerance that the recurrences have met, the system is solved again with the
+    measured residual on the right, as long as that halves it. STAGNATED means that
+    rounding forbids what is asked for: the residual is at the rounding level of
+    :math:`\|A\| \|x\|`, or restarts do not reduce it, or what looked like a least-squares
+    solution does not stand the test. The smallest eigenvalues are then of the order of
+    :math:`\epsilon \|A\| / \mathrm{rtol}`, or smaller.
 
     The x of an inconsistent system has a part in the kernel, along r, until the last
     iterate of exact arithmetic, which rounding never lets be reached. That part is
@@ -138,20 +148,23 @@ def minres_qlp(
     >>> result.x.round(6) + 0.0
     array([[ 0.5, -1. ,  0. ]])
     """
-    limits = SimpleNamespace(
-        rtol=rtol,
-        ls_rtol=ls_rtol,
-        atol=atol,
-        max_iter=max_iter,
-    )
+    limits = {"rtol": rtol, "ls_rtol": ls_rtol, "atol": atol, "max_iter": max_iter}
     problem = _find_problem(b, shift, limits)
     if problem:
         raise ValueError(problem)
-    if max_iter is None:
-        limits.max_iter = 5 * b.shape[1]
+    max_iter = 5 * b.shape[1] if max_iter is None else max_iter
     product = _shifted_product(matvec, b, shift)
-    s = _run(product, b, limits)
-    return _finish(s, product, b, limits, refine)
+    xp = array_namespace(b)
+    eps = float(xp.finfo(b.dtype).eps)
+    b_norm = _norm(xp, xp.where(xp.isfinite(b), b, xp.zeros_like(b)))
+    goal = max(rtol, eps) * b_norm + atol
+    ls_tol = max(ls_rtol, eps)
+    s = _run(product, b, goal, ls_tol, max_iter)
+    _measure(s, product, b)
+    _restart(s, product, b, goal, max_iter)
+    _improve(s, product, b, goal, max_iter, refine)
+    tol = max(ls_rtol, 100 * eps if refine else eps ** (1 / 3))
+    return _result(s, goal, tol)
 
 
 def _find_problem(b, shift, limits):
@@ -163,10 +176,10 @@ def _find_problem(b, shift, limits):
     if b.dtype not in (xp.float64, xp.float32):
         return f"b must be float64 or float32, got {b.dtype}."
     for name in ("rtol", "ls_rtol", "atol"):
-        value = getattr(limits, name)
+        value = limits[name]
         if not 0 <= value < math.inf:
             return f"{name} must be a nonnegative finite number, got {value!r}."
-    n_iter = limits.max_iter
+    n_iter = limits["max_iter"]
     if n_iter is not None and not (isinstance(n_iter, Integral) and n_iter >= 1):
         return f"max_iter must be a positive integer or None, got {n_iter!r}."
     got = tuple(getattr(shift, "shape", ()))
@@ -195,16 +208,17 @@ def _shifted_product(matvec, b, shift):
     return product
 
 
-def _run(product, b, limits):
+def _run(product, b, goal, ls_tol, max_iter):
     """Iterate until every system has ended: the last state, with x in its own scale."""
-    s = _setup(product, b, limits)
-    for k in range(1, limits.max_iter + 1):
+    s = _setup(product, b)
+    s.goal, s.ls_tol = goal, ls_tol
+    for k in range(1, max_iter + 1):
         _lanczos_step(s)
         _left_reflection(s)
         _right_reflections(s)
-        _stop(s, limits, k)
+        _stop(s, k)
         _update(s)
-        if k == limits.max_iter or not _any(s.xp, s.running):
+        if k == max_iter or not _any(s.xp, s.running):
             break
         s.p = product(s.v)
     # x_k = x_{k-2} + mu_{k-1} w_{k-1} + mu_k w_k
@@ -219,7 +233,7 @@ def _any(xp, mask):
     return bool(xp.any(mask))
 
 
-def _setup(product, b, limits):
+def _setup(product, b):
     """Scale the systems and form the first product: the state before iteration 1."""
     xp = array_namespace(b)
     s = SimpleNamespace(xp=xp, eps=float(xp.finfo(b.dtype).eps), zeros=xp.zeros_like(b))
@@ -238,8 +252,6 @@ def _setup(product, b, limits):
     s.sigma = xp.pow(one + 1, exponent)
     s.p, s.v = p / s.sigma[:, None], v / s.sigma[:, None]
     s.scale = s.beta1 / s.sigma
-    s.ls_tol = max(limits.ls_rtol, s.eps)
-    s.goal = max(limits.rtol, s.eps) * s.beta1 + limits.atol
     s.count = xp.zeros(b.shape[:1], dtype=xp.int64, device=device(b))
     s.codes = {code: s.count + int(code) for code in LinearStatus}
     # MAX_ITER stands for "not finished" until the end.
@@ -346,10 +358,11 @@ def _is_optimal(s, k):
     """Whether x_{k-1} is a least-squares solution, b in the kernel included."""
     where = s.xp.where
     # Rounding keeps |A r| of an inconsistent system near the root of eps (see _refine;
-    # no minimum above 1e-8 was met up to n = 200). |A r| as small as that comes from
-    # the kernel if |r^T A r| is far below |A r| |r|, and from small eigenvalues, which
-    # more iterations resolve, if they are about equal.
-    flat = s.xp.abs(s.rayleigh) <= 1e-3 * s.root + s.anorm * (10 * s.eps)
+    # no minimum above 1e-8 was met up to n = 200). That comes from the kernel if the
+    # Rayleigh quotient of r is of second order, and from small eigenvalues, which more
+    # iterations resolve, if it is larger.
+    second = 100 * (s.root * s.root + s.anorm * s.anorm * s.eps)
+    flat = s.xp.abs(s.rayleigh) * s.anorm <= second
     flat = flat & (s.root <= s.anorm * (4 * math.sqrt(s.eps)))
     optimal = flat | (s.root <= s.anorm * s.ls_tol)
     if k == 1:
@@ -364,7 +377,7 @@ def _is_optimal(s, k):
     return optimal
 
 
-def _stop(s, limits, k):
+def _stop(s, k):
     """Decide for each running system whether it ends, and at x_{k-1} or at x_k."""
     xp, where, codes = s.xp, s.xp.where, s.codes
     rounding = s.anorm * s.xnorm * s.eps
@@ -413,77 +426,143 @@ def _update(s):
     s.beta = xp.where(s.running, s.beta_next, s.zero)
 
 
-def _finish(s, product, b, limits, refine):
-    """Measure the residuals, improve the least-squares solutions, undo the scaling."""
+def _measure(s, product, b):
+    """Compute the residuals of x, and what A makes of them."""
     xp = s.xp
-    s.residual = _residual(xp, product, b, s.x)
-    s.image = s.last_root * s.beta1 * s.sigma
-    s.n_matvec = s.n_matvec + 1
-    singular = (s.status == s.codes[LinearStatus.INCONSISTENT]) & (s.n_iter > 0)
+    s.residual, s.residual_norm, s.image = _judged(xp, product, b, s.x)
+    s.n_matvec = s.n_matvec + 2
+    s.x_norm = _norm(xp, s.x)
+
+
+def _restart(s, product, b, goal, max_iter):
+    """Solve for what the recurrences left of the residual without knowing.
+
+    They have a residual of their own, which differs from that of x by rounding. Where x
+    misses the tolerance for that reason, the system with its residual on the right is
+    solved, and x corrected, as long as that halves the residual.
+    """
+    xp, codes = s.xp, s.codes
+    rounding = 10 * s.eps * s.anorm * s.sigma * s.x_norm
+    short = s.status == codes[LinearStatus.SOLVED]
+    short = short | (s.status == codes[LinearStatus.STAGNATED])
+    short = short & (s.residual_norm > xp.maximum(goal, rounding))
+    while _any(xp, short):
+        right = xp.where(short[:, None], s.residual, s.zeros)
+        part = _run(product, right, goal, s.ls_tol, max_iter)
+        x = s.x + part.x
+        judged = _judged(xp, product, b, x)
+        s.n_iter = s.n_iter + part.n_iter
+        s.n_matvec = s.n_matvec + part.n_matvec + 2 * xp.astype(short, xp.int64)
+        halved = short & (judged[1] <= s.residual_norm / 2)
+        _replace(s, short & (judged[1] < s.residual_norm), x, judged)
+        short = halved & (s.residual_norm > goal)
+
+
+def _improve(s, product, b, goal, max_iter, refine):
+    """Improve what the recurrences take for least-squares solutions."""
+    xp = s.xp
+    singular = s.status == s.codes[LinearStatus.INCONSISTENT]
+    singular = singular & (s.n_iter > 0) & (s.residual_norm > goal)
+    s.limited = xp.zeros_like(singular)
     if _any(xp, singular):
         _lift(s, product, b, singular)
         if refine:
-            _refine(s, product, b, singular, limits)
-    condition = s.anorm / s.last_gmin
-    return MinresQLPResult(
-        x=s.x,
-        residual=s.residual,
-        residual_norm=_norm(xp, s.residual),
-        matrix_residual_norm=s.image,
-        x_norm=_norm(xp, s.x),
-        matrix_norm=s.anorm * s.sigma,
-        condition=xp.where(condition > s.one, condition, s.one),
-        curvature=s.curvature * s.sigma,
-        n_iter=s.n_iter,
-        n_matvec=s.n_matvec,
-        status=s.status,
-    )
+            _refine(s, product, b, singular, max_iter)
 
 
 def _lift(s, product, b, singular):
     """Take out of the least-squares solutions their part in the kernel.
 
     The residual is the part of b in the kernel, and the only direction of the kernel
-    that the Krylov space holds.
+    that the Krylov space holds. Where it is not in the kernel, it grows.
     """
     xp = s.xp
-    unit = _unit(xp, s.residual)
+    unit = _unit(xp, xp.where(singular[:, None], s.residual, s.zeros))
     x = s.x - xp.vecdot(unit, s.x)[:, None] * unit
-    s.x = xp.where(singular[:, None], x, s.x)
-    residual = _residual(xp, product, b, s.x)
-    s.residual = xp.where(singular[:, None], residual, s.residual)
-    s.n_matvec = s.n_matvec + xp.astype(singular, xp.int64)
+    judged = _judged(xp, product, b, x)
+    s.n_matvec = s.n_matvec + 2 * xp.astype(singular, xp.int64)
+    _, size, image = judged
+    good = size <= _ABOUT * s.residual_norm
+    tol = s.eps ** (1 / 3) * s.anorm * s.sigma * size
+    good = good & (image <= xp.maximum(tol, s.image))
+    _replace(s, singular & good, x, judged)
 
 
-def _refine(s, product, b, singular, limits):
+def _refine(s, product, b, singular, max_iter):
     r"""Solve the inconsistent systems again, as two consistent ones.
 
     :math:`A c = A b` has the solution :math:`c = A A^+ b` in the range of A, and
     :math:`A y = c` then has :math:`y = A^+ b`. In the direct iteration the kernel
     enters the Krylov space with b, and limits :math:`\|A r\|` to the root of the
-    machine epsilon; here it does not. Of x and y, the one of smaller :math:`\|A r\|`
-    is kept.
+    machine epsilon; here it does not. y replaces x where its residual is smaller, or
+    about equal with a smaller :math:`\|A r\|`.
     """
-    xp = s.xp
-    inner = SimpleNamespace(
-        rtol=10 * s.eps,
-        ls_rtol=10 * s.eps,
-        atol=0.0,
-        max_iter=limits.max_iter,
-    )
-    first = _run(product, xp.where(singular[:, None], product(b), s.zeros), inner)
-    second = _run(product, first.x, inner)
-    y, residual = second.x, _residual(xp, product, b, second.x)
-    old, new = _norm(xp, product(s.residual)), _norm(xp, product(residual))
-    better = singular & (new <= old)
-    s.x = xp.where(better[:, None], y, s.x)
-    s.residual = xp.where(better[:, None], residual, s.residual)
-    s.image = xp.where(better, new, xp.where(singular, old, s.image))
+    xp, fine = s.xp, 10 * s.eps
+    options = {"ls_tol": fine, "max_iter": max_iter}
+    right = xp.where(singular[:, None], product(b), s.zeros)
+    # The product has rounding errors, also in the kernel.
+    goal = fine * xp.maximum(_norm(xp, right), s.anorm * s.sigma * _norm(xp, b))
+    first = _run(product, right, goal, **options)
+    second = _run(product, first.x, fine * _norm(xp, first.x), **options)
+    judged = _judged(xp, product, b, second.x)
     s.n_iter = s.n_iter + first.n_iter + second.n_iter
     s.n_matvec = s.n_matvec + first.n_matvec + second.n_matvec
-    s.n_matvec = s.n_matvec + 4 * xp.astype(singular, xp.int64)
-    solved = better & (_norm(xp, residual) <= s.goal)
-    s.status = xp.where(solved, s.codes[LinearStatus.SOLVED], s.status)
+    s.n_matvec = s.n_matvec + 3 * xp.astype(singular, xp.int64)
+    _, size, image = judged
+    about = (size <= _ABOUT * s.residual_norm) & (image <= s.image)
+    better = about | (_ABOUT * size < s.residual_norm)
+    _replace(s, singular & better, second.x, judged)
+    for part in (first, second):
+        s.limited = s.limited | singular & (part.status == s.unfinished)
+
+
+def _judged(xp, product, b, x):
+    """Compute the residuals of some x, their norms, and those of their images."""
+    residual = _residual(xp, product, b, x)
+    norm = _norm(xp, residual)
+    finite = xp.isfinite(norm)
+    image = product(xp.where(finite[:, None], residual, xp.zeros_like(residual)))
+    nan = xp.full_like(b, xp.nan)
+    image = xp.where(finite[:, None] & xp.isfinite(image), image, nan)
+    return residual, norm, _norm(xp, image)
+
+
+def _replace(s, better, x, judged):
+    """Take up better solutions, and what is known of them."""
+    where = s.xp.where
+    residual, norm, image = judged
+    s.x = where(better[:, None], x, s.x)
+    s.x_norm = _norm(s.xp, s.x)
+    s.residual = where(better[:, None], residual, s.residual)
+    s.residual_norm = where(better, norm, s.residual_norm)
+    s.image = where(better, image, s.image)
+
+
+def _result(s, goal, tol):
+    """Say what was reached, by the measured norms; undo the scaling."""
+    where, codes = s.xp.where, s.codes
+    norm = s.anorm * s.sigma
+    condition = s.anorm / s.last_gmin
+    solved, flat = LinearStatus.SOLVED, LinearStatus.INCONSISTENT
+    status, claimed = s.status, s.status == codes[flat]
+    least = claimed & (s.image <= tol * norm * s.residual_norm)
+    claimed = (claimed & ~least) | (status == codes[solved])
+    status = where(claimed, codes[LinearStatus.STAGNATED], status)
+    status = where(claimed & s.limited, s.unfinished, status)
+    status = where(s.residual_norm <= goal, codes[solved], status)
+    return MinresQLPResult(
+        x=s.x,
+        residual=s.residual,
+        residual_norm=s.residual_norm,
+        matrix_residual_norm=s.image,
+        x_norm=s.x_norm,
+        matrix_norm=norm,
+        condition=where(condition > s.one, condition, s.one),
+        curvature=s.curvature * s.sigma,
+        n_iter=s.n_iter,
+        n_matvec=s.n_matvec,
+        status=status,
+    )
 
 
 def _residual(xp, product, b, x):

@@ -54,7 +54,7 @@ class NewtonMR(Solver):
 
     Notes
     -----
-    An iteration costs at most ``max_inner_iter + 2`` products, one gradient per length
+    An iteration costs at most ``max_inner_iter + 4`` products, one gradient per length
     tried and one at the new point; where no length is accepted, up to 50 products more
     tell whether the gradient lies in the near-kernel of the Hessian.
 
