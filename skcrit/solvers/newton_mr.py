@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skcrit._backend import array_namespace, to_host
+from skcrit._backend import array_namespace, take_rows, to_host
 from skcrit._typing import FloatArray
 from skcrit.linalg import minres_qlp
 from skcrit.losses.symmetries import rescaled
@@ -117,6 +117,7 @@ class NewtonMR(Solver):
             rtol=self.inner_tol,
             max_iter=self.max_inner_iter,
             refine=False,
+            take=lambda rows: loss.at(take_rows(local.theta, rows)).hvp,
         )
         p, shrink = self._bounded(system.x)
         memory = push_reference(state.memory, squared, self.window)

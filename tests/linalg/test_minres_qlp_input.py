@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from skcrit._backend import get_namespace, to_device, to_host
-from skcrit.linalg import LinearStatus, minres_qlp
+from skcrit.linalg import LinearStatus, _qlp_iteration, minres_qlp
 
 from ._systems import (
     apply,
@@ -190,8 +190,9 @@ def test_bad_products(wrong):
 
 
 def test_one_synchronisation_per_iteration(rng, monkeypatch):
-    """Only the loop condition asks the device for a truth value."""
-    A = spectral(rng, np.linspace(1, 2, 10), 2)
+    """Each iteration asks the device once which systems end."""
+    A = spectral(rng, np.linspace(1, 2, 20), 2)
+    b = rng.normal(size=(2, 20))
     count = []
     original = type(array_api_strict.ones(1)).__bool__
     monkeypatch.setattr(
@@ -199,8 +200,15 @@ def test_one_synchronisation_per_iteration(rng, monkeypatch):
         "__bool__",
         lambda self: count.append(1) or original(self),
     )
-    solve(A, rng.normal(size=(2, 10)), "array_api_strict", max_iter=6)
-    assert len(count) <= 7
+    monkeypatch.setattr(
+        _qlp_iteration, "to_host", lambda array: count.append(1) or to_host(array)
+    )
+    counts = []
+    for n_iter in (3, 6, 9):
+        count.clear()
+        solve(A, b, "array_api_strict", rtol=0.0, max_iter=n_iter)
+        counts.append(len(count))
+    assert np.all(np.diff(counts) == 3)
 
 
 def test_backends_agree(rng):
