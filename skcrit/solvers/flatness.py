@@ -9,7 +9,7 @@ import numpy as np
 
 from skcrit._backend import take_rows
 from skcrit._typing import BoolArray
-from skcrit.linalg import KrylovSystem
+from skcrit.linalg import KrylovSystem, flatness_level
 from skcrit.solvers.base import dot
 from skcrit.solvers.damped import residual_ratio
 
@@ -20,9 +20,6 @@ __all__ = ["explain_ends", "flatness"]
 
 # Products that flatness spends on a point, the default of Newton-MR.
 MAX_FLATNESS_COST = 50
-
-# Eigenvalues that count as zero there, relative to the largest.
-NEAR_KERNEL = 1e-5
 
 
 def explain_ends(state: State, ending: BoolArray) -> State:
@@ -72,6 +69,6 @@ def flatness(local):
         Products spent, at most 50.
     """
     system = KrylovSystem(local.hvp, -local.gradient, MAX_FLATNESS_COST)
-    p = system.truncated(NEAR_KERNEL)
+    p = system.truncated(flatness_level)
     norm = np.sqrt(dot(local.gradient, local.gradient))
     return residual_ratio(system, p, norm), system.n_matvec

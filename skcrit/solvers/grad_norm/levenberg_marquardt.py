@@ -10,6 +10,7 @@ import numpy as np
 
 from skcrit._backend import replace_rows, take_rows
 from skcrit._typing import Array
+from skcrit.linalg.dense import MAX_DENSE_TRIALS
 from skcrit.solvers.base import squared_norm
 from skcrit.solvers.damped import factorize, residual_ratio
 from skcrit.solvers.grad_norm.base import GradNormSolver
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from skcrit.solvers.base import State
 
 __all__ = ["GradNormLM"]
-
-# Up to this many parameters a Krylov space saves nothing.
-MAX_DENSE = 64
 
 # Smaller dampings are without effect, and would take many trials to raise again.
 MIN_DAMPING = 1e-30
@@ -90,7 +88,9 @@ class GradNormLM(GradNormSolver):
 
     def descend(self, loss: Loss, state: State) -> State:  # noqa: D102
         local, squared = state.local, squared_norm(state.local)
-        system = factorize(local, self.linear_solver, self.max_inner_iter, MAX_DENSE)
+        system = factorize(
+            local, self.linear_solver, self.max_inner_iter, MAX_DENSE_TRIALS
+        )
         search = _Search(local.theta, squared, state.memory)
         for _ in range(self.max_trials):
             search.try_all(loss, system)
