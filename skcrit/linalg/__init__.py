@@ -16,9 +16,11 @@ from skcrit.linalg.levels import (
     rounding_level,
     symmetry_level,
 )
+from skcrit.linalg.quadrature import InertiaFractions, inertia_fractions
 
 __all__ = [
     "EigenSystem",
+    "InertiaFractions",
     "KrylovSystem",
     "LinearStatus",
     "MinresQLPResult",
@@ -27,6 +29,7 @@ __all__ = [
     "eigh",
     "flatness_level",
     "inertia",
+    "inertia_fractions",
     "lanczos",
     "lowest_eigenpairs",
     "minres_qlp",

@@ -172,7 +172,7 @@ def test_finished_matrices_are_dropped_without_a_trace(backend, rng):
     def whole(v):
         return take(np.arange(12))(v)
 
-    options = {"rtol": 1e-6, "max_iter": 200}
+    options = {"rtol": 1e-6, "max_iter": 60}
     expected = lowest_eigenpairs(whole, start, **options)
     n_whole = sum(n_rows)
     n_rows.clear()
