@@ -51,8 +51,8 @@ FIRST_STEP = 0.1
 BACKTRACK = 0.5
 SUFFICIENT_DECREASE = 1e-4
 CURVATURE = 0.9
-# The limits on norm and condition are theirs too; they do not bind on this problem.
-INNER = {"rtol": 1e-10, "max_iter": 25, "max_norm": 1e7, "max_cond": 1e15}
+# Their limits on norm (1e7) and condition (1e15) do not bind on this problem.
+INNER = {"rtol": 1e-10, "max_iter": 25}
 TR_STEP = 0.1
 # The last of the shifts 1e2, 1e1, ..., 1e-7: the ten functions that should have one
 # each look it up when they are called, after the loop over the shifts has ended.

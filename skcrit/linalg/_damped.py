@@ -16,8 +16,9 @@ from typing import Any
 
 from skcrit._backend import array_namespace, device, to_host
 from skcrit._typing import Array, FloatArray
-from skcrit.linalg._decompositions import eigh, svd
+from skcrit.linalg._decompositions import eigh, pinv, svd
 from skcrit.linalg._lanczos import lanczos
+from skcrit.linalg.levels import pseudoinverse_level
 
 __all__ = ["EigenSystem", "KrylovSystem"]
 
@@ -67,7 +68,7 @@ class EigenSystem:
         """
         xp = array_namespace(shift)
         moved = self._eigenvalues + shift[:, None]
-        keep = xp.abs(moved) > _cutoff(xp, moved)
+        keep = xp.abs(moved) > pseudoinverse_level(moved)[:, None]
         inverse = 1 / xp.where(keep, moved, xp.ones_like(moved))
         return self._combine(xp.where(keep, inverse, xp.zeros_like(moved)))
 
@@ -104,11 +105,11 @@ class EigenSystem:
         residual = self._eigenvalues * self._components(x) - self._rhs
         return to_host(xp.sqrt(xp.sum(residual * residual, axis=-1)))
 
-    def _combine(self, factors):
+    def _combine(self, factors: Array) -> Array:
         """Return the vectors whose components are the right-hand side's, scaled."""
         return (self._vectors @ (factors * self._rhs)[..., None])[..., 0]
 
-    def _components(self, x):
+    def _components(self, x: Array) -> Array:
         """Return the components of vectors along the eigenvectors."""
         xp = array_namespace(x)
         return (xp.matrix_transpose(self._vectors) @ x[..., None])[..., 0]
@@ -174,7 +175,7 @@ class KrylovSystem:
         identity = xp.eye(
             n_rows, n_columns, dtype=shift.dtype, device=device(self._matrix)
         )
-        inverse = xp.linalg.pinv(self._matrix + shift[:, None, None] * identity)
+        inverse = pinv(self._matrix + shift[:, None, None] * identity)
         return self._lift(inverse[:, :, 0] * self._size[:, None])
 
     def regularized(self, weight: Array) -> Array:
@@ -193,13 +194,14 @@ class KrylovSystem:
         xp = array_namespace(weight)
         return self._filter(_filtered(xp, self._singular, weight))
 
-    def truncated(self, rtol: float) -> Array:
+    def truncated(self, level: Callable[[Array], Array]) -> Array:
         """Minimise ``|A x - b|`` over the space, blind to small singular values.
 
         Parameters
         ----------
-        rtol : float
-            Singular values up to this part of the largest count as zero.
+        level : callable
+            One of :mod:`skcrit.linalg.levels`: maps singular values (n_systems, m) to
+            the sizes (n_systems,) up to which they count as zero.
 
         Returns
         -------
@@ -207,11 +209,11 @@ class KrylovSystem:
             Minimisers of minimum norm.
         """
         values, xp = self._singular, array_namespace(self._singular)
-        keep = values > rtol * xp.max(values, axis=-1)[:, None]
+        keep = values > level(values)[:, None]
         inverse = 1 / xp.where(keep, values, xp.ones_like(values))
         return self._filter(xp.where(keep, inverse, xp.zeros_like(values)))
 
-    def _filter(self, factors):
+    def _filter(self, factors: Array) -> Array:
         """Scale the components of b along the singular vectors."""
         xp = array_namespace(factors)
         factors = factors * self._left[:, 0, :] * self._size[:, None]
@@ -237,22 +239,16 @@ class KrylovSystem:
         residual[:, 0] = residual[:, 0] - self._size
         return to_host(xp.sqrt(xp.sum(residual * residual, axis=-1)))
 
-    def _lift(self, y):
+    def _lift(self, y: Array) -> Array:
         """Return the vectors with coordinates y in the basis."""
         xp = array_namespace(y)
         transposed = xp.matrix_transpose(self._basis[:, :-1, :])
         return (transposed @ y[..., None])[..., 0]
 
 
-def _filtered(xp, values, weight):
+def _filtered(xp: Any, values: Array, weight: Array) -> Array:
     """Invert values with a weight; what is rounding counts as zero."""
     # A small weight would blow rounding up, and a zero one divide by zero.
-    keep = xp.abs(values) > _cutoff(xp, values)
+    keep = xp.abs(values) > pseudoinverse_level(values)[:, None]
     size = xp.where(keep, values * values + weight[:, None], xp.ones_like(values))
     return xp.where(keep, values / size, xp.zeros_like(values))
-
-
-def _cutoff(xp, values):
-    """Say below which size eigenvalues are rounding."""
-    n, eps = values.shape[-1], xp.finfo(values.dtype).eps
-    return (n * eps * xp.max(xp.abs(values), axis=-1))[:, None]

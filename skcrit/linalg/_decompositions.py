@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
+from typing import Any
 
 from numpy.linalg import LinAlgError
 
 from skcrit._backend import array_namespace
 from skcrit._typing import Array
 
-__all__ = ["eigh", "svd"]
+__all__ = ["eigh", "pinv", "svd"]
 
 
 def eigh(matrices: Array) -> tuple[Array, Array]:
@@ -36,7 +38,7 @@ def eigh(matrices: Array) -> tuple[Array, Array]:
     """
     xp = array_namespace(matrices)
 
-    def reverse(matrix):
+    def reverse(matrix: Array) -> tuple[Array, Array]:
         values, vectors = xp.linalg.eigh(xp.flip(matrix))
         return values, xp.flip(vectors, axis=-2)
 
@@ -66,17 +68,49 @@ def svd(matrices: Array) -> tuple[Array, Array, Array]:
     """
     xp = array_namespace(matrices)
 
-    def straight(matrix):
-        return xp.linalg.svd(matrix, full_matrices=False)
+    def straight(matrix: Array) -> tuple[Array, ...]:
+        return tuple(xp.linalg.svd(matrix, full_matrices=False))
 
-    def transposed(matrix):
+    def transposed(matrix: Array) -> tuple[Array, ...]:
         left, values, right = straight(xp.matrix_transpose(matrix))
         return xp.matrix_transpose(right), values, xp.matrix_transpose(left)
 
     return _decomposed(matrices, straight, transposed)
 
 
-def _decomposed(matrices, *ways):
+def pinv(matrices: Array) -> Array:
+    """Invert rectangular matrices in the least-squares sense.
+
+    Parameters
+    ----------
+    matrices : array of shape (..., m, n)
+        Matrices, finite.
+
+    Returns
+    -------
+    inverses : array of shape (..., n, m)
+        Pseudoinverses; singular values up to ``max(m, n) eps`` times the largest count
+        as zero.
+
+    Notes
+    -----
+    What fails is inverted once more, transposed; see :func:`eigh`.
+    """
+    xp = array_namespace(matrices)
+
+    def straight(matrix: Array) -> tuple[Array, ...]:
+        return (xp.linalg.pinv(matrix),)
+
+    def transposed(matrix: Array) -> tuple[Array, ...]:
+        inverse = xp.linalg.pinv(xp.matrix_transpose(matrix))
+        return (xp.matrix_transpose(inverse),)
+
+    return _decomposed(matrices, straight, transposed)[0]
+
+
+def _decomposed(
+    matrices: Array, *ways: Callable[[Array], tuple[Array, ...]]
+) -> tuple[Array, ...]:
     """Decompose a stack in the first way, or each matrix in the first that works."""
     try:
         return tuple(ways[0](matrices))
@@ -90,7 +124,9 @@ def _decomposed(matrices, *ways):
     return tuple(xp.reshape(s, (*leading, *s.shape[1:])) for s in stacks)
 
 
-def _one(xp, matrix, ways):
+def _one(
+    xp: Any, matrix: Array, ways: tuple[Callable[[Array], tuple[Array, ...]], ...]
+) -> tuple[Array, ...]:
     """Decompose one matrix; NaN if no way leads to an end."""
     for way in ways:
         try:

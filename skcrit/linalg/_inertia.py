@@ -5,7 +5,7 @@ from __future__ import annotations
 from skcrit._backend import array_namespace
 from skcrit._typing import Array
 
-__all__ = ["inertia", "rounding_level"]
+__all__ = ["inertia"]
 
 
 def inertia(eigenvalues: Array, threshold: Array) -> tuple[Array, Array]:
@@ -28,23 +28,3 @@ def inertia(eigenvalues: Array, threshold: Array) -> tuple[Array, Array]:
     n_negative = xp.sum(xp.astype(eigenvalues < -bound, xp.int64), axis=-1)
     n_zero = xp.sum(xp.astype(xp.abs(eigenvalues) <= bound, xp.int64), axis=-1)
     return n_negative, n_zero
-
-
-def rounding_level(eigenvalues: Array) -> Array:
-    """Bound the error that rounding leaves in computed eigenvalues.
-
-    Parameters
-    ----------
-    eigenvalues : array of shape (..., n)
-        Eigenvalues of symmetric matrices.
-
-    Returns
-    -------
-    level : array of shape (...,)
-        ``10 n eps max|lambda|``: a multiple of the backward error of a symmetric
-        eigensolver, which also covers the rounding of the matrix itself.
-    """
-    xp = array_namespace(eigenvalues)
-    eps = float(xp.finfo(eigenvalues.dtype).eps)
-    size = xp.max(xp.abs(eigenvalues), axis=-1)
-    return 10 * eigenvalues.shape[-1] * eps * size

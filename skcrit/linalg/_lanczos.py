@@ -69,18 +69,18 @@ def lanczos(
     return basis, tridiagonal, n_matvec
 
 
-def _norm(xp, v):
+def _norm(xp: Any, v: Array) -> Array:
     """Compute the norms of rows."""
     return xp.sqrt(xp.sum(v * v, axis=-1))
 
 
-def _normalized(xp, v, norm, alive):
+def _normalized(xp: Any, v: Array, norm: Array, alive: Array) -> Array:
     """Scale rows to length one, or to zero where the process has ended."""
     unit = v / xp.where(alive, norm, xp.ones_like(norm))[:, None]
     return xp.where(alive[:, None], unit, xp.zeros_like(unit))
 
 
-def _orthogonalized(xp, w, basis):
+def _orthogonalized(xp: Any, w: Array, basis: Array) -> tuple[Array, Array]:
     """Remove the components along earlier vectors, twice, and return them too."""
     total = xp.zeros(basis.shape[:2], dtype=w.dtype, device=device(w))
     for _ in range(2):

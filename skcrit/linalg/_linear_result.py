@@ -14,12 +14,9 @@ class LinearStatus(IntEnum):
 
     SOLVED = 0
     INCONSISTENT = 1
-    NONPOSITIVE_CURVATURE = 2
-    MAX_ITER = 3
-    NORM_LIMIT = 4
-    CONDITION_LIMIT = 5
-    STAGNATED = 6
-    NON_FINITE = 7
+    MAX_ITER = 2
+    STAGNATED = 3
+    NON_FINITE = 4
 
     @property
     def text(self) -> str:
@@ -30,11 +27,8 @@ class LinearStatus(IntEnum):
 _TEXTS = {
     LinearStatus.SOLVED: "the residual is within tolerance",
     LinearStatus.INCONSISTENT: "least-squares solution of minimum norm",
-    LinearStatus.NONPOSITIVE_CURVATURE: "the residual has nonpositive curvature",
     LinearStatus.MAX_ITER: "iteration limit reached",
-    LinearStatus.NORM_LIMIT: "the next iterate exceeds max_norm",
-    LinearStatus.CONDITION_LIMIT: "the next iterate exceeds max_cond",
-    LinearStatus.STAGNATED: "the residual is at its rounding level",
+    LinearStatus.STAGNATED: "rounding keeps the residual from falling further",
     LinearStatus.NON_FINITE: "a product or the right-hand side is not finite",
 }
 
@@ -48,14 +42,11 @@ class MinresQLPResult:
     x : array of shape (n_systems, n)
         Solutions, in the dtype of the right-hand sides.
     residual : array of shape (n_systems, n)
-        :math:`b - (A - \mathrm{shift} I) x`, from one closing product.
+        :math:`b - (A - \mathrm{shift} I) x`, from a closing product.
     residual_norm : array of shape (n_systems,)
         2-norm of `residual`.
     matrix_residual_norm : array of shape (n_systems,)
-        :math:`\|(A - \mathrm{shift} I) r\|` by the recurrences, for the last residual r
-        whose image was formed: that of `x` if the status is INCONSISTENT (measured
-        where `x` was refined), NONPOSITIVE_CURVATURE, NORM_LIMIT or CONDITION_LIMIT,
-        that of the iterate before it otherwise.
+        :math:`\|(A - \mathrm{shift} I) r\|` for r the `residual`, from another.
     x_norm : array of shape (n_systems,)
         2-norm of `x`.
     matrix_norm : array of shape (n_systems,)
@@ -69,8 +60,6 @@ class MinresQLPResult:
         residuals met before a least-squares solution, an upper bound of the smallest
         eigenvalue; inf if none was met. Its error is a few machine epsilons times
         `matrix_norm`.
-    indefinite : array of bool of shape (n_systems,)
-        Whether `curvature` is nonpositive.
     n_iter : array of int of shape (n_systems,)
         Iterations taken into `x`, those of the refinement included.
     n_matvec : array of int of shape (n_systems,)
@@ -87,7 +76,6 @@ class MinresQLPResult:
     matrix_norm: Any
     condition: Any
     curvature: Any
-    indefinite: Any
     n_iter: Any
     n_matvec: Any
     status: Any

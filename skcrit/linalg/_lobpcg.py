@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
-from skcrit._backend import array_namespace, device
-from skcrit._typing import Array
+import numpy as np
+
+from skcrit._backend import array_namespace, device, take_rows, to_host
+from skcrit._typing import Array, IntArray
 from skcrit.linalg._decompositions import eigh
+from skcrit.linalg._products import Products
 
 __all__ = ["lowest_eigenpairs"]
 
+# Finished matrices are dropped when fewer than this part of all still run.
+_ACTIVE = 7 / 8
+
 
 def lowest_eigenpairs(
-    matvec: Callable[..., Any], start: Array, *, rtol: float = 1e-3, max_iter: int = 100
+    matvec: Callable[..., Any],
+    start: Array,
+    *,
+    rtol: float = 1e-3,
+    max_iter: int = 100,
+    take: Callable[..., Any] | None = None,
 ) -> tuple[Array, Array, Array, Array]:
     r"""Compute the m lowest eigenpairs of each matrix of a batch, by LOBPCG.
 
@@ -27,13 +39,16 @@ def lowest_eigenpairs(
         Maps an array (n_systems, n) to the products ``A v`` of the same shape, a
         symmetric matrix per row.
     start : array of shape (n_systems, m, n)
-        First vectors in rows, linearly independent; 3 m <= n. A good guess saves
+        First vectors in rows, linearly independent, 1 <= m <= n. A good guess saves
         iterations.
     rtol : float, default=1e-3
         Relative, on the residual norms ``|A x - value x| / |A|``, with the largest norm
         of a product ``A x`` met in place of ``|A|``.
     max_iter : int, default=100
         Largest number of iterations.
+    take : callable, default=None
+        ``take(rows)`` returns the `matvec` of some of the matrices, ``rows`` an ndarray
+        of int. With it the rows of finished matrices are dropped once that pays.
 
     Returns
     -------
@@ -45,12 +60,21 @@ def lowest_eigenpairs(
     residual_norm : array of shape (n_systems, m)
         The norms ``|A x - value x|``.
     n_matvec : array of int of shape (n_systems,)
-        Products spent on each matrix: m at first and m per iteration.
+        Products spent on each matrix: m at first and m per iteration, or n.
+
+    Raises
+    ------
+    ValueError
+        If ``start`` has another shape, or `matvec` returns one.
 
     Notes
     -----
-    Storage: 6 m vectors per matrix. The directions of search are kept orthonormal to
-    the vectors by their coordinates, which is where the plain method loses its
+    The space of an iteration has 3 m dimensions. Where n is smaller there is no such
+    space, and the dense matrix is formed by n products with unit vectors; `start`,
+    `rtol` and `max_iter` are without effect then.
+
+    Storage: 6 m vectors per matrix, or n. The directions of search are kept orthonormal
+    to the vectors by their coordinates, which is where the plain method loses its
     accuracy (Hetmaniuk & Lehoucq 2006, doi:10.1016/j.jcp.2006.02.007).
 
     References
@@ -59,45 +83,99 @@ def lowest_eigenpairs(
        optimal block preconditioned conjugate gradient method". SIAM J. Sci. Comput.
        23(2), 2001, doi:10.1137/S1064827500366124.
     """
+    shape = tuple(start.shape)
+    if len(shape) != 3 or 0 in shape or shape[1] > shape[2]:
+        raise ValueError(
+            f"start must have shape (n_systems, m, n) with 1 <= m <= n, no axis empty, "
+            f"got shape {shape}."
+        )
     xp = array_namespace(start)
-    n_systems, m, _ = start.shape
-    count = xp.full(n_systems, m, dtype=xp.int64, device=device(start))
+    products = Products(matvec, start[:, 0, :], None, take)
+    if 3 * shape[1] > shape[2]:
+        return _dense(xp, products, start)
     X = _orthonormal(xp, start)
-    HX, finite = _products(xp, matvec, X)
-    X, HX, values = _ritz(xp, X, HX, m)[:3]
-    P = HP = X[:, :0, :]
-    scale = xp.max(_norms(xp, HX), axis=-1)
-    running = finite
+    HX, finite = _multiplied(xp, products, X)
+    X, HX, values = _ritz(xp, X, HX, shape[1])[:3]
+    none = X[:, :0, :]
+    s = SimpleNamespace(X=X, HX=HX, P=none, HP=none, values=values, finite=finite)
+    s.count = xp.full(shape[0], shape[1], dtype=xp.int64, device=device(start))
+    s.scale = xp.max(_norms(xp, HX), axis=-1)
+    s.running = finite
+    rows, done = np.arange(shape[0]), []
     for _ in range(max_iter):
-        R = HX - values[..., None] * X
-        worst = xp.max(_norms(xp, R), axis=-1)
-        running = running & (worst > rtol * scale)
-        if not bool(xp.any(running)):
+        R = s.HX - s.values[..., None] * s.X
+        s.running = s.running & (xp.max(_norms(xp, R), axis=-1) > rtol * s.scale)
+        running = to_host(s.running)
+        if not running.any():
             break
-        mask = running[:, None, None]
-        W = _orthonormal(xp, R, xp.concat([X, P], axis=1))
-        HW, finite_now = _products(xp, matvec, xp.where(mask, W, xp.zeros_like(W)))
-        count = count + m * xp.astype(running, xp.int64)
-        finite = finite & finite_now
-        running = running & finite_now
-        scale = xp.maximum(scale, xp.max(_norms(xp, HW), axis=-1))
-        S, HS = (xp.concat(a, axis=1) for a in ((X, W, P), (HX, HW, HP)))
-        new_X, new_HX, new_values, P, HP = _ritz(xp, S, HS, m)
-        mask = running[:, None, None]
-        X, HX = xp.where(mask, new_X, X), xp.where(mask, new_HX, HX)
-        values = xp.where(running[:, None], new_values, values)
-    X = xp.where(finite[:, None, None], X, xp.zeros_like(X))
-    return values, X, _norms(xp, HX - values[..., None] * X), count
+        if take is not None and np.mean(running) < _ACTIVE:
+            done.append((rows[~running], _rows(s, np.flatnonzero(~running))))
+            keep = np.flatnonzero(running)
+            rows, products, s = rows[keep], products.select(keep), _rows(s, keep)
+            R = take_rows(R, keep)
+        _iterate(xp, products, s, R)
+    done.append((rows, s))
+    return _collected(xp, done)
 
 
-def _products(xp, matvec, V):
+def _iterate(xp: Any, products: Products, s: SimpleNamespace, R: Array) -> None:
+    """Minimise over the vectors, their residuals and the last directions."""
+    mask, m = s.running[:, None, None], R.shape[1]
+    W = _orthonormal(xp, R, xp.concat([s.X, s.P], axis=1))
+    HW, finite = _multiplied(xp, products, xp.where(mask, W, xp.zeros_like(W)))
+    s.count = s.count + m * xp.astype(s.running, xp.int64)
+    s.finite, s.running = s.finite & finite, s.running & finite
+    s.scale = xp.maximum(s.scale, xp.max(_norms(xp, HW), axis=-1))
+    S, HS = (xp.concat(a, axis=1) for a in ((s.X, W, s.P), (s.HX, HW, s.HP)))
+    X, HX, values, s.P, s.HP = _ritz(xp, S, HS, m)
+    mask = s.running[:, None, None]
+    s.X, s.HX = xp.where(mask, X, s.X), xp.where(mask, HX, s.HX)
+    s.values = xp.where(s.running[:, None], values, s.values)
+
+
+def _dense(
+    xp: Any, products: Products, start: Array
+) -> tuple[Array, Array, Array, Array]:
+    """Compute the lowest eigenpairs from the dense matrices."""
+    n_systems, m, n = start.shape
+    identity = xp.eye(n, dtype=start.dtype, device=device(start))
+    basis = xp.broadcast_to(identity, (n_systems, n, n))
+    H, finite = _multiplied(xp, products, basis)
+    values, vectors = eigh((H + xp.matrix_transpose(H)) / 2)
+    X = xp.matrix_transpose(vectors)[:, :m, :]
+    s = SimpleNamespace(X=X, HX=X @ H, values=values[:, :m], finite=finite)
+    s.count = xp.full(n_systems, n, dtype=xp.int64, device=device(start))
+    return _collected(xp, [(np.arange(n_systems), s)])
+
+
+def _collected(
+    xp: Any, parts: list[tuple[IntArray, SimpleNamespace]]
+) -> tuple[Array, Array, Array, Array]:
+    """Put together what matrices ended with, in their order."""
+    order = np.argsort(np.concatenate([rows for rows, _ in parts]))
+
+    def joined(name: str) -> Array:
+        return take_rows(xp.concat([getattr(s, name) for _, s in parts]), order)
+
+    X, values = joined("X"), joined("values")
+    X = xp.where(joined("finite")[:, None, None], X, xp.zeros_like(X))
+    residual = joined("HX") - values[..., None] * X
+    return values, X, _norms(xp, residual), joined("count")
+
+
+def _rows(s: SimpleNamespace, rows: IntArray) -> SimpleNamespace:
+    """Select rows of all arrays."""
+    return SimpleNamespace(**{k: take_rows(a, rows) for k, a in vars(s).items()})
+
+
+def _multiplied(xp: Any, products: Products, V: Array) -> tuple[Array, Array]:
     """Multiply a block, and say which matrices gave finite products."""
-    HV = xp.stack([matvec(V[:, i, :]) for i in range(V.shape[1])], axis=1)
+    HV = xp.stack([products(V[:, i, :]) for i in range(V.shape[1])], axis=1)
     finite = xp.all(xp.isfinite(HV), axis=(-2, -1))
     return xp.where(finite[:, None, None], HV, xp.zeros_like(HV)), finite
 
 
-def _orthonormal(xp, V, basis=None):
+def _orthonormal(xp: Any, V: Array, basis: Array | None = None) -> Array:
     """Orthonormalise rows, and against those of a basis if there is one."""
     # Twice: what the first pass leaves of a dependent row is rounding, and only the
     # second makes a vector of it that is orthogonal to the others.
@@ -110,7 +188,7 @@ def _orthonormal(xp, V, basis=None):
     return V
 
 
-def _ritz(xp, S, HS, m):
+def _ritz(xp: Any, S: Array, HS: Array, m: int) -> tuple[Array, ...]:
     """Minimise over a space: vectors, products, values; the way and its products."""
     projected = S @ xp.matrix_transpose(HS)
     projected = (projected + xp.matrix_transpose(projected)) / 2
@@ -125,6 +203,6 @@ def _ritz(xp, S, HS, m):
     return *new, way @ S, way @ HS
 
 
-def _norms(xp, V):
+def _norms(xp: Any, V: Array) -> Array:
     """Compute the norms of the rows of blocks."""
     return xp.sqrt(xp.sum(V * V, axis=-1))

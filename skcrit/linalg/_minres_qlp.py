@@ -1,30 +1,26 @@
-r"""MINRES-QLP for a batch of symmetric systems, indefinite or singular ones included.
-
-Written from Choi, Paige & Saunders (2011), whose symbols are kept, with
-:math:`\gamma_k^{(1)}` spelt ``gbar``, and with these changes:
-
-* the recurrences see :math:`A / \sigma` and :math:`b / \beta_1`, with a power of two
-  :math:`\sigma` near :math:`\|A b\| / \|b\|`, so that squares neither overflow nor
-  vanish; ``v`` holds :math:`v_k / \sigma`, which makes the scaling of A free;
-* a trailing digit counts columns back from k: ``gamma2`` is :math:`\gamma_{k-2}`,
-  ``mu0`` is :math:`\mu_k`, each at its current stage;
-* ``row2`` is the right side of row k-2 of :math:`L u = t` less its left neighbours,
-  ``part1`` the same of row k-1 without its nearest neighbour.
-"""
+"""MINRES-QLP for a batch of symmetric systems, indefinite or singular ones included."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from numbers import Integral
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+
 from skcrit._backend import array_namespace, device
 from skcrit._typing import Array
 from skcrit.linalg._linear_result import LinearStatus, MinresQLPResult
+from skcrit.linalg._products import Products, norms_and_units, row_norms
+from skcrit.linalg._qlp_iteration import iterate
 
 __all__ = ["minres_qlp"]
+
+# Norms that differ by less are about equal.
+_ABOUT = 1.001
 
 
 def minres_qlp(
@@ -36,10 +32,8 @@ def minres_qlp(
     ls_rtol: float = 1e-10,
     atol: float = 0.0,
     max_iter: int | None = None,
-    max_norm: float | None = None,
-    max_cond: float | None = None,
-    stop_on_nonpositive_curvature: bool = False,
     refine: bool = True,
+    take: Callable[..., Any] | None = None,
 ) -> MinresQLPResult:
     r"""Solve a batch of symmetric linear systems by MINRES-QLP.
 
@@ -54,41 +48,40 @@ def minres_qlp(
     ----------
     matvec : callable
         ``matvec(v)`` maps an array of shape (n_systems, n) to the array of the products
-        :math:`A_i v_i` of the same shape and dtype. It must not modify ``v``. Rows of
-        finished systems are zero.
+        :math:`A_i v_i` of the same shape and dtype. It must not modify ``v``, nor keep
+        it: its memory is used again. Rows of finished systems are zero.
     b : array of shape (n_systems, n)
         Right-hand sides, float64 or float32, of any Array API namespace.
     shift : float or array of shape (n_systems,), default=0.0
         Multiple of the identity that is subtracted from :math:`A_i`.
     rtol : float, default=1e-10
         Relative, on the residual norm: SOLVED means
-        :math:`\|r\| \le \mathrm{rtol} \|b\| + \mathrm{atol}`, with rtol at least the
-        machine epsilon :math:`\epsilon`.
+        :math:`\|r\| \le \mathrm{rtol} \|b\| + \mathrm{atol}` for the residual r that
+        is computed from the returned x, with rtol at least the machine epsilon
+        :math:`\epsilon`.
     ls_rtol : float, default=1e-10
         Relative, on the gradient of the least-squares problem: INCONSISTENT means
-        :math:`\|A r\| \le \mathrm{ls\_rtol} \|A\| \|r\|` with `matrix_norm` for A, or
-        with :math:`4 \sqrt\epsilon` in place of ls_rtol if also
-        :math:`|r^T A r| \le \|A r\| \|r\| / 1000`, which tells a kernel from small
-        eigenvalues, or :math:`\epsilon \|A\| \|x_k\| \ge \|b\|`: x grows without bound.
-        The norms are those of the recurrences.
+        that the iteration ended at a least-squares solution, and
+        :math:`\|A r\| \le \mathrm{tol} \|A\| \|r\|` for the same r, with `matrix_norm`
+        for the norm of A. The tolerance is ls_rtol, but at least :math:`100 \epsilon`,
+        and without `refine` at least :math:`\epsilon^{1/3}`.
     atol : float, default=0.0
         Absolute, on the residual norm, in the unit of `b`.
     max_iter : int, default=None
         Largest number of iterations; None is ``5 * n``. Rounding delays convergence
-        beyond n iterations when the matrix is ill-conditioned. Each of the two solves
-        of a refinement has the same limit.
-    max_norm : float, default=None
-        Largest norm of x, absolute, in the unit of x. None is no limit.
-    max_cond : float, default=None
-        Largest condition estimate, without unit. None is no limit.
-    stop_on_nonpositive_curvature : bool, default=False
-        Whether to stop at the first residual with :math:`r^T A r \le 0`; then `x` is
-        the iterate with that residual, which is returned too.
+        beyond n iterations when the matrix is ill-conditioned. Each solve of a restart
+        or a refinement has the same limit.
     refine : bool, default=True
         Whether to solve inconsistent systems again, as two consistent ones:
         :math:`A c = A b`, then :math:`A x = c`. It costs twice the iterations again
         and gives full accuracy; without it the relative error of x is about the root
         of the machine epsilon times the condition number.
+    take : callable, default=None
+        ``take(rows)`` returns the `matvec` of some of the systems, such as
+        ``lambda rows: loss.at(theta[rows]).hvp``; ``rows`` is an ndarray of int. With
+        it the rows of finished systems are dropped once that pays, and products are
+        computed only for the systems that need them. The result does not depend on it
+        if `matvec` computes each row on its own.
 
     Returns
     -------
@@ -103,11 +96,11 @@ def minres_qlp(
     Notes
     -----
     An iteration costs one product, the work of about 30 passes over vectors and one
-    host synchronisation; storage is 12 arrays of shape (n_systems, n) and what `matvec`
-    needs. One product closes the run and measures the residual, one more takes the
-    kernel out of an inconsistent x, four more compare it with the refined one. A
-    product is always one of the whole batch: an iteration costs the same while one
-    system is left, and a single inconsistent system makes all wait for its refinement.
+    transfer to the host; storage is 20 arrays of shape (n_systems, n) and what `matvec`
+    needs. Two products close the run: they measure r and A r. Two more take the kernel
+    out of an inconsistent x, and three compare it with the refined one. Without `take`
+    a product is always one of the whole batch: an iteration costs the same while one
+    system is left, and one inconsistent system makes all wait for its refinement.
 
     Systems do not mix: all arithmetic is by rows, and a system that has ended is
     masked while the others go on. On NumPy a row of the result is bitwise the same in
@@ -119,8 +112,15 @@ def minres_qlp(
 
     The paper measures :math:`\|r\|` against :math:`\|A\| \|x\| + \|b\|`, here it is
     :math:`\|b\|` alone: else an inconsistent system whose x grows counts as solved.
-    STAGNATED is what the paper's test accepts at machine precision: :math:`\|r\|` is at
-    the rounding level of :math:`\|A\| \|x\|`, and more iterations cannot improve it.
+
+    The recurrences have a residual of their own, from which that of x differs by
+    rounding. They only propose a status, and the measured norms decide. Where x misses
+    the tolerance that the recurrences have met, the system is solved again with the
+    measured residual on the right, as long as that halves it. STAGNATED means that
+    rounding forbids what is asked for: the residual is at the rounding level of
+    :math:`\|A\| \|x\|`, or restarts do not reduce it, or what looked like a
+    least-squares solution does not stand the test. The smallest eigenvalues are then of
+    the order of :math:`\epsilon \|A\| / \mathrm{rtol}`, or smaller.
 
     The x of an inconsistent system has a part in the kernel, along r, until the last
     iterate of exact arithmetic, which rounding never lets be reached. That part is
@@ -148,26 +148,42 @@ def minres_qlp(
     >>> result.x.round(6) + 0.0
     array([[ 0.5, -1. ,  0. ]])
     """
-    limits = SimpleNamespace(
-        rtol=rtol,
-        ls_rtol=ls_rtol,
-        atol=atol,
-        max_iter=max_iter,
-        max_norm=max_norm,
-        max_cond=max_cond,
-        curvature=stop_on_nonpositive_curvature,
-    )
+    limits = {"rtol": rtol, "ls_rtol": ls_rtol, "atol": atol, "max_iter": max_iter}
     problem = _find_problem(b, shift, limits)
     if problem:
         raise ValueError(problem)
-    if max_iter is None:
-        limits.max_iter = 5 * b.shape[1]
-    product = _shifted_product(matvec, b, shift)
-    s = _run(product, b, limits)
-    return _finish(s, product, b, limits, refine)
+    xp = array_namespace(b)
+    eps = float(xp.finfo(b.dtype).eps)
+    parts = norms_and_units(xp, b)
+    task = _Task(
+        products=Products(matvec, b, _as_column(shift, b), take),
+        b=b,
+        goal=max(rtol, eps) * parts[0] + atol,
+        ls_tol=max(ls_rtol, eps),
+        max_iter=5 * b.shape[1] if max_iter is None else max_iter,
+    )
+    end = iterate(task.products, parts, task.goal, task.ls_tol, task.max_iter)
+    found = _measured(task, end)
+    _restart(found, task, end)
+    _improve(found, task, end, refine)
+    tol = max(ls_rtol, 100 * eps if refine else eps ** (1 / 3))
+    return _result(found, task, end, tol)
 
 
-def _find_problem(b, shift, limits):
+@dataclass
+class _Task:
+    """What is asked for."""
+
+    products: Products
+    b: Array
+    goal: Array
+    ls_tol: float
+    max_iter: int
+
+
+def _find_problem(
+    b: Array, shift: float | Array, limits: Mapping[str, Any]
+) -> str | None:
     """Describe the first thing that is wrong with the input; None if nothing is."""
     xp = array_namespace(b)
     shape = tuple(b.shape)
@@ -175,13 +191,12 @@ def _find_problem(b, shift, limits):
         return f"b must have shape (n_systems, n), no axis empty, got shape {shape}."
     if b.dtype not in (xp.float64, xp.float32):
         return f"b must be float64 or float32, got {b.dtype}."
-    for name in ("rtol", "ls_rtol", "atol", "max_norm", "max_cond"):
-        value, optional = getattr(limits, name), name.startswith("max")
-        if not (optional and value is None or 0 <= value < math.inf):
-            kind = "a nonnegative finite number" + " or None" * optional
-            return f"{name} must be {kind}, got {value!r}."
-    n_iter = limits.max_iter
-    if n_iter is not None and not (isinstance(n_iter, Integral) and n_iter >= 1):
+    for name in ("rtol", "ls_rtol", "atol"):
+        value = limits[name]
+        if not 0 <= value < math.inf:
+            return f"{name} must be a nonnegative finite number, got {value!r}."
+    n_iter = limits["max_iter"]
+    if n_iter is not None and not (isinstance(n_iter, Integral) and int(n_iter) >= 1):
         return f"max_iter must be a positive integer or None, got {n_iter!r}."
     got = tuple(getattr(shift, "shape", ()))
     if got not in ((), shape[:1]):
@@ -189,354 +204,202 @@ def _find_problem(b, shift, limits):
     return None
 
 
-def _shifted_product(matvec, b, shift):
-    """Wrap the product with A - shift I, and check what matvec returns."""
+def _as_column(shift: float | Array, b: Array) -> Array | None:
+    """Put shifts beside the vectors; None if there are none."""
+    if not hasattr(shift, "shape") and shift == 0:
+        return None
+    shift = array_namespace(b).asarray(shift, dtype=b.dtype, device=device(b))
+    return shift[:, None] if shift.ndim else shift
+
+
+@dataclass
+class _Solutions:
+    """What is known of the solutions, each array with a row per system."""
+
+    x: Array
+    residual: Array
+    residual_norm: Array
+    image_norm: Array
+    status: Array
+    n_iter: Array
+    n_matvec: Array
+    limited: Array
+
+    def replace(self, better: Array, x: Array, judged: tuple[Array, ...]) -> None:
+        """Take up better solutions, and what is known of them."""
+        where = array_namespace(x).where
+        residual, norm, image = judged
+        self.x = where(better[:, None], x, self.x)
+        self.residual = where(better[:, None], residual, self.residual)
+        self.residual_norm = where(better, norm, self.residual_norm)
+        self.image_norm = where(better, image, self.image_norm)
+
+    def count(self, wanted: Array, n_products: int, *runs: SimpleNamespace) -> None:
+        """Count products of the systems that are wanted, and what runs took."""
+        xp = array_namespace(wanted)
+        self.n_matvec = self.n_matvec + n_products * xp.astype(wanted, xp.int64)
+        for run in runs:
+            self.n_iter = self.n_iter + run.n_iter
+            self.n_matvec = self.n_matvec + run.n_matvec
+
+
+def _judged(
+    products: Products, b: Array, x: Array, wanted: Array | None = None
+) -> tuple[Array, ...]:
+    """Compute the residuals of some x, their norms, and those of their images."""
     xp = array_namespace(b)
-    shifted = hasattr(shift, "shape") or shift != 0
-    shift = xp.asarray(shift, dtype=b.dtype, device=device(b))
-    shift = shift[:, None] if shift.ndim else shift
-
-    def product(v):
-        p = matvec(v)
-        got = (getattr(p, "shape", None), getattr(p, "dtype", None))
-        if got != (b.shape, b.dtype):
-            raise ValueError(
-                f"matvec must return an array of shape {tuple(b.shape)} and {b.dtype}, "
-                f"got shape {got[0]} and {got[1]}."
-            )
-        return p - shift * v if shifted else p
-
-    return product
+    image = products.of(x, wanted)
+    with np.errstate(invalid="ignore"):
+        residual = b - image
+        norm = row_norms(xp, residual)
+    finite = xp.isfinite(norm)
+    clean = residual
+    if not bool(xp.all(finite)):
+        residual = xp.where(xp.isfinite(residual), residual, xp.full_like(b, xp.nan))
+        clean = xp.where(finite[:, None], residual, xp.zeros_like(b))
+    image = products.of(clean, wanted)
+    with np.errstate(invalid="ignore"):
+        image_norm = row_norms(xp, image)
+    return residual, norm, xp.where(finite, image_norm, xp.full_like(norm, xp.nan))
 
 
-def _run(product, b, limits):
-    """Iterate until every system has ended: the last state, with x in its own scale."""
-    s = _setup(product, b, limits)
-    for k in range(1, limits.max_iter + 1):
-        _lanczos_step(s)
-        _left_reflection(s)
-        _right_reflections(s)
-        _stop(s, limits, k)
-        _update(s)
-        if k == limits.max_iter or not _any(s.xp, s.running):
-            break
-        s.p = product(s.v)
-    # x_k = x_{k-2} + mu_{k-1} w_{k-1} + mu_k w_k
-    x = s.stack[:, 0, :] + s.last_mu1[:, None] * s.stack[:, 1, :]
-    x = x + s.last_mu0[:, None] * s.stack[:, 2, :]
-    s.x = s.xp.where((s.n_iter > 0)[:, None], x * s.scale[:, None], s.zeros)
-    return s
-
-
-def _any(xp, mask):
-    """Whether any entry of a mask is true: the one synchronisation with the host."""
-    return bool(xp.any(mask))
-
-
-def _setup(product, b, limits):
-    """Scale the systems and form the first product: the state before iteration 1."""
-    xp = array_namespace(b)
-    s = SimpleNamespace(xp=xp, eps=float(xp.finfo(b.dtype).eps), zeros=xp.zeros_like(b))
-    zero = xp.zeros(b.shape[:1], dtype=b.dtype, device=device(b))
-    one = zero + 1
-    s.zero, s.one, s.inf = zero, one, one * xp.inf
-    s.tiny = zero + float(xp.finfo(b.dtype).smallest_normal)
-    finite = xp.all(xp.isfinite(b), axis=-1)
-    v = xp.where(finite[:, None], b, s.zeros)
-    s.beta1 = _norm(xp, v)
-    s.running = s.beta1 > 0
-    v = _unit(xp, v)
-    p = product(v)
-    peak = xp.max(xp.abs(xp.where(xp.isfinite(p), p, s.zeros)), axis=-1)
-    exponent = xp.floor(xp.log2(xp.where(peak > 0, peak, one)))
-    s.sigma = xp.pow(one + 1, exponent)
-    s.p, s.v = p / s.sigma[:, None], v / s.sigma[:, None]
-    s.scale = s.beta1 / s.sigma
-    s.ls_tol = max(limits.ls_rtol, s.eps)
-    s.goal = max(limits.rtol, s.eps) * s.beta1 + limits.atol
-    s.count = xp.zeros(b.shape[:1], dtype=xp.int64, device=device(b))
-    s.codes = {code: s.count + int(code) for code in LinearStatus}
-    # MAX_ITER stands for "not finished" until the end.
-    s.unfinished = s.codes[LinearStatus.MAX_ITER]
-    s.status = xp.where(s.running, s.unfinished, s.codes[LinearStatus.SOLVED])
-    s.status = xp.where(finite, s.status, s.codes[LinearStatus.NON_FINITE])
-    s.no_iter = s.n_iter = s.n_matvec = s.count
-    # x, w_{k-2}, w_{k-1} and v_k
-    s.v1, s.stack = s.zeros, xp.stack((s.zeros, s.zeros, s.zeros, s.v), axis=1)
-    s.identity = xp.eye(4, dtype=b.dtype, device=device(b))
-    s.step = xp.zeros((b.shape[0], 4, 4), dtype=b.dtype, device=device(b))
-    s.step[:, 0, 0] = one
-    s.c, s.s, s.phi = -one, zero, one
-    # Columns -1 and 0 of L are large multiples of those of the identity, with w = 0:
-    # their reflections are [1 0; 0 -1].
-    s.gamma1 = s.gamma2 = one / s.eps**2
-    s.beta = s.delta = s.epsilon = s.theta1 = s.part1 = s.row2 = zero
-    s.chi = s.anorm = s.last_mu0 = s.last_mu1 = s.last_root = zero
-    s.gmin2 = s.last_gmin = s.curvature = s.inf
-    return s
-
-
-def _lanczos_step(s):
-    """Orthogonalise the product: alpha_k, beta_{k+1} and beta_{k+1} v_{k+1}."""
-    xp = s.xp
-    finite = xp.all(xp.isfinite(s.p), axis=-1)
-    s.bad = ~finite
-    p = xp.where((s.running & finite)[:, None], s.p, s.zeros)
-    # p = A v_k - beta_k v_{k-1}
-    p -= (s.beta * s.sigma)[:, None] * s.v1
-    # alpha_k = v_k^T p
-    s.alpha = s.sigma * xp.vecdot(s.v, p)
-    # p = A v_k - alpha_k v_k - beta_k v_{k-1} = beta_{k+1} v_{k+1}
-    p -= (s.alpha * s.sigma)[:, None] * s.v
-    square = xp.vecdot(p, p)
-    s.beta_next = xp.sqrt(square)
-    # |A| >= the norm of column k of the Lanczos matrix
-    column = xp.sqrt(s.alpha * s.alpha + s.beta * s.beta + square)
-    s.anorm = xp.maximum(s.anorm, column)
-    s.p = p
-
-
-def _left_reflection(s):
-    """Extend the QR factorisation by Q_k: column k of R, tau_k and phi_k."""
-    xp = s.xp
-    # [delta_k; gbar_k] = [c s; s -c] [delta_k^(1); alpha_k]
-    s.delta2 = s.c * s.delta + s.s * s.alpha
-    gbar = s.s * s.delta - s.c * s.alpha
-    # r^T A r / r^T r = -c_{k-1} gbar_k for r = r_{k-1}
-    s.rayleigh = -s.c * gbar
-    # [epsilon_{k+1}; delta_{k+1}^(1)] = [c s; s -c] [0; beta_{k+1}]
-    s.epsilon_next = s.s * s.beta_next
-    delta_next = -s.c * s.beta_next
-    # |A r_{k-1}| = phi_{k-1} |[gbar_k, delta_{k+1}^(1)]|
-    s.root = xp.hypot(gbar, delta_next)
-    s.root_norm = s.phi * s.root
-    # [gamma_k; 0] = [c s; s -c] [gbar_k; beta_{k+1}]
-    s.gamma = xp.maximum(xp.hypot(gbar, s.beta_next), s.tiny)
-    s.c, s.s = gbar / s.gamma, s.beta_next / s.gamma
-    # [tau_k; phi_k] = [c s; s -c] [phi_{k-1}; 0]
-    s.tau = s.c * s.phi
-    s.phi = s.s * s.phi
-    s.delta, s.beta = delta_next, s.beta_next
-
-
-def _right_reflections(s):
-    """Extend the LQ factorisation of R by P_{k-2,k} and P_{k-1,k}; solve L u = t."""
-    xp = s.xp
-    # [gamma_{k-2} epsilon_k] P_{k-2,k} = [gamma_{k-2} 0]
-    gamma2 = xp.maximum(xp.hypot(s.gamma2, s.epsilon), s.tiny)
-    s.c2, s.s2 = s.gamma2 / gamma2, s.epsilon / gamma2
-    # [theta_{k-1} delta_k] P_{k-2,k} = [theta_{k-1} delta_k^(3)]
-    theta1 = s.c2 * s.theta1 + s.s2 * s.delta2
-    delta3 = s.s2 * s.theta1 - s.c2 * s.delta2
-    # [0 gamma_k] P_{k-2,k} = [eta_k gamma_k^(3)]
-    eta = s.s2 * s.gamma
-    gamma3 = -s.c2 * s.gamma
-    # [gamma_{k-1} delta_k^(3)] P_{k-1,k} = [gamma_{k-1} 0]
-    gamma1 = xp.maximum(xp.hypot(s.gamma1, delta3), s.tiny)
-    s.c1, s.s1 = s.gamma1 / gamma1, delta3 / gamma1
-    # [0 gamma_k^(3)] P_{k-1,k} = [theta_k gamma_k]
-    theta0 = s.s1 * gamma3
-    gamma0 = -s.c1 * gamma3
-    # row k-2 of L u = t; mu_{k-2} is final
-    s.mu2 = s.row2 / gamma2
-    # row k-1 of L u = t
-    row1 = s.part1 - theta1 * s.mu2
-    s.mu1 = row1 / gamma1
-    # row k of L u = t
-    part0 = s.tau - eta * s.mu2
-    size = xp.abs(gamma0)
-    s.mu0 = (part0 - theta0 * s.mu1) / xp.where(size > s.tiny, gamma0, s.inf)
-    # |x_k|^2 = |u_k|^2
-    s.chi = s.chi + s.mu2 * s.mu2
-    s.xnorm = xp.sqrt(s.chi + s.mu1 * s.mu1 + s.mu0 * s.mu0)
-    # smallest diagonal entry of L
-    s.gmin2 = xp.minimum(s.gmin2, gamma2)
-    s.gmin = xp.minimum(s.gmin2, xp.minimum(gamma1, size))
-    s.gamma2, s.gamma1, s.theta1 = gamma1, gamma0, theta0
-    s.row2, s.part1, s.epsilon = row1, part0, s.epsilon_next
-
-
-def _is_optimal(s, k):
-    """Whether x_{k-1} is a least-squares solution, b in the kernel included."""
-    where = s.xp.where
-    # Rounding keeps |A r| of an inconsistent system near the root of eps (see _refine;
-    # no minimum above 1e-8 was met up to n = 200). |A r| as small as that comes from
-    # the kernel if |r^T A r| is far below |A r| |r|, and from small eigenvalues, which
-    # more iterations resolve, if they are about equal.
-    flat = s.xp.abs(s.rayleigh) <= 1e-3 * s.root + s.anorm * (10 * s.eps)
-    flat = flat & (s.root <= s.anorm * (4 * math.sqrt(s.eps)))
-    optimal = flat | (s.root <= s.anorm * s.ls_tol)
-    if k == 1:
-        s.first = s.root
-    if k == 2:
-        # b in the kernel: the second product shows that the first was rounding noise
-        kernel = s.running & (s.first <= s.anorm * (100 * s.eps))
-        optimal = optimal | kernel
-        s.n_iter = where(kernel, s.no_iter, s.n_iter)
-        s.root_norm = where(kernel, s.first, s.root_norm)
-        s.curvature = where(kernel, s.inf, s.curvature)
-    return optimal
-
-
-def _stop(s, limits, k):
-    """Decide for each running system whether it ends, and at x_{k-1} or at x_k."""
-    xp, where, codes = s.xp, s.xp.where, s.codes
-    rounding = s.anorm * s.xnorm * s.eps
-    # x_k: codes of the systems that end there, lowest priority first
-    code = where(s.phi <= rounding, codes[LinearStatus.STAGNATED], s.unfinished)
-    code = where(s.phi * s.beta1 <= s.goal, codes[LinearStatus.SOLVED], code)
-    # x_{k-1}: the same, for reasons that forbid the step to x_k
-    reject = rounding >= s.one
-    code = where(reject, codes[LinearStatus.INCONSISTENT], code)
-    if limits.max_cond is not None:
-        over = s.anorm > s.gmin * limits.max_cond
-        code = where(over, codes[LinearStatus.CONDITION_LIMIT], code)
-        reject = reject | over
-    if limits.max_norm is not None:
-        over = s.xnorm * s.scale > limits.max_norm
-        code = where(over, codes[LinearStatus.NORM_LIMIT], code)
-        reject = reject | over
-    optimal = _is_optimal(s, k)
-    # at a least-squares solution the sign of the curvature is noise
-    curved = s.running & ~(optimal | s.bad)
-    s.curvature = where(curved, xp.minimum(s.curvature, s.rayleigh), s.curvature)
-    if limits.curvature:
-        bent = s.rayleigh <= s.zero
-        code = where(bent, codes[LinearStatus.NONPOSITIVE_CURVATURE], code)
-        reject = reject | bent
-    code = where(optimal, codes[LinearStatus.INCONSISTENT], code)
-    code = where(s.bad, codes[LinearStatus.NON_FINITE], code)
-    s.accept = curved & ~reject
-    s.count = s.count + 1
-    s.n_matvec = where(s.running, s.count, s.n_matvec)
-    s.n_iter = where(s.accept, s.count, s.n_iter)
-    s.last_root = where(s.running, s.root_norm, s.last_root)
-    s.status = where(s.running, code, s.status)
-    s.running = s.accept & (code == s.unfinished)
-
-
-def _update(s):
-    """Advance x and the directions of the accepted systems, then v of the running."""
-    xp, accept = s.xp, s.accept
-    s.last_mu1 = xp.where(accept, s.mu1, s.last_mu1)
-    s.last_mu0 = xp.where(accept, s.mu0, s.last_mu0)
-    s.last_gmin = xp.where(accept, s.gmin, s.last_gmin)
-    cv, step = s.c2 * s.sigma, s.step
-    # x = x + mu_{k-2} w_{k-2} with w_{k-2} = c_2 w_{k-2} + s_2 v_k
-    step[:, 0, 1], step[:, 0, 3] = s.mu2 * s.c2, s.mu2 * s.s2 * s.sigma
-    # w_{k-1} = c_1 w_{k-1} + s_1 w_k with w_k = s_2 w_{k-2} - c_2 v_k
-    step[:, 1, 1], step[:, 1, 2], step[:, 1, 3] = s.s1 * s.s2, s.c1, -s.s1 * cv
-    # w_k = s_1 w_{k-1} - c_1 w_k
-    step[:, 2, 1], step[:, 2, 2], step[:, 2, 3] = -s.c1 * s.s2, s.s1, s.c1 * cv
-    # One small product per system: 13 passes over vectors become one. The identity
-    # keeps a system that has ended.
-    s.stack = xp.where(accept[:, None, None], step, s.identity) @ s.stack
-    # v_{k+1}, zero where the iteration has ended
-    s.v1 = s.v
-    scale = s.one / xp.where(s.running, s.beta_next * s.sigma, s.inf)
-    s.v = s.p * scale[:, None]
-    s.stack[:, 3, :] = s.v
-    s.beta = xp.where(s.running, s.beta_next, s.zero)
-
-
-def _finish(s, product, b, limits, refine):
-    """Measure the residuals, improve the least-squares solutions, undo the scaling."""
-    xp = s.xp
-    s.residual = _residual(xp, product, b, s.x)
-    s.image = s.last_root * s.beta1 * s.sigma
-    s.n_matvec = s.n_matvec + 1
-    singular = (s.status == s.codes[LinearStatus.INCONSISTENT]) & (s.n_iter > 0)
-    if _any(xp, singular):
-        _lift(s, product, b, singular)
-        if refine:
-            _refine(s, product, b, singular, limits)
-    condition = s.anorm / s.last_gmin
-    return MinresQLPResult(
-        x=s.x,
-        residual=s.residual,
-        residual_norm=_norm(xp, s.residual),
-        matrix_residual_norm=s.image,
-        x_norm=_norm(xp, s.x),
-        matrix_norm=s.anorm * s.sigma,
-        condition=xp.where(condition > s.one, condition, s.one),
-        curvature=s.curvature * s.sigma,
-        indefinite=s.curvature <= s.zero,
-        n_iter=s.n_iter,
-        n_matvec=s.n_matvec,
-        status=s.status,
+def _measured(task: _Task, end: SimpleNamespace) -> _Solutions:
+    """Compute the residuals that the iteration has left."""
+    residual, norm, image = _judged(task.products, task.b, end.x)
+    everything = end.n_iter >= 0
+    found = _Solutions(
+        x=end.x,
+        residual=residual,
+        residual_norm=norm,
+        image_norm=image,
+        status=end.status,
+        n_iter=end.n_iter,
+        n_matvec=end.n_matvec,
+        limited=~everything,
     )
+    found.count(everything, 2)
+    return found
 
 
-def _lift(s, product, b, singular):
+def _restart(found: _Solutions, task: _Task, end: SimpleNamespace) -> None:
+    """Solve for what the recurrences left of the residual without knowing.
+
+    They have a residual of their own, which differs from that of x by rounding. Where x
+    misses the tolerance for that reason, the system with its residual on the right is
+    solved, and x corrected, as long as that halves the residual.
+    """
+    xp, b, products = array_namespace(task.b), task.b, task.products
+    short = _has(found, LinearStatus.SOLVED) | _has(found, LinearStatus.STAGNATED)
+    short = short & (found.residual_norm > task.goal)
+    if not bool(xp.any(short)):
+        return
+    rounding = 10 * float(xp.finfo(b.dtype).eps) * end.norm * row_norms(xp, end.x)
+    short = short & (found.residual_norm > rounding)
+    while bool(xp.any(short)):
+        right = xp.where(short[:, None], found.residual, xp.zeros_like(b))
+        parts = norms_and_units(xp, right)
+        part = iterate(products, parts, task.goal, task.ls_tol, task.max_iter)
+        x = found.x + part.x
+        judged = _judged(products, b, x, short)
+        found.count(short, 2, part)
+        halved = short & (judged[1] <= found.residual_norm / 2)
+        found.replace(short & (judged[1] < found.residual_norm), x, judged)
+        short = halved & (found.residual_norm > task.goal)
+
+
+def _improve(
+    found: _Solutions, task: _Task, end: SimpleNamespace, refine: bool
+) -> None:
+    """Improve what the recurrences take for least-squares solutions."""
+    singular = _has(found, LinearStatus.INCONSISTENT)
+    singular = singular & (found.n_iter > 0) & (found.residual_norm > task.goal)
+    if bool(array_namespace(singular).any(singular)):
+        _lift(found, task, end, singular)
+        if refine:
+            _refine(found, task, end, singular)
+
+
+def _lift(
+    found: _Solutions, task: _Task, end: SimpleNamespace, singular: Array
+) -> None:
     """Take out of the least-squares solutions their part in the kernel.
 
     The residual is the part of b in the kernel, and the only direction of the kernel
-    that the Krylov space holds.
+    that the Krylov space holds. Where it is not in the kernel, it grows.
     """
-    xp = s.xp
-    unit = _unit(xp, s.residual)
-    x = s.x - xp.vecdot(unit, s.x)[:, None] * unit
-    s.x = xp.where(singular[:, None], x, s.x)
-    residual = _residual(xp, product, b, s.x)
-    s.residual = xp.where(singular[:, None], residual, s.residual)
-    s.n_matvec = s.n_matvec + xp.astype(singular, xp.int64)
+    xp, b = array_namespace(task.b), task.b
+    eps = float(xp.finfo(b.dtype).eps)
+    r = xp.where(singular[:, None], found.residual, xp.zeros_like(b))
+    unit = norms_and_units(xp, r)[1]
+    x = found.x - xp.vecdot(unit, found.x)[:, None] * unit
+    judged = _judged(task.products, b, x, singular)
+    found.count(singular, 2)
+    _, size, image = judged
+    enough = xp.maximum(eps ** (1 / 3) * end.norm * size, found.image_norm)
+    good = (size <= _ABOUT * found.residual_norm) & (image <= enough)
+    found.replace(singular & good, x, judged)
 
 
-def _refine(s, product, b, singular, limits):
+def _refine(
+    found: _Solutions, task: _Task, end: SimpleNamespace, singular: Array
+) -> None:
     r"""Solve the inconsistent systems again, as two consistent ones.
 
     :math:`A c = A b` has the solution :math:`c = A A^+ b` in the range of A, and
     :math:`A y = c` then has :math:`y = A^+ b`. In the direct iteration the kernel
     enters the Krylov space with b, and limits :math:`\|A r\|` to the root of the
-    machine epsilon; here it does not. Of x and y, the one of smaller :math:`\|A r\|`
-    is kept.
+    machine epsilon; here it does not. y replaces x where its residual is smaller, or
+    about equal with a smaller :math:`\|A r\|`.
     """
-    xp = s.xp
-    inner = SimpleNamespace(
-        rtol=10 * s.eps,
-        ls_rtol=10 * s.eps,
-        atol=0.0,
-        max_iter=limits.max_iter,
-        max_norm=None,
-        max_cond=None,
-        curvature=False,
+    xp, b, products = array_namespace(task.b), task.b, task.products
+    fine = 10 * float(xp.finfo(b.dtype).eps)
+    right = products.of(b, singular)
+    # The product has rounding errors, also in the kernel.
+    parts = norms_and_units(xp, right)
+    goal = fine * xp.maximum(parts[0], end.norm * row_norms(xp, b))
+    first = iterate(products, parts, goal, fine, task.max_iter)
+    parts = norms_and_units(xp, first.x)
+    second = iterate(products, parts, fine * parts[0], fine, task.max_iter)
+    judged = _judged(products, b, second.x, singular)
+    found.count(singular, 3, first, second)
+    _, size, image = judged
+    about = (size <= _ABOUT * found.residual_norm) & (image <= found.image_norm)
+    better = about | (_ABOUT * size < found.residual_norm)
+    found.replace(singular & better, second.x, judged)
+    for part in (first, second):
+        found.limited = found.limited | (part.status == int(LinearStatus.MAX_ITER))
+
+
+def _has(found: _Solutions, status: LinearStatus) -> Array:
+    """Say which systems have a status."""
+    return found.status == int(status)
+
+
+def _result(
+    found: _Solutions, task: _Task, end: SimpleNamespace, tol: float
+) -> MinresQLPResult:
+    """Say what was reached, by the measured norms."""
+    xp = array_namespace(found.x)
+
+    def put(where: Array, code: LinearStatus, status: Array) -> Array:
+        return xp.where(where, xp.full_like(status, int(code)), status)
+
+    claimed = _has(found, LinearStatus.INCONSISTENT)
+    least = claimed & (found.image_norm <= tol * end.norm * found.residual_norm)
+    claimed = (claimed & ~least) | _has(found, LinearStatus.SOLVED)
+    status = put(claimed, LinearStatus.STAGNATED, found.status)
+    status = put(claimed & found.limited, LinearStatus.MAX_ITER, status)
+    solved = found.residual_norm <= task.goal
+    return MinresQLPResult(
+        x=found.x,
+        residual=found.residual,
+        residual_norm=found.residual_norm,
+        matrix_residual_norm=found.image_norm,
+        x_norm=row_norms(xp, found.x),
+        matrix_norm=end.norm,
+        condition=end.condition,
+        curvature=end.curvature,
+        n_iter=found.n_iter,
+        n_matvec=found.n_matvec,
+        status=put(solved, LinearStatus.SOLVED, status),
     )
-    first = _run(product, xp.where(singular[:, None], product(b), s.zeros), inner)
-    second = _run(product, first.x, inner)
-    y, residual = second.x, _residual(xp, product, b, second.x)
-    old, new = _norm(xp, product(s.residual)), _norm(xp, product(residual))
-    better = singular & (new <= old)
-    if limits.max_norm is not None:
-        better = better & (_norm(xp, y) <= limits.max_norm)
-    s.x = xp.where(better[:, None], y, s.x)
-    s.residual = xp.where(better[:, None], residual, s.residual)
-    s.image = xp.where(better, new, xp.where(singular, old, s.image))
-    s.n_iter = s.n_iter + first.n_iter + second.n_iter
-    s.n_matvec = s.n_matvec + first.n_matvec + second.n_matvec
-    s.n_matvec = s.n_matvec + 4 * xp.astype(singular, xp.int64)
-    solved = better & (_norm(xp, residual) <= s.goal)
-    s.status = xp.where(solved, s.codes[LinearStatus.SOLVED], s.status)
-
-
-def _residual(xp, product, b, x):
-    """Compute b - A x, with NaN for all that is not finite."""
-    residual = product(x)
-    ok = xp.isfinite(residual) & xp.isfinite(b)
-    zero, nan = xp.zeros_like(b), xp.full_like(b, xp.nan)
-    return xp.where(ok, b, zero) - xp.where(ok, residual, nan)
-
-
-def _norm(xp, v):
-    """Compute the 2-norms of the rows, safe from overflow and underflow."""
-    peak = xp.max(xp.abs(v), axis=-1)
-    unit = xp.where(peak > 0, peak, xp.ones_like(peak))
-    v = v / unit[:, None]
-    return unit * xp.sqrt(xp.vecdot(v, v))
-
-
-def _unit(xp, v):
-    """Scale the rows to norm 1; zero rows stay zero."""
-    peak = xp.max(xp.abs(v), axis=-1)
-    v = v / xp.where(peak > 0, peak, xp.ones_like(peak))[:, None]
-    norm = xp.sqrt(xp.vecdot(v, v))
-    return v / xp.where(norm > 0, norm, xp.ones_like(norm))[:, None]

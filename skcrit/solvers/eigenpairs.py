@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from skcrit._backend import array_namespace, device, to_host
+from skcrit._backend import array_namespace, device, take_rows, to_host
 from skcrit.linalg import eigh, lanczos, lowest_eigenpairs
 
 __all__ = ["Eigenpairs", "dense_eigenpairs", "projected_eigenpairs"]
@@ -115,7 +115,11 @@ def projected_eigenpairs(local, gradient, n_lowest, n_vectors, start):
     matrix = _without_zeros(xp, basis, matrix)
     lowest = None
     if n_lowest:
-        _, lowest, _, more = lowest_eigenpairs(local.hvp, start, rtol=RTOL)
+
+        def take(rows):
+            return local.loss.at(take_rows(local.theta, rows)).hvp
+
+        _, lowest, _, more = lowest_eigenpairs(local.hvp, start, rtol=RTOL, take=take)
         count = count + to_host(more)
         basis, matrix, more = _extended(xp, local, basis, matrix, lowest)
         count = count + more

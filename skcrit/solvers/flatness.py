@@ -6,7 +6,7 @@ import numpy as np
 
 from skcrit._backend import to_host
 from skcrit._typing import FloatArray, IntArray
-from skcrit.linalg import KrylovSystem
+from skcrit.linalg import KrylovSystem, flatness_level
 from skcrit.losses.local_model import LocalModel
 from skcrit.solvers._vectors import norm
 
@@ -14,9 +14,6 @@ __all__ = ["flatness"]
 
 # Products that flatness spends on a point, the default of Newton-MR.
 MAX_FLATNESS_COST = 50
-
-# Eigenvalues that count as zero there, relative to the largest.
-NEAR_KERNEL = 1e-5
 
 
 def flatness(local: LocalModel) -> tuple[FloatArray, FloatArray, IntArray]:
@@ -48,7 +45,7 @@ def flatness(local: LocalModel) -> tuple[FloatArray, FloatArray, IntArray]:
        network losses". Neural Computation 33, 2021, arXiv:2003.10397.
     """
     system = KrylovSystem(local.hvp, -local.gradient, MAX_FLATNESS_COST)
-    p = system.truncated(NEAR_KERNEL)
+    p = system.truncated(flatness_level)
     residual = local.hvp(p) + local.gradient
     size, rest = norm(p), norm(residual)
     scale = system.norm * size + norm(local.gradient)

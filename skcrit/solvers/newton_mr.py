@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from skcrit._backend import array_namespace, to_host
+from skcrit._backend import array_namespace, take_rows, to_host
 from skcrit._typing import FloatArray
 from skcrit.linalg import minres_qlp
 from skcrit.losses.base import Loss
@@ -51,7 +51,7 @@ class NewtonMR(Solver):
 
     Notes
     -----
-    An iteration costs at most ``max_inner_iter + 2`` products, one gradient per length
+    An iteration costs at most ``max_inner_iter + 4`` products, one gradient per length
     tried and one at the new point.
 
     ``balance`` and a ``window`` above 1 are not part of the published method. A linear
@@ -117,6 +117,7 @@ class NewtonMR(Solver):
             rtol=self.inner_tol,
             max_iter=self.max_inner_iter,
             refine=False,
+            take=lambda rows: loss.at(take_rows(local.theta, rows)).hvp,
         )
         p, shrink = self._bounded(system.x)
         reference = push_reference(state.carry["reference"], squared, self.window)

@@ -9,6 +9,7 @@ import numpy as np
 
 from skcrit._backend import replace_rows, take_rows
 from skcrit._typing import ArrayLike, FloatArray
+from skcrit.linalg.dense import MAX_DENSE_LADDER
 from skcrit.losses.base import Loss
 from skcrit.solvers.base import Solver
 from skcrit.solvers.damped import factorize
@@ -17,9 +18,7 @@ from skcrit.solvers.tolerance import squared_norm
 
 __all__ = ["NewtonTR"]
 
-# Up to this many parameters one eigendecomposition costs less than a Krylov space that
-# is good enough to replace it.
-MAX_DENSE = 256
+__all__ = ["NewtonTR"]
 
 # The published ladder 1e2, 1e1, ..., 1e-7, on data where the curvature is 2.
 LADDER = tuple(50.0 * 0.1**k for k in range(10))
@@ -90,7 +89,9 @@ class NewtonTR(Solver):
 
     def step(self, loss: Loss, state: State) -> State:  # noqa: D102
         local, squared = state.local, squared_norm(state.local.gradient)
-        system = factorize(local, self.linear_solver, self.max_inner_iter, MAX_DENSE)
+        system = factorize(
+            local, self.linear_solver, self.max_inner_iter, MAX_DENSE_LADDER
+        )
         best, theta = squared.copy(), local.theta
         for gamma in state.carry["gammas"].T:
             p = system.shifted(loss.asarray(gamma))

@@ -17,7 +17,12 @@ from skcrit._backend import (
     to_host,
 )
 from skcrit._typing import FloatArray, IntArray
-from skcrit.linalg import rounding_level
+from skcrit.linalg import symmetry_level
+from skcrit.linalg.dense import (
+    MAX_DENSE_COUNT,
+    MAX_DENSE_EIGENVECTORS,
+    MAX_DENSE_FORMED,
+)
 from skcrit.losses.base import Loss
 from skcrit.losses.symmetries import rescaled
 from skcrit.solvers.base import Solver
@@ -27,21 +32,10 @@ from skcrit.solvers.tolerance import squared_norm
 
 __all__ = ["SaddleDynamics"]
 
-# Where a search is faster with all eigenvectors: up to this many parameters, and for
+# Beyond MAX_DENSE_EIGENVECTORS parameters a search is faster with all eigenvectors for
 # an index above (n_params / CROSSOVER)^2. Measured by
 # benchmarks/saddle_dynamics_crossover.py, see doc/landscape.md.
-MAX_DENSE = 256
 CROSSOVER = 200
-
-# Up to this many parameters the negative eigenvalues at a start are counted with a
-# dense Hessian, once per search.
-MAX_COUNTED = 1024
-
-# Beyond this many no dense Hessian is formed unless asked for.
-MAX_FORMED = 4096
-
-# Eigenvalues below this part of the largest, or rounding, are those of symmetries.
-NULL = 1e-10
 
 # What stands in place of an index where every direction keeps its own sign.
 NATURAL = -1
@@ -150,7 +144,7 @@ class SaddleDynamics(Solver):
         local, n_params = state.local, state.local.theta.shape[-1]
         n_negative = np.zeros(len(state.rows), dtype=int)
         n_hvp = state.n_hvp.copy()
-        counted = n_params <= MAX_COUNTED and self.eigensolver == "auto"
+        counted = n_params <= MAX_DENSE_COUNT and self.eigensolver == "auto"
         dense = counted or self.eigensolver == "dense"
         everything, numbers = np.arange(len(n_negative)), n_params**2 if dense else 1
         for rows in chunks_of_rows(everything, numbers, local.theta):
@@ -171,7 +165,11 @@ class SaddleDynamics(Solver):
         index, theta = state.carry["index"], state.local.theta
         n_params, xp = theta.shape[-1], array_namespace(theta)
         dense = self._is_dense(index, n_params)
-        if np.any(dense) and n_params > MAX_FORMED and self.eigensolver != "dense":
+        if (
+            np.any(dense)
+            and n_params > MAX_DENSE_FORMED
+            and self.eigensolver != "dense"
+        ):
             raise ValueError(
                 f"index must be at most {self._largest_index(n_params)} for a loss of "
                 f"{n_params} parameters, got {np.max(index[dense])}; more needs dense "
@@ -213,7 +211,9 @@ class SaddleDynamics(Solver):
         """Tell which starts need all eigenvectors."""
         k = np.maximum(index, 0)
         if self.eigensolver == "auto":
-            return (n_params <= MAX_DENSE) | (k > self._largest_index(n_params))
+            return (n_params <= MAX_DENSE_EIGENVECTORS) | (
+                k > self._largest_index(n_params)
+            )
         too_many = 3 * (k + N_GUARD) > n_params
         return too_many | (self.eigensolver == "dense")
 
@@ -277,6 +277,4 @@ def _largest(values):
 
 def _null_level(values):
     """Compute moduli up to which eigenvalues are zero, as a column on the host."""
-    # In float32 rounding is far above NULL, and gives zeros either sign.
-    level = to_host(rounding_level(values))[:, None]
-    return np.maximum(level, NULL * _largest(values))
+    return to_host(symmetry_level(values))[:, None]

@@ -150,10 +150,10 @@ def test_newton_tr_steps(loss, theta0, monkeypatch):
         got = result.history["squared_grad_norm"][row]
         np.testing.assert_allclose(got, expected[: len(got)], rtol=1e-8)
         assert np.all(np.array(expected[len(got) :]) == expected[len(got) - 1])
-    # Ten solves of six products, and the closing product of each.
+    # Ten solves of six products, and the two closing products of each.
     moved = result.status == Status.MAX_ITER
     assert moved.any()
-    assert np.all(result.n_hvp[moved] == 9 * 10 * 7)
+    assert np.all(result.n_hvp[moved] == 9 * 10 * 8)
 
 
 def test_grad_norm_steps(loss, theta0):

@@ -6,7 +6,7 @@ import pytest
 from numpy.linalg import LinAlgError
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skcrit.linalg._decompositions import eigh, svd
+from skcrit.linalg._decompositions import eigh, pinv, svd
 
 # A matrix that "LAPACK" fails on has this in its corner, or anywhere.
 MARK = 0.125
@@ -94,3 +94,39 @@ def test_namespace_and_one_matrix():
     values, vectors = eigh(A)
     assert_allclose(np.asarray(values), [1, 3])
     assert vectors.shape == (2, 2)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 5, 3), (2, 3, 3, 5)])
+def test_pinv(shape, rng):
+    A = rng.standard_normal(shape)
+    A[0, 0, :, 0] = A[0, 0, :, 1]
+    inverse = pinv(A)
+    assert_allclose(A @ inverse @ A, A, atol=1e-13)
+    assert_allclose(inverse @ A @ inverse, inverse, atol=1e-13)
+    for product in (A @ inverse, inverse @ A):
+        assert_allclose(product, np.swapaxes(product, -1, -2), atol=1e-13)
+    for i, j in np.ndindex(2, 3):
+        assert_array_equal(inverse[i, j], pinv(A[i, j]))
+
+
+@pytest.mark.parametrize("both_ways", [False, True])
+def test_pinv_of_what_fails(both_ways, monkeypatch, rng):
+    A = rng.standard_normal((4, 5, 3))
+    expected = pinv(A)
+    marked, original = A[1].copy(), np.linalg.pinv
+
+    def invert(a, *args, **kwargs):
+        a_again = np.reshape(a, (-1, *a.shape[-2:]))
+        fails = any(np.array_equal(m, marked) for m in a_again)
+        fails |= both_ways and any(np.array_equal(m, marked.T) for m in a_again)
+        if fails:
+            raise LinAlgError("SVD did not converge")
+        return original(a, *args, **kwargs)
+
+    monkeypatch.setattr(np.linalg, "pinv", invert)
+    inverse = pinv(A)
+    assert_array_equal(inverse[[0, 2, 3]], expected[[0, 2, 3]])
+    if both_ways:
+        assert np.all(np.isnan(inverse[1]))
+    else:
+        assert_allclose(inverse[1], expected[1], atol=1e-14)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skcrit._backend import to_device, to_host
+from skcrit._backend import take_rows, to_device, to_host
 from skcrit.linalg import lowest_eigenpairs
 
 SPECTRA = {
@@ -106,3 +106,78 @@ def test_device_gives_the_results_of_numpy(rng):
     result = lowest_eigenpairs(matvec, to_device(start, "array_api_strict"))
     np.testing.assert_allclose(to_host(result[0]), expected[0], rtol=1e-12)
     np.testing.assert_array_equal(to_host(result[3]), expected[3])
+
+
+@pytest.mark.parametrize("name", ["distinct", "multiple", "zero", "singular"])
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 6, 7, 8, 10])
+def test_every_number_of_vectors_in_every_small_dimension(n, name, rng):
+    spectrum = {
+        "distinct": rng.standard_normal(n),
+        "multiple": np.where(np.arange(n) < (n + 1) // 2, -1.0, 2.0),
+        "zero": np.zeros(n),
+        "singular": np.where(np.arange(n) % 2, 0.0, rng.standard_normal(n)),
+    }[name]
+    a = matrices(spectrum, 4)
+    for m in range(1, n + 1):
+        start = rng.standard_normal((4, m, n))
+        values, vectors, residual, count = lowest_eigenpairs(
+            product(a), start, rtol=1e-10, max_iter=500
+        )
+        expected = np.linalg.eigvalsh(a)[:, :m]
+        np.testing.assert_allclose(values, expected, atol=1e-9)
+        gram = vectors @ np.swapaxes(vectors, 1, 2)
+        np.testing.assert_allclose(gram, [np.eye(m)] * 4, atol=1e-12)
+        error = vectors @ a - values[..., None] * vectors
+        assert np.linalg.norm(error, axis=-1).max() <= 1e-9
+        assert residual.max() <= 1e-9
+        if 3 * m > n:
+            assert np.all(count == n)
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 4), (3, 4), (2, 0, 4), (0, 1, 4)])
+def test_impossible_numbers_of_vectors(shape):
+    with pytest.raises(ValueError, match=r"start must have shape .*1 <= m <= n.*got"):
+        lowest_eigenpairs(lambda v: v, np.ones(shape))
+
+
+def test_products_of_the_wrong_shape(rng):
+    with pytest.raises(ValueError, match="matvec must return an array of shape"):
+        lowest_eigenpairs(lambda v: v[:, :1], rng.standard_normal((2, 1, 6)))
+
+
+@pytest.mark.parametrize("n", [9, 4])
+def test_a_dense_matrix_that_is_not_finite_harms_nobody(n, rng):
+    a = matrices(rng.standard_normal(n), 3)
+    start = rng.standard_normal((3, 3, n))
+    expected = lowest_eigenpairs(product(a), start)
+    a[1, 0, 0] = np.inf
+    with np.errstate(invalid="ignore"):
+        values, vectors, _, _ = lowest_eigenpairs(product(a), start)
+    assert np.all(vectors[1] == 0)
+    np.testing.assert_array_equal(values[[0, 2]], expected[0][[0, 2]])
+
+
+@pytest.mark.parametrize("backend", ["numpy", "array_api_strict"])
+def test_finished_matrices_are_dropped_without_a_trace(backend, rng):
+    spectra = [np.linspace(-1, 1, 40) * np.arange(1, 41) ** k for k in (0, 0, 1, 3)]
+    a = to_device(np.concatenate([matrices(d, 3) for d in spectra]), backend)
+    start = rng.standard_normal((12, 3, 40))
+    start[:2] = np.swapaxes(np.linalg.eigh(to_host(a)[:2])[1], 1, 2)[:, :3]
+    start, n_rows = to_device(start, backend), []
+
+    def take(rows):
+        some = take_rows(a, rows)
+        return lambda v: n_rows.append(v.shape[0]) or (some @ v[..., None])[..., 0]
+
+    def whole(v):
+        return take(np.arange(12))(v)
+
+    options = {"rtol": 1e-6, "max_iter": 60}
+    expected = lowest_eigenpairs(whole, start, **options)
+    n_whole = sum(n_rows)
+    n_rows.clear()
+    result = lowest_eigenpairs(whole, start, take=take, **options)
+    for one, other in zip(result, expected, strict=True):
+        np.testing.assert_array_equal(to_host(one), to_host(other))
+    assert to_host(result[3]).sum() <= sum(n_rows) < n_whole
+    assert sum(n_rows) <= 1.15 * to_host(result[3]).sum()

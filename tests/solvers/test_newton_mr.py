@@ -345,6 +345,21 @@ def test_counts_of_a_batch(rng):
     assert 0 <= again <= n_ends * len(start)
 
 
+def test_products_that_are_reported_are_nearly_all_that_are_computed(rng):
+    loss = autoencoder(eigenvalues=np.arange(1.0, 9.0), hidden=(3,))
+    start = rng.standard_normal((60, loss.n_params_))
+    n_computed = []
+
+    def hvp(theta, v):
+        n_computed.append(len(v))
+        return loss.hvp(theta, v)
+
+    counted = FunctionLoss(loss.value, loss.gradient, hvp, n_params=loss.n_params_)
+    result = solve(counted.fit(), start, max_iter=60)
+    assert len(np.unique(result.n_hvp)) > 20
+    assert result.n_hvp.sum() <= sum(n_computed) <= 1.15 * result.n_hvp.sum()
+
+
 def test_history_has_an_entry_per_iterate(rng):
     loss = autoencoder()
     start = 0.5 * rng.standard_normal((8, loss.n_params_))

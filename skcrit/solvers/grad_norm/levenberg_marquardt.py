@@ -9,6 +9,7 @@ import numpy as np
 
 from skcrit._backend import replace_rows, take_rows
 from skcrit._typing import Array
+from skcrit.linalg.dense import MAX_DENSE_TRIALS
 from skcrit.losses.base import Loss
 from skcrit.losses.local_model import LocalModel
 from skcrit.solvers.damped import factorize
@@ -17,9 +18,6 @@ from skcrit.solvers.state import State
 from skcrit.solvers.tolerance import squared_norm
 
 __all__ = ["GradNormLM"]
-
-# Up to this many parameters a Krylov space saves nothing.
-MAX_DENSE = 64
 
 # Smaller dampings are without effect, and would take many trials to raise again.
 MIN_DAMPING = 1e-30
@@ -87,7 +85,9 @@ class GradNormLM(GradNormSolver):
 
     def descend(self, loss: Loss, state: State) -> State:  # noqa: D102
         local, squared = state.local, squared_norm(state.local.gradient)
-        system = factorize(local, self.linear_solver, self.max_inner_iter, MAX_DENSE)
+        system = factorize(
+            local, self.linear_solver, self.max_inner_iter, MAX_DENSE_TRIALS
+        )
         search = _Search(local.theta, squared, state.carry["mu"])
         for _ in range(self.max_trials):
             search.try_all(loss, system)

@@ -1,0 +1,398 @@
+r"""The iteration of MINRES-QLP, for a batch of symmetric systems.
+
+Written from Choi, Paige & Saunders (2011, doi:10.1137/100787921), whose symbols are
+kept, with :math:`\gamma_k^{(1)}` spelt ``gbar``, and with these changes:
+
+* the recurrences see :math:`A / \sigma` and :math:`b / \beta_1`, with a power of two
+  :math:`\sigma` near :math:`\|A b\| / \|b\|`, so that squares neither overflow nor
+  vanish; ``v`` holds :math:`v_k / \sigma`, which makes the scaling of A free;
+* a trailing digit counts columns back from k: ``gamma2`` is :math:`\gamma_{k-2}`,
+  ``mu0`` is :math:`\mu_k`, each at its current stage;
+* ``row2`` is the right side of row k-2 of :math:`L u = t` less its left neighbours,
+  ``part1`` the same of row k-1 without its nearest neighbour.
+
+A system that has ended goes on as one with nothing to solve, without masks, until its
+rows are dropped.
+"""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+
+from skcrit._backend import array_namespace, device, to_host
+from skcrit._typing import Array, BoolArray, IntArray
+from skcrit.linalg._linear_result import LinearStatus
+from skcrit.linalg._products import Products
+
+__all__ = ["iterate"]
+
+# Rows of ended systems are dropped before their products are more than this part of
+# all: what `take` costs is then small against what was done since.
+_WASTE = 0.08
+
+
+def iterate(
+    products: Products,
+    b: tuple[Array, Array],
+    goal: Array,
+    ls_tol: float,
+    max_iter: int,
+) -> SimpleNamespace:
+    """Iterate until every system has ended.
+
+    Parameters
+    ----------
+    products : Products
+        Products with the matrices.
+    b : tuple of array of shape (n_systems,) and array of shape (n_systems, n)
+        Right-hand sides, divided by :func:`norms_and_units`.
+    goal : array of shape (n_systems,)
+        Absolute, on the residual norm: what is small enough.
+    ls_tol : float
+        Relative, on the norm of ``A r``: what is small enough.
+    max_iter : int
+        Largest number of iterations.
+
+    Returns
+    -------
+    end : SimpleNamespace
+        ``x`` of shape (n_systems, n), and of shape (n_systems,) ``n_iter``,
+        ``n_matvec``, ``status`` (what the recurrences claim), ``norm`` (of A),
+        ``condition`` and ``curvature``.
+    """
+    s = _start(products, b, goal)
+    for k in range(1, max_iter + 1):
+        if s.n_alive == 0:
+            break
+        p = s.products(s.v) if k > 1 else _first_product(s)
+        # Where a product is not finite, what follows from it is not either.
+        with np.errstate(invalid="ignore", over="ignore"):
+            _lanczos_step(s, p)
+            _left_reflection(s)
+            _right_reflections(s)
+            ended = _stop(s, k, ls_tol)
+            # The one transfer to the host.
+            ending = s.alive & to_host(ended) if k < max_iter else s.alive
+            _advance(s)
+        n_ending = np.count_nonzero(ending)
+        if n_ending:
+            _retire(s, k, ending)
+        if s.n_alive and not _drop(s) and n_ending:
+            _rest(s, ending)
+    return _collected(s)
+
+
+def _start(products: Products, b: tuple[Array, Array], goal: Array) -> SimpleNamespace:
+    """Make the state before iteration 1: every array has a row per system."""
+    norms, v = b
+    xp = array_namespace(v)
+    info = xp.finfo(v.dtype)
+    s = SimpleNamespace(xp=xp, eps=float(info.eps), products=products, goal=goal)
+    s.beta1, s.v, s.v1 = norms, v, xp.zeros_like(v)
+    s.zero = xp.zeros_like(s.beta1)
+    s.one, s.minus_one, s.inf = s.zero + 1, s.zero - 1, s.zero + math.inf
+    s.tiny = s.zero + float(info.smallest_normal)
+    # x, w_{k-2}, w_{k-1} and v_k
+    s.stack = xp.stack((s.v1, s.v1, s.v1, s.v1), axis=1)
+    s.step = xp.zeros((v.shape[0], 4, 4), dtype=v.dtype, device=device(v))
+    s.step[:, 0, 0] = s.one
+    for name, value in _resting(s).items():
+        setattr(s, name, value)
+    s.phi = s.one
+    s.rows, s.alive = np.arange(v.shape[0]), to_host(s.beta1 > 0)
+    s.n_alive = int(np.count_nonzero(s.alive))
+    s.n_useful = s.n_computed = 0
+    idle = np.flatnonzero(~s.alive)
+    s.parts = [_idle(s, idle)] if len(idle) else []
+    _drop(s)
+    return s
+
+
+def _idle(s: SimpleNamespace, local: IntArray) -> tuple[IntArray, dict[str, Array]]:
+    """Say what systems with a right-hand side of zero, or no number, end with."""
+    xp, index = s.xp, _index(s, local)
+    codes = (LinearStatus.SOLVED, LinearStatus.NON_FINITE)
+    solved, bad = (xp.full_like(index, int(code)) for code in codes)
+    zero, one, inf, x, size = (
+        xp.take(a, index, axis=0) for a in (s.zero, s.one, s.inf, s.v1, s.beta1)
+    )
+    return local, {
+        "x": x,
+        "n_iter": xp.zeros_like(index),
+        "n_matvec": xp.zeros_like(index),
+        "status": xp.where(size == 0, solved, bad),
+        "norm": zero,
+        "condition": one,
+        "curvature": inf,
+    }
+
+
+def _resting(s: SimpleNamespace) -> dict[str, Array]:
+    """Say what a system with nothing to solve has in the recurrences."""
+    # Columns -1 and 0 of L are large multiples of those of the identity, with w = 0:
+    # their reflections are [1 0; 0 -1].
+    large = s.one / s.eps**2
+    zeros = dict.fromkeys(
+        ("beta", "delta", "epsilon", "theta1", "part1", "row2", "chi", "anorm", "phi")
+        + ("mu0", "mu1", "s"),
+        s.zero,
+    )
+    infinite = dict.fromkeys(("gmin", "gmin2", "curvature"), s.inf)
+    return zeros | infinite | {"c": s.minus_one, "gamma1": large, "gamma2": large}
+
+
+def _first_product(s: SimpleNamespace) -> Array:
+    """Choose the scale of each matrix by the first product, and return it scaled."""
+    xp, p = s.xp, s.products(s.v)
+    peak = xp.max(xp.abs(p), axis=-1)
+    peak = xp.where(xp.isfinite(peak) & (peak > 0), peak, s.one)
+    exponent = xp.floor(xp.log2(peak))
+    s.sigma = xp.pow(s.one + 1, exponent)
+    s.scale = s.beta1 / s.sigma
+    s.v = s.v / s.sigma[:, None]
+    s.stack[:, 3, :] = s.v
+    return p / s.sigma[:, None]
+
+
+def _lanczos_step(s: SimpleNamespace, p: Array) -> None:
+    """Orthogonalise the product: alpha_k, beta_{k+1} and -beta_{k+1} v_{k+1}."""
+    xp = s.xp
+    # The negative is computed, in the memory of v_{k-1}: -(A v_k - beta_k v_{k-1})
+    q = s.v1
+    q *= (s.beta * s.sigma)[:, None]
+    q -= p
+    # alpha_k = v_k^T A v_k
+    s.alpha = s.sigma * -xp.vecdot(s.v, q)
+    # -(A v_k - alpha_k v_k - beta_k v_{k-1}) = -beta_{k+1} v_{k+1}
+    q += (s.alpha * s.sigma)[:, None] * s.v
+    square = xp.vecdot(q, q)
+    s.beta_next = xp.sqrt(square)
+    # |A| >= the norm of column k of the Lanczos matrix
+    column = xp.sqrt(s.alpha * s.alpha + s.beta * s.beta + square)
+    s.last_anorm, s.anorm = s.anorm, xp.maximum(s.anorm, column)
+    s.minus_next = q
+
+
+def _left_reflection(s: SimpleNamespace) -> None:
+    """Extend the QR factorisation by Q_k: column k of R, tau_k and phi_k."""
+    xp = s.xp
+    # [delta_k; gbar_k] = [c s; s -c] [delta_k^(1); alpha_k]
+    s.delta2 = s.c * s.delta + s.s * s.alpha
+    gbar = s.s * s.delta - s.c * s.alpha
+    # r^T A r / r^T r = -c_{k-1} gbar_k for r = r_{k-1}
+    s.rayleigh = -s.c * gbar
+    # [epsilon_{k+1}; delta_{k+1}^(1)] = [c s; s -c] [0; beta_{k+1}]
+    s.epsilon_next = s.s * s.beta_next
+    delta_next = -s.c * s.beta_next
+    # |A r_{k-1}| / |r_{k-1}| = |[gbar_k, delta_{k+1}^(1)]|
+    s.root = xp.hypot(gbar, delta_next)
+    # [gamma_k; 0] = [c s; s -c] [gbar_k; beta_{k+1}]
+    s.gamma = xp.maximum(xp.hypot(gbar, s.beta_next), s.tiny)
+    s.c, s.s = gbar / s.gamma, s.beta_next / s.gamma
+    # [tau_k; phi_k] = [c s; s -c] [phi_{k-1}; 0]
+    s.tau = s.c * s.phi
+    s.phi = s.s * s.phi
+    s.delta = delta_next
+
+
+def _right_reflections(s: SimpleNamespace) -> None:
+    """Extend the LQ factorisation of R by P_{k-2,k} and P_{k-1,k}; solve L u = t."""
+    xp = s.xp
+    # [gamma_{k-2} epsilon_k] P_{k-2,k} = [gamma_{k-2} 0]
+    gamma2 = xp.maximum(xp.hypot(s.gamma2, s.epsilon), s.tiny)
+    s.c2, s.s2 = s.gamma2 / gamma2, s.epsilon / gamma2
+    # [theta_{k-1} delta_k] P_{k-2,k} = [theta_{k-1} delta_k^(3)]
+    theta1 = s.c2 * s.theta1 + s.s2 * s.delta2
+    delta3 = s.s2 * s.theta1 - s.c2 * s.delta2
+    # [0 gamma_k] P_{k-2,k} = [eta_k gamma_k^(3)]
+    eta = s.s2 * s.gamma
+    gamma3 = -s.c2 * s.gamma
+    # [gamma_{k-1} delta_k^(3)] P_{k-1,k} = [gamma_{k-1} 0]
+    gamma1 = xp.maximum(xp.hypot(s.gamma1, delta3), s.tiny)
+    s.c1, s.s1 = s.gamma1 / gamma1, delta3 / gamma1
+    # [0 gamma_k^(3)] P_{k-1,k} = [theta_k gamma_k]
+    theta0 = s.s1 * gamma3
+    gamma0 = -s.c1 * gamma3
+    # row k-2 of L u = t; mu_{k-2} is final
+    s.mu2 = s.row2 / gamma2
+    # row k-1 of L u = t
+    row1 = s.part1 - theta1 * s.mu2
+    s.last_mu1, s.mu1 = s.mu1, row1 / gamma1
+    # row k of L u = t
+    part0 = s.tau - eta * s.mu2
+    size = xp.abs(gamma0)
+    s.last_mu0 = s.mu0
+    s.mu0 = (part0 - theta0 * s.mu1) / xp.where(size > s.tiny, gamma0, s.inf)
+    # |x_k|^2 = |u_k|^2
+    s.chi = s.chi + s.mu2 * s.mu2
+    s.xnorm = xp.sqrt(s.chi + s.mu1 * s.mu1 + s.mu0 * s.mu0)
+    # smallest diagonal entry of L
+    s.gmin2 = xp.minimum(s.gmin2, gamma2)
+    s.last_gmin, s.gmin = s.gmin, xp.minimum(s.gmin2, xp.minimum(gamma1, size))
+    s.gamma2, s.gamma1, s.theta1 = gamma1, gamma0, theta0
+    s.row2, s.part1, s.epsilon = row1, part0, s.epsilon_next
+
+
+def _stop(s: SimpleNamespace, k: int, ls_tol: float) -> Array:
+    """Say which systems end, at x_{k-1} or at x_k, and keep the reasons."""
+    xp = s.xp
+    rounding = s.anorm * s.xnorm * s.eps
+    # x_k
+    s.solved = s.phi * s.beta1 <= s.goal
+    s.stagnated = s.phi <= rounding
+    # x_{k-1}, because x_k is large out of all proportion, or no number
+    s.growing = rounding >= s.one
+    s.bad = ~xp.isfinite(s.beta_next)
+    # x_{k-1}, because it is a least-squares solution. Rounding keeps |A r| of an
+    # inconsistent system near the root of eps (no minimum above 1e-8 was met up to
+    # n = 200). That comes from the kernel if the Rayleigh quotient of r is of second
+    # order, and from small eigenvalues, which more iterations resolve, if it is larger.
+    second = 100 * (s.root * s.root + s.anorm * s.anorm * s.eps)
+    flat = xp.abs(s.rayleigh) * s.anorm <= second
+    flat = flat & (s.root <= s.anorm * (4 * math.sqrt(s.eps)))
+    s.flat = flat | (s.root <= s.anorm * ls_tol)
+    if k in {1, 3}:
+        s.in_kernel = s.one < 0
+    if k == 1:
+        s.first = s.root
+    if k == 2:
+        # b in the kernel: the second product shows that the first was rounding
+        s.in_kernel = s.first <= s.anorm * (100 * s.eps)
+        s.flat = s.flat | s.in_kernel
+    # at a least-squares solution the sign of the curvature is noise
+    s.last_curvature = s.curvature
+    s.curvature = xp.minimum(s.curvature, s.rayleigh)
+    return s.solved | s.stagnated | s.growing | s.bad | s.flat
+
+
+def _advance(s: SimpleNamespace) -> None:
+    """Advance x, the directions, and v."""
+    cv, step = s.c2 * s.sigma, s.step
+    # x = x + mu_{k-2} w_{k-2} with w_{k-2} = c_2 w_{k-2} + s_2 v_k
+    step[:, 0, 1], step[:, 0, 3] = s.mu2 * s.c2, s.mu2 * s.s2 * s.sigma
+    # w_{k-1} = c_1 w_{k-1} + s_1 w_k with w_k = s_2 w_{k-2} - c_2 v_k
+    step[:, 1, 1], step[:, 1, 2], step[:, 1, 3] = s.s1 * s.s2, s.c1, -s.s1 * cv
+    # w_k = s_1 w_{k-1} - c_1 w_k
+    step[:, 2, 1], step[:, 2, 2], step[:, 2, 3] = -s.c1 * s.s2, s.s1, s.c1 * cv
+    # One small product per system: 13 passes over vectors become one.
+    s.last_stack, s.stack = s.stack, step @ s.stack
+    # v_{k+1}, zero where there is nothing to solve
+    scale = s.minus_one / s.xp.where(s.beta_next > 0, s.beta_next * s.sigma, s.inf)
+    s.minus_next *= scale[:, None]
+    s.v1, s.v = s.v, s.minus_next
+    s.stack[:, 3, :] = s.v
+    s.beta = s.beta_next
+
+
+def _retire(s: SimpleNamespace, k: int, ending: BoolArray) -> None:
+    """Keep what was reached by the systems that end."""
+    xp, local = s.xp, np.flatnonzero(ending)
+    index, together = _index(s, local), len(local) == len(ending)
+
+    def pick(name: str) -> Array:
+        array = getattr(s, name)
+        return array if together else xp.take(array, index, axis=0)
+
+    def earlier(name: str, back: Array) -> Array:
+        return xp.where(back, pick("last_" + name), pick(name))
+
+    code = xp.full_like(index, int(LinearStatus.MAX_ITER))
+    for name, status in _REASONS:
+        code = xp.where(pick(name), xp.full_like(code, int(status)), code)
+    count = xp.full_like(code, k)
+    noise = pick("flat") | pick("bad")
+    back = noise | pick("growing")
+    n_iter = count - xp.astype(back, count.dtype)
+    n_iter = xp.where(pick("in_kernel"), xp.zeros_like(count), n_iter)
+    x = _combined(*(pick(name) for name in ("stack", "mu1", "mu0")))
+    if bool(xp.any(back)):
+        last = (pick(name) for name in ("last_stack", "last_mu1", "last_mu0"))
+        x = xp.where(back[:, None], _combined(*last), x)
+    x = x * pick("scale")[:, None]
+    anorm, one = earlier("anorm", pick("bad")), pick("one")
+    condition = anorm / earlier("gmin", back)
+    part = {
+        "x": xp.where((n_iter > 0)[:, None], x, xp.zeros_like(x)),
+        "n_iter": n_iter,
+        "n_matvec": count,
+        "status": code,
+        "norm": anorm * pick("sigma"),
+        "condition": xp.where(condition > one, condition, one),
+        "curvature": earlier("curvature", noise) * pick("sigma"),
+    }
+    part["curvature"] = xp.where(pick("in_kernel"), pick("inf"), part["curvature"])
+    s.parts.append((s.rows[local], part))
+    s.alive = s.alive & ~ending
+    s.n_alive = int(np.count_nonzero(s.alive))
+
+
+def _combined(stack: Array, mu1: Array, mu0: Array) -> Array:
+    """Compute x_k = x_{k-2} + mu_{k-1} w_{k-1} + mu_k w_k."""
+    x = stack[:, 0, :] + mu1[:, None] * stack[:, 1, :]
+    return x + mu0[:, None] * stack[:, 2, :]
+
+
+# Why systems end, the last one that applies.
+_REASONS = (
+    ("stagnated", LinearStatus.STAGNATED),
+    ("solved", LinearStatus.SOLVED),
+    ("growing", LinearStatus.INCONSISTENT),
+    ("flat", LinearStatus.INCONSISTENT),
+    ("bad", LinearStatus.NON_FINITE),
+)
+
+
+def _rest(s: SimpleNamespace, ending: BoolArray) -> None:
+    """Let systems that have ended go on with nothing to solve."""
+    xp = s.xp
+    keep = xp.asarray(~ending, device=device(s.v))
+    for name, value in _resting(s).items():
+        setattr(s, name, xp.where(keep, getattr(s, name), value))
+    for name in ("v", "v1"):
+        array = getattr(s, name)
+        setattr(s, name, xp.where(keep[:, None], array, xp.zeros_like(array)))
+    s.stack = xp.where(keep[:, None, None], s.stack, xp.zeros_like(s.stack))
+
+
+def _drop(s: SimpleNamespace) -> bool:
+    """Count the next products, and drop the rows of ended systems if that pays."""
+    n_alive, n_rows = s.n_alive, len(s.alive)
+    s.n_useful += n_alive
+    s.n_computed += n_rows
+    few = s.n_computed <= s.n_useful * (1 + _WASTE)
+    if s.products.take is None or n_alive in {0, n_rows} or few:
+        return False
+    s.n_computed += n_alive - n_rows
+    local = np.flatnonzero(s.alive)
+    index = _index(s, local)
+    s.rows, s.alive = s.rows[local], s.alive[local]
+    s.products = s.products.select(local)
+    for name, value in vars(s).items():
+        # A module has a function of this name.
+        is_array = isinstance(getattr(value, "shape", None), tuple)
+        if is_array and name not in {"rows", "alive"}:
+            setattr(s, name, s.xp.take(value, index, axis=0))
+    return True
+
+
+def _index(s: SimpleNamespace, local: IntArray) -> Array:
+    """Put row numbers beside the arrays."""
+    return s.xp.asarray(local, dtype=s.xp.int64, device=device(s.v))
+
+
+def _collected(s: SimpleNamespace) -> SimpleNamespace:
+    """Put together what systems ended with, in their order."""
+    xp = s.xp
+    rows = np.concatenate([rows for rows, _ in s.parts])
+    parts = [part for _, part in s.parts]
+    if len(parts) == 1:
+        return SimpleNamespace(**parts[0])
+    index = _index(s, np.argsort(rows))
+    end = {
+        name: xp.take(xp.concat([part[name] for part in parts]), index, axis=0)
+        for name in parts[0]
+    }
+    return SimpleNamespace(**end)

@@ -1,0 +1,156 @@
+"""Below which size an eigenvalue counts as zero: one function for each reason.
+
+Each takes eigenvalues (or singular values) of shape (..., n) and returns absolute
+levels of shape (...,). In ascending order, in double precision:
+
+===================  ====================  =======================================
+function             times the largest     for
+===================  ====================  =======================================
+pseudoinverse_level  n eps                 what a pseudoinverse leaves out
+rounding_level       10 n eps              what an eigensolver cannot resolve
+symmetry_level       1e-10, or rounding    zero modes while a search is under way
+correction_level     root of eps, 1.5e-8   directions that a Newton step can trust
+direction_level      1e-6                  directions worth a search
+flatness_level       1e-5                  the near-kernel where a search is stuck
+===================  ====================  =======================================
+
+None of them says that an eigenvalue of a Hessian *is* zero. That needs the error of
+this Hessian at this point, or a symmetry of the loss that explains it.
+"""
+
+from __future__ import annotations
+
+from skcrit._backend import array_namespace
+from skcrit._typing import Array
+
+__all__ = [
+    "correction_level",
+    "direction_level",
+    "flatness_level",
+    "pseudoinverse_level",
+    "rounding_level",
+    "symmetry_level",
+]
+
+
+def pseudoinverse_level(eigenvalues: Array) -> Array:
+    """Bound the values whose inverse is rounding error, as ranks are counted.
+
+    Parameters
+    ----------
+    eigenvalues : array of shape (..., n)
+        Eigenvalues or singular values.
+
+    Returns
+    -------
+    level : array of shape (...,)
+        ``n eps max|lambda|``, the convention of LAPACK's users for ranks and
+        pseudoinverses: a computed value of this size may stand for zero, and its
+        inverse would swamp the solution. A larger level would leave out directions in
+        which a step can still be trusted.
+    """
+    eps = _eps(eigenvalues)
+    return eigenvalues.shape[-1] * eps * _largest(eigenvalues)
+
+
+def rounding_level(eigenvalues: Array) -> Array:
+    """Bound the error that rounding leaves in computed eigenvalues.
+
+    Parameters
+    ----------
+    eigenvalues : array of shape (..., n)
+        Eigenvalues of symmetric matrices.
+
+    Returns
+    -------
+    level : array of shape (...,)
+        ``10 n eps max|lambda|``: a multiple of the backward error of a symmetric
+        eigensolver, which also covers the rounding of the matrix itself.
+    """
+    eps = _eps(eigenvalues)
+    return 10 * eigenvalues.shape[-1] * eps * _largest(eigenvalues)
+
+
+def symmetry_level(eigenvalues: Array) -> Array:
+    """Bound the eigenvalues that are those of symmetries while a search is under way.
+
+    Parameters
+    ----------
+    eigenvalues : array of shape (..., n)
+        Eigenvalues of Hessians, or Ritz values.
+
+    Returns
+    -------
+    level : array of shape (...,)
+        ``1e-10 max|lambda|``, or :func:`rounding_level` where that is larger, as in
+        float32. Along a symmetry the gradient is zero, so that a direction left out
+        costs nothing, while one whose eigenvalue is rounding error of either sign would
+        take the place of an unstable one.
+    """
+    xp = array_namespace(eigenvalues)
+    return xp.maximum(rounding_level(eigenvalues), 1e-10 * _largest(eigenvalues))
+
+
+def correction_level(eigenvalues: Array) -> Array:
+    """Bound the eigenvalues in whose directions a first Newton step cannot be trusted.
+
+    Parameters
+    ----------
+    eigenvalues : array of shape (..., n)
+        Eigenvalues of Hessians near critical points.
+
+    Returns
+    -------
+    level : array of shape (...,)
+        ``sqrt(eps) max|lambda|``. Where a gradient of relative error eps is divided by
+        less, the error of the step exceeds the root of eps, and its square no longer
+        vanishes beside eps: the step does not converge quadratically.
+    """
+    return _eps(eigenvalues) ** 0.5 * _largest(eigenvalues)
+
+
+def direction_level(eigenvalues: Array) -> Array:
+    """Bound the eigenvalues in whose directions no other critical point is looked for.
+
+    Parameters
+    ----------
+    eigenvalues : array of shape (..., n)
+        Eigenvalues of Hessians at critical points.
+
+    Returns
+    -------
+    level : array of shape (...,)
+        ``1e-6 max|lambda|``: eigenvalues up to it are taken for those of symmetries,
+        and two that differ by less for one of higher multiplicity, whose eigenvectors
+        are equivalent. A direction that is left out wrongly is made up for by random
+        ones in the kernel; one too many costs a search.
+    """
+    return 1e-6 * _largest(eigenvalues)
+
+
+def flatness_level(eigenvalues: Array) -> Array:
+    """Bound the near-kernel in which the gradient lies where a search is stuck.
+
+    Parameters
+    ----------
+    eigenvalues : array of shape (..., n)
+        Singular values of Hessians on Krylov spaces.
+
+    Returns
+    -------
+    level : array of shape (...,)
+        ``1e-5 max(lambda)``. Gradient-flat regions have small eigenvalues, not zero
+        ones; a step that inverts them is huge and lies beyond what the Hessian says.
+    """
+    return 1e-5 * _largest(eigenvalues)
+
+
+def _largest(eigenvalues: Array) -> Array:
+    """Compute the largest moduli."""
+    xp = array_namespace(eigenvalues)
+    return xp.max(xp.abs(eigenvalues), axis=-1)
+
+
+def _eps(eigenvalues: Array) -> float:
+    """Return the machine epsilon."""
+    return float(array_namespace(eigenvalues).finfo(eigenvalues.dtype).eps)

@@ -1,0 +1,301 @@
+r"""How many eigenvalues are negative, zero and positive, from products alone.
+
+For a vector z the eigenvalues of A, each weighted by the squared component of z along
+its eigenvector, are a measure on the line, and a Lanczos process from z gives the
+measure's Gauss quadrature. A rule with one more node, at t (Gauss-Radau), bounds the
+part of the measure below t: what lies left of that node is at most as large, and
+becomes at least as large with the weight of that node (Chebyshev, Markov, Stieltjes;
+Golub & Meurant 2010, chapters 2 and 6). So the error of the quadrature is known for
+each z.
+
+If z is Gaussian, the part of :math:`|z|^2` that falls to k of n eigenvectors has the
+beta distribution with parameters k/2 and (n - k)/2, and over N vectors together with
+N k/2 and N (n - k)/2. So the error of the sample is known too, and a confidence
+interval for k follows without any approximation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import beta
+
+from skcrit._backend import array_namespace, device, to_host
+from skcrit._typing import Array, FloatArray, RandomState
+from skcrit.linalg._decompositions import eigh
+from skcrit.linalg._lanczos import lanczos
+from skcrit.utils._arguments import check_int, check_number, check_seed
+
+__all__ = ["InertiaFractions", "inertia_fractions"]
+
+# Numbers in the Krylov bases that are held at once: 256 MiB in double precision.
+_MAX_NUMBERS = 2**25
+
+
+@dataclass(frozen=True)
+class InertiaFractions:
+    """Parts of the eigenvalues of a symmetric matrix, and how certain they are.
+
+    Attributes
+    ----------
+    negative, zero, positive : float
+        Estimated parts of the eigenvalues below, within and above the level; their sum
+        is one. Where the quadrature does not resolve the level, what weight it finds at
+        zero above that of its neighbours counts as zero.
+    negative_interval, zero_interval, positive_interval : tuple of float
+        Confidence intervals, one for each part alone: multiples of 1/n.
+    smearing : tuple of float
+        The part of the sample's weight that the quadrature leaves undecided at minus
+        the level and at the level. It falls with more Lanczos vectors, not with more
+        probes; 0.0 if the bounds are exact.
+    n_matvec : int
+        Products that were computed.
+    """
+
+    negative: float
+    zero: float
+    positive: float
+    negative_interval: tuple[float, float]
+    zero_interval: tuple[float, float]
+    positive_interval: tuple[float, float]
+    smearing: tuple[float, float]
+    n_matvec: int
+
+
+def inertia_fractions(
+    matvec: Callable[..., Any],
+    n: int,
+    *,
+    level: float,
+    n_probes: int = 10,
+    n_vectors: int = 100,
+    confidence_level: float = 0.95,
+    random_state: RandomState = None,
+    kernel: Array | None = None,
+    like: Array | None = None,
+) -> InertiaFractions:
+    r"""Estimate which parts of the eigenvalues are negative, zero and positive.
+
+    By stochastic Lanczos quadrature, with the errors of the sample and of the
+    quadrature in the confidence intervals.
+
+    Parameters
+    ----------
+    matvec : callable
+        Maps an array (n_rows, n) to the products of one symmetric matrix with each row,
+        such as ``loss.at(theta).hvp``; the number of rows varies.
+    n : int
+        Number of rows of the matrix.
+    level : float
+        Absolute, in the unit of the matrix: eigenvalues of at most this size count as
+        zero. It should be above the errors of the products, of about the machine
+        epsilon times the largest eigenvalue. What is at the level, up to rounding, is
+        left open between the sides.
+    n_probes : int, default=10
+        Number N of random vectors. The standard error of a part f is
+        :math:`\sqrt{2 f (1 - f) / (N n)}`.
+    n_vectors : int, default=100
+        Dimension m of the Krylov space of each, cut to n. Eigenvalues that are nearer
+        to a threshold than about the m-th part of the spectrum's length are not told
+        from those beyond it, unless a gap separates them.
+    confidence_level : float, default=0.95
+        Probability at least of an interval to contain the true part.
+    random_state : int, RandomState instance or None, default=None
+        Seed or source of the random vectors.
+    kernel : array of shape (k, n), default=None
+        Linearly independent vectors that the matrix is known to map to zero, such as
+        the tangents of a symmetry. They are taken out and counted as zero: else the
+        kernel blurs what is near it.
+    like : array, default=None
+        An array of the namespace, dtype and device that `matvec` takes; None is that of
+        `kernel`, or NumPy's float64.
+
+    Returns
+    -------
+    result : InertiaFractions
+        Parts with their intervals.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or a product is not finite.
+
+    Notes
+    -----
+    Costs N m products and :math:`4 N m^2 n` operations that keep the bases orthogonal.
+    At most 256 MiB of bases are held at once (one basis, if that is larger); the result
+    does not depend on how many.
+
+    References
+    ----------
+    .. [1] G. H. Golub and G. Meurant. "Matrices, Moments and Quadrature with
+       Applications". Princeton University Press, 2010.
+    .. [2] S. Ubaru, J. Chen and Y. Saad. "Fast estimation of tr(f(A)) via stochastic
+       Lanczos quadrature". SIAM J. Matrix Anal. Appl. 38(4), 2017,
+       doi:10.1137/16M1104974.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcrit.linalg import inertia_fractions
+    >>> eigenvalues = np.r_[np.full(30, -1.0), np.zeros(10), np.full(60, 2.0)]
+    >>> found = inertia_fractions(
+    ...     lambda v: v * eigenvalues, 100, level=1e-6, random_state=0
+    ... )
+    >>> found.negative_interval[0] <= 0.3 <= found.negative_interval[1]
+    True
+    """
+    n, n_probes = check_int(n, "n", 1), check_int(n_probes, "n_probes", 1)
+    n_vectors = min(check_int(n_vectors, "n_vectors", 1), n)
+    level = check_number(level, "level", low=0.0)
+    confidence_level = check_number(
+        confidence_level, "confidence_level", 0.0, 1.0, closed="neither"
+    )
+    # Data are often drawn with the same seed, and vectors from the same stream would be
+    # anything but independent of them.
+    seed = check_seed(random_state).randint(2**32, size=4, dtype=np.uint64)
+    rng = np.random.default_rng(seed)
+    like = like if like is not None else np.zeros(0) if kernel is None else kernel
+    basis = _kernel_basis(kernel, n, like)
+    free = n - basis.shape[0]
+    totals, n_matvec = np.zeros(7), 0
+    for probes in _probes(rng, n, n_probes, n_vectors, like):
+        if free == 0:
+            continue
+        sums, count = _sums(
+            lambda v: _without(matvec(v), basis),
+            _without(probes, basis),
+            min(n_vectors, free),
+            level,
+        )
+        totals, n_matvec = totals + sums, n_matvec + count
+    lower, upper, guess = np.split(totals[1:] / max(totals[0], 1e-300), 3)
+    # Thresholds that are resolved need no guess.
+    resolved = upper[0] <= lower[1]
+    middle = (lower + upper) / 2 if resolved else np.clip(guess, lower, upper)
+
+    def interval(low: float, high: float, n_more: int = 0) -> tuple[float, float]:
+        least, most = _compatible(low, high, free, n_probes, 1 - confidence_level)
+        return (least + n_more) / n, (most + n_more) / n
+
+    negative, positive = middle[0] * free / n, (1 - middle[1]) * free / n
+    return InertiaFractions(
+        negative=float(negative),
+        zero=float(1 - negative - positive),
+        positive=float(positive),
+        negative_interval=interval(lower[0], upper[0]),
+        zero_interval=interval(lower[1] - upper[0], upper[1] - lower[0], n - free),
+        positive_interval=interval(1 - upper[1], 1 - lower[1]),
+        smearing=(float(upper[0] - lower[0]), float(upper[1] - lower[1])),
+        n_matvec=n_matvec,
+    )
+
+
+def _kernel_basis(kernel: Array | None, n: int, like: Array) -> Array:
+    """Make orthonormal rows of the known vectors of the kernel."""
+    xp = array_namespace(like)
+    if kernel is None:
+        return xp.zeros((0, n), dtype=like.dtype, device=device(like))
+    shape = tuple(kernel.shape)
+    if len(shape) != 2 or shape[1] != n or shape[0] > n:
+        raise ValueError(f"kernel must have shape (k, {n}), k <= {n}, got {shape}.")
+    rows = xp.linalg.qr(xp.matrix_transpose(kernel))[0]
+    return xp.astype(xp.matrix_transpose(rows), like.dtype)
+
+
+def _without(v: Array, basis: Array) -> Array:
+    """Take out of rows their parts in a space; twice, because the first is rounded."""
+    if basis.shape[0]:
+        for _ in range(2):
+            v = v - (v @ array_namespace(v).matrix_transpose(basis)) @ basis
+    return v
+
+
+def _probes(
+    rng: np.random.Generator, n: int, n_probes: int, n_vectors: int, like: Array
+) -> Iterator[Array]:
+    """Draw Gaussian vectors, so many at a time as have room for their bases."""
+    xp = array_namespace(like)
+    size = max(1, _MAX_NUMBERS // ((n_vectors + 1) * n))
+    for first in range(0, n_probes, size):
+        drawn = rng.standard_normal((min(size, n_probes - first), n))
+        yield xp.asarray(drawn, dtype=like.dtype, device=device(like))
+
+
+def _sums(
+    matvec: Callable[..., Any], probes: Array, n_vectors: int, level: float
+) -> tuple[FloatArray, int]:
+    """Sum the squares of vectors and the parts of them below the two thresholds."""
+    _, tridiagonal, count = lanczos(matvec, probes, n_vectors)
+    # Small matrices from here on, which the host decomposes in double precision.
+    T = to_host(tridiagonal).astype(float)
+    if not np.all(np.isfinite(T)):
+        raise ValueError("matvec must return finite products, got others.")
+    eps = float(array_namespace(probes).finfo(probes.dtype).eps)
+    # Of Ritz values, and so of which side of a threshold they are on.
+    error = 10 * n_vectors * eps * np.max(np.abs(T), axis=(1, 2))[:, None]
+    values, vectors = eigh(T[:, :-1, :])
+    ritz = values, vectors[:, -1, :] ** 2
+    below, within, at_zero = (_radau(T, ritz, t, error) for t in (-level, level, 0.0))
+    left, here, near = at_zero
+    kernel = np.maximum(here - near, 0.0)
+    negative = left + (here - kernel) / 2
+    # Lower bounds, upper bounds, and a guess for a level that is not resolved.
+    columns = (below[0], within[0], below[0] + below[1], within[0] + within[1])
+    parts = np.stack([np.ones(len(T)), *columns, negative, negative + kernel])
+    squares = np.sum(to_host(probes).astype(float) ** 2, axis=-1)
+    return parts @ squares, int(np.sum(to_host(count)))
+
+
+def _radau(
+    T: FloatArray, ritz: tuple[FloatArray, FloatArray], t: float, error: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Compute weights of rules with a node at t: left of it, its own, beside it."""
+    values, last_squared = ritz
+    # If t is a node already, this takes the new node far away.
+    floor = np.where(error > 0, 1e-3 * error, 1.0)
+    gap = np.where(np.abs(values - t) > floor, values - t, floor)
+    corner = t + T[:, -1, -1] ** 2 * np.sum(last_squared / gap, axis=-1)
+    n_probes, m = len(T), T.shape[-1]
+    R = np.zeros((n_probes, m + 1, m + 1))
+    R[:, :, :m], R[:, :m, m], R[:, m, m] = T, T[:, m, :], corner
+    nodes, vectors = eigh(R)
+    weights = vectors[:, 0, :] ** 2
+    is_left, is_right = nodes < t - error, nodes > t + error
+    left, right = (
+        np.sum(weights * is_left, axis=-1),
+        np.sum(weights * is_right, axis=-1),
+    )
+    padded = np.pad(weights, ((0, 0), (1, 1)))
+    each, first = np.arange(n_probes), np.sum(is_left, axis=-1)
+    last = m + 2 - np.sum(is_right, axis=-1)
+    near = (padded[each, first] + padded[each, last]) / 2
+    return left, np.maximum(1 - left - right, 0.0), near
+
+
+def _compatible(
+    low: float, high: float, n: int, n_probes: int, alpha: float
+) -> tuple[int, int]:
+    """Find the numbers of eigenvalues of n that a sample of their part allows."""
+    # Weights are rounded.
+    low, high = low - 1e-12, high + 1e-12
+
+    def tail(k: int, x: float, upper: bool) -> float:
+        parameters = n_probes * k / 2, n_probes * (n - k) / 2
+        return float((beta.sf if upper else beta.cdf)(x, *parameters))
+
+    def first(holds: Callable[[int], bool]) -> int:
+        """Return the number from 1 to n from which on it holds, by bisection."""
+        begin, end = 1, n
+        while begin < end:
+            middle = (begin + end) // 2
+            begin, end = (begin, middle) if holds(middle) else (middle + 1, end)
+        return begin
+
+    # The least k for which so much is not improbable, and the largest for so little.
+    least = first(lambda k: tail(k, low, True) > alpha / 2) if low > 0 else 0
+    most = first(lambda k: tail(k, high, False) <= alpha / 2) - 1 if high < 1 else n
+    return min(least, n), max(min(most, n), 0)
