@@ -73,9 +73,8 @@ def minres_qlp(
         or a refinement has the same limit.
     refine : bool, default=True
         Whether to solve inconsistent systems again, as two consistent ones:
-        :math:`A c = A b`, then :math:`A x = c`. It costs twice the iterations again
-        and gives full accuracy; without it the relative error of x is about the root
-        of the machine epsilon times the condition number.
+        :math:`A c = A b`, then :math:`A x = c`, to full accuracy. Without it the
+        relative error of x is about the root of epsilon times the condition number.
     take : callable, default=None
         ``take(rows)`` returns the `matvec` of some of the systems, such as
         ``lambda rows: loss.at(theta[rows]).hvp``; ``rows`` is an ndarray of int. With
@@ -96,15 +95,13 @@ def minres_qlp(
     Notes
     -----
     An iteration costs one product, the work of about 30 passes over vectors and one
-    transfer to the host; storage is 20 arrays of shape (n_systems, n) and what `matvec`
+    transfer to the host; storage is 16 arrays of shape (n_systems, n) and what `matvec`
     needs. Two products close the run: they measure r and A r. Two more take the kernel
     out of an inconsistent x, and three compare it with the refined one. Without `take`
-    a product is always one of the whole batch: an iteration costs the same while one
-    system is left, and one inconsistent system makes all wait for its refinement.
+    each product is one of the whole batch, also when a single system needs it.
 
-    Systems do not mix: all arithmetic is by rows, and a system that has ended is
-    masked while the others go on. On NumPy a row of the result is bitwise the same in
-    every batch, if that holds for `matvec`.
+    Systems do not mix: all arithmetic is by rows. On NumPy a row of the result is
+    bitwise the same in every batch, if that holds for `matvec`.
 
     The paper starts with MINRES updates and turns to QLP when the condition estimate
     passes `TranCond`. Here all iterations are QLP: in a batch both updates would run
@@ -117,10 +114,9 @@ def minres_qlp(
     rounding. They only propose a status, and the measured norms decide. Where x misses
     the tolerance that the recurrences have met, the system is solved again with the
     measured residual on the right, as long as that halves it. STAGNATED means that
-    rounding forbids what is asked for: the residual is at the rounding level of
-    :math:`\|A\| \|x\|`, or restarts do not reduce it, or what looked like a
-    least-squares solution does not stand the test. The smallest eigenvalues are then of
-    the order of :math:`\epsilon \|A\| / \mathrm{rtol}`, or smaller.
+    rounding forbids what is asked for, because the smallest eigenvalues are of the
+    order of :math:`\epsilon \|A\| / \mathrm{rtol}` or smaller: restarts do not help, or
+    what looked like a least-squares solution does not stand the test.
 
     The x of an inconsistent system has a part in the kernel, along r, until the last
     iterate of exact arithmetic, which rounding never lets be reached. That part is
@@ -184,7 +180,7 @@ class _Task:
 def _find_problem(
     b: Array, shift: float | Array, limits: Mapping[str, Any]
 ) -> str | None:
-    """Describe the first thing that is wrong with the input; None if nothing is."""
+    """Describe the first thing that is wrong with the input, if there is one."""
     xp = array_namespace(b)
     shape = tuple(b.shape)
     if len(shape) != 2 or 0 in shape:
@@ -233,6 +229,10 @@ class _Solutions:
         self.residual = where(better[:, None], residual, self.residual)
         self.residual_norm = where(better, norm, self.residual_norm)
         self.image_norm = where(better, image, self.image_norm)
+
+    def has(self, status: LinearStatus) -> Array:
+        """Say which systems have a status."""
+        return self.status == int(status)
 
     def count(self, wanted: Array, n_products: int, *runs: SimpleNamespace) -> None:
         """Count products of the systems that are wanted, and what runs took."""
@@ -289,11 +289,11 @@ def _restart(found: _Solutions, task: _Task, end: SimpleNamespace) -> None:
     solved, and x corrected, as long as that halves the residual.
     """
     xp, b, products = array_namespace(task.b), task.b, task.products
-    short = _has(found, LinearStatus.SOLVED) | _has(found, LinearStatus.STAGNATED)
+    short = found.has(LinearStatus.SOLVED) | found.has(LinearStatus.STAGNATED)
     short = short & (found.residual_norm > task.goal)
     if not bool(xp.any(short)):
         return
-    rounding = 10 * float(xp.finfo(b.dtype).eps) * end.norm * row_norms(xp, end.x)
+    rounding = float(xp.finfo(b.dtype).eps) * end.norm * row_norms(xp, end.x)
     short = short & (found.residual_norm > rounding)
     while bool(xp.any(short)):
         right = xp.where(short[:, None], found.residual, xp.zeros_like(b))
@@ -311,7 +311,7 @@ def _improve(
     found: _Solutions, task: _Task, end: SimpleNamespace, refine: bool
 ) -> None:
     """Improve what the recurrences take for least-squares solutions."""
-    singular = _has(found, LinearStatus.INCONSISTENT)
+    singular = found.has(LinearStatus.INCONSISTENT)
     singular = singular & (found.n_iter > 0) & (found.residual_norm > task.goal)
     if bool(array_namespace(singular).any(singular)):
         _lift(found, task, end, singular)
@@ -370,11 +370,6 @@ def _refine(
         found.limited = found.limited | (part.status == int(LinearStatus.MAX_ITER))
 
 
-def _has(found: _Solutions, status: LinearStatus) -> Array:
-    """Say which systems have a status."""
-    return found.status == int(status)
-
-
 def _result(
     found: _Solutions, task: _Task, end: SimpleNamespace, tol: float
 ) -> MinresQLPResult:
@@ -384,9 +379,9 @@ def _result(
     def put(where: Array, code: LinearStatus, status: Array) -> Array:
         return xp.where(where, xp.full_like(status, int(code)), status)
 
-    claimed = _has(found, LinearStatus.INCONSISTENT)
+    claimed = found.has(LinearStatus.INCONSISTENT)
     least = claimed & (found.image_norm <= tol * end.norm * found.residual_norm)
-    claimed = (claimed & ~least) | _has(found, LinearStatus.SOLVED)
+    claimed = (claimed & ~least) | found.has(LinearStatus.SOLVED)
     status = put(claimed, LinearStatus.STAGNATED, found.status)
     status = put(claimed & found.limited, LinearStatus.MAX_ITER, status)
     solved = found.residual_norm <= task.goal

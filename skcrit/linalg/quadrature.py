@@ -161,18 +161,11 @@ def inertia_fractions(
     like = like if like is not None else np.zeros(0) if kernel is None else kernel
     basis = _kernel_basis(kernel, n, like)
     free = n - basis.shape[0]
-    totals, n_matvec = np.zeros(7), 0
-    for probes in _probes(rng, n, n_probes, n_vectors, like):
-        if free == 0:
-            continue
-        sums, count = _sums(
-            lambda v: _without(matvec(v), basis),
-            _without(probes, basis),
-            min(n_vectors, free),
-            level,
-        )
-        totals, n_matvec = totals + sums, n_matvec + count
-    lower, upper, guess = np.split(totals[1:] / max(totals[0], 1e-300), 3)
+    n_vectors, bounds, n_matvec = min(n_vectors, free), np.zeros(6), 0
+    if free:
+        probes = _probes(rng, n, n_probes, n_vectors, like)
+        bounds, n_matvec = _pooled(matvec, probes, basis, n_vectors, level)
+    lower, upper, guess = np.split(bounds, 3)
     # Thresholds that are resolved need no guess.
     resolved = upper[0] <= lower[1]
     middle = (lower + upper) / 2 if resolved else np.clip(guess, lower, upper)
@@ -223,6 +216,26 @@ def _probes(
     for first in range(0, n_probes, size):
         drawn = rng.standard_normal((min(size, n_probes - first), n))
         yield xp.asarray(drawn, dtype=like.dtype, device=device(like))
+
+
+def _pooled(
+    matvec: Callable[..., Any],
+    probes: Iterator[Array],
+    basis: Array,
+    n_vectors: int,
+    level: float,
+) -> tuple[FloatArray, int]:
+    """Compute the parts of all vectors together below the thresholds, and count."""
+    totals, n_matvec = np.zeros(7), 0
+    for some in probes:
+        sums, count = _sums(
+            lambda v: _without(matvec(v), basis),
+            _without(some, basis),
+            n_vectors,
+            level,
+        )
+        totals, n_matvec = totals + sums, n_matvec + count
+    return totals[1:] / totals[0], n_matvec
 
 
 def _sums(

@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from skcrit.linalg import LinearStatus
+from skcrit.linalg import LinearStatus, _minres_qlp
 
 from ._systems import apply, solve
 
@@ -162,3 +162,16 @@ def test_stagnated_means_that_rounding_decides(judged):
         condition = j.norm / np.maximum(j.eigenvalues.min(axis=-1), 1e-300)
         reach = 100 * j.eps * condition * j.b_norm
         assert np.all((reach >= j.goal)[stagnated])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_restarts_solve_what_the_recurrences_missed(dtype, monkeypatch):
+    results, names = [], ("status", "r_norm", "rounding")
+    for _ in range(2):
+        found = [Judged(n, dtype, rtol) for n in (4, 14, 60) for rtol in (1e-10, 1e-15)]
+        results.append([np.concatenate([getattr(j, a) for j in found]) for a in names])
+        monkeypatch.setattr(_minres_qlp, "_restart", lambda *args: None)
+    (status, r_norm, rounding), (status_before, before, _) = results
+    assert np.sum(status == S.SOLVED) > np.sum(status_before == S.SOLVED)
+    assert np.all(status[status_before == S.SOLVED] == S.SOLVED)
+    assert np.all(r_norm <= before + rounding)
