@@ -20,7 +20,13 @@ from skcrit.finders import (
     NewtonTRFinder,
     SaddleDynamicsFinder,
 )
-from skcrit.losses import FunctionLoss, GradientNormLoss, LinearAutoencoderLoss, Loss
+from skcrit.losses import (
+    FunctionLoss,
+    GradientNormLoss,
+    LinearAutoencoderLoss,
+    Loss,
+    MLPLoss,
+)
 from skcrit.starts import GaussianStarts, TrajectoryStarts
 
 __all__ = [
@@ -34,6 +40,7 @@ __all__ = [
     "LandscapeExplorer",
     "LinearAutoencoderLoss",
     "Loss",
+    "MLPLoss",
     "NewtonMRFinder",
     "NewtonTRFinder",
     "NoGroundTruthError",

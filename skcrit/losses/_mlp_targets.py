@@ -1,0 +1,144 @@
+"""Targets of a network: what scikit-learn makes of labels and numbers."""
+
+import numpy as np
+from sklearn.preprocessing import LabelBinarizer
+
+from skcrit.utils._arguments import as_numbers, shown
+
+__all__ = ["Targets"]
+
+
+class Targets:
+    """What the outputs of a network are compared with, learned from data.
+
+    Parameters
+    ----------
+    loss : {"squared_error", "log_loss"}
+        Loss of the network.
+    X : ndarray of shape (n_samples, n_features)
+        Data.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs), or None
+        Targets; None is the data themselves.
+
+    Attributes
+    ----------
+    kind : {"squared_error", "logistic", "softmax"}
+        Loss per sample.
+    values : ndarray of shape (n_samples, n_outputs)
+        Targets as numbers.
+    binarizer : LabelBinarizer or None
+        How labels become numbers.
+
+    Raises
+    ------
+    ValueError
+        If there are no targets for a log-loss, targets do not fit the samples, or they
+        are not finite numbers, or not labels.
+    """
+
+    def __init__(self, loss, X, y):
+        self.binarizer, self.is_reconstruction = None, y is None
+        self.kind = "squared_error"
+        if loss == "log_loss":
+            if y is None:
+                raise ValueError(
+                    "y must be the labels for loss='log_loss', got None: only the "
+                    "squared error can compare samples with themselves."
+                )
+            self.binarizer = self._learn_labels(y)
+            multiclass = self.binarizer.y_type_ == "multiclass"
+            self.kind = "softmax" if multiclass else "logistic"
+        self.values = self.of(X, y)
+
+    @staticmethod
+    def _learn_labels(y):
+        try:
+            return LabelBinarizer().fit(y)
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"y must be labels for loss='log_loss', got {shown(y)}: {error}"
+            ) from error
+
+    def of(self, X, y):
+        """Convert targets of samples.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Samples.
+        y : array-like
+            Their targets; not used if samples are compared with themselves.
+
+        Returns
+        -------
+        values : ndarray of shape (n_samples, n_outputs)
+            Targets as numbers.
+
+        Raises
+        ------
+        ValueError
+            If they do not fit the samples or are of another kind than those of ``fit``.
+        """
+        if self.is_reconstruction:
+            return X
+        if self.binarizer is not None:
+            values = self._binarized(y)
+        else:
+            values = as_numbers(y, "y", "(n_samples,) or (n_samples, n_outputs)")
+            if not np.all(np.isfinite(values)):
+                raise ValueError("y must be finite, got NaN or infinity.")
+        values = values[:, None] if values.ndim == 1 else values
+        if values.ndim != 2 or len(values) != len(X) or values.shape[1] == 0:
+            raise ValueError(
+                f"y must have shape ({len(X)},) or ({len(X)}, n_outputs), one row for "
+                f"each sample, got shape {np.shape(y)}."
+            )
+        if hasattr(self, "values") and values.shape[1] != self.values.shape[1]:
+            raise ValueError(
+                f"y must have {self.values.shape[1]} outputs, as in fit, got "
+                f"{values.shape[1]}."
+            )
+        return values
+
+    def _binarized(self, y):
+        try:
+            return self.binarizer.transform(y).astype(np.float64)
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"y must be labels as in fit, got {shown(y)}: {error}"
+            ) from error
+
+    def look_up(self, X, known):
+        """Find the targets of samples among those of ``fit``.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Samples.
+        known : ndarray of shape (n_known, n_features)
+            Data of ``fit``.
+
+        Returns
+        -------
+        values : ndarray of shape (n_samples, n_outputs)
+            Targets as numbers.
+
+        Raises
+        ------
+        ValueError
+            If a sample is not among the data of ``fit``, or is there with two targets.
+        """
+        if self.is_reconstruction or np.array_equal(X, known):
+            return self.values if not self.is_reconstruction else X
+        found = {}
+        for row, (sample, target) in enumerate(zip(known, self.values, strict=True)):
+            key = (sample + 0.0).tobytes()  # negative zeros are zeros
+            same = key not in found or np.array_equal(target, self.values[found[key]])
+            found[key] = row if same else -1
+        rows = [found.get((sample + 0.0).tobytes(), -1) for sample in X]
+        if -1 in rows:
+            raise ValueError(
+                "y must be given for samples that were not in the data of fit, or were "
+                f"there with different targets: sample {rows.index(-1)} is one."
+            )
+        return self.values[rows]
