@@ -6,15 +6,15 @@ from math import prod
 import numpy as np
 
 from skcrit._backend import array_namespace, device
-from skcrit.losses.layers import Sweep
+from skcrit.losses._mlp_bounds import hessian_lipschitz
 from skcrit.losses.local_model import LocalModel
 
 __all__ = ["MLPModel", "sample_blocks"]
 
 # Numbers in one array of a sweep, points by directions by units by samples. On the host
-# 128 KiB: the arrays of a layer stay in the cache together, and the samples of one
-# point are taken in blocks of a quarter of that.
-_HOST_NUMBERS = 2**14
+# 256 KiB: the arrays of a layer stay in the cache together, and the samples of one
+# point are taken in blocks of an eighth of that.
+_HOST_NUMBERS = 2**15
 _DEVICE_NUMBERS = 2**24
 
 # Numbers that the sweeps of a local model may keep for the products that follow, 256
@@ -41,7 +41,7 @@ def sample_blocks(n_samples, width, is_host):
         Blocks, the last one possibly shorter. They depend on nothing else, so that sums
         over samples round in the same way in every batch.
     """
-    size = _HOST_NUMBERS // 4 if is_host else _DEVICE_NUMBERS
+    size = _HOST_NUMBERS // 8 if is_host else _DEVICE_NUMBERS
     size = max(size // width, 32)
     return [slice(i, min(i + size, n_samples)) for i in range(0, n_samples, size)]
 
@@ -69,10 +69,11 @@ class MLPModel(LocalModel):
         numbers = _HOST_NUMBERS if is_host else _DEVICE_NUMBERS
         # How many pairs of a point and a direction make a chunk.
         self._pairs = max(numbers // max(widest * block, loss.n_params_), 1)
-        # Activities and what belongs to them, slopes, signals and bends; outputs,
-        # states and signals.
+        # Activities, slopes, signals, bends, and up to two more arrays by which an
+        # activation is differentiated; outputs, states and signals.
         *hidden, outputs = loss._widths[1:]
-        kept = loss.n_samples_seen_ * (6 * sum(hidden) + 3 * outputs)
+        more = {"softplus": 1, "erf": 1, "silu": 2}.get(loss.activation, 0)
+        kept = loss.n_samples_seen_ * ((4 + more) * sum(hidden) + 3 * outputs)
         limit = _HOST_KEPT if is_host else _DEVICE_KEPT
         self._n_kept = 0 if once else limit // kept
         self._sweeps = {}
@@ -165,6 +166,27 @@ class MLPModel(LocalModel):
         product = self._expanded().hvp(identity)
         # Rounding differs between (i, j) and (j, i).
         return (product + xp.matrix_transpose(product)) / 2
+
+    def hessian_lipschitz(self, radius):
+        """Bound how fast the Hessian changes near the points.
+
+        Parameters
+        ----------
+        radius : array of shape (...)
+            Radius around each point.
+
+        Returns
+        -------
+        bound : array of shape (...)
+            Lipschitz constants.
+        """
+        xp, shape = array_namespace(self.theta), self.theta.shape[:-1]
+        radius = xp.reshape(radius, (prod(shape), 1, 1))
+        blocks, rows = range(len(self.loss._blocks)), []
+        for chunk in self._chunks():
+            sweeps = (self._sweep(chunk, block) for block in blocks)
+            rows.append(hessian_lipschitz(self.loss, sweeps, radius[chunk, ...]))
+        return self._joined(rows, shape)
 
     def _expanded(self):
         # The same points with one more axis, against which directions broadcast.

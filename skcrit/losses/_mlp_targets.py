@@ -5,7 +5,7 @@ from sklearn.preprocessing import LabelBinarizer
 
 from skcrit.utils._arguments import as_numbers, shown
 
-__all__ = ["Targets"]
+__all__ = ["Targets", "check_range"]
 
 
 class Targets:
@@ -142,3 +142,36 @@ class Targets:
                 f"there with different targets: sample {rows.index(-1)} is one."
             )
         return self.values[rows]
+
+
+def check_range(name, array, dtype, small=False):
+    """Refuse numbers whose fourth powers are not numbers of a floating type.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument.
+    array : ndarray
+        Data or targets.
+    dtype : {"float64", "float32"}
+        Floating type.
+    small : bool, default=False
+        Whether they can be too small as well: the gradient is proportional to them.
+
+    Raises
+    ------
+    ValueError
+        If they are too large or too small.
+    """
+    info = np.finfo(dtype)
+    high = float(info.max) ** 0.25 * float(info.eps) ** 0.5
+    low = float(info.smallest_normal) ** 0.25 / float(info.eps) ** 0.5
+    size = np.max(np.abs(array))
+    if size <= high and (size >= low or size == 0 or not small):
+        return
+    need = "small" if size > high else "large"
+    raise ValueError(
+        f"{name} must be {need} enough for squared gradients to be numbers of "
+        f"{dtype}: expected entries up to between {low:.1g} and {high:.1g}, got up to "
+        f"{size:.3g}. Change the unit of {name}."
+    )

@@ -64,6 +64,15 @@ class Sweep:
         Activation of the hidden units.
     output : OutputLoss
         Loss per sample.
+
+    Attributes
+    ----------
+    inputs : list of arrays of shape (n_points, 1, n_in, n_samples)
+        What the layers multiply, with rows of ones.
+    outputs : array of shape (n_points, 1, n_outputs, n_samples)
+        Outputs of the network.
+    units : list of arrays of shape (n_points, 1, n_out, n_units)
+        Columns of the weights that multiply units, or features, not the intercepts.
     """
 
     def __init__(self, weights, inputs, targets, activation, output):
@@ -71,9 +80,8 @@ class Sweep:
         self._t = xp.matrix_transpose  # looked up once: it is slow
         self.weights, self.targets = weights, targets
         self.activation, self.output = activation, output
-        # The columns that multiply units, not the intercepts.
         widths = [inputs.shape[-2], *(W.shape[-2] for W in weights)]
-        self._units = [W[..., :n] for W, n in zip(weights, widths, strict=False)]
+        self.units = [W[..., :n] for W, n in zip(weights, widths, strict=False)]
         self.inputs, self._kept = [inputs], []
         for W, following in zip(weights[:-1], weights[1:], strict=True):
             a, kept = activation.value(W @ self.inputs[-1])
@@ -91,7 +99,7 @@ class Sweep:
 
     def _from_units(self, V):
         # The columns of the matrices of a direction that multiply units.
-        pairs = zip(V, self._units, strict=True)
+        pairs = zip(V, self.units, strict=True)
         return [matrix[..., : W.shape[-1]] for matrix, W in pairs]
 
     @cached_property
@@ -107,17 +115,17 @@ class Sweep:
         ]
 
     @cached_property
-    def _deltas(self):
-        # d_l of all layers.
+    def deltas(self):
+        """Derivatives d_l of the samples' losses by the z_l, one array a layer."""
         deltas = [self.output.slope(self._state, self.targets)]
         for layer in range(len(self.weights) - 1, 0, -1):
-            error = self._t(self._units[layer]) @ deltas[-1]
+            error = self._t(self.units[layer]) @ deltas[-1]
             deltas.append(_times(self._slopes[layer - 1], error))
         return deltas[::-1]
 
     def _error(self, layer):
         # e_l of a hidden layer.
-        return self._t(self._units[layer + 1]) @ self._deltas[layer + 1]
+        return self._t(self.units[layer + 1]) @ self.deltas[layer + 1]
 
     @cached_property
     def _bends(self):
@@ -147,7 +155,7 @@ class Sweep:
         gradient : list of arrays of shape (n_points, 1, n_out, n_in)
             One matrix per layer, first layer first.
         """
-        pairs = zip(self._deltas, self.inputs, strict=True)
+        pairs = zip(self.deltas, self.inputs, strict=True)
         return [d @ self._t(a) for d, a in pairs]
 
     def _along(self, V):
@@ -157,12 +165,12 @@ class Sweep:
         for layer in range(1, len(V)):
             a.append(_times(self._slopes[layer - 1], z[-1]))
             change = V[layer] @ self.inputs[layer]
-            change += self._units[layer] @ a[-1]
+            change += self.units[layer] @ a[-1]
             z.append(change)
         d, e = [self.output.product(self._state, z[-1])], []
         for layer in range(len(V) - 1, 0, -1):
-            error = self._t(units[layer]) @ self._deltas[layer]
-            error += self._t(self._units[layer]) @ d[-1]
+            error = self._t(units[layer]) @ self.deltas[layer]
+            error += self._t(self.units[layer]) @ d[-1]
             delta = _times(self._slopes[layer - 1], error)
             if self._bends[layer - 1] is not None:
                 delta += self._bends[layer - 1] * z[layer - 1]
@@ -186,7 +194,7 @@ class Sweep:
         v = self._along(V)
         product = [d @ self._t(a) for d, a in zip(v.d, self.inputs, strict=True)]
         for layer in range(1, len(V)):
-            self._add_from_units(product[layer], self._deltas[layer], v.a[layer - 1])
+            self._add_from_units(product[layer], self.deltas[layer], v.a[layer - 1])
         return product
 
     def _add_from_units(self, block, delta, activity):
@@ -212,8 +220,8 @@ class Sweep:
         Two dashes for the derivative along both directions:
         z''_l = U_l a^v + V_l a^u + W_l a'',  a'' = phi'' z^u z^v + phi' z'',
         e''_l = U_(l+1)^T d^v + V_(l+1)^T d^u + W_(l+1)^T d'',
-        d'' = phi''' z^u z^v e + phi'' (z'' e + z^u e^v + z^v e^u) + phi' e''; the blocks
-        are d'' a^T + d^u a^vT + d^v a^uT + d a''T.
+        d'' = phi''' z^u z^v e + phi'' (z'' e + z^u e^v + z^v e^u) + phi' e''.
+        The blocks are d'' a^T + d^u a^vT + d^v a^uT + d a''T.
         """
         u, v, depth = self._along(U), self._along(V), len(U)
         z2, a2 = [None], []
@@ -221,7 +229,7 @@ class Sweep:
             a2.append(self._second_activity(layer - 1, u, v, z2[-1]))
             change = u.units[layer] @ v.a[layer - 1] + v.units[layer] @ u.a[layer - 1]
             if a2[-1] is not None:
-                change = change + self._units[layer] @ a2[-1]
+                change = change + self.units[layer] @ a2[-1]
             z2.append(change)
         d2 = self.output.product(self._state, z2[-1])
         d2 = _plus(self.output.contraction(self._state, u.z[-1], v.z[-1]), d2)
@@ -230,29 +238,40 @@ class Sweep:
             block = d2 @ self._t(self.inputs[layer])
             self._add_from_units(block, u.d[layer], v.a[layer - 1])
             self._add_from_units(block, v.d[layer], u.a[layer - 1])
-            self._add_from_units(block, self._deltas[layer], a2[layer - 1])
+            self._add_from_units(block, self.deltas[layer], a2[layer - 1])
             contraction.append(block)
             e2 = self._t(u.units[layer]) @ v.d[layer]
             e2 = e2 + self._t(v.units[layer]) @ u.d[layer]
-            e2 = e2 + self._t(self._units[layer]) @ d2
+            e2 = e2 + self._t(self.units[layer]) @ d2
             d2 = self._second_signal(layer - 1, u, v, z2[layer - 1], e2)
         return [d2 @ self._t(self.inputs[0]), *contraction[::-1]]
 
-    def _derivatives(self, layer):
-        # phi', phi'' and phi''' of a hidden layer.
+    def derivatives(self, layer):
+        """Differentiate the activation of a hidden layer at its z.
+
+        Parameters
+        ----------
+        layer : int
+            Number of the hidden layer, from zero.
+
+        Returns
+        -------
+        slope, bend, twist : arrays of shape (n_points, 1, n_units, n_samples), or None
+            The first three derivatives, where None is one, zero and zero.
+        """
         a, kept, slope = self._activity(layer), self._kept[layer], self._slopes[layer]
         bend = self.activation.bend(a, kept, slope)
         return slope, bend, self.activation.twist(a, kept, slope)
 
     def _second_activity(self, layer, u, v, z2):
         # a'' of a hidden layer; None is zero.
-        slope, bend, _ = self._derivatives(layer)
+        slope, bend, _ = self.derivatives(layer)
         curved = None if bend is None else bend * u.z[layer] * v.z[layer]
         return _plus(curved, None if z2 is None else _times(slope, z2))
 
     def _second_signal(self, layer, u, v, z2, e2):
         # d'' of a hidden layer.
-        slope, bend, twist = self._derivatives(layer)
+        slope, bend, twist = self.derivatives(layer)
         signal = _times(slope, e2)
         if bend is None:
             return signal

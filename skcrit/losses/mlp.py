@@ -9,17 +9,19 @@ from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import TransformerMixin
+from sklearn.utils.validation import check_is_fitted
 
-from skcrit._backend import BACKENDS, array_namespace, to_host
-from skcrit._typing import Array, ArrayLike, FloatArray
+from skcrit._backend import BACKENDS, array_namespace
+from skcrit._typing import Array, ArrayLike
+from skcrit.analytical import AnalyticalSpectrum
 from skcrit.losses._activations import ACTIVATIONS
-from skcrit.losses._mlp_layout import NetworkLayout
-from skcrit.losses._mlp_model import MLPModel, sample_blocks
-from skcrit.losses._mlp_targets import Targets
-from skcrit.losses._output_losses import OUTPUT_LOSSES
+from skcrit.losses._mlp_estimators import ConvertsEstimators
+from skcrit.losses._mlp_model import MLPModel
+from skcrit.losses._mlp_samples import SampleLosses
+from skcrit.losses._mlp_starts import GlorotStarts
+from skcrit.losses._mlp_targets import Targets, check_range
+from skcrit.losses._unit_symmetries import UnitSymmetries
 from skcrit.losses.base import Loss
-from skcrit.losses.layers import Sweep
 from skcrit.utils._validation import (
     Interval,
     StrOptions,
@@ -31,7 +33,7 @@ from skcrit.utils._validation import (
 __all__ = ["MLPLoss"]
 
 
-class MLPLoss(NetworkLayout, TransformerMixin, Loss):
+class MLPLoss(ConvertsEstimators, UnitSymmetries, GlorotStarts, SampleLosses, Loss):
     r"""Train a multilayer perceptron: the objective of scikit-learn's, with products.
 
     With the outputs :math:`z(x; \theta)` of the network, n samples and q outputs,
@@ -164,7 +166,7 @@ class MLPLoss(NetworkLayout, TransformerMixin, Loss):
         self.backend = backend
         self.dtype = dtype
 
-    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Keep the data, in blocks.
 
         Parameters
@@ -223,6 +225,8 @@ class MLPLoss(NetworkLayout, TransformerMixin, Loss):
 
     def _prepare_device(self):
         # Put the data where the computations run.
+        for name in ("_coordinates", "_features"):  # of an earlier fit
+            self.__dict__.pop(name, None)
         self._blocks = self._cut(self._X, self._targets.values)
         self._decay = None
         if self.alpha > 0:
@@ -233,31 +237,21 @@ class MLPLoss(NetworkLayout, TransformerMixin, Loss):
             decay = np.concatenate([mask.ravel() for mask in masks])
             self._decay = self.asarray(decay * (self.alpha / self.n_samples_seen_))
 
-    def _cut(self, X, Y):
-        # Blocks of samples, in columns, with their targets.
-        if self.fit_intercept:
-            X = np.column_stack([X, np.ones(len(X))])
-        blocks = sample_blocks(len(X), max(self._widths[1:]), self.backend == "numpy")
-        return [
-            tuple(self.asarray(np.ascontiguousarray(A[rows].T)) for A in (X, Y))
-            for rows in blocks
-        ]
-
     def __getstate__(self):
-        # The blocks are copies of the data, made again where the loss is loaded.
+        # What follows from the rest is made again where the loss is loaded.
+        derived = ("_blocks", "_decay", "_coordinates", "_features")
         state = super().__getstate__()
-        return {k: v for k, v in state.items() if k not in ("_blocks", "_decay")}
+        return {key: state[key] for key in state if key not in derived}
 
     def __setstate__(self, state):
         super().__setstate__(state)
         if hasattr(self, "_shapes"):
             self._prepare_device()
 
-    def _sweep(self, weights, inputs, targets):
-        # Sweep over a block of samples.
-        activation = ACTIVATIONS[self.activation]
-        output = OUTPUT_LOSSES[self._targets.kind]
-        return Sweep(weights, inputs, targets, activation, output)
+    @property
+    def _parity(self):
+        # Whether the activation is odd.
+        return ACTIVATIONS[self.activation].parity
 
     def value(self, theta: Array) -> Array:  # noqa: D102 (documented in Loss)
         return self._once(theta).value
@@ -295,130 +289,78 @@ class MLPLoss(NetworkLayout, TransformerMixin, Loss):
         """
         return self._once(theta).third_derivative(u, v)
 
-    def transform(
-        self, X: ArrayLike, theta: Array | None = None, y: ArrayLike | None = None
-    ) -> FloatArray:
-        """Compute the loss of each sample under each point.
+    def hessian_lipschitz(self, theta: Array, radius: ArrayLike) -> Array:
+        r"""Bound how fast the Hessian changes around points.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Data.
-        theta : array of shape (n_points, n_params) or (n_params,), default=None
-            Points; None is the origin, where all outputs are zero or, with the log-loss,
-            all classes are equally likely.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Targets. None takes those that the samples had in ``fit``; a loss fitted
-            without targets compares samples with themselves.
+        theta : array of shape (..., n_params)
+            Points.
+        radius : float or array of shape (...,)
+            Radii of balls around the points, in the 2-norm of ``theta``; nonnegative.
 
         Returns
         -------
-        losses : ndarray of shape (n_samples, n_points)
-            Loss per sample, without the penalty. On the data of ``fit`` its mean over
-            samples is the loss without the penalty.
+        bound : array of shape (...,)
+            Numbers K such that :math:`|H(\theta') - H(\theta'')|_2 \le K |\theta' -
+            \theta''|_2` for all points of the ball around each point; infinite for
+            ``activation="relu"``.
 
         Raises
         ------
         ValueError
-            If ``X``, ``theta`` or ``y`` has the wrong shape, ``X`` is not finite, or
-            targets are needed for samples that were not in the data of ``fit``.
+            If a radius is negative or not finite, or the radii do not fit the points.
+
+        Notes
+        -----
+        The bound is explicit, a recursion over the layers for every sample (the
+        derivation is in the module ``skcrit.losses._mlp_bounds``); it costs about one
+        gradient and the singular values of the weights, and does not depend on the
+        penalty. It is evaluated in floating point and increased by 1e-9 of itself.
+        """
+        theta = self._as_points(theta)
+        xp = array_namespace(theta)
+        radius = self._on_device(radius, "radius")
+        try:
+            radius = xp.broadcast_to(radius, theta.shape[:-1])
+        except ValueError:
+            raise ValueError(
+                f"radius must be a number or have shape {tuple(theta.shape[:-1])}, as "
+                f"many as points, got shape {tuple(radius.shape)}."
+            ) from None
+        if not bool(xp.all((radius >= 0) & (radius < float("inf")))):
+            raise ValueError(f"radius must be nonnegative and finite, got {radius}.")
+        if not ACTIVATIONS[self.activation].smooth:
+            return xp.full_like(radius, float("inf"))
+        return self._once(theta).hessian_lipschitz(radius)
+
+    def analytical_spectrum(self) -> AnalyticalSpectrum:
+        """Return all critical points of a linear autoencoder in closed form.
+
+        Returns
+        -------
+        spectrum : AnalyticalSpectrum
+            The critical sets of this loss.
+
+        Raises
+        ------
+        NoGroundTruthError
+            Unless the activation is the identity, there are no intercepts, the loss was
+            fitted without targets, and, with a penalty, there is one hidden layer.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        if y is None:
-            Y = self._targets.look_up(X, self._X)
-        else:
-            Y = self._targets.of(X, y)
-        theta = self._as_points(np.zeros(self.n_params_) if theta is None else theta)
-        if theta.ndim > 2:
-            raise ValueError(
-                f"theta must have shape (n_points, {self.n_params_}), "
-                f"got {tuple(theta.shape)}."
-            )
-        xp, blocks = array_namespace(theta), self._cut(X, Y)
-        losses = np.empty((len(X), 1 if theta.ndim == 1 else theta.shape[0]))
-        for row in range(losses.shape[1]):
-            point = theta if theta.ndim == 1 else theta[row, :]
-            weights = self._split(xp.reshape(point, (1, 1, self.n_params_)))
-            values = [to_host(self._sweep(weights, *b).values()) for b in blocks]
-            losses[:, row] = np.concatenate(values, axis=-1)[0, 0]
-        return losses
-
-    def length_scale(self) -> float:
-        r"""Return the root mean square of the norms of random starts, over :math:`\sqrt 2`.
-
-        Returns
-        -------
-        length : float
-            Positive.
-        """
-        variances = [b**2 / 3 * prod(s) for b, s in self._start_bounds()]
-        return float(np.sqrt(sum(variances) / 2))
-
-    def _start_bounds(self):
-        # Bound of the initial weights of each layer, and the shape of its matrix.
-        factor = 2.0 if self.activation == "logistic" else 6.0
-        pairs = zip(self._widths[:-1], self._widths[1:], self._shapes, strict=True)
-        return [(np.sqrt(factor / (a + b)), shape) for a, b, shape in pairs]
-
-    def draw_starts(self, streams: Sequence[np.random.Generator]) -> FloatArray:
-        """Draw starting points as scikit-learn initialises its networks.
-
-        Weights and intercepts of a layer are uniform between plus and minus
-        ``sqrt(6 / (n_in + n_out))``, with 2 in place of 6 for the logistic activation.
-
-        Parameters
-        ----------
-        streams : sequence of numpy.random.Generator
-            A generator per start.
-
-        Returns
-        -------
-        theta0 : ndarray of shape (n_starts, n_params)
-            Starting points, on the host.
-
-        References
-        ----------
-        .. [1] X. Glorot and Y. Bengio. "Understanding the difficulty of training deep
-           feedforward neural networks". AISTATS 2010. Equation 16.
-        """
-        return np.stack([
-            np.concatenate([
-                stream.uniform(-bound, bound, prod(shape))
-                for bound, shape in self._start_bounds()
-            ])
-            for stream in streams
-        ])
-
-
-def check_range(name, array, dtype, small=False):
-    """Refuse numbers whose fourth powers are not numbers of a floating type.
-
-    Parameters
-    ----------
-    name : str
-        Name of the argument.
-    array : ndarray
-        Data or targets.
-    dtype : {"float64", "float32"}
-        Floating type.
-    small : bool, default=False
-        Whether they can be too small as well: the gradient is proportional to them.
-
-    Raises
-    ------
-    ValueError
-        If they are too large or too small.
-    """
-    info = np.finfo(dtype)
-    high = float(info.max) ** 0.25 * float(info.eps) ** 0.5
-    low = float(info.smallest_normal) ** 0.25 / float(info.eps) ** 0.5
-    size = np.max(np.abs(array))
-    if size <= high and (size >= low or size == 0 or not small):
-        return
-    need = "small" if size > high else "large"
-    raise ValueError(
-        f"{name} must be {need} enough for squared gradients to be numbers of "
-        f"{dtype}: expected entries up to between {low:.1g} and {high:.1g}, got up to "
-        f"{size:.3g}. Change the unit of {name}."
-    )
+        linear = self.activation == "identity" and not self.fit_intercept
+        if not linear or not self._targets.is_reconstruction:
+            return super().analytical_spectrum()
+        # f = |X - X W^T|_F^2 / 2n, where LinearAutoencoderLoss divides by n d.
+        n, d = self._X.shape
+        moment = self._X.T @ self._X * (d / (2 * n))
+        eigenvalues, eigenvectors = np.linalg.eigh(moment)
+        return AnalyticalSpectrum.from_eigenvalues(
+            eigenvalues[::-1],
+            self._widths[1:-1],
+            eigenvectors=eigenvectors[:, ::-1],
+            alpha=self.alpha / (2 * n),
+            penalty="sum",
+            n_samples=n,
+        )
