@@ -42,8 +42,12 @@ def sample_blocks(n_samples, width, is_host):
         over samples round in the same way in every batch.
     """
     size = _HOST_NUMBERS // 8 if is_host else _DEVICE_NUMBERS
-    size = max(size // width, 32)
-    return [slice(i, min(i + size, n_samples)) for i in range(0, n_samples, size)]
+    return _slices(n_samples, max(size // width, 32))
+
+
+def _slices(n, size):
+    # Divide n things into portions; the last one may be smaller.
+    return [slice(i, min(i + size, n)) for i in range(0, n, size)]
 
 
 class MLPModel(LocalModel):
@@ -80,11 +84,7 @@ class MLPModel(LocalModel):
 
     def _chunks(self):
         # Points, in chunks.
-        n_points = self._points.shape[0]
-        return [
-            slice(i, min(i + self._pairs, n_points))
-            for i in range(0, n_points, self._pairs)
-        ]
+        return _slices(self._points.shape[0], self._pairs)
 
     def _sweep(self, chunk, block):
         # Sweep over a chunk of points and a block of samples.
@@ -215,9 +215,10 @@ class MLPModel(LocalModel):
         for d in directions:
             lead = (1,) * (len(batch) - d.ndim + 1) + d.shape[:-1]
             # The same directions for all points are kept once.
-            n_points = 1 if prod(lead[:n_axes]) == 1 else shape[0]
-            wanted = (*(batch if n_points > 1 else batch[n_axes:]), shape[-1])
-            d = xp.reshape(d, d.shape[-len(wanted) :]) if n_points == 1 else d
+            shared = prod(lead[:n_axes]) == 1
+            wanted = (*(batch[n_axes:] if shared else batch), shape[-1])
+            d = xp.reshape(d, d.shape[-len(wanted) :]) if shared else d
+            n_points = 1 if shared else shape[0]
             d = xp.broadcast_to(d, wanted)
             stacks.append(xp.reshape(d, (n_points, *shape[1:])))
         rows = [
@@ -234,7 +235,7 @@ class MLPModel(LocalModel):
         # Sum contractions over blocks of samples, for all directions of some points.
         loss, n_directions = self.loss, stacks[0].shape[1]
         size = max(self._pairs // (chunk.stop - chunk.start), 1)
-        parts = [slice(i, i + size) for i in range(0, n_directions, size)]
+        parts = _slices(n_directions, size)
         own = [d if d.shape[0] == 1 else d[chunk, ...] for d in stacks]
         cut = [[loss._split(d[:, part, :]) for d in own] for part in parts]
         totals = [None] * len(parts)
