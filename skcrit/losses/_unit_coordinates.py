@@ -83,21 +83,24 @@ class UnitCoordinates:
             softmax and balanced relu units.
         """
         weights = list(weights)
-        xp = array_namespace(weights[0])
         if self.projector is not None:
             weights[0] = weights[0] @ self.projector
-        if self.shifted.stop > 0:
-            last, columns = weights[-1], self.shifted
-            mean = xp.mean(last[..., columns], axis=-2, keepdims=True)
-            centred = last[..., columns] - mean
-            parts = [last[..., : columns.start], centred]
-            weights[-1] = xp.concat(parts, axis=-1)
+        weights[-1] = self._without_shift(weights[-1])
         if self.is_relu and not self.penalised:
             n_hidden = len(weights) - 1
             for _ in range(1 if n_hidden == 1 else _SWEEPS * n_hidden):
                 for layer in range(n_hidden):
                     self._balance(weights, layer)
         return weights
+
+    def _without_shift(self, last):
+        # Take away the mean over classes where the softmax leaves it free.
+        if self.shifted.stop == 0:
+            return last
+        xp, columns = array_namespace(last), self.shifted
+        mean = xp.mean(last[..., columns], axis=-2, keepdims=True)
+        parts = [last[..., : columns.start], last[..., columns] - mean]
+        return xp.concat(parts, axis=-1)
 
     def _balance(self, weights, layer):
         # Make the norms into and out of each unit of a relu layer equal, in place.
@@ -134,6 +137,7 @@ class UnitCoordinates:
             W = weights[layer]
             half = xp.sum(W[..., :-1], axis=-1, keepdims=True) / 2
             weights[layer] = xp.concat([W[..., :-1], W[..., -1:] + half], axis=-1)
+        weights[-1] = self._without_shift(weights[-1])
         return weights
 
     def tangents(self, weights):

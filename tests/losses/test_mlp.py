@@ -90,7 +90,10 @@ def test_several_numbers_count_as_in_the_gradient_of_scikit_learn(X, rng):
     # Its value takes the mean over outputs of what its gradient sums: its issue 8349.
     y = targets("numbers", X, rng)
     estimator = MLPRegressor(activation="tanh", alpha=0.3, solver="lbfgs")
-    estimator.set_params(hidden_layer_sizes=(4,), random_state=0).fit(X, y)
+    estimator.set_params(hidden_layer_sizes=(4,), random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        estimator.fit(X, y)
     loss, theta = MLPLoss.from_estimator(estimator, X, y)
     _, gradient = sklearn_objective(estimator, loss, theta + 0.1, X)
     close(loss.gradient(theta + 0.1), gradient, rtol=0, atol=1e-12)
