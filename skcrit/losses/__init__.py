@@ -1,5 +1,6 @@
 """Losses: the functions whose critical points are sought."""
 
+from skcrit.losses._unit_degeneracies import UnitDegeneracies
 from skcrit.losses.adapt import as_loss, fitted_loss
 from skcrit.losses.base import Loss
 from skcrit.losses.function import FunctionLoss
@@ -15,6 +16,7 @@ __all__ = [
     "LocalModel",
     "Loss",
     "MLPLoss",
+    "UnitDegeneracies",
     "as_loss",
     "fitted_loss",
 ]

@@ -62,13 +62,13 @@ class SampleLosses(NetworkLayout, TransformerMixin):
         -------
         losses : ndarray of shape (n_samples, n_points)
             Loss per sample, without the penalty. On the data of ``fit`` its mean over
-            samples is the loss without the penalty.
+            samples is the loss without the penalty. NaN without ``y`` for a sample that
+            was not in the data of ``fit``, or was there with different targets.
 
         Raises
         ------
         ValueError
-            If ``X``, ``theta`` or ``y`` has the wrong shape, ``X`` is not finite, or
-            targets are needed for samples that were not in the data of ``fit``.
+            If ``X``, ``theta`` or ``y`` has the wrong shape, or ``X`` is not finite.
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)

@@ -109,7 +109,7 @@ class Targets:
             ) from error
 
     def look_up(self, X, known):
-        """Find the targets of samples among those of ``fit``.
+        """Find the targets of samples among those of ``fit``, where they are known.
 
         Parameters
         ----------
@@ -121,27 +121,20 @@ class Targets:
         Returns
         -------
         values : ndarray of shape (n_samples, n_outputs)
-            Targets as numbers.
-
-        Raises
-        ------
-        ValueError
-            If a sample is not among the data of ``fit``, or is there with two targets.
+            Targets as numbers; NaN for a sample that is not among the data of ``fit``,
+            or is there with different targets.
         """
-        if self.is_reconstruction or np.array_equal(X, known):
-            return self.values if not self.is_reconstruction else X
+        if self.is_reconstruction:
+            return X
+        if np.array_equal(X, known):
+            return self.values
         found = {}
         for row, (sample, target) in enumerate(zip(known, self.values, strict=True)):
             key = (sample + 0.0).tobytes()  # negative zeros are zeros
             same = key not in found or np.array_equal(target, self.values[found[key]])
             found[key] = row if same else -1
-        rows = [found.get((sample + 0.0).tobytes(), -1) for sample in X]
-        if -1 in rows:
-            raise ValueError(
-                "y must be given for samples that were not in the data of fit, or were "
-                f"there with different targets: sample {rows.index(-1)} is one."
-            )
-        return self.values[rows]
+        rows = np.array([found.get((sample + 0.0).tobytes(), -1) for sample in X])
+        return np.where(rows[:, None] < 0, np.nan, self.values[rows])
 
 
 def check_range(name, array, dtype, small=False):
