@@ -81,9 +81,9 @@ def test_value_and_gradient_are_scikit_learns(kind, activation, hidden, X, rng):
     for point in (theta, 0.5 * rng.standard_normal(len(theta))):
         value, gradient = sklearn_objective(estimator, loss, point, X)
         close(loss.value(point), value, rtol=1e-12)
-        close(
-            loss.gradient(point), gradient, rtol=0, atol=1e-12 * np.abs(gradient).max()
-        )
+        # Near a critical point the gradient is smaller than what it is summed from.
+        atol = 1e-12 * np.abs(gradient).max() + 1e-16
+        close(loss.gradient(point), gradient, rtol=0, atol=atol)
 
 
 def test_several_numbers_count_as_in_the_gradient_of_scikit_learn(X, rng):
