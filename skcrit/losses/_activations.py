@@ -43,6 +43,12 @@ class Activation:
         # The third derivative.
         return None
 
+    def bent(self, a, kept, slope, delta, error):
+        # The second derivative times an error e, from delta = phi' e or from error(),
+        # whichever is less work.
+        bend = self.bend(a, kept, slope)
+        return None if bend is None else bend * error()
+
 
 class Tanh(Activation):
     """The hyperbolic tangent."""
@@ -60,6 +66,9 @@ class Tanh(Activation):
 
     def twist(self, a, kept, slope):
         return slope * (6 * a * a - 2)
+
+    def bent(self, a, kept, slope, delta, error):
+        return -2 * a * delta
 
 
 class Logistic(Activation):
@@ -80,6 +89,9 @@ class Logistic(Activation):
     def twist(self, a, kept, slope):
         return slope * (1 - 6 * slope)
 
+    def bent(self, a, kept, slope, delta, error):
+        return (1 - 2 * a) * delta
+
 
 class Softplus(Activation):
     """The integral of the logistic function, log(1 + exp z); it keeps that function."""
@@ -88,9 +100,9 @@ class Softplus(Activation):
     bounds = (1.0, 0.25, 0.0962250448649377)
 
     def value(self, z):
-        decay = _decay(z)
-        log_part = array_namespace(z).log1p(decay)
-        return positive_part(z) + log_part, _from_decay(z, decay)
+        a = softplus(z)
+        # exp z / (1 + exp z), without a second case for positive z.
+        return a, array_namespace(z).exp(z - a)
 
     def slope(self, a, kept):
         return kept
@@ -100,6 +112,9 @@ class Softplus(Activation):
 
     def twist(self, a, kept, slope):
         return kept * (1 - kept) * (1 - 2 * kept)
+
+    def bent(self, a, kept, slope, delta, error):
+        return (1 - kept) * delta
 
 
 class Silu(Activation):
@@ -146,6 +161,9 @@ class Erf(Activation):
     def twist(self, a, kept, slope):
         return slope * (4 * kept * kept - 2)
 
+    def bent(self, a, kept, slope, delta, error):
+        return -2 * kept * delta
+
 
 class Relu(Activation):
     """The positive part. Its slope at zero is zero, as scikit-learn has it."""
@@ -169,7 +187,8 @@ def positive_part(z):
 
 def logistic(z):
     """Evaluate 1 / (1 + exp(-z)) to relative accuracy, without overflow."""
-    return _from_decay(z, _decay(z))
+    xp, decay = array_namespace(z), _decay(z)
+    return xp.where(z < 0, decay, xp.ones_like(decay)) / (1 + decay)
 
 
 def softplus(z):
@@ -182,12 +201,6 @@ def _decay(z):
     # exp(-|z|), between 0 and 1.
     xp = array_namespace(z)
     return xp.exp(-xp.abs(z))
-
-
-def _from_decay(z, decay):
-    # The logistic function of z from exp(-|z|).
-    xp = array_namespace(z)
-    return xp.where(z < 0, decay, xp.ones_like(decay)) / (1 + decay)
 
 
 ACTIVATIONS: dict[str, Activation] = {

@@ -63,10 +63,10 @@ class UnitSymmetries(NetworkLayout, Symmetries):
         multisets of units, up to signs. A direction r does not tell the multisets {u}
         and {u'} apart only if for some permutation and signs r is orthogonal to all
         :math:`u_j \mp u'_{\pi(j)}`, not all of which are zero: finitely many proper
-        subspaces. So almost every direction separates any given points, one direction
-        is enough, and there are as many numbers as the two points have coordinates and
-        half as many more, which is the count that suffices generically for all points
-        at once [1]_. Without sign changes the argument is the same.
+        subspaces. So almost every direction separates any given points. There are three
+        times as many invariants as parameters; twice as many and one more suffice,
+        generically, to separate all points at once [1]_. Without sign changes the
+        argument is the same.
 
         *Distance.* The invariants are piecewise linear and never further apart than the
         orbits. On each pair of linear pieces the distance of the orbits is at most a

@@ -27,7 +27,7 @@ References
    Computation 6(1), 147-160, 1994, doi:10.1162/neco.1994.6.1.147.
 """
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 from skcrit._backend import array_namespace, device
@@ -130,12 +130,16 @@ class Sweep:
     @cached_property
     def _bends(self):
         # phi'' e of the hidden layers.
-        bends = []
-        for layer, kept in enumerate(self._kept):
-            a, slope = self._activity(layer), self._slopes[layer]
-            bend = self.activation.bend(a, kept, slope)
-            bends.append(None if bend is None else bend * self._error(layer))
-        return bends
+        return [
+            self.activation.bent(
+                self._activity(layer),
+                kept,
+                self._slopes[layer],
+                self.deltas[layer],
+                partial(self._error, layer),
+            )
+            for layer, kept in enumerate(self._kept)
+        ]
 
     def values(self):
         """Evaluate the loss of each sample.

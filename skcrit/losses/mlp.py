@@ -108,9 +108,10 @@ class MLPLoss(ConvertsEstimators, UnitSymmetries, GlorotStarts, SampleLosses, Lo
     that of ``LinearAutoencoderLoss(center=False)`` with d features and an ``alpha``
     smaller by the factor 1 / (n d).
 
-    A Hessian-vector product costs about 2.5 gradients, and 2 in a local model
-    (:meth:`at`), which keeps one forward and backward sweep if it fits into 128 MiB (1
-    GiB on a device). Samples are taken in blocks that stay in the cache.
+    A Hessian-vector product costs about two gradients, and one in a local model
+    (:meth:`at`), which keeps the forward and backward sweeps of as many points as fit
+    into 256 MiB (1 GiB on a device). Samples are taken in blocks that stay in the
+    cache. A Hessian costs no more than its ``n_params`` products.
 
     References
     ----------
