@@ -12,6 +12,7 @@ ORDER = (
     "plot_digits.py",
     "plot_gradient_flat.py",
     "plot_scaled_valleys.py",
+    "plot_tanh_network.py",
     "plot_your_own_loss.py",
     "plot_your_own_finder.py",
 )

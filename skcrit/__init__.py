@@ -25,6 +25,7 @@ from skcrit.losses import (
     LinearAutoencoderLoss,
     LinearNetworkLoss,
     Loss,
+    MLPLoss,
 )
 from skcrit.starts import GaussianStarts, TrajectoryStarts
 
@@ -40,6 +41,7 @@ __all__ = [
     "LinearAutoencoderLoss",
     "LinearNetworkLoss",
     "Loss",
+    "MLPLoss",
     "NewtonMRFinder",
     "NewtonTRFinder",
     "NoGroundTruthError",

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from functools import cache
 
 import numpy as np
+import scipy.special
 from array_api_compat import array_namespace, device, is_array_api_strict_namespace
 from threadpoolctl import ThreadpoolController
 
@@ -17,6 +18,7 @@ __all__ = [
     "array_namespace",
     "chunks_of_rows",
     "device",
+    "erf",
     "get_namespace",
     "one_blas_thread",
     "replace_rows",
@@ -116,6 +118,29 @@ def to_host(array):
     if is_array_api_strict_namespace(xp):
         return np.asarray(array.to_device(xp.Device("CPU_DEVICE")))
     return array.get()
+
+
+def erf(array):
+    """Evaluate the error function, which the Array API standard does not have.
+
+    Parameters
+    ----------
+    array : array
+        Array of NumPy, CuPy or array-api-strict.
+
+    Returns
+    -------
+    erf : array
+        Its value at each entry, on the same device.
+    """
+    if isinstance(array, np.ndarray | np.generic):
+        return scipy.special.erf(array)
+    xp = array_namespace(array)
+    if is_array_api_strict_namespace(xp):
+        return xp.asarray(scipy.special.erf(to_host(array)), device=device(array))
+    from cupyx.scipy.special import erf as device_erf
+
+    return device_erf(array)
 
 
 def take_rows(array, rows):

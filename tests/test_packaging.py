@@ -16,7 +16,11 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 
 # Names of distributions where they differ from those of modules.
-DISTRIBUTIONS = {"sklearn": "scikit-learn", "cupy": "cupy-cuda12x"}
+DISTRIBUTIONS = {
+    "sklearn": "scikit-learn",
+    "cupy": "cupy-cuda12x",
+    "cupyx": "cupy-cuda12x",
+}
 
 
 def names(requirements):

@@ -1,5 +1,6 @@
 """Losses: the functions whose critical points are sought."""
 
+from skcrit.losses._unit_degeneracies import UnitDegeneracies
 from skcrit.losses.adapt import as_loss, fitted_loss
 from skcrit.losses.base import Loss
 from skcrit.losses.function import FunctionLoss
@@ -7,6 +8,7 @@ from skcrit.losses.grad_norm import GradientNormLoss
 from skcrit.losses.linear_autoencoder import LinearAutoencoderLoss
 from skcrit.losses.linear_network import LinearNetworkLoss
 from skcrit.losses.local_model import LocalModel
+from skcrit.losses.mlp import MLPLoss
 
 __all__ = [
     "FunctionLoss",
@@ -15,6 +17,8 @@ __all__ = [
     "LinearNetworkLoss",
     "LocalModel",
     "Loss",
+    "MLPLoss",
+    "UnitDegeneracies",
     "as_loss",
     "fitted_loss",
 ]

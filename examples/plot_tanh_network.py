@@ -1,0 +1,119 @@
+"""
+All critical points of a small network
+======================================
+
+A network with two inputs, three tanh units and one output has 13 parameters. With a
+penalty on all of them its training loss grows to infinity in every direction, and its
+critical points are finitely many. This example finds them, identifies those that
+differ by a symmetry of the network only, and checks the list by Morse theory.
+"""
+
+# %%
+# The loss
+# --------
+#
+# :class:`~skcrit.MLPLoss` is the training loss of scikit-learn's ``MLPRegressor`` and
+# ``MLPClassifier``; penalising the intercepts as well is an option of its own.
+
+import warnings
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from skcrit import LandscapeExplorer, MLPLoss, NotConvergedWarning
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(20, 2))
+y = np.sin(2 * X[:, 0]) + 0.5 * X[:, 1] ** 2 - 0.5 + 0.1 * rng.normal(size=20)
+loss = MLPLoss((3,), alpha=0.1, penalize_intercept=True).fit(X, y)
+
+# %%
+# The search
+# ----------
+#
+# The explorer starts searches of every index from the points found so far. The three
+# units can be permuted, and the signs of all weights of a unit changed: up to 48
+# points of the same loss belong together. ``loss.invariants`` are the same for all of
+# them, and the explorer counts points with equal invariants as one.
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", NotConvergedWarning)  # many searches end nowhere
+    explorer = LandscapeExplorer(max_searches=500, random_state=2).fit(loss)
+points = explorer.critical_points_
+print(f"{len(points)} critical points, up to symmetry")
+
+# %%
+# Each of them is checked independently of the search: the gradient is zero to rounding
+# and no eigenvalue of the dense Hessian is, so that the number of negative ones, the
+# Morse index, is certain. No two have the same invariants.
+
+assert np.max(np.abs(loss.gradient(points))) < 1e-8
+eigenvalues = np.linalg.eigvalsh(loss.hessian(points))
+assert np.min(np.abs(eigenvalues)) > 1e-5
+index = np.sum(eigenvalues < 0, axis=1)
+invariants = loss.invariants(points)
+distance = np.linalg.norm(invariants[:, None] - invariants, axis=-1)
+assert np.min(distance[~np.eye(len(points), dtype=bool)]) > 0.1
+
+# %%
+# Is the list complete?
+# ---------------------
+#
+# A function that grows to infinity everywhere and has regular critical points has, by
+# Morse theory, an alternating sum of one: points of even index minus points of odd
+# index. All points count here, not one for each orbit. ``orbit_size`` is smaller than
+# 48 where units are zero or duplicates of each other, as they are at most saddles.
+
+size = loss.orbit_size(points)
+euler_sum = int(np.sum((-1) ** index * size))
+for k in range(index.max() + 1):
+    print(f"index {k}: {np.sum(index == k)} orbits, {size[index == k].sum()} points")
+print(f"{size.sum()} points, alternating sum {euler_sum}")
+
+# %%
+# Thousands of runs of SciPy's root finders know 21 orbits with 579 points. A sum of one
+# does not prove that a list is whole, because what is missing may cancel; another sum
+# proves that it is not.
+
+assert len(points) <= 21 and size.sum() <= 579
+assert len(points) < 21 or (euler_sum == 1 and size.sum() == 579)
+assert len(points) >= 15 and np.sum(index == 0) == 1
+
+# %%
+# The landscape
+# -------------
+#
+# There is one minimum up to symmetry. Saddles come in groups by the number of units
+# that do something: with all units zero the network is a constant, and the loss is
+# high; with two units that differ it is below that of one.
+
+weights = [loss.unpack(point)[0][1][:, 0] for point in points]
+kinds = np.array([len(np.unique(np.abs(w[abs(w) > 1e-3]).round(3))) for w in weights])
+beside = np.empty(len(points))  # neighbours of the same index, side by side
+for k in np.unique(index):
+    beside[index == k] = k + 0.07 * (np.arange(np.sum(index == k)) - 3.5)
+figure, ax = plt.subplots(figsize=(6.5, 4.2), layout="constrained")
+# Colours of Okabe and Ito (2008), which every eye tells apart.
+colours = ["#000000", "#E69F00", "#56B4E9", "#009E73"]
+for kind in np.unique(kinds):
+    chosen = kinds == kind
+    ax.scatter(
+        beside[chosen],
+        explorer.critical_losses_[chosen],
+        s=10 + 3 * size[chosen],
+        color=colours[kind],
+        edgecolors="white",
+        label=f"{kind} different units" if kind != 1 else "1 unit",
+    )
+ax.set(
+    xlabel="Morse index",
+    ylabel="Loss",
+    xticks=range(index.max() + 1),
+    title="Critical points of a 2-3-1 tanh network (area: size of the orbit)",
+)
+ax.legend(loc="upper left")
+plt.show()
+
+# %%
+# * K. Fukumizu and S. Amari. "Local minima and plateaus in hierarchical structures of
+#   multilayer perceptrons". Neural Networks 13(3), 317-327, 2000.

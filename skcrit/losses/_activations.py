@@ -1,0 +1,214 @@
+"""Activations of hidden units, with three derivatives and bounds on them.
+
+An activation is evaluated once, ``value(z)``, and its derivatives come from the value
+``a`` and what ``value`` kept beside it. A derivative that is one everywhere (the slope
+of the identity) or zero everywhere (its bend) is None, so that nobody multiplies by it.
+"""
+
+from skcrit._backend import array_namespace, device, erf
+
+__all__ = ["ACTIVATIONS", "logistic", "softplus"]
+
+
+class Activation:
+    """What all activations have; the identity.
+
+    Attributes
+    ----------
+    parity : {"odd", "affine", None}
+        "odd": phi(-z) = -phi(z). "affine": phi - 1/2 is odd.
+    smooth : bool
+        Whether three derivatives exist everywhere.
+    bounds : tuple of float
+        Suprema of the modulus of the first, second and third derivative.
+    """
+
+    parity: str | None = "odd"
+    smooth = True
+    bounds = (1.0, 0.0, 0.0)
+
+    def value(self, z):
+        # The activation, and what its derivatives need besides.
+        return z, None
+
+    def slope(self, a, kept):
+        # The first derivative.
+        return None
+
+    def bend(self, a, kept, slope):
+        # The second derivative.
+        return None
+
+    def twist(self, a, kept, slope):
+        # The third derivative.
+        return None
+
+    def bent(self, a, kept, slope, delta, error):
+        # The second derivative times an error e, from delta = phi' e or from error(),
+        # whichever is less work.
+        bend = self.bend(a, kept, slope)
+        return None if bend is None else bend * error()
+
+
+class Tanh(Activation):
+    """The hyperbolic tangent."""
+
+    bounds = (1.0, 0.7698003589195011, 2.0)  # 1, 4 / (3 sqrt 3), 2
+
+    def value(self, z):
+        return array_namespace(z).tanh(z), None
+
+    def slope(self, a, kept):
+        return 1 - a * a
+
+    def bend(self, a, kept, slope):
+        return -2 * a * slope
+
+    def twist(self, a, kept, slope):
+        return slope * (6 * a * a - 2)
+
+    def bent(self, a, kept, slope, delta, error):
+        return -2 * a * delta
+
+
+class Logistic(Activation):
+    """The logistic function, 1 / (1 + exp(-z))."""
+
+    parity = "affine"
+    bounds = (0.25, 0.0962250448649377, 0.125)  # 1 / 4, 1 / (6 sqrt 3), 1 / 8
+
+    def value(self, z):
+        return logistic(z), None
+
+    def slope(self, a, kept):
+        return a * (1 - a)
+
+    def bend(self, a, kept, slope):
+        return slope * (1 - 2 * a)
+
+    def twist(self, a, kept, slope):
+        return slope * (1 - 6 * slope)
+
+    def bent(self, a, kept, slope, delta, error):
+        return (1 - 2 * a) * delta
+
+
+class Softplus(Activation):
+    """The integral of the logistic function, log(1 + exp z); it keeps that function."""
+
+    parity = None
+    bounds = (1.0, 0.25, 0.0962250448649377)
+
+    def value(self, z):
+        a = softplus(z)
+        # exp z / (1 + exp z), without a second case for positive z.
+        return a, array_namespace(z).exp(z - a)
+
+    def slope(self, a, kept):
+        return kept
+
+    def bend(self, a, kept, slope):
+        return kept * (1 - kept)
+
+    def twist(self, a, kept, slope):
+        return kept * (1 - kept) * (1 - 2 * kept)
+
+    def bent(self, a, kept, slope, delta, error):
+        return (1 - kept) * delta
+
+
+class Silu(Activation):
+    """z times the logistic function (swish); it keeps z and that function."""
+
+    parity = None
+    bounds = (1.0998393201288671, 0.5, 0.3081815157964793)
+
+    def value(self, z):
+        s = logistic(z)
+        return z * s, (z, s)
+
+    def slope(self, a, kept):
+        z, s = kept
+        return s + a * (1 - s)
+
+    def bend(self, a, kept, slope):
+        # 2 s' + z s'' with s' = s (1 - s) and s'' = s' (1 - 2 s)
+        z, s = kept
+        return s * (1 - s) * (2 + z * (1 - 2 * s))
+
+    def twist(self, a, kept, slope):
+        # 3 s'' + z s''' with s''' = s' (1 - 6 s')
+        z, s = kept
+        first = s * (1 - s)
+        return first * (3 * (1 - 2 * s) + z * (1 - 6 * first))
+
+
+class Erf(Activation):
+    """The error function; it keeps z."""
+
+    # 2 / sqrt pi times 1, sqrt(2 / e) and 2
+    bounds = (1.1283791670955126, 0.9678828980765736, 2.2567583341910252)
+
+    def value(self, z):
+        return erf(z), z
+
+    def slope(self, a, kept):
+        return self.bounds[0] * array_namespace(kept).exp(-kept * kept)
+
+    def bend(self, a, kept, slope):
+        return -2 * kept * slope
+
+    def twist(self, a, kept, slope):
+        return slope * (4 * kept * kept - 2)
+
+    def bent(self, a, kept, slope, delta, error):
+        return -2 * kept * delta
+
+
+class Relu(Activation):
+    """The positive part. Its slope at zero is zero, as scikit-learn has it."""
+
+    parity = None
+    smooth = False
+    bounds = (1.0, float("inf"), float("inf"))
+
+    def value(self, z):
+        return positive_part(z), None
+
+    def slope(self, a, kept):
+        return array_namespace(a).astype(a > 0, a.dtype)
+
+
+def positive_part(z):
+    """Return the larger of z and zero, and NaN for NaN."""
+    xp = array_namespace(z)
+    return xp.maximum(z, xp.zeros((), dtype=z.dtype, device=device(z)))
+
+
+def logistic(z):
+    """Evaluate 1 / (1 + exp(-z)) to relative accuracy, without overflow."""
+    xp, decay = array_namespace(z), _decay(z)
+    return xp.where(z < 0, decay, xp.ones_like(decay)) / (1 + decay)
+
+
+def softplus(z):
+    """Evaluate log(1 + exp z) to relative accuracy, without overflow."""
+    # logaddexp takes several times as long.
+    return positive_part(z) + array_namespace(z).log1p(_decay(z))
+
+
+def _decay(z):
+    # exp(-|z|), between 0 and 1.
+    xp = array_namespace(z)
+    return xp.exp(-xp.abs(z))
+
+
+ACTIVATIONS: dict[str, Activation] = {
+    "identity": Activation(),
+    "tanh": Tanh(),
+    "logistic": Logistic(),
+    "softplus": Softplus(),
+    "silu": Silu(),
+    "erf": Erf(),
+    "relu": Relu(),
+}

@@ -1,0 +1,127 @@
+r"""How fast the Hessian of a network can change: an explicit Lipschitz constant.
+
+Let a ball of radius rho around theta be given, in the 2-norm of all parameters. The
+Hessian's Lipschitz constant on the ball is the largest norm of the third derivative,
+as a trilinear form on unit vectors. All bounds below hold at every point of the ball;
+sizes at its centre are computed, changes away from it bounded.
+
+Notation for one sample: ``a`` is what layer l multiplies (with its one, if there is an
+intercept), of norm at most alpha in the ball; W its weights from units, of spectral
+norm at most omega = |W(theta)| + rho; D a bound on the change of a in the ball, zero
+for the inputs; N1, N2, N3 bounds on the norms of the first three derivatives of the
+layer's z by all parameters up to it; s1, s2, s3 bounds on phi', phi'', phi'''.
+
+* z moves by |z' - z| <= |W' - W| |a| + |W'| |a' - a| <= rho |a(theta)| + omega D, and
+  phi(z) by s1 times that, for s1 between z and z'. There |phi'(z')| <= |phi'(z)| + sup
+  |phi''| |z' - z|, and phi'' alike; suprema over the line bound them as well.
+* A direction splits into its part V in layer l and its part v below, |V|^2 + |v|^2 <=
+  1. Along it z' = V a + W phi'(z) z'_below, so |z'| <= alpha |V| + omega s1 N1 |v|, and
+  N1 of the layer is at most sqrt(alpha^2 + (omega s1 N1_below)^2).
+* z'' = U a^v + V a^u + W a'' for two directions, with |a^v| <= beta |v|, beta = s1 N1,
+  and |a''| <= A2 |u| |v|, A2 = s2 N1^2 + s1 N2 (below; a product entry by entry is not
+  longer than the product of the lengths). The bilinear form with the matrix ((0, beta),
+  (beta, gamma)), gamma = omega A2, has the norm (gamma + sqrt(gamma^2 + 4 beta^2)) / 2.
+* z''' contains terms U a^vw, one for each of three directions, and W a''', with |a'''|
+  <= A3 |u| |v| |w|, A3 = s3 N1^3 + 3 s2 N1 N2 + s1 N3. A symmetric trilinear form is
+  largest where its arguments agree (Banach): at the maximum over c^2 + s^2 = 1 of
+  3 A2 c s^2 + omega A3 s^3.
+* The loss of the sample has the third derivative ell'''[z', z', z'] + 3 ell''[z'', z']
+  + ell'[z'''], and its mean over samples that of f: the penalty has none.
+"""
+
+from math import inf
+
+from skcrit._backend import array_namespace
+
+__all__ = ["hessian_lipschitz"]
+
+# Beyond the rounding errors of sums of positive numbers.
+_ROUNDING = 1 + 1e-9
+
+
+def hessian_lipschitz(loss, sweeps, radius):
+    """Bound the norm of the third derivative in balls, for a chunk of points.
+
+    Parameters
+    ----------
+    loss : MLPLoss
+        Fitted loss.
+    sweeps : iterable of Sweep
+        Sweeps at the points, over all samples.
+    radius : array of shape (n_points, 1, 1)
+        Radii of the balls.
+
+    Returns
+    -------
+    bound : array of shape (n_points,)
+        Lipschitz constants of the Hessian.
+    """
+    total = 0.0
+    for sweep in sweeps:
+        xp = array_namespace(radius)
+        total = total + xp.sum(_sample_bounds(sweep, radius), axis=(-2, -1))
+    return _ROUNDING * total / loss.n_samples_seen_
+
+
+def _norm(a):
+    # Euclidean norms over units.
+    xp = array_namespace(a)
+    return xp.sqrt(xp.sum(a * a, axis=-2))
+
+
+def _spectral(W):
+    # Spectral norms of matrices, for all samples.
+    xp = array_namespace(W)
+    return xp.max(xp.linalg.svdvals(W), axis=-1)[..., None]
+
+
+def _least(bound, array):
+    # The smaller of an upper bound that always holds and an array.
+    xp = array_namespace(array)
+    return array if bound == inf else xp.minimum(xp.full_like(array, bound), array)
+
+
+def _sample_bounds(sweep, radius):
+    # Bounds on the third derivative of the loss of each sample, (n_points, 1,
+    # n_samples).
+    xp = array_namespace(radius)
+    alpha = _norm(sweep.inputs[0])
+    change = radius * alpha  # of z
+    N1, N2, N3 = alpha, xp.zeros_like(alpha), xp.zeros_like(alpha)
+    for layer in range(1, len(sweep.weights)):
+        s1, s2, s3 = _activation_bounds(sweep, layer - 1, change)
+        moved = s1 * change  # a
+        size = _norm(sweep.inputs[layer])
+        omega = _spectral(sweep.units[layer]) + radius
+        A2 = s2 * N1 * N1 + s1 * N2
+        A3 = s3 * N1 * N1 * N1 + 3 * s2 * N1 * N2 + s1 * N3
+        beta, gamma = s1 * N1, omega * A2
+        N1 = xp.sqrt((size + moved) ** 2 + (omega * s1 * N1) ** 2)
+        N2 = (gamma + xp.sqrt(gamma * gamma + 4 * beta * beta)) / 2
+        N3 = _largest_cubic(3 * A2, omega * A3)
+        change = radius * size + omega * moved
+    L1, L2, L3 = sweep.output.bounds
+    L1 = _least(L1, _norm(sweep.deltas[-1]) + L2 * change)
+    return L3 * N1 * N1 * N1 + 3 * L2 * N1 * N2 + L1 * N3
+
+
+def _activation_bounds(sweep, layer, change):
+    # Bounds on three derivatives of the activation near the samples' z.
+    xp = array_namespace(change)
+    slope, bend, _ = sweep.derivatives(layer)
+    S1, S2, S3 = sweep.activation.bounds
+    if slope is None:
+        one = xp.ones_like(change)
+        return one, 0 * one, 0.0
+    s1 = _least(S1, xp.max(xp.abs(slope), axis=-2) + S2 * change)
+    s2 = _least(S2, xp.max(xp.abs(bend), axis=-2) + S3 * change)
+    return s1, s2, S3
+
+
+def _largest_cubic(a, b):
+    # The maximum of a c s^2 + b s^3 over c^2 + s^2 = 1, for a, b >= 0: at the ratio r =
+    # c / s with 2 a r^2 + 3 b r = a.
+    xp = array_namespace(a)
+    root = 3 * b + xp.sqrt(9 * b * b + 8 * a * a)
+    r = 2 * a / xp.where(root > 0, root, xp.ones_like(root))
+    return (a * r + b) / (1 + r * r) ** 1.5

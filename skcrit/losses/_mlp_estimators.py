@@ -1,0 +1,190 @@
+"""Between a loss and scikit-learn's networks."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.utils.validation import check_is_fitted
+
+from skcrit._backend import to_host
+from skcrit._typing import Array, ArrayLike
+from skcrit.losses._mlp_layout import NetworkLayout
+from skcrit.utils._arguments import shown
+
+__all__ = ["ConvertsEstimators"]
+
+
+class ConvertsEstimators(NetworkLayout):
+    """Take the place of a fitted network of scikit-learn, and give it back."""
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: MLPRegressor | MLPClassifier,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        backend: str = "numpy",
+        dtype: str = "float64",
+    ) -> tuple[Self, Array]:
+        """Return the training loss of a fitted network, and where the network is on it.
+
+        Parameters
+        ----------
+        estimator : MLPRegressor or MLPClassifier
+            Fitted network, of any solver.
+        X : array-like of shape (n_samples, n_features)
+            The data that it was fitted to, without those that early stopping set aside.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Their targets.
+        backend : {"numpy", "cupy", "array_api_strict"}, default="numpy"
+            Array library that computes.
+        dtype : {"float64", "float32"}, default="float64"
+            Floating type of all computations.
+
+        Returns
+        -------
+        loss : MLPLoss
+            Fitted loss.
+        theta : array of shape (n_params,)
+            The coefficients of the network.
+
+        Raises
+        ------
+        TypeError
+            If ``estimator`` is neither of the two.
+        ValueError
+            If it was trained on another loss, or the data do not fit it.
+        NotFittedError
+            If it is not fitted.
+        """
+        params = parameters_of(estimator)
+        make: Any = cls  # a whole loss, not this part of one
+        loss = make(**params, backend=backend, dtype=dtype).fit(X, y)
+        classes = getattr(estimator, "classes_", None)
+        if classes is not None and not np.array_equal(loss.classes_, classes):
+            raise ValueError(
+                f"y must have the classes of estimator, {shown(classes)}, got "
+                f"{shown(loss.classes_)}."
+            )
+        return loss, loss.pack(estimator.coefs_, estimator.intercepts_)
+
+    def to_estimator(self, theta: Array) -> MLPRegressor | MLPClassifier:
+        """Make a fitted network of scikit-learn from a point.
+
+        Parameters
+        ----------
+        theta : array of shape (n_params,)
+            One point.
+
+        Returns
+        -------
+        estimator : MLPRegressor or MLPClassifier
+            Network with the coefficients of the point, which predicts; its ``loss_`` is
+            the value of the loss.
+
+        Raises
+        ------
+        ValueError
+            If ``theta`` is a batch, or the activation is not one of scikit-learn's.
+        """
+        theta = self._as_points(theta)
+        if theta.ndim != 1:
+            raise ValueError(
+                f"theta must be one vector of shape ({self.n_params_},), "
+                f"got an array of shape {tuple(theta.shape)}."
+            )
+        return estimator_of(self, theta)
+
+
+def parameters_of(estimator):
+    """Translate the parameters of a fitted network to those of a loss.
+
+    Parameters
+    ----------
+    estimator : MLPRegressor or MLPClassifier
+        Fitted network.
+
+    Returns
+    -------
+    params : dict
+        Arguments of MLPLoss.
+
+    Raises
+    ------
+    TypeError
+        If it is another kind of estimator.
+    ValueError
+        If its training loss is not one of the two that MLPLoss knows.
+    NotFittedError
+        If it is not fitted.
+    """
+    if not isinstance(estimator, MLPRegressor | MLPClassifier):
+        raise TypeError(
+            f"estimator must be an MLPRegressor or MLPClassifier, got "
+            f"{shown(estimator)}."
+        )
+    check_is_fitted(estimator)
+    if estimator.loss not in ("squared_error", "log_loss"):
+        raise ValueError(
+            "estimator must have been trained on the squared error or the log-loss, "
+            f"got loss={estimator.loss!r}."
+        )
+    return {
+        "hidden_layer_sizes": estimator.hidden_layer_sizes,
+        "activation": estimator.activation,
+        "loss": estimator.loss,
+        "alpha": estimator.alpha,
+    }
+
+
+def estimator_of(loss, theta):
+    """Make the fitted network of a point.
+
+    Parameters
+    ----------
+    loss : MLPLoss
+        Fitted loss.
+    theta : array of shape (n_params,)
+        One point.
+
+    Returns
+    -------
+    estimator : MLPRegressor or MLPClassifier
+        Fitted network.
+
+    Raises
+    ------
+    ValueError
+        If the activation is not one of scikit-learn's.
+    """
+    if loss.activation not in ("identity", "logistic", "tanh", "relu"):
+        raise ValueError(
+            "activation must be one of scikit-learn's (identity, logistic, tanh, relu) "
+            f"to make one of its estimators, got {loss.activation!r}."
+        )
+    kind = MLPRegressor if loss.loss == "squared_error" else MLPClassifier
+    estimator = kind(
+        hidden_layer_sizes=loss._widths[1:-1],
+        activation=loss.activation,
+        alpha=loss.alpha,
+        solver="lbfgs",
+    )
+    coefs, intercepts = loss.unpack(theta)
+    # What scikit-learn's fit sets, as it is after no iteration.
+    estimator.coefs_ = [np.array(to_host(W), dtype=float) for W in coefs]
+    estimator.intercepts_ = [np.array(to_host(b), dtype=float) for b in intercepts]
+    estimator.n_layers_ = len(loss._widths)
+    estimator.n_outputs_ = loss.n_outputs_
+    estimator.n_iter_, estimator.t_ = 0, 0
+    estimator.loss_ = estimator.best_loss_ = float(loss.value(theta))
+    outputs = {"squared_error": "identity"}
+    estimator.out_activation_ = outputs.get(loss._targets.kind, loss._targets.kind)
+    for name in ("n_features_in_", "feature_names_in_", "classes_"):
+        if hasattr(loss, name):
+            setattr(estimator, name, getattr(loss, name))
+    if kind is MLPClassifier:
+        estimator._label_binarizer = loss._targets.binarizer
+    return estimator

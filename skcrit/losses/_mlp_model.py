@@ -1,0 +1,255 @@
+"""A multilayer network expanded to second order, in chunks that stay in the cache."""
+
+from functools import cached_property
+from math import prod
+
+import numpy as np
+
+from skcrit._backend import array_namespace, device
+from skcrit.losses._mlp_bounds import hessian_lipschitz
+from skcrit.losses.local_model import LocalModel
+
+__all__ = ["MLPModel", "sample_blocks"]
+
+# Numbers in one array of a sweep, points by directions by units by samples. On the host
+# 256 KiB: the arrays of a layer stay in the cache together, and the samples of one
+# point are taken in blocks of an eighth of that.
+_HOST_NUMBERS = 2**15
+_DEVICE_NUMBERS = 2**24
+
+# Numbers that the sweeps of a local model may keep for the products that follow, 256
+# MiB and 1 GiB of float64; for points beyond that every product sweeps again.
+_HOST_KEPT = 2**25
+_DEVICE_KEPT = 2**27
+
+
+def sample_blocks(n_samples, width, is_host):
+    """Divide samples into blocks.
+
+    Parameters
+    ----------
+    n_samples : int
+        Number of samples.
+    width : int
+        Units of the widest layer that is not the inputs.
+    is_host : bool
+        Whether the host computes, or a device.
+
+    Returns
+    -------
+    blocks : list of slice
+        Blocks, the last one possibly shorter. They depend on nothing else, so that sums
+        over samples round in the same way in every batch.
+    """
+    size = _HOST_NUMBERS // 8 if is_host else _DEVICE_NUMBERS
+    return _slices(n_samples, max(size // width, 32))
+
+
+def _slices(n, size):
+    # Divide n things into portions; the last one may be smaller.
+    return [slice(i, min(i + size, n)) for i in range(0, n, size)]
+
+
+class MLPModel(LocalModel):
+    """Local model of a network: sweeps over chunks of points and blocks of samples.
+
+    Parameters
+    ----------
+    loss : MLPLoss
+        Fitted loss.
+    theta : array of shape (..., n_params)
+        Points.
+    once : bool, default=False
+        Whether nothing is asked for twice: then no sweep is kept. Memory that is taken
+        and given back for every product costs more than the sweep.
+    """
+
+    def __init__(self, loss, theta, once=False):
+        super().__init__(loss, theta)
+        xp = array_namespace(theta)
+        self._points = xp.reshape(theta, (prod(theta.shape[:-1]), 1, theta.shape[-1]))
+        is_host = isinstance(theta, np.ndarray)
+        widest, block = max(loss._widths[1:]), loss._blocks[0][0].shape[-1]
+        numbers = _HOST_NUMBERS if is_host else _DEVICE_NUMBERS
+        # How many pairs of a point and a direction make a chunk.
+        self._pairs = max(numbers // max(widest * block, loss.n_params_), 1)
+        # Activities, slopes, signals, bends, and up to two more arrays by which an
+        # activation is differentiated; outputs, states and signals.
+        *hidden, outputs = loss._widths[1:]
+        more = {"softplus": 1, "erf": 1, "silu": 2}.get(loss.activation, 0)
+        kept = loss.n_samples_seen_ * ((4 + more) * sum(hidden) + 3 * outputs)
+        limit = _HOST_KEPT if is_host else _DEVICE_KEPT
+        self._n_kept = 0 if once else limit // kept
+        self._sweeps = {}
+
+    def _chunks(self):
+        # Points, in chunks.
+        return _slices(self._points.shape[0], self._pairs)
+
+    def _sweep(self, chunk, block):
+        # Sweep over a chunk of points and a block of samples.
+        key = chunk.start, block
+        if key in self._sweeps:
+            return self._sweeps[key]
+        weights = self.loss._split(self._points[chunk, ...])
+        sweep = self.loss._sweep(weights, *self.loss._blocks[block])
+        if chunk.stop <= self._n_kept:
+            self._sweeps[key] = sweep
+        return sweep
+
+    def _over_samples(self, chunk, function):
+        # Sum a list of arrays of each sweep over blocks of samples.
+        total = None
+        for block in range(len(self.loss._blocks)):
+            parts = function(self._sweep(chunk, block))
+            total = parts if total is None else _added(total, parts)
+        return total
+
+    def _joined(self, rows, shape):
+        # Join results of chunks to an array of the shape of the points.
+        xp = array_namespace(self.theta)
+        if not rows:
+            place = device(self.theta)
+            return xp.zeros(shape, dtype=self.theta.dtype, device=place)
+        return xp.reshape(xp.concat(rows, axis=0), shape)
+
+    @cached_property
+    def value(self):
+        xp, rows = array_namespace(self.theta), []
+        for chunk in self._chunks():
+            rows += self._over_samples(
+                chunk, lambda sweep: [xp.sum(sweep.values(), axis=-1)]
+            )
+        return self._with_penalty(self._joined(rows, self.theta.shape[:-1]))
+
+    def _with_penalty(self, total):
+        # From the sum over samples to the loss.
+        xp, loss = array_namespace(self.theta), self.loss
+        value = total / loss.n_samples_seen_
+        if loss._decay is None:
+            return value
+        return value + xp.sum(loss._decay * self.theta * self.theta, axis=-1) / 2
+
+    @cached_property
+    def gradient(self):
+        xp, rows, values = array_namespace(self.theta), [], []
+        for chunk in self._chunks():
+            # The value costs little more, and one who wants the one wants the other.
+            value, *blocks = self._over_samples(
+                chunk,
+                lambda sweep: [xp.sum(sweep.values(), axis=-1), *sweep.gradient()],
+            )
+            values.append(value)
+            rows.append(self.loss._join(blocks))
+        shape = self.theta.shape
+        self.__dict__["value"] = self._with_penalty(self._joined(values, shape[:-1]))
+        return self._with_decay(self._joined(rows, shape), self.theta)
+
+    def _with_decay(self, total, v):
+        # From a sum over samples to a derivative, with the part of the penalty.
+        product = total / self.loss.n_samples_seen_
+        return product if self.loss._decay is None else product + self.loss._decay * v
+
+    def hvp(self, v):
+        v = self.loss._as_directions(v, self.theta)
+        return self._contracted([v], lambda sweep, V: sweep.hvp(V), v)
+
+    def third_derivative(self, u, v):
+        u = self.loss._as_directions(u, self.theta, name="u")
+        v = self.loss._as_directions(v, self.theta, name="v")
+        return self._contracted([u, v], lambda sweep, *W: sweep.third_derivative(*W))
+
+    def hessian(self):
+        xp, n_params = array_namespace(self.theta), self.loss.n_params_
+        place = device(self.theta)
+        identity = xp.eye(n_params, dtype=self.theta.dtype, device=place)
+        product = self._expanded().hvp(identity)
+        # Rounding differs between (i, j) and (j, i).
+        return (product + xp.matrix_transpose(product)) / 2
+
+    def hessian_lipschitz(self, radius):
+        """Bound how fast the Hessian changes near the points.
+
+        Parameters
+        ----------
+        radius : array of shape (...)
+            Radius around each point.
+
+        Returns
+        -------
+        bound : array of shape (...)
+            Lipschitz constants.
+        """
+        xp, shape = array_namespace(self.theta), self.theta.shape[:-1]
+        radius = xp.reshape(radius, (prod(shape), 1, 1))
+        blocks, rows = range(len(self.loss._blocks)), []
+        for chunk in self._chunks():
+            sweeps = (self._sweep(chunk, block) for block in blocks)
+            rows.append(hessian_lipschitz(self.loss, sweeps, radius[chunk, ...]))
+        return self._joined(rows, shape)
+
+    def _expanded(self):
+        # The same points with one more axis, against which directions broadcast.
+        model = object.__new__(MLPModel)
+        model.__dict__.update(self.__dict__)
+        model.theta = self.theta[..., None, :]
+        return model
+
+    def _contracted(self, directions, function, decayed=None):
+        # Contract derivatives with directions, chunk by chunk.
+        xp = array_namespace(self.theta)
+        leading = [d.shape[:-1] for d in directions]
+        batch = np.broadcast_shapes(self.theta.shape[:-1], *leading)
+        own = (1,) * (len(batch) - self.theta.ndim + 1) + self.theta.shape[:-1]
+        # Trailing axes of directions alone: as many directions for every point.
+        n_axes = len(batch)
+        while n_axes and own[n_axes - 1] == 1:
+            n_axes -= 1
+        if own[:n_axes] != batch[:n_axes]:
+            points = xp.broadcast_to(self.theta, (*batch, self.theta.shape[-1]))
+            points = self.loss._as_points(points)
+            model = MLPModel(self.loss, points, once=True)
+            return model._contracted(directions, function, decayed)
+        shape = prod(batch[:n_axes]), prod(batch[n_axes:]), self.theta.shape[-1]
+        stacks = []
+        for d in directions:
+            lead = (1,) * (len(batch) - d.ndim + 1) + d.shape[:-1]
+            # The same directions for all points are kept once.
+            shared = prod(lead[:n_axes]) == 1
+            wanted = (*(batch[n_axes:] if shared else batch), shape[-1])
+            d = xp.reshape(d, d.shape[-len(wanted) :]) if shared else d
+            n_points = 1 if shared else shape[0]
+            d = xp.broadcast_to(d, wanted)
+            stacks.append(xp.reshape(d, (n_points, *shape[1:])))
+        rows = [
+            self._chunk_contracted(chunk, stacks, function)
+            for chunk in self._chunks()
+            if shape[1]
+        ]
+        total = self._joined(rows, (*batch, shape[-1]))
+        if decayed is None:
+            return total / self.loss.n_samples_seen_
+        return self._with_decay(total, decayed)
+
+    def _chunk_contracted(self, chunk, stacks, function):
+        # Sum contractions over blocks of samples, for all directions of some points.
+        loss, n_directions = self.loss, stacks[0].shape[1]
+        size = max(self._pairs // (chunk.stop - chunk.start), 1)
+        parts = _slices(n_directions, size)
+        own = [d if d.shape[0] == 1 else d[chunk, ...] for d in stacks]
+        cut = [[loss._split(d[:, part, :]) for d in own] for part in parts]
+        totals = [None] * len(parts)
+        for block in range(len(loss._blocks)):
+            sweep = self._sweep(chunk, block)
+            for number, matrices in enumerate(cut):
+                result = function(sweep, *matrices)
+                total = totals[number]
+                totals[number] = result if total is None else _added(total, result)
+        xp = array_namespace(self.theta)
+        joined = [loss._join(total) for total in totals]
+        return joined[0] if len(joined) == 1 else xp.concat(joined, axis=1)
+
+
+def _added(total, parts):
+    # Add lists of arrays.
+    return [a + b for a, b in zip(total, parts, strict=True)]

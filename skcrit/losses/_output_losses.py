@@ -1,0 +1,112 @@
+"""What is paid for the outputs of a network: losses per sample, three derivatives.
+
+Outputs ``z`` and targets ``y`` have shape (..., n_outputs, n_samples). ``state`` is
+what the derivatives need of the outputs, evaluated once.
+"""
+
+from math import inf, sqrt
+
+from skcrit._backend import array_namespace
+from skcrit.losses._activations import logistic, softplus
+
+__all__ = ["OUTPUT_LOSSES"]
+
+
+class SquaredError:
+    """Half the squared error, summed over outputs.
+
+    Attributes
+    ----------
+    bounds : tuple of float
+        Bounds on the norms of the first, second and third derivative by the outputs of
+        one sample, for all outputs and all targets.
+    """
+
+    bounds = (inf, 1.0, 0.0)
+
+    def values(self, z, y):
+        # Loss of each sample, (..., n_samples).
+        gap = z - y
+        return array_namespace(z).sum(gap * gap, axis=-2) / 2
+
+    def state(self, z):
+        return z
+
+    def slope(self, state, y):
+        # Derivative by the outputs.
+        return state - y
+
+    def product(self, state, u):
+        # Second derivative times a direction.
+        return u
+
+    def contraction(self, state, u, v):
+        # Third derivative, contracted with two directions; None for zero.
+        return None
+
+
+class LogisticLoss:
+    """Log-loss of independent binary outputs, summed over them."""
+
+    bounds = (inf, 0.25, 1 / (6 * sqrt(3)))
+
+    def values(self, z, y):
+        return array_namespace(z).sum(softplus(z) - y * z, axis=-2)
+
+    def state(self, z):
+        return logistic(z)
+
+    def slope(self, state, y):
+        return state - y
+
+    def product(self, state, u):
+        return state * (1 - state) * u
+
+    def contraction(self, state, u, v):
+        return state * (1 - state) * (1 - 2 * state) * u * v
+
+
+class SoftmaxLoss:
+    r"""Log-loss of the softmax of the outputs.
+
+    The derivatives are cumulants: with the probabilities p, a direction u is a random
+    variable that is u_k with probability p_k, and log sum exp has the derivatives E u,
+    cov(u, v) and E (u - E u)(v - E v)(w - E w). A unit vector u spreads over an
+    interval of length R = sqrt 2 at most, so that var u <= R^2 / 4 = 1 / 2. Among the
+    variables of given mean on an interval the third moment, which is linear in the
+    distribution but for the mean, is largest for two values: R^3 q (1 - q)(1 - 2 q) for
+    some q, at most R^3 / (6 sqrt 3).
+    """
+
+    bounds = (sqrt(2), 0.5, 2 * sqrt(2) / (6 * sqrt(3)))
+
+    def values(self, z, y):
+        xp = array_namespace(z)
+        shifted = z - xp.max(z, axis=-2, keepdims=True)
+        total = xp.sum(xp.exp(shifted), axis=-2)
+        return xp.log(total) - xp.sum(y * shifted, axis=-2)
+
+    def state(self, z):
+        xp = array_namespace(z)
+        weight = xp.exp(z - xp.max(z, axis=-2, keepdims=True))
+        return weight / xp.sum(weight, axis=-2, keepdims=True)
+
+    def slope(self, state, y):
+        return state - y
+
+    def product(self, state, u):
+        weighted = state * u
+        mean = array_namespace(u).sum(weighted, axis=-2, keepdims=True)
+        return weighted - state * mean
+
+    def contraction(self, state, u, v):
+        xp = array_namespace(u)
+        u, v = (w - xp.sum(state * w, axis=-2, keepdims=True) for w in (u, v))
+        return self.product(state, u * v)
+
+
+OUTPUT_LOSSES = {
+    "squared_error": SquaredError(),
+    "logistic": LogisticLoss(),
+    "softmax": SoftmaxLoss(),
+}

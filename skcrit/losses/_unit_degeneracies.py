@@ -1,0 +1,146 @@
+"""Hidden units that do nothing or the same as others, and what they leave free."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from skcrit._backend import to_host
+from skcrit._typing import FloatArray
+from skcrit.losses._stabilizers import unit_kinds
+from skcrit.losses._unit_coordinates import host_weights
+
+__all__ = ["UnitDegeneracies", "find_degeneracies"]
+
+
+@dataclass(frozen=True)
+class UnitDegeneracies:
+    """Name the hidden units that a smaller network could do without.
+
+    Units are numbered from zero, and so are the hidden layers.
+
+    Attributes
+    ----------
+    silent : list of (int, int)
+        Layer and number of units whose outgoing weights are all zero.
+    constant : list of (int, int)
+        Units whose incoming weights are all zero, but for the intercept: their output
+        is the same for every sample.
+    duplicated : list of (int, tuple of int)
+        Layer and numbers of units that have the same incoming weights and intercept,
+        up to a sign if the activation is odd.
+    directions : ndarray of shape (n_directions, n_params)
+        Orthonormal basis of those directions that only these units make free and along
+        which the gradient does not change to first order. Their number is a part of the
+        nullity of the Hessian, and these units are its cause.
+    """
+
+    silent: list[tuple[int, int]]
+    constant: list[tuple[int, int]]
+    duplicated: list[tuple[int, tuple[int, ...]]]
+    directions: FloatArray
+
+    @property
+    def nullity(self) -> int:
+        """Number of free directions."""
+        return len(self.directions)
+
+    def __str__(self) -> str:
+        named = [
+            *(f"unit {u} of hidden layer {n} is silent" for n, u in self.silent),
+            *(f"unit {u} of hidden layer {n} is constant" for n, u in self.constant),
+            *(
+                f"units {', '.join(map(str, units))} of hidden layer {n} are duplicates"
+                for n, units in self.duplicated
+            ),
+        ]
+        if not named:
+            return "no degenerate units"
+        ending = "" if self.nullity == 1 else "s"
+        return f"{'; '.join(named)}: {self.nullity} free direction{ending}"
+
+
+def find_degeneracies(loss, theta, rtol):
+    """Look for degenerate units at one point.
+
+    Parameters
+    ----------
+    loss : MLPLoss
+        Fitted loss.
+    theta : array of shape (n_params,)
+        One point.
+    rtol : float
+        Relative tolerance.
+
+    Returns
+    -------
+    record : UnitDegeneracies
+        The units, and the directions that they free.
+    """
+    weights = [W[0] for W in host_weights(loss, theta)]
+    tol = rtol * max(np.max(np.abs(W)) for W in weights)
+    odd, candidates = loss._parity == "odd", []
+    silent, constant, duplicated = [], [], []
+    for layer in range(len(weights) - 1):
+        n_in, (p, _) = loss._widths[layer], loss._shapes[layer]
+        into, out = weights[layer], weights[layer + 1][:, :p]
+        for unit in range(p):
+            if np.max(np.abs(out[:, unit])) <= tol:
+                silent.append((layer, unit))
+                candidates += _entries(loss, layer, unit, slice(None))
+            if np.max(np.abs(into[unit, :n_in])) <= tol:
+                constant.append((layer, unit))
+                candidates += _entries(loss, layer, unit, slice(n_in, None))
+                candidates += _outgoing(loss, layer, unit)
+                if loss.fit_intercept:
+                    candidates += _outgoing(loss, layer, -1)
+        for kind in unit_kinds(into, tol, odd):
+            if len(kind) > 1:
+                duplicated.append((layer, tuple(kind)))
+                for unit in kind:
+                    candidates += _outgoing(loss, layer, unit)
+    directions = _kernel(loss, theta, candidates, rtol)
+    return UnitDegeneracies(silent, constant, duplicated, directions)
+
+
+def _positions(loss, layer):
+    # Where the entries of a layer's matrix stand in theta.
+    start = sum(a * b for a, b in loss._shapes[:layer])
+    n_out, n_in = loss._shapes[layer]
+    return start + np.arange(n_out * n_in).reshape(n_out, n_in)
+
+
+def _entries(loss, layer, unit, columns):
+    # Positions of incoming weights of a unit.
+    return _positions(loss, layer)[unit, columns].tolist()
+
+
+def _outgoing(loss, layer, unit):
+    # Positions of outgoing weights of a unit; unit -1 is the intercept.
+    return _positions(loss, layer + 1)[:, unit].tolist()
+
+
+def _kernel(loss, theta, candidates, rtol):
+    # The part of the Hessian's kernel in the span of some coordinates.
+    candidates = sorted(set(candidates))
+    n_params = loss.n_params_
+    if not candidates:
+        return np.empty((0, n_params))
+    units = np.eye(n_params)[candidates]
+    local = loss.at(theta)
+    products = to_host(local.hvp(loss.asarray(units))).astype(float)
+    _, values, basis = np.linalg.svd(products.T, full_matrices=True)
+    size = loss.curvature(local.theta[None, :])[0]
+    rank = int(np.sum(values > rtol * max(size, np.max(values))))
+    kernel = basis[rank:] @ units
+    tangents = to_host(loss.orbit_tangents(theta)).astype(float)
+    if not len(kernel) or not len(tangents):
+        return kernel
+    # Leave out what lies in the tangent space of the continuous symmetries: there the
+    # cosines of principal angles are one.
+    _, sizes, frame = np.linalg.svd(tangents, full_matrices=False)
+    frame = frame[sizes > rtol * max(np.max(sizes), np.finfo(float).tiny)]
+    mixing, cosines, _ = np.linalg.svd(kernel @ frame.T, full_matrices=True)
+    n_shared = int(np.sum(cosines > 1 - rtol))
+    return mixing[:, n_shared:].T @ kernel

@@ -1,0 +1,295 @@
+r"""Sweeps through a multilayer network: values, gradients, and directional derivatives.
+
+The weights of layer l stand in one matrix ``W_l`` with a row per unit; if there are
+intercepts, they are its last column, and the inputs ``a_(l-1)`` of the layer end with a
+row of ones. With the activation phi, the loss per sample ell, the inputs ``a_0`` and L
+layers,
+
+    z_l = W_l a_(l-1),   a_l = phi(z_l) for l < L,   f = sum over samples of ell(z_L);
+    d_L = ell'(z_L),   e_l = W_(l+1)^T d_(l+1),   d_l = phi'(z_l) e_l;
+    the gradient by W_l is d_l a_(l-1)^T.
+
+Derivatives along a direction V differentiate these recursions (Pearlmutter's
+R-operator): with a dash for the derivative,
+
+    z'_l = V_l a_(l-1) + W_l a'_(l-1),   a'_l = phi'(z_l) z'_l;
+    d'_L = ell''(z_L) z'_L,   e'_l = V_(l+1)^T d_(l+1) + W_(l+1)^T d'_(l+1),
+    d'_l = phi'(z_l) e'_l + phi''(z_l) e_l z'_l;
+    H V has the blocks d'_l a_(l-1)^T + d_l a'_(l-1)^T.
+
+Points are a stack (n_points, 1, ...) and directions one (n_points or 1, n_directions,
+...): all matrices are multiplied one by one, so that the numbers of one point never
+depend on the batch that it is in. Samples stand in the last axis.
+
+References
+----------
+.. [1] B. A. Pearlmutter. "Fast exact multiplication by the Hessian". Neural
+   Computation 6(1), 147-160, 1994, doi:10.1162/neco.1994.6.1.147.
+"""
+
+from functools import cached_property, partial
+from typing import NamedTuple
+
+from skcrit._backend import array_namespace, device
+
+__all__ = ["Sweep"]
+
+
+def _times(a, b):
+    # Multiply entry by entry, where None in the place of a is one.
+    return b if a is None else a * b
+
+
+def _plus(a, b):
+    # Add, where None is zero.
+    if a is None or b is None:
+        return b if a is None else a
+    return a + b
+
+
+class Sweep:
+    """Forward and backward sweep of some points over some samples.
+
+    Whatever is asked for is computed once and kept.
+
+    Parameters
+    ----------
+    weights : list of arrays of shape (n_points, 1, n_out, n_in)
+        Matrices of the layers, first layer first, intercepts in the last column.
+    inputs : array of shape (n_in, n_samples)
+        Samples, in columns, with a row of ones if there are intercepts.
+    targets : array of shape (n_outputs, n_samples)
+        What the outputs are compared with.
+    activation : Activation
+        Activation of the hidden units.
+    output : OutputLoss
+        Loss per sample.
+
+    Attributes
+    ----------
+    inputs : list of arrays of shape (n_points, 1, n_in, n_samples)
+        What the layers multiply, with rows of ones.
+    outputs : array of shape (n_points, 1, n_outputs, n_samples)
+        Outputs of the network.
+    units : list of arrays of shape (n_points, 1, n_out, n_units)
+        Columns of the weights that multiply units, or features, not the intercepts.
+    """
+
+    def __init__(self, weights, inputs, targets, activation, output):
+        xp = array_namespace(inputs)
+        self._t = xp.matrix_transpose  # looked up once: it is slow
+        self.weights, self.targets = weights, targets
+        self.activation, self.output = activation, output
+        widths = [inputs.shape[-2], *(W.shape[-2] for W in weights)]
+        self.units = [W[..., :n] for W, n in zip(weights, widths, strict=False)]
+        self.inputs, self._kept = [inputs], []
+        for W, following in zip(weights[:-1], weights[1:], strict=True):
+            a, kept = activation.value(W @ self.inputs[-1])
+            self._kept.append(kept)
+            if following.shape[-1] > a.shape[-2]:
+                ones = (*a.shape[:-2], 1, a.shape[-1])
+                ones = xp.ones(ones, dtype=a.dtype, device=device(a))
+                a = xp.concat([a, ones], axis=-2)
+            self.inputs.append(a)
+        self.outputs = weights[-1] @ self.inputs[-1]
+
+    def _activity(self, layer):
+        # Outputs of the units of a hidden layer, without the row of ones.
+        return self.inputs[layer + 1][..., : self.weights[layer].shape[-2], :]
+
+    def _from_units(self, V):
+        # The columns of the matrices of a direction that multiply units.
+        pairs = zip(V, self.units, strict=True)
+        return [matrix[..., : W.shape[-1]] for matrix, W in pairs]
+
+    @cached_property
+    def _state(self):
+        return self.output.state(self.outputs)
+
+    @cached_property
+    def _slopes(self):
+        # phi' of the hidden layers.
+        return [
+            self.activation.slope(self._activity(layer), kept)
+            for layer, kept in enumerate(self._kept)
+        ]
+
+    @cached_property
+    def deltas(self):
+        """Derivatives d_l of the samples' losses by the z_l, one array a layer."""
+        deltas = [self.output.slope(self._state, self.targets)]
+        for layer in range(len(self.weights) - 1, 0, -1):
+            error = self._t(self.units[layer]) @ deltas[-1]
+            deltas.append(_times(self._slopes[layer - 1], error))
+        return deltas[::-1]
+
+    def _error(self, layer):
+        # e_l of a hidden layer.
+        return self._t(self.units[layer + 1]) @ self.deltas[layer + 1]
+
+    @cached_property
+    def _bends(self):
+        # phi'' e of the hidden layers.
+        return [
+            self.activation.bent(
+                self._activity(layer),
+                kept,
+                self._slopes[layer],
+                self.deltas[layer],
+                partial(self._error, layer),
+            )
+            for layer, kept in enumerate(self._kept)
+        ]
+
+    def values(self):
+        """Evaluate the loss of each sample.
+
+        Returns
+        -------
+        values : array of shape (n_points, 1, n_samples)
+            Losses.
+        """
+        return self.output.values(self.outputs, self.targets)
+
+    def gradient(self):
+        """Compute the gradient.
+
+        Returns
+        -------
+        gradient : list of arrays of shape (n_points, 1, n_out, n_in)
+            One matrix per layer, first layer first.
+        """
+        pairs = zip(self.deltas, self.inputs, strict=True)
+        return [d @ self._t(a) for d, a in pairs]
+
+    def _along(self, V):
+        # Differentiate the sweep along V.
+        units = self._from_units(V)
+        z, a = [V[0] @ self.inputs[0]], []
+        for layer in range(1, len(V)):
+            a.append(_times(self._slopes[layer - 1], z[-1]))
+            change = V[layer] @ self.inputs[layer]
+            change += self.units[layer] @ a[-1]
+            z.append(change)
+        d, e = [self.output.product(self._state, z[-1])], []
+        for layer in range(len(V) - 1, 0, -1):
+            error = self._t(units[layer]) @ self.deltas[layer]
+            error += self._t(self.units[layer]) @ d[-1]
+            delta = _times(self._slopes[layer - 1], error)
+            if self._bends[layer - 1] is not None:
+                delta += self._bends[layer - 1] * z[layer - 1]
+            e.append(error)
+            d.append(delta)
+        return _Direction(units, z, a, e[::-1], d[::-1])
+
+    def hvp(self, V):
+        """Multiply the Hessian by directions.
+
+        Parameters
+        ----------
+        V : list of arrays of shape (n_points or 1, n_directions, n_out, n_in)
+            Directions, in matrices.
+
+        Returns
+        -------
+        product : list of arrays of shape (n_points, n_directions, n_out, n_in)
+            ``H V``, in matrices.
+        """
+        v = self._along(V)
+        product = [d @ self._t(a) for d, a in zip(v.d, self.inputs, strict=True)]
+        for layer in range(1, len(V)):
+            self._add_from_units(product[layer], self.deltas[layer], v.a[layer - 1])
+        return product
+
+    def _add_from_units(self, block, delta, activity):
+        # Add, in place, the product of a layer's signal with what comes in from units.
+        if activity is not None:
+            block[..., : activity.shape[-2]] += delta @ self._t(activity)
+
+    def third_derivative(self, U, V):
+        """Contract the third derivative with two directions.
+
+        Parameters
+        ----------
+        U, V : lists of arrays of shape (n_points or 1, n_directions, n_out, n_in)
+            Directions, in matrices.
+
+        Returns
+        -------
+        contraction : list of arrays of shape (n_points, n_directions, n_out, n_in)
+            ``D^3 f [U, V, .]``, in matrices.
+
+        Notes
+        -----
+        Two dashes for the derivative along both directions:
+        z''_l = U_l a^v + V_l a^u + W_l a'',  a'' = phi'' z^u z^v + phi' z'',
+        e''_l = U_(l+1)^T d^v + V_(l+1)^T d^u + W_(l+1)^T d'',
+        d'' = phi''' z^u z^v e + phi'' (z'' e + z^u e^v + z^v e^u) + phi' e''.
+        The blocks are d'' a^T + d^u a^vT + d^v a^uT + d a''T.
+        """
+        u, v, depth = self._along(U), self._along(V), len(U)
+        z2, a2 = [None], []
+        for layer in range(1, depth):
+            a2.append(self._second_activity(layer - 1, u, v, z2[-1]))
+            change = u.units[layer] @ v.a[layer - 1] + v.units[layer] @ u.a[layer - 1]
+            if a2[-1] is not None:
+                change = change + self.units[layer] @ a2[-1]
+            z2.append(change)
+        d2 = self.output.product(self._state, z2[-1])
+        d2 = _plus(self.output.contraction(self._state, u.z[-1], v.z[-1]), d2)
+        contraction = []
+        for layer in range(depth - 1, 0, -1):
+            block = d2 @ self._t(self.inputs[layer])
+            self._add_from_units(block, u.d[layer], v.a[layer - 1])
+            self._add_from_units(block, v.d[layer], u.a[layer - 1])
+            self._add_from_units(block, self.deltas[layer], a2[layer - 1])
+            contraction.append(block)
+            e2 = self._t(u.units[layer]) @ v.d[layer]
+            e2 = e2 + self._t(v.units[layer]) @ u.d[layer]
+            e2 = e2 + self._t(self.units[layer]) @ d2
+            d2 = self._second_signal(layer - 1, u, v, z2[layer - 1], e2)
+        return [d2 @ self._t(self.inputs[0]), *contraction[::-1]]
+
+    def derivatives(self, layer):
+        """Differentiate the activation of a hidden layer at its z.
+
+        Parameters
+        ----------
+        layer : int
+            Number of the hidden layer, from zero.
+
+        Returns
+        -------
+        slope, bend, twist : arrays of shape (n_points, 1, n_units, n_samples), or None
+            The first three derivatives, where None is one, zero and zero.
+        """
+        a, kept, slope = self._activity(layer), self._kept[layer], self._slopes[layer]
+        bend = self.activation.bend(a, kept, slope)
+        return slope, bend, self.activation.twist(a, kept, slope)
+
+    def _second_activity(self, layer, u, v, z2):
+        # a'' of a hidden layer; None is zero.
+        slope, bend, _ = self.derivatives(layer)
+        curved = None if bend is None else bend * u.z[layer] * v.z[layer]
+        return _plus(curved, None if z2 is None else _times(slope, z2))
+
+    def _second_signal(self, layer, u, v, z2, e2):
+        # d'' of a hidden layer.
+        slope, bend, twist = self.derivatives(layer)
+        signal = _times(slope, e2)
+        if bend is None:
+            return signal
+        error = self._error(layer)
+        both = u.z[layer] * v.e[layer] + v.z[layer] * u.e[layer]
+        signal = signal + twist * u.z[layer] * v.z[layer] * error + bend * both
+        return signal if z2 is None else signal + bend * z2 * error
+
+
+class _Direction(NamedTuple):
+    """A direction, and along it z' and d' of all layers, a' and e' of hidden ones."""
+
+    units: list
+    z: list
+    a: list
+    e: list
+    d: list

@@ -1,0 +1,489 @@
+"""MLPLoss is the training loss of scikit-learn's networks, on every kind of data."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+from skcrit import LinearAutoencoderLoss, MLPLoss
+from skcrit._backend import to_host
+from skcrit.exceptions import NoGroundTruthError
+from skcrit.utils.testing import check_loss
+
+close = np.testing.assert_allclose
+
+
+def targets(kind, X, rng):
+    """Return targets of a kind, and what scikit-learn calls its loss."""
+    n = len(X)
+    return {
+        "number": X[:, 0] ** 2 - X[:, 1] + 0.1 * rng.standard_normal(n),
+        "numbers": np.column_stack([X[:, 0], X[:, 1] ** 2]),
+        "two classes": np.where(X[:, 0] + X[:, 1] > 0, "yes", "no"),
+        "classes": np.array(["a", "b", "c"])[np.digitize(X[:, 0], [-0.5, 0.5])],
+        "labels": (X[:, :2] > 0).astype(int),
+    }[kind]
+
+
+def sklearn_objective(estimator, loss, theta, X):
+    """Ask scikit-learn for value and gradient of its training loss, in our layout."""
+    coefs, intercepts = loss.unpack(theta)
+    estimator = clone(estimator)
+    fitted = loss.to_estimator(theta)
+    vars(estimator).update(vars(fitted))
+    estimator.coefs_ = [np.array(W) for W in coefs]
+    estimator.intercepts_ = [np.array(b) for b in intercepts]
+    Y = loss._targets.values
+    empty = [None] * len(coefs)
+    value, coef_grads, intercept_grads = estimator._backprop(
+        X,
+        Y,
+        *sample_weight_of(estimator),
+        [X, *empty],
+        list(empty),
+        [np.empty_like(W) for W in estimator.coefs_],
+        [np.empty_like(b) for b in estimator.intercepts_],
+    )
+    return value, loss.pack(coef_grads, intercept_grads)
+
+
+def sample_weight_of(estimator):
+    """No weights, for versions of scikit-learn that have them (from 1.7 on)."""
+    names = estimator._backprop.__code__.co_varnames
+    return (None,) if "sample_weight" in names else ()
+
+
+@pytest.mark.parametrize("kind", ["number", "two classes", "classes", "labels"])
+@pytest.mark.parametrize("activation", ["identity", "tanh", "logistic", "relu"])
+@pytest.mark.parametrize("hidden", [(5,), (4, 3)], ids=str)
+@pytest.mark.filterwarnings("ignore:activation=.relu.:UserWarning")
+def test_value_and_gradient_are_scikit_learns(kind, activation, hidden, X, rng):
+    y = targets(kind, X, rng)
+    cls = MLPRegressor if kind == "number" else MLPClassifier
+    estimator = cls(
+        hidden_layer_sizes=hidden,
+        activation=activation,
+        alpha=0.3,
+        solver="lbfgs",
+        max_iter=20,
+        random_state=0,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        estimator.fit(X, y)
+    loss, theta = MLPLoss.from_estimator(estimator, X, y)
+    close(loss.value(theta), estimator.loss_, rtol=1e-12)
+    for point in (theta, 0.5 * rng.standard_normal(len(theta))):
+        value, gradient = sklearn_objective(estimator, loss, point, X)
+        close(loss.value(point), value, rtol=1e-12)
+        # Near a critical point the gradient is smaller than what it is summed from.
+        atol = 1e-12 * np.abs(gradient).max() + 1e-16
+        close(loss.gradient(point), gradient, rtol=0, atol=atol)
+
+
+def test_several_numbers_count_as_in_the_gradient_of_scikit_learn(X, rng):
+    # Its value takes the mean over outputs of what its gradient sums: its issue 8349.
+    y = targets("numbers", X, rng)
+    estimator = MLPRegressor(activation="tanh", alpha=0.3, solver="lbfgs")
+    estimator.set_params(hidden_layer_sizes=(4,), random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        estimator.fit(X, y)
+    loss, theta = MLPLoss.from_estimator(estimator, X, y)
+    _, gradient = sklearn_objective(estimator, loss, theta + 0.1, X)
+    close(loss.gradient(theta + 0.1), gradient, rtol=0, atol=1e-12)
+    penalty = loss.value(theta) - np.mean(loss.transform(X, theta))
+    close(penalty + np.mean(loss.transform(X, theta)) / 2, estimator.loss_, rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["number", "numbers", "two classes", "classes"])
+def test_estimators_come_back(kind, X, rng):
+    y = targets(kind, X, rng)
+    cls = MLPRegressor if kind.startswith("number") else MLPClassifier
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        estimator = cls(activation="logistic", random_state=0, max_iter=30)
+        estimator.set_params(hidden_layer_sizes=(4,), random_state=0).fit(X, y)
+    loss, theta = MLPLoss.from_estimator(estimator, X, y)
+    back = pickle.loads(pickle.dumps(loss.to_estimator(theta)))
+    np.testing.assert_array_equal(back.predict(X), estimator.predict(X))
+    assert back.score(X, y) == estimator.score(X, y)
+    if cls is MLPClassifier:
+        np.testing.assert_array_equal(back.predict_proba(X), estimator.predict_proba(X))
+    close(back.loss_, loss.value(theta))
+    assert back.get_params()["activation"] == "logistic"
+    again, same = MLPLoss.from_estimator(back, X, y)
+    np.testing.assert_array_equal(same, theta)
+    assert again.get_params() == loss.get_params()
+
+
+def test_estimators_keep_names_of_columns(X):
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    loss = MLPLoss((3,)).fit(frame, X[:, 0])
+    network = loss.to_estimator(np.ones(loss.n_params_))
+    assert network.feature_names_in_.tolist() == list("abcd")
+    assert network.predict(frame).shape == (9,)
+
+
+def test_what_is_no_estimator_is_refused(X, rng):
+    y = targets("classes", X, rng)
+    with pytest.raises(TypeError, match="MLPRegressor or MLPClassifier"):
+        MLPLoss.from_estimator(MLPLoss(), X, y)
+    with pytest.raises(NotFittedError):
+        MLPLoss.from_estimator(MLPClassifier(), X, y)
+    network = MLPLoss((2,), loss="log_loss").fit(X, y)
+    network = network.to_estimator(np.zeros(network.n_params_))
+    with pytest.raises(ValueError, match="classes"):
+        MLPLoss.from_estimator(network, X, y == "a")
+    network.loss = "poisson"
+    with pytest.raises(ValueError, match="poisson"):
+        MLPLoss.from_estimator(network, X, y)
+    loss = MLPLoss((2,), "silu").fit(X, X[:, 0])
+    with pytest.raises(ValueError, match="activation"):
+        loss.to_estimator(np.zeros(loss.n_params_))
+    loss = MLPLoss((2,)).fit(X, X[:, 0])
+    with pytest.raises(ValueError, match="one vector"):
+        loss.to_estimator(np.zeros((1, loss.n_params_)))
+
+
+@pytest.mark.parametrize("kind", ["number", "numbers", "two classes", "classes", None])
+@pytest.mark.parametrize("activation", ["tanh", "softplus", "identity"])
+def test_contract(kind, activation, X, rng):
+    y = None if kind is None else targets(kind, X, rng)
+    numbers = kind is None or kind.startswith("number")
+    loss = "squared_error" if numbers else "log_loss"
+    for params in ({}, {"alpha": 0.1, "fit_intercept": False}):
+        check_loss(MLPLoss((3, 2), activation, loss=loss, **params).fit(X, y))
+
+
+def test_contract_in_single_precision(X, rng):
+    y = targets("classes", X, rng)
+    loss = MLPLoss((3,), "silu", loss="log_loss", dtype="float32").fit(X, y)
+    check_loss(loss, points=0.5 * rng.standard_normal((4, loss.n_params_)))
+
+
+@pytest.mark.parametrize("dtype, tol", [("float64", 1e-13), ("float32", 1e-4)])
+@pytest.mark.parametrize("activation", ["tanh", "erf", "logistic"])
+@pytest.mark.parametrize("hidden", [(3,), (2, 3)], ids=str)
+def test_same_numbers_on_every_backend(
+    hidden, activation, dtype, tol, backend, on_device, X, rng
+):
+    params = {"activation": activation, "loss": "log_loss", "alpha": 0.2}
+    y = targets("classes", X, rng)
+    plain = MLPLoss(hidden, **params).fit(X, y)
+    loss = MLPLoss(hidden, **params, backend=backend, dtype=dtype).fit(X, y)
+    theta, u, v = rng.standard_normal((3, 3, loss.n_params_))
+    calls = {
+        "value": lambda loss, t, u, v: loss.value(t),
+        "gradient": lambda loss, t, u, v: loss.gradient(t),
+        "hvp": lambda loss, t, u, v: loss.hvp(t, v),
+        "many directions": lambda loss, t, u, v: loss.hvp(t[:, None, :], v),
+        "crossed": lambda loss, t, u, v: loss.hvp(t[None, :, :], v[:2, None, :]),
+        "hessian": lambda loss, t, u, v: loss.hessian(t),
+        "third": lambda loss, t, u, v: loss.third_derivative(t, u, v),
+        "local": lambda loss, t, u, v: loss.at(t).hvp(v),
+        "invariants": lambda loss, t, u, v: loss.invariants(t),
+        "rescaled": lambda loss, t, u, v: loss.rescale(t),
+        "representative": lambda loss, t, u, v: loss.representative(t),
+        "tangents": lambda loss, t, u, v: loss.orbit_tangents(t),
+        "packed": lambda loss, t, u, v: loss.pack(*loss.unpack(t)),
+        "lipschitz": lambda loss, t, u, v: loss.hessian_lipschitz(t, 0.1),
+    }
+    points = [loss.asarray(array) for array in (theta, u, v)]
+    for name, call in calls.items():
+        expected, actual = call(plain, theta, u, v), call(loss, *points)
+        assert on_device(actual, dtype), name
+        assert tuple(actual.shape) == expected.shape, name
+        scale = np.max(np.abs(expected), initial=1e-300)
+        close(to_host(actual), expected, rtol=0, atol=tol * scale, err_msg=name)
+    close(loss.transform(X, points[0]), plain.transform(X, theta), rtol=1e3 * tol)
+    np.testing.assert_array_equal(loss.orbit_size(points[0]), plain.orbit_size(theta))
+
+
+@pytest.mark.parametrize("n_samples", [1, 20, 300, 1500])
+@pytest.mark.parametrize("hidden", [(1,), (7, 2), (30,)], ids=str)
+def test_rows_do_not_depend_on_their_batch(n_samples, hidden, rng):
+    X, y = rng.standard_normal((n_samples, 5)), np.arange(n_samples) % 3
+    for loss in (
+        MLPLoss(hidden, "softplus", loss="log_loss", alpha=0.1).fit(X, y),
+        MLPLoss(hidden, fit_intercept=False).fit(X),
+    ):
+        theta, v = rng.standard_normal((2, 45, loss.n_params_))
+        whole = [loss.value(theta), loss.gradient(theta), loss.hvp(theta, v)]
+        for size in (1, 2, 16):
+            t, w = theta[-size:], v[-size:]
+            part = [loss.value(t), loss.gradient(t), loss.hvp(t, w)]
+            for expected, actual in zip(whole, part, strict=True):
+                np.testing.assert_array_equal(actual, expected[-size:])
+        one = loss.at(theta[3])
+        np.testing.assert_array_equal(one.hvp(v[3]), whole[2][3])
+        np.testing.assert_array_equal(one.value, whole[0][3])
+        many = loss.hvp(theta[:2, None], v[:6])
+        np.testing.assert_array_equal(many[1, 5], loss.hvp(theta[1], v[5]))
+        for name in ("invariants", "rescale"):
+            rows = getattr(loss, name)(theta)
+            np.testing.assert_array_equal(getattr(loss, name)(theta[7]), rows[7])
+
+
+@pytest.mark.parametrize("shape", [(0,), (3,), (2, 1), (2, 0)], ids=str)
+def test_shapes_of_batches(shape, X, rng):
+    loss = MLPLoss((3, 2)).fit(X, X[:, 0])
+    n_params = loss.n_params_
+    theta = rng.standard_normal((*shape, n_params))
+    assert loss.value(theta).shape == shape
+    for result in (loss.gradient(theta), loss.hvp(theta, theta), loss.rescale(theta)):
+        assert result.shape == (*shape, n_params)
+    assert loss.third_derivative(theta, theta, theta).shape == (*shape, n_params)
+    assert loss.hessian(theta).shape == (*shape, n_params, n_params)
+    assert loss.invariants(theta).shape[:-1] == shape
+    assert loss.representative(theta).shape == (*shape, n_params)
+    assert loss.orbit_size(theta).shape == shape
+    assert loss.hessian_lipschitz(theta, 0.1).shape == shape
+    assert loss.orbit_tangents(theta).shape == (*shape, 0, n_params)
+
+
+def test_layout(X):
+    loss = MLPLoss((2,)).fit(X, X[:, 0])
+    coefs, intercepts = loss.unpack(np.arange(13.0))
+    assert [W.shape for W in coefs] == [(4, 2), (2, 1)]
+    np.testing.assert_array_equal(coefs[0].T, [[0, 1, 2, 3], [5, 6, 7, 8]])
+    np.testing.assert_array_equal(intercepts[0], [4, 9])
+    np.testing.assert_array_equal(loss.pack(coefs, intercepts), np.arange(13))
+    np.testing.assert_array_equal(loss.pack(coefs)[[4, 9, 12]], 0)
+    batch = np.arange(78.0).reshape(2, 3, 13)
+    np.testing.assert_array_equal(loss.pack(*loss.unpack(batch)), batch)
+
+
+def test_wrong_layouts_are_refused(X):
+    loss = MLPLoss((2,)).fit(X, X[:, 0])
+    coefs, intercepts = loss.unpack(np.arange(13.0))
+    with pytest.raises(ValueError, match="coefs must have shapes"):
+        loss.pack(coefs[::-1], intercepts)
+    with pytest.raises(ValueError, match="intercepts must have shapes"):
+        loss.pack(coefs, intercepts[:1])
+    with pytest.raises(ValueError, match="coefs must be a list"):
+        loss.pack(3.0)
+    bare = MLPLoss((2,), fit_intercept=False).fit(X, X[:, 0])
+    with pytest.raises(ValueError, match="fit_intercept=False"):
+        bare.pack(coefs, [b + 1 for b in intercepts])
+    assert bare.pack(coefs).shape == (10,)
+    assert all(np.all(b == 0) for b in bare.unpack(np.ones(10))[1])
+
+
+def test_linear_autoencoder(X, rng):
+    alpha, n, d = 0.3, *X.shape
+    loss = MLPLoss((2,), "identity", fit_intercept=False, alpha=alpha).fit(X)
+    other = LinearAutoencoderLoss((2,), center=False, alpha=alpha / (n * d)).fit(X)
+    theta, v = rng.standard_normal((2, 3, loss.n_params_))
+    factor = d / 2
+    close(loss.value(theta), factor * other.value(theta), rtol=1e-13)
+    close(loss.gradient(theta), factor * other.gradient(theta), atol=1e-13)
+    close(loss.hvp(theta, v), factor * other.hvp(theta, v), atol=1e-12)
+    close(loss.hessian(theta), factor * other.hessian(theta), atol=1e-12)
+    close(
+        loss.third_derivative(theta, v, v),
+        factor * other.third_derivative(theta, v, v),
+        atol=1e-12,
+    )
+    ours, theirs = loss.analytical_spectrum(), other.analytical_spectrum()
+    assert ours.n_sets == theirs.n_sets > 3
+    sets = ours.sample_sets(ours.n_sets, random_state=0)
+    close(ours.losses(sets), factor * theirs.losses(sets), rtol=1e-12)
+    np.testing.assert_array_equal(ours.morse_indices(sets), theirs.morse_indices(sets))
+    for name in sets:
+        point = ours.representative(name, random_state=1)
+        close(loss.gradient(point), 0, atol=1e-12)
+        close(loss.value(point), ours.losses(name), rtol=1e-12)
+
+
+@pytest.mark.parametrize("hidden", [(2,), (3, 2)], ids=str)
+def test_spectrum_without_penalty(hidden, X):
+    loss = MLPLoss(hidden, "identity", fit_intercept=False).fit(X)
+    spectrum = loss.ground_truth()
+    for name in spectrum.sample_sets(5, random_state=0):
+        close(loss.gradient(spectrum.representative(name)), 0, atol=1e-12)
+    check_loss(loss)
+
+
+def test_no_spectrum_of_other_networks(X):
+    for loss in (
+        MLPLoss((2,), fit_intercept=False).fit(X),
+        MLPLoss((2,), "identity").fit(X),
+        MLPLoss((2,), "identity", fit_intercept=False).fit(X, X[:, 0]),
+        MLPLoss((2, 2), "identity", fit_intercept=False, alpha=1.0).fit(X),
+    ):
+        with pytest.raises(NoGroundTruthError):
+            loss.analytical_spectrum()
+
+
+def test_autoencoder_has_the_data_as_targets(X, rng):
+    loss, other = MLPLoss((3,)).fit(X), MLPLoss((3,)).fit(X, X)
+    theta = rng.standard_normal((2, loss.n_params_))
+    np.testing.assert_array_equal(loss.gradient(theta), other.gradient(theta))
+    new = X[:4] + 1
+    close(loss.transform(new, theta), other.transform(new, theta, new))
+
+
+def test_losses_of_samples(X, rng):
+    y = targets("classes", X, rng)
+    loss = MLPLoss((3,), loss="log_loss", alpha=0.5).fit(X, y)
+    theta = rng.standard_normal((4, loss.n_params_))
+    losses = loss.transform(X, theta)
+    assert losses.shape == (9, 4)
+    plain = MLPLoss((3,), loss="log_loss").fit(X, y)
+    close(losses.mean(axis=0), plain.value(theta), rtol=1e-13)
+    # Targets of known samples are looked up, in any order.
+    np.testing.assert_array_equal(loss.transform(X[[5, 2]], theta), losses[[5, 2]])
+    np.testing.assert_array_equal(loss.transform(X, theta, y), losses)
+    mixed = loss.transform(np.concatenate([X + 1, X[:1]]), theta)
+    assert np.all(np.isnan(mixed[:-1]))
+    np.testing.assert_array_equal(mixed[-1], losses[0])
+    assert loss.transform(X + 1, theta[0], y).shape == (9, 1)
+    close(loss.transform(X), np.log(3))  # at the origin
+    with pytest.raises(ValueError, match="theta must have shape"):
+        loss.transform(X, theta[None])
+
+
+def test_a_sample_with_two_targets_is_not_looked_up(X):
+    twice = np.concatenate([X, X[:1]])
+    loss = MLPLoss((3,)).fit(twice, np.arange(10.0))
+    assert loss.transform(twice).shape == (10, 1)
+    unknown = np.isnan(loss.transform(X))
+    assert unknown[0] and not np.any(unknown[1:])
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda a: np.asarray(a).tolist(),
+        lambda a: pd.DataFrame(a) if np.ndim(a) == 2 else pd.Series(a),
+        lambda a: np.asarray(a).astype(object),
+        lambda a: np.asfortranarray(a),
+    ],
+    ids=["list", "pandas", "object", "fortran"],
+)
+@pytest.mark.parametrize("kind", ["number", "numbers", "classes"])
+def test_kinds_of_data(kind, convert, X, rng):
+    y = targets(kind, X, rng)
+    name = "log_loss" if kind == "classes" else "squared_error"
+    expected = MLPLoss((3,), loss=name).fit(X, y)
+    loss = MLPLoss((3,), loss=name).fit(convert(X), convert(y))
+    theta = rng.standard_normal(loss.n_params_)
+    np.testing.assert_array_equal(loss.gradient(theta), expected.gradient(theta))
+
+
+def test_labels(X, rng):
+    y = targets("classes", X, rng)
+    loss = MLPLoss((3,), loss="log_loss").fit(X, y)
+    assert loss.classes_.tolist() == ["a", "b", "c"] and loss.n_outputs_ == 3
+    assert MLPLoss((3,), loss="log_loss").fit(X, y == "a").n_outputs_ == 1
+    loss.set_params(loss="squared_error").fit(X, X[:, 0])
+    assert not hasattr(loss, "classes_") and loss.n_outputs_ == 1
+
+
+@pytest.mark.parametrize(
+    "params, y, match",
+    [
+        ({"loss": "log_loss"}, None, "y must be the labels"),
+        ({"loss": "log_loss"}, np.linspace(0, 1, 9), "y must be labels"),
+        ({"loss": "log_loss"}, ["a"] * 8, "y must have shape"),
+        ({}, ["a"] * 9, "y must be an array of real numbers"),
+        ({}, [1.0, np.nan] + [0.0] * 7, "y must be finite"),
+        ({}, np.zeros((9, 2, 2)), "y must have shape"),
+        ({}, np.zeros((9, 0)), "y must have shape"),
+        ({}, np.zeros(8), "y must have shape"),
+        ({}, np.full(9, 1e80), "y must be small enough"),
+        ({}, np.full(9, 1e-80), "y must be large enough"),
+        ({"dtype": "float32"}, np.full(9, 1e8), "y must be small enough"),
+        ({"activation": "sine"}, np.zeros(9), "activation"),
+        ({"loss": "hinge"}, np.zeros(9), "loss"),
+        ({"alpha": -1.0}, np.zeros(9), "alpha"),
+        ({"hidden_layer_sizes": ()}, np.zeros(9), "hidden_layer_sizes"),
+        ({"fit_intercept": 3}, np.zeros(9), "fit_intercept"),
+        ({"dtype": "float16"}, np.zeros(9), "dtype"),
+    ],
+)
+def test_what_cannot_be_fitted(params, y, match, X):
+    with pytest.raises(ValueError, match=match):
+        MLPLoss(**params).fit(X, y)
+
+
+def test_data_out_of_range(X):
+    with pytest.raises(ValueError, match="X must be small enough"):
+        MLPLoss().fit(1e80 * X, X[:, 0])
+
+
+def test_relu_warns(X):
+    with pytest.warns(UserWarning, match="not smooth"):
+        MLPLoss(activation="relu").fit(X)
+
+
+def test_not_fitted():
+    for call in ("value", "unpack", "invariants", "transform"):
+        with pytest.raises(NotFittedError):
+            getattr(MLPLoss(), call)(np.zeros((1, 3)))
+    with pytest.raises(NotFittedError):
+        MLPLoss().pack([np.zeros((2, 2))])
+    with pytest.raises(NotFittedError):
+        MLPLoss().analytical_spectrum()
+
+
+def test_pickling_keeps_everything_and_little(X, rng):
+    y = targets("classes", X, rng)
+    loss = MLPLoss((3,), "silu", loss="log_loss", alpha=0.1).fit(X, y)
+    theta = rng.standard_normal((2, loss.n_params_))
+    invariants = loss.invariants(theta)
+    size = len(pickle.dumps(loss))
+    copy = pickle.loads(pickle.dumps(loss))
+    np.testing.assert_array_equal(copy.gradient(theta), loss.gradient(theta))
+    np.testing.assert_array_equal(copy.invariants(theta), invariants)
+    np.testing.assert_array_equal(copy.transform(X, theta), loss.transform(X, theta))
+    # Whether something was asked does not change what is stored.
+    assert size == len(pickle.dumps(clone(loss).fit(X, y)))
+
+
+def test_clone_and_parameters(X):
+    loss = MLPLoss((3,), "erf", alpha=0.1).fit(X)
+    copy = clone(loss)
+    assert copy.get_params() == loss.get_params() and not hasattr(copy, "n_params_")
+    copy.set_params(alpha=0.0, hidden_layer_sizes=5).fit(X)
+    assert copy.n_params_ == 5 * 5 + 4 * 6
+
+
+def test_a_second_fit_forgets_the_first(X, rng):
+    loss = MLPLoss((3,), "relu").set_params(activation="logistic").fit(X)
+    loss.invariants(np.zeros(loss.n_params_))
+    other = X[:, :2]
+    loss.fit(other)
+    theta = rng.standard_normal(loss.n_params_)
+    expected = clone(loss).fit(other).invariants(theta)
+    np.testing.assert_array_equal(loss.invariants(theta), expected)
+
+
+def test_starts(X, rng):
+    loss = MLPLoss((50, 30)).fit(X, X[:, 0])
+    streams = [np.random.default_rng(seed) for seed in range(200)]
+    starts = loss.draw_starts(streams)
+    assert starts.shape == (200, loss.n_params_)
+    coefs, intercepts = loss.unpack(starts)
+    for W, b in zip(coefs, intercepts, strict=True):
+        bound = np.sqrt(6 / sum(W.shape[1:]))
+        for part in (W, b):
+            assert np.abs(part).max() <= bound < 1.1 * np.abs(part).max()
+            close(part.std(), bound / np.sqrt(3), rtol=0.1)
+    norms = np.linalg.norm(starts, axis=1)
+    close(np.sqrt(np.mean(norms**2)), np.sqrt(2) * loss.length_scale(), rtol=0.02)
+    # A start depends on its own stream only.
+    np.testing.assert_array_equal(
+        loss.draw_starts([np.random.default_rng(7)])[0], starts[7]
+    )
+    wide, narrow = (
+        MLPLoss((50,), activation).fit(X).length_scale()
+        for activation in ("tanh", "logistic")
+    )
+    close(wide, np.sqrt(3) * narrow)
