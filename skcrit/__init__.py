@@ -20,7 +20,13 @@ from skcrit.finders import (
     NewtonTRFinder,
     SaddleDynamicsFinder,
 )
-from skcrit.losses import FunctionLoss, GradientNormLoss, LinearAutoencoderLoss, Loss
+from skcrit.losses import (
+    FunctionLoss,
+    GradientNormLoss,
+    LinearAutoencoderLoss,
+    Loss,
+    TorchLoss,
+)
 from skcrit.starts import GaussianStarts, TrajectoryStarts
 
 __all__ = [
@@ -40,6 +46,7 @@ __all__ = [
     "NotConvergedWarning",
     "ResolutionWarning",
     "SaddleDynamicsFinder",
+    "TorchLoss",
     "TrajectoryStarts",
     "__version__",
 ]

@@ -6,6 +6,7 @@ from skcrit.losses.function import FunctionLoss
 from skcrit.losses.grad_norm import GradientNormLoss
 from skcrit.losses.linear_autoencoder import LinearAutoencoderLoss
 from skcrit.losses.local_model import LocalModel
+from skcrit.losses.torch_module import TorchLoss
 
 __all__ = [
     "FunctionLoss",
@@ -13,6 +14,7 @@ __all__ = [
     "LinearAutoencoderLoss",
     "LocalModel",
     "Loss",
+    "TorchLoss",
     "as_loss",
     "fitted_loss",
 ]
