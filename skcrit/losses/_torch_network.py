@@ -159,12 +159,14 @@ class TorchNetwork:
         """Copy rows to the device; a batch is filled up to a multiple of the unit."""
         torch = import_torch()
         if self.is_batched:
-            more = np.broadcast_to(filling, (-len(rows) % UNIT, self.n_params))
-            rows = np.concatenate([rows, more])
+            # In C order, which PyTorch keeps: sums round differently in another one.
+            n = len(rows) + -len(rows) % UNIT
+            full = np.empty((n, self.n_params), dtype=self.dtype)
+            full[: len(rows)], full[len(rows) :] = rows, filling
         else:
-            (rows,) = rows
+            (full,) = rows
         kind = getattr(torch, self.dtype)
-        return torch.tensor(rows, dtype=kind, device=self.device)
+        return torch.tensor(full, dtype=kind, device=self.device)
 
     def values(self, rows):
         """Yield values of the objective for rows (n, n_params), chunk by chunk."""
