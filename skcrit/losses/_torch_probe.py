@@ -61,7 +61,7 @@ def _check_output(network, theta):
 
 def _choose_targets(network, output, targets):
     """Take the first type of the targets that the criterion accepts."""
-    first = None
+    faults = []
     for y in targets or [None]:
         if y is not None:
             network.y = network.tensor(y)
@@ -71,13 +71,14 @@ def _choose_targets(network, output, targets):
                 warnings.filterwarnings("error", "Using a target size")
                 value = network.criterion(output, network.y)
         except Exception as error:  # whatever the user's criterion raises
-            first = first or error
+            faults.append(f"as {network.y.dtype}, {_text(error)}")
+            reason = error
             continue
         return _check_value(value)
     raise ValueError(
-        f"criterion cannot compare the output of module, {_kind(output)}, with y, "
-        f"{_kind(network.y)}: {_text(first)}"
-    ) from first
+        f"criterion cannot compare the output of module, {_kind(output)}, with y of "
+        f"shape {tuple(network.y.shape)}: {'; '.join(faults)}"
+    ) from reason
 
 
 def _check_value(value):
@@ -157,9 +158,23 @@ def _measure(network, theta):
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         graph = Graph(network, theta[None])
-        graph.gradient()
+        _refuse_dead_ends(graph.slope)
     graph.product(np.ones_like(theta)[None])
     return sum(storage.nbytes() for storage in kept.values())
+
+
+def _refuse_dead_ends(slope):
+    """Look for functions that are marked as differentiable once."""
+    # Nothing would be raised: their part of a product would be missing.
+    seen, waiting = set(), [slope.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        if node.name().endswith("Error"):
+            raise RuntimeError("a function of theirs is marked @once_differentiable.")
+        seen.add(node)
+        waiting += [follower for follower, _ in node.next_functions]
 
 
 def _check_derivatives(network, theta):
@@ -199,7 +214,7 @@ def _choose_rows(network, theta, chunk_size):
             f"this module for several parameters at once ({reason}), and rows are "
             "evaluated one after another.",
             UserWarning,
-            stacklevel=5,
+            stacklevel=4,
         )
     return 1
 

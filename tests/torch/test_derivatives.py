@@ -56,9 +56,7 @@ def test_squared_error_of_tanh_units(chunk_size, rng):
         scale = np.abs(expected).max()
         np.testing.assert_allclose(hessian[row], expected, atol=1e-13 * scale)
         v = rng.standard_normal(13)
-        np.testing.assert_allclose(
-            loss.hvp(point, v), expected @ v, atol=1e-12 * scale
-        )
+        np.testing.assert_allclose(loss.hvp(point, v), expected @ v, atol=1e-12 * scale)
 
 
 def test_cross_entropy_of_softplus_units(rng):
@@ -130,7 +128,9 @@ def test_contract_in_single_precision(rng):
 def test_rows_and_loops_agree(rng):
     theta = rng.standard_normal((3, 43))
     v = rng.standard_normal((3, 43))
-    one, many = (fitted("SiLU", np.random.default_rng(3), chunk_size=c) for c in (1, 64))
+    one, many = (
+        fitted("SiLU", np.random.default_rng(3), chunk_size=c) for c in (1, 64)
+    )
     # The same data, another initial module: parameters are arguments.
     for name, arguments in {
         "value": (theta,),
