@@ -13,6 +13,7 @@ ORDER = (
     "plot_gradient_flat.py",
     "plot_scaled_valleys.py",
     "plot_your_own_loss.py",
+    "plot_torch_network.py",
     "plot_your_own_finder.py",
 )
 

@@ -169,13 +169,17 @@ class TorchNetwork:
         return torch.tensor(full, dtype=kind, device=self.device)
 
     def values(self, rows):
-        """Yield values of the objective for rows (n, n_params), chunk by chunk."""
+        """Return the objective at rows (n, n_params), without a graph."""
         torch = import_torch()
-        for start in range(0, len(rows), self.chunk_size):
-            chunk = rows[start : start + self.chunk_size]
-            with evaluation(), torch.no_grad():
+        values = np.empty(len(rows), dtype=self.dtype)
+        with evaluation(), torch.no_grad():
+            for start in range(0, len(rows), self.chunk_size):
+                chunk = rows[start : start + self.chunk_size]
                 value = self.objective(self.padded(chunk, chunk[:1]))
-            yield as_array(value.reshape(-1)[: len(chunk)])
+                values[start : start + len(chunk)] = as_array(
+                    value.reshape(-1)[: len(chunk)]
+                )
+        return values
 
     def graphs(self, rows):
         """Yield graphs of the objective for rows (n, n_params), chunk by chunk."""

@@ -242,9 +242,8 @@ class TorchLoss(DeclaredSymmetries):
 
     def value(self, theta: Array) -> Array:  # noqa: D102 (documented in Loss)
         theta = self._as_points(theta)
-        values = list(self._network.values(theta.reshape(-1, self.n_params_)))
-        values = values or [np.empty(0, dtype=self.dtype)]
-        return np.concatenate(values).reshape(theta.shape[:-1])
+        values = self._network.values(theta.reshape(-1, self.n_params_))
+        return values.reshape(theta.shape[:-1])
 
     def gradient(self, theta: Array) -> Array:  # noqa: D102
         return TorchModel(self, self._as_points(theta), keep=False).gradient
