@@ -31,17 +31,17 @@ X, y = load_iris(return_X_y=True)
 X = StandardScaler().fit_transform(X)
 alpha = 1e-3
 
-torch.manual_seed(2)
+torch.manual_seed(5)
 network = torch.nn.Sequential(
     torch.nn.Linear(4, 5), torch.nn.Tanh(), torch.nn.Linear(5, 3)
 ).double()
 entropy = torch.nn.CrossEntropyLoss()
 loss = TorchLoss(network, entropy, alpha=alpha).fit(X, y)
 
-optimizer = torch.optim.Adam(network.parameters(), lr=0.01, weight_decay=2 * alpha)
+optimizer = torch.optim.Adam(network.parameters(), lr=0.02, weight_decay=2 * alpha)
 inputs, labels = torch.as_tensor(X), torch.as_tensor(y)
 path = []
-for step in range(5001):
+for step in range(3301):
     if step % 100 == 0:
         path.append(loss.theta_of(network))
     optimizer.zero_grad()
@@ -51,12 +51,12 @@ path = np.stack(path)
 steps = 100 * np.arange(len(path))
 
 # %%
-# The loss falls from 1.16 to 0.0912 in the first 2000 steps. In the next 500 it
-# changes by 5 in 100 000: whoever watches it will stop here.
+# The loss falls from 0.87 to 0.0912 in the first 1000 steps. In the next 400 it falls
+# by one part in ten thousand: whoever watches it will stop here.
 
 height = loss.value(path)
-assert height[0] > 1 and abs(height[20] / 0.0912 - 1) < 1e-3
-assert height[20] - height[25] < 1e-4
+assert height[0] > 0.8 and abs(height[10] / 0.0912 - 1) < 1e-3
+assert 0 < height[10] - height[14] < 2e-5
 
 # %%
 # The question
@@ -86,12 +86,12 @@ def examine(theta):
 
 
 # %%
-# After 2000 steps the gradient is not zero, and one eigenvalue is negative. The search
+# After 1200 steps the gradient is not zero, and one eigenvalue is negative. The search
 # converges nearby, at practically the same loss, to a critical point of index 1: the
 # network is at a saddle. It is not in a gradient-flat region: there the search would
 # end with the status GRADIENT_FLAT.
 
-early_slope, early_lowest, saddle = examine(path[20])
+early_slope, early_lowest, saddle = examine(path[12])
 assert 1e-5 < early_slope < 1e-3 and early_lowest < -1e-4
 assert saddle.converged_.all() and saddle.morse_indices_.tolist() == [1]
 assert abs(saddle.critical_losses_[0] - 0.091196) < 1e-6
@@ -103,7 +103,7 @@ assert abs(saddle.critical_losses_[0] - 0.091196) < 1e-6
 # Training goes on. The loss falls along the direction of the negative eigenvalue, at
 # first very slowly. At the end all eigenvalues are positive: this is a minimum.
 
-late_slope, late_lowest, minimum = examine(path[48])
+late_slope, late_lowest, minimum = examine(path[32])
 assert late_slope < early_slope and late_lowest > 1e-4
 assert minimum.converged_.all() and minimum.morse_indices_.tolist() == [0]
 assert abs(minimum.critical_losses_[0] - 0.089857) < 1e-6

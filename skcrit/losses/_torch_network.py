@@ -134,9 +134,10 @@ class TorchNetwork:
         tensors = {name: parts[place] for name, place in self.places.items()}
         tensors.update(self.constants)
         arguments = (self.X if X is None else X,)
-        return torch.func.functional_call(
-            self.module, tensors, arguments, tie_weights=False
-        )
+        with _forward(self.plain_attention):
+            return torch.func.functional_call(
+                self.module, tensors, arguments, tie_weights=False
+            )
 
     def objective(self, theta):
         """Evaluate the objective at one row (n_params,) or at several (n, n_params)."""
@@ -147,8 +148,7 @@ class TorchNetwork:
 
         if theta.ndim > 1:
             fit = torch.func.vmap(fit)
-        with _forward(self.plain_attention):
-            value = fit(*self.blocks(theta))
+        value = fit(*self.blocks(theta))
         return value + self.alpha * theta.square().sum(-1) if self.alpha else value
 
     def leaf(self, rows):
@@ -167,19 +167,6 @@ class TorchNetwork:
             (full,) = rows
         kind = getattr(torch, self.dtype)
         return torch.tensor(full, dtype=kind, device=self.device)
-
-    def values(self, rows):
-        """Return the objective at rows (n, n_params), without a graph."""
-        torch = import_torch()
-        values = np.empty(len(rows), dtype=self.dtype)
-        with evaluation(), torch.no_grad():
-            for start in range(0, len(rows), self.chunk_size):
-                chunk = rows[start : start + self.chunk_size]
-                value = self.objective(self.padded(chunk, chunk[:1]))
-                values[start : start + len(chunk)] = as_array(
-                    value.reshape(-1)[: len(chunk)]
-                )
-        return values
 
     def graphs(self, rows):
         """Yield graphs of the objective for rows (n, n_params), chunk by chunk."""

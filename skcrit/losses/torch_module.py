@@ -241,9 +241,8 @@ class TorchLoss(DeclaredSymmetries):
         return self
 
     def value(self, theta: Array) -> Array:  # noqa: D102 (documented in Loss)
-        theta = self._as_points(theta)
-        values = self._network.values(theta.reshape(-1, self.n_params_))
-        return values.reshape(theta.shape[:-1])
+        # With a graph that is not needed: some layers round differently without one.
+        return TorchModel(self, self._as_points(theta), keep=False).value
 
     def gradient(self, theta: Array) -> Array:  # noqa: D102
         return TorchModel(self, self._as_points(theta), keep=False).gradient

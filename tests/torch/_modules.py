@@ -37,8 +37,8 @@ class Recurrent(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.cell = nn.LSTM(4, 2, batch_first=True)
-        self.read = nn.Linear(2, 3)
+        self.cell = nn.LSTM(4, 1, batch_first=True)
+        self.read = nn.Linear(1, 3)
 
     def forward(self, x):
         """Map (n, length, 4) to (n, 3)."""
