@@ -56,9 +56,10 @@ test-gpu: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --editable ".[cupy]"
 	$(BIN)/python -m pytest -m gpu
 
-# PyTorch is too large for everybody's environment: only this target installs it.
+# PyTorch is too large for everybody's environment: only this target installs it, and
+# compiles none of its thousands of files that are never imported.
 test-torch: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --editable ".[test,torch]" "$(TORCH)"
+	$(BIN)/python -m pip install --quiet --no-compile --editable ".[test,torch]" "$(TORCH)"
 	$(BIN)/python -m pytest -n auto tests/torch skcrit/losses/torch_module.py \
 	    "tests/test_documentation.py::test_code_of_page_runs[torch.md]" \
 	    --cov --cov-config=tests/torch/coverage.toml
