@@ -60,7 +60,7 @@ test-gpu: $(VENV)/.installed
 # compiles none of its thousands of files that are never imported.
 test-torch: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --no-compile --editable ".[test,torch]" "$(TORCH)"
-	$(BIN)/python -m pytest -n auto tests/torch skcrit/losses/torch_module.py \
+	$(BIN)/python -m pytest tests/torch skcrit/losses/torch_module.py \
 	    "tests/test_documentation.py::test_code_of_page_runs[torch.md]" \
 	    --cov --cov-config=tests/torch/coverage.toml
 
