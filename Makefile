@@ -61,8 +61,7 @@ test-gpu: $(VENV)/.installed
 test-torch: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --no-compile --editable ".[test,torch]" "$(TORCH)"
 	$(BIN)/python -m pytest tests/torch skcrit/losses/torch_module.py \
-	    "tests/test_documentation.py::test_code_of_page_runs[torch.md]" \
-	    --cov --cov-config=tests/torch/coverage.toml
+	    "tests/test_documentation.py::test_code_of_page_runs[torch.md]"
 
 # The lower bounds of pyproject.toml, under the newest tools of testing.
 test-oldest:
