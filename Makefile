@@ -6,12 +6,15 @@ OLDEST := .venv-oldest
 SCALE  ?= full
 OUTPUT ?= results
 BACKEND ?= numpy
+# What pip installs as PyTorch: a version, or the address of a small build without CUDA.
+TORCH  ?= torch
 
 # BLAS threads help nobody here: the matrices are small, and workers share the cores.
 export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
+export OMP_NUM_THREADS ?= 1
 
-.PHONY: help paper landscape test test-long test-gpu test-oldest test-sdist lint doc bench bench-large bench-defaults clean
+.PHONY: help paper landscape test test-long test-gpu test-torch test-oldest test-sdist lint doc bench bench-large bench-defaults clean
 
 help:
 	@echo "make paper   run the whole study, write figures 1-4 and the report to $(OUTPUT)/"
@@ -20,6 +23,7 @@ help:
 	@echo "make test    run the whole test suite, and measure its coverage"
 	@echo "make test-long  run the suites of robustness in full size, write doc/robustness.md"
 	@echo "make test-gpu  run the tests that need CuPy and a CUDA device"
+	@echo "make test-torch  run the tests that need PyTorch, and install it (TORCH=torch==2.13.0)"
 	@echo "make test-oldest  run it with the oldest versions that are supported"
 	@echo "make test-sdist   build, install what was built, and run a part of the tests"
 	@echo "make lint    check style, docstrings, spelling and types"
@@ -51,6 +55,13 @@ test-long: $(VENV)/.installed
 test-gpu: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --editable ".[cupy]"
 	$(BIN)/python -m pytest -m gpu
+
+# PyTorch is too large for everybody's environment: only this target installs it, and
+# compiles none of its thousands of files that are never imported.
+test-torch: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --no-compile --editable ".[test,torch]" "$(TORCH)"
+	$(BIN)/python -m pytest tests/torch skcrit/losses/torch_module.py \
+	    "tests/test_documentation.py::test_code_of_page_runs[torch.md]"
 
 # The lower bounds of pyproject.toml, under the newest tools of testing.
 test-oldest:

@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import skcrit
@@ -41,7 +42,8 @@ numpydoc_xref_param_type = False
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
-    "filename_pattern": "/plot_",
+    # Without PyTorch its example is shown, and not run.
+    "filename_pattern": "/plot_" if find_spec("torch") else "/plot_(?!torch)",
     # Scripts of the studies in the folders below are no gallery examples.
     "ignore_pattern": r"/(?!plot_)[^/]*\.py$",
     "within_subsection_order": "gallery_order.ReadingOrder",

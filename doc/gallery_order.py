@@ -14,6 +14,7 @@ ORDER = (
     "plot_scaled_valleys.py",
     "plot_tanh_network.py",
     "plot_your_own_loss.py",
+    "plot_torch_network.py",
     "plot_your_own_finder.py",
 )
 

@@ -26,6 +26,7 @@ from skcrit.losses import (
     LinearNetworkLoss,
     Loss,
     MLPLoss,
+    TorchLoss,
 )
 from skcrit.starts import GaussianStarts, TrajectoryStarts
 
@@ -48,6 +49,7 @@ __all__ = [
     "NotConvergedWarning",
     "ResolutionWarning",
     "SaddleDynamicsFinder",
+    "TorchLoss",
     "TrajectoryStarts",
     "__version__",
 ]

@@ -1,6 +1,7 @@
 """Fixtures shared by the whole suite."""
 
 import os
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -9,9 +10,13 @@ from . import _tally
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave out what only the long profile runs."""
+    """Leave out what only the long profile runs, or what needs PyTorch."""
+    left_out = []
     if not _tally.LONG:
-        left_out = [item for item in items if item.get_closest_marker("long")]
+        left_out += [item for item in items if item.get_closest_marker("long")]
+    if find_spec("torch") is None:
+        left_out += [item for item in items if item.name.endswith(".TorchLoss")]
+    if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
 

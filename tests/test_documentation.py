@@ -42,7 +42,7 @@ MODULES = (
 )
 
 # What a page may show that is not everywhere.
-OPTIONAL = ("sklearn.callback", "skops")
+OPTIONAL = ("sklearn.callback", "skops", "torch")
 
 # What numpydoc asks for and this library does not do: See Also, an extended summary and
 # an example in every method, and the type of a return value without its name.

@@ -57,6 +57,22 @@ def test_import_needs_no_optional_library():
     assert run(f"{BLOCK}\nimport skcrit; print(skcrit.__name__)") == "skcrit\n"
 
 
+def test_losses_of_modules_need_torch_when_they_are_fitted():
+    script = f"""{BLOCK}
+from skcrit import TorchLoss
+loss = TorchLoss(module=None, criterion=len, alpha=0.5)
+print(loss)
+assert loss.set_params(alpha=1.0).get_params()["alpha"] == 1.0
+try:
+    loss.fit([[1.0]])
+except ImportError as error:
+    print(error)
+"""
+    shown, message = run(script).splitlines()
+    assert shown.startswith("TorchLoss(alpha=0.5, criterion=")
+    assert message == "TorchLoss needs PyTorch: install skcrit[torch]."
+
+
 def test_star_import_gives_the_public_names():
     names = run("from skcrit import *; print(*dir())").split()
     assert set(skcrit.__all__) <= set(names)

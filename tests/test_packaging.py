@@ -50,8 +50,8 @@ def test_top_level_imports_are_dependencies():
 
 
 def test_all_imports_are_declared():
-    extras = names(EXTRAS["plot"]) | names(EXTRAS["cupy"]) | names(EXTRAS["test"])
-    assert imported(top_level=False) <= names(PROJECT["dependencies"]) | extras
+    extras = {*EXTRAS["plot"], *EXTRAS["cupy"], *EXTRAS["torch"], *EXTRAS["test"]}
+    assert imported(top_level=False) <= names({*PROJECT["dependencies"], *extras})
 
 
 def test_dependencies_are_imported():

@@ -202,7 +202,8 @@ class BaseFinder(
         check_params(self)
         history_names(self.store_history)
         for name in ("history_", "n_features_in_", "feature_names_in_"):
-            vars(self).pop(name, None)  # of an earlier fit
+            if hasattr(self, name):  # of an earlier fit
+                delattr(self, name)
         self.loss_ = self._fit_loss(X, y)
         self.n_params_ = self.loss_.n_params_
         solver = self._make_solver()

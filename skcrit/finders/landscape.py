@@ -14,8 +14,8 @@ from skcrit.finders._doc import documented
 from skcrit.finders._watch import FitReport, progress_bar
 from skcrit.finders.base import BaseFinder
 from skcrit.finders.newton_mr import NewtonMRFinder
+from skcrit.linalg.dense import MAX_DENSE_FORMED
 from skcrit.losses.base import Loss
-from skcrit.search.describe import MAX_DESCRIBED
 from skcrit.search.landscape import Landscape, Origins
 from skcrit.search.problem import pose
 from skcrit.starts import random_streams
@@ -243,15 +243,17 @@ class LandscapeExplorer(BaseFinder):
             If some searches did not end at a critical point.
         """
         _, starts = self._begin(X, y)
-        if self.n_params_ > MAX_DESCRIBED:
+        if self.n_params_ > MAX_DENSE_FORMED:
             raise ValueError(
                 f"LandscapeExplorer follows eigenvectors of dense Hessians: its loss "
-                f"must have at most {MAX_DESCRIBED} parameters, got {self.n_params_}."
+                f"must have at most {MAX_DENSE_FORMED} parameters, got "
+                f"{self.n_params_}."
             )
         reach = self._check_displacement()
-        limits = {"max_directions": self.max_directions, "n_passes": self.n_passes}
         problem = pose(self.loss_)
-        landscape = Landscape(problem, self._batches(), tol=self.tol, **limits)
+        landscape = Landscape(
+            problem, self._batches(), self.max_directions, self.n_passes, self.tol
+        )
         watch: list[Any] = [_Bar(self.max_searches)] if self.verbose else []
         if has_callbacks(self):
             watch.append(FitReport(self, X, y, "round", self._attributes))

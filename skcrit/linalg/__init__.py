@@ -9,7 +9,6 @@ from skcrit.linalg._lobpcg import lowest_eigenpairs
 from skcrit.linalg._minres_qlp import minres_qlp
 from skcrit.linalg._spectral_norm import spectral_norm
 from skcrit.linalg.levels import (
-    correction_level,
     direction_level,
     flatness_level,
     pseudoinverse_level,
@@ -24,7 +23,6 @@ __all__ = [
     "KrylovSystem",
     "LinearStatus",
     "MinresQLPResult",
-    "correction_level",
     "direction_level",
     "eigh",
     "flatness_level",

@@ -9,7 +9,6 @@ function             times the largest     for
 pseudoinverse_level  n eps                 what a pseudoinverse leaves out
 rounding_level       10 n eps              what an eigensolver cannot resolve
 symmetry_level       1e-10, or rounding    zero modes while a search is under way
-correction_level     root of eps, 1.5e-8   directions that a Newton step can trust
 direction_level      1e-6                  directions worth a search
 flatness_level       1e-5                  the near-kernel where a search is stuck
 ===================  ====================  =======================================
@@ -24,7 +23,6 @@ from skcrit._backend import array_namespace
 from skcrit._typing import Array
 
 __all__ = [
-    "correction_level",
     "direction_level",
     "flatness_level",
     "pseudoinverse_level",
@@ -53,13 +51,15 @@ def pseudoinverse_level(eigenvalues: Array) -> Array:
     return eigenvalues.shape[-1] * eps * _largest(eigenvalues)
 
 
-def rounding_level(eigenvalues: Array) -> Array:
+def rounding_level(eigenvalues: Array, norm: Array | None = None) -> Array:
     """Bound the error that rounding leaves in computed eigenvalues.
 
     Parameters
     ----------
     eigenvalues : array of shape (..., n)
         Eigenvalues of symmetric matrices.
+    norm : array of shape (...,), default=None
+        Bounds of the spectral norms; None takes the largest moduli of the eigenvalues.
 
     Returns
     -------
@@ -67,8 +67,8 @@ def rounding_level(eigenvalues: Array) -> Array:
         ``10 n eps max|lambda|``: a multiple of the backward error of a symmetric
         eigensolver, which also covers the rounding of the matrix itself.
     """
-    eps = _eps(eigenvalues)
-    return 10 * eigenvalues.shape[-1] * eps * _largest(eigenvalues)
+    norm = _largest(eigenvalues) if norm is None else norm
+    return 10 * eigenvalues.shape[-1] * _eps(eigenvalues) * norm
 
 
 def symmetry_level(eigenvalues: Array) -> Array:
@@ -89,24 +89,6 @@ def symmetry_level(eigenvalues: Array) -> Array:
     """
     xp = array_namespace(eigenvalues)
     return xp.maximum(rounding_level(eigenvalues), 1e-10 * _largest(eigenvalues))
-
-
-def correction_level(eigenvalues: Array) -> Array:
-    """Bound the eigenvalues in whose directions a first Newton step cannot be trusted.
-
-    Parameters
-    ----------
-    eigenvalues : array of shape (..., n)
-        Eigenvalues of Hessians near critical points.
-
-    Returns
-    -------
-    level : array of shape (...,)
-        ``sqrt(eps) max|lambda|``. Where a gradient of relative error eps is divided by
-        less, the error of the step exceeds the root of eps, and its square no longer
-        vanishes beside eps: the step does not converge quadratically.
-    """
-    return _eps(eigenvalues) ** 0.5 * _largest(eigenvalues)
 
 
 def direction_level(eigenvalues: Array) -> Array:

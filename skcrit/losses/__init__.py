@@ -9,6 +9,7 @@ from skcrit.losses.linear_autoencoder import LinearAutoencoderLoss
 from skcrit.losses.linear_network import LinearNetworkLoss
 from skcrit.losses.local_model import LocalModel
 from skcrit.losses.mlp import MLPLoss
+from skcrit.losses.torch_module import TorchLoss
 
 __all__ = [
     "FunctionLoss",
@@ -18,6 +19,7 @@ __all__ = [
     "LocalModel",
     "Loss",
     "MLPLoss",
+    "TorchLoss",
     "UnitDegeneracies",
     "as_loss",
     "fitted_loss",

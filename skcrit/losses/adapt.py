@@ -26,6 +26,7 @@ OPTIONAL = (
     "dtype",
     "ground_truth",
     "hessian",
+    "hessian_lipschitz",
     "inside",
     "invariants",
     "invariants_scale",

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from numbers import Integral, Real
+from collections.abc import Callable
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
 
-from skcrit._typing import Array, ArrayLike, BoolArray, FloatArray
+from skcrit._typing import Array, ArrayLike
 from skcrit.ground_truth.base import GroundTruth
+from skcrit.losses._declared import DECLARATIONS, DeclaredLoss
 from skcrit.losses.base import Loss
 from skcrit.losses.differences import DifferenceModel
 from skcrit.losses.local_model import LocalModel
-from skcrit.losses.scale import estimate_length
-from skcrit.utils._arguments import as_numbers, shown
 from skcrit.utils._validation import Interval, check_params
 
 __all__ = ["FunctionLoss"]
@@ -27,7 +26,7 @@ class _ExactModel(LocalModel):
         return Loss.hessian(self.loss, self.theta)
 
 
-class FunctionLoss(Loss):
+class FunctionLoss(DeclaredLoss):
     """Wrap functions for value, gradient and, where there is one, Hessian product.
 
     Parameters
@@ -100,12 +99,7 @@ class FunctionLoss(Loss):
         "gradient": [callable],
         "hvp": [callable, None],
         "n_params": [Interval(Integral, 1, None, closed="left")],
-        "bounds": ["array-like", None],
-        "length": [Interval(Real, 0, None, closed="neither"), "array-like", None],
-        "symmetries": [Interval(Integral, 0, None, closed="left"), callable, None],
-        "invariants": [callable, None],
-        "representative": [callable, None],
-        "ground_truth": [GroundTruth, None],
+        **DECLARATIONS,
     }
 
     def __init__(
@@ -137,48 +131,6 @@ class FunctionLoss(Loss):
             "ground_truth": ground_truth,
         }
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Get the constructor arguments.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Ignored: no argument is an estimator.
-
-        Returns
-        -------
-        params : dict
-            Arguments by name.
-        """
-        return dict(self._given)
-
-    def set_params(self, **params: Any) -> Self:
-        """Set constructor arguments.
-
-        Parameters
-        ----------
-        **params : dict
-            Arguments by name.
-
-        Returns
-        -------
-        self : FunctionLoss
-            The same object.
-
-        Raises
-        ------
-        ValueError
-            If a name is not an argument.
-        """
-        unknown = sorted(set(params) - set(self._given))
-        if unknown:
-            raise ValueError(
-                f"Invalid parameter {unknown[0]!r} for FunctionLoss. "
-                f"Valid parameters are: {sorted(self._given)}."
-            )
-        self._given = {**self._given, **params}
-        return self
-
     def fit(self, X: ArrayLike | None = None, y: object = None) -> Self:
         """Check the arguments; there is nothing to learn.
 
@@ -201,180 +153,8 @@ class FunctionLoss(Loss):
         """
         check_params(self)
         self.n_params_ = int(self._given["n_params"])
-        truth = self._given["ground_truth"]
-        if truth is not None and truth.n_params != self.n_params_:
-            raise ValueError(
-                "ground_truth must have as many parameters as the loss, "
-                f"n_params={self.n_params_}, got {truth.n_params}."
-            )
-        self._bounds = self._box()
-        self._length = None
-        if self._given["length"] is not None:
-            self._length = self._vector("length", self._given["length"])
-            if not np.all((self._length > 0) & np.isfinite(self._length)):
-                raise ValueError(
-                    "length must be positive and finite, got "
-                    f"{shown(self._given['length'])}."
-                )
+        self._declare()
         return self
-
-    def _vector(self, name: str, value: ArrayLike) -> FloatArray:
-        # One number per parameter.
-        array = as_numbers(value, name)
-        if array.shape not in ((), (self.n_params_,)):
-            raise ValueError(
-                f"{name} must be a number or have shape ({self.n_params_},), got shape "
-                f"{array.shape}."
-            )
-        return np.array(np.broadcast_to(array, self.n_params_), dtype=float)
-
-    def _box(self) -> tuple[FloatArray, FloatArray] | None:
-        # Lower and upper bounds, checked.
-        bounds = self._given["bounds"]
-        if bounds is None:
-            return None
-        try:
-            low, high = (self._vector("bounds", side) for side in bounds)
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                "bounds must be a pair (low, high) of numbers or arrays of shape "
-                f"({self.n_params_},), got {shown(bounds)}: {error}"
-            ) from error
-        if not np.all(low < high):
-            raise ValueError(
-                f"bounds must have low < high everywhere, got {shown(bounds)}."
-            )
-        return low, high
-
-    def ground_truth(self) -> GroundTruth:  # noqa: D102 (documented in Loss)
-        truth = self._given["ground_truth"]
-        return super().ground_truth() if truth is None else truth
-
-    def length_scale(self) -> FloatArray:
-        """Return the given length, or an estimate.
-
-        Returns
-        -------
-        length : ndarray of shape (n_params,)
-            A quarter of the width of finite bounds; otherwise what rays show
-            (:func:`~skcrit.losses.scale.estimate_length`), found when it is first asked
-            for.
-        """
-        if self._length is None:
-            self._length = self._estimated_length()
-        return self._length
-
-    def _estimated_length(self) -> FloatArray:
-        # Bounds speak for themselves.
-        width = np.full(self.n_params_, np.inf)
-        if self._bounds is not None:
-            width = self._bounds[1] - self._bounds[0]
-        if np.all(np.isfinite(width)):
-            return width / 4
-        length = estimate_length(self, self._center())
-        return np.where(np.isfinite(width), width / 4, length)
-
-    def _center(self) -> FloatArray:
-        # The middle of finite bounds, the nearest to the origin of others.
-        if self._bounds is None:
-            return np.zeros(self.n_params_)
-        low, high = self._bounds
-        middle = np.where(np.isfinite(high - low), (low + high) / 2, 0.0)
-        return np.clip(middle, low, high)
-
-    def inside(self, theta: Array) -> BoolArray:
-        """Tell which points lie within the bounds.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-
-        Returns
-        -------
-        inside : ndarray of bool of shape (...,)
-            True everywhere without bounds.
-        """
-        if self._bounds is None:
-            return super().inside(theta)
-        low, high = self._bounds
-        theta = self._as_points(theta)
-        return np.all((theta >= low) & (theta <= high), axis=-1)
-
-    def draw_starts(self, streams: Sequence[np.random.Generator]) -> FloatArray:
-        """Draw a random starting point from each stream.
-
-        Parameters
-        ----------
-        streams : sequence of numpy.random.Generator
-            A generator per start.
-
-        Returns
-        -------
-        theta0 : ndarray of shape (n_starts, n_params)
-            Uniform within finite bounds, else normal with the length scale as standard
-            deviation, around the origin or what is nearest to it within the bounds.
-        """
-        n = self.n_params_
-        normal = np.stack([stream.standard_normal(n) for stream in streams])
-        theta = self._center() + self.length_scale() * normal
-        if self._bounds is None:
-            return theta
-        low, high = self._bounds
-        finite = np.isfinite(high - low)
-        uniform = np.stack([stream.random(n) for stream in streams])
-        width = np.where(finite, high - low, 0.0)
-        theta = np.where(finite, np.where(finite, low, 0.0) + width * uniform, theta)
-        return np.clip(theta, low, high)
-
-    @property
-    def n_zero_modes(self) -> int:
-        """Number of zero eigenvalues that are declared without their directions."""
-        given = self._given["symmetries"]
-        return int(given) if isinstance(given, Integral) else 0
-
-    def orbit_tangents(self, theta: Array) -> Array:  # noqa: D102 (documented in Loss)
-        theta = self._as_points(theta)
-        tangents = self._given["symmetries"]
-        if not callable(tangents):
-            return super().orbit_tangents(theta)
-        result = self._numbers("symmetries", tangents(theta))
-        expected = (*theta.shape[:-1], "n_tangents", self.n_params_)
-        if result.ndim != theta.ndim + 1 or result.shape[-1] != self.n_params_:
-            raise ValueError(
-                f"symmetries must return an array of shape {expected} for theta of "
-                f"shape {theta.shape}, got shape {result.shape}."
-            )
-        return result
-
-    def invariants(self, theta: Array) -> Array:  # noqa: D102
-        theta = self._as_points(theta)
-        if self._given["invariants"] is None:
-            return theta
-        return self._numbers("invariants", self._given["invariants"](theta))
-
-    def invariants_scale(self) -> float | FloatArray:
-        """Return natural units of the invariants.
-
-        Returns
-        -------
-        scale : float or ndarray of shape (n_invariants,)
-            The length scales if the parameters are the invariants. Otherwise the
-            spread of each invariant over random starts.
-        """
-        if self._given["invariants"] is None:
-            return self.length_scale()
-        streams = [np.random.default_rng((4, i)) for i in range(64)]
-        with np.errstate(all="ignore"):
-            drawn = self.invariants(self.draw_starts(streams))
-            spread = np.nanmedian(np.abs(drawn - np.nanmedian(drawn, axis=0)), axis=0)
-        return np.where(np.isfinite(spread) & (spread > 0), spread, 1.0)
-
-    def representative(self, theta: Array) -> Array:  # noqa: D102
-        theta = self._as_points(theta)
-        if self._given["representative"] is None:
-            return theta
-        return self._call("representative", theta.shape, theta)
 
     def value(self, theta: Array) -> Array:  # noqa: D102 (documented in Loss)
         theta = self._as_points(theta)

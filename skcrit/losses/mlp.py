@@ -13,7 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcrit._backend import BACKENDS, array_namespace
 from skcrit._typing import Array, ArrayLike
-from skcrit.analytical import AnalyticalSpectrum
+from skcrit.ground_truth.autoencoder import AnalyticalSpectrum
+from skcrit.ground_truth.linear import LinearSpectrum
 from skcrit.losses._activations import ACTIVATIONS
 from skcrit.losses._mlp_estimators import ConvertsEstimators
 from skcrit.losses._mlp_model import MLPModel
@@ -335,7 +336,7 @@ class MLPLoss(ConvertsEstimators, UnitSymmetries, GlorotStarts, SampleLosses, Lo
             return xp.full_like(radius, float("inf"))
         return self._once(theta).hessian_lipschitz(radius)
 
-    def analytical_spectrum(self) -> AnalyticalSpectrum:
+    def analytical_spectrum(self) -> LinearSpectrum:
         """Return all critical points of a linear autoencoder in closed form.
 
         Returns

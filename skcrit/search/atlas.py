@@ -111,7 +111,7 @@ class Atlas:
         number: dict[int, int] = {}
         for row in range(n_known):
             number.setdefault(component[row], int(self._label_of[row]))
-        fresh = []
+        fresh: list[int] = []
         for row, place in enumerate(rows):
             key = component[n_known + row]
             if key not in number:

@@ -86,7 +86,7 @@ def _distances(points: Description, scales: Scales) -> FloatArray:
     distance = np.full((len(free), len(free)), np.inf)
     for a in np.flatnonzero(free):
         others = np.flatnonzero(free)
-        like = _is_like(points.take(others), points, a, scales)
+        like = _is_like(points.take(others), points, int(a), scales)
         gaps = points.invariants[others] - points.invariants[a]
         size = np.sqrt(np.sum(gaps * gaps, axis=1))
         distance[a, others] = np.where(like & (others != a), size, np.inf)

@@ -16,9 +16,11 @@ import numpy as np
 from skcrit._backend import array_namespace, chunks_of_rows, take_rows, to_host
 from skcrit._rows import Rows
 from skcrit._typing import Array, BoolArray, FloatArray, IntArray
+from skcrit.linalg import rounding_level
+from skcrit.linalg.dense import MAX_DENSE_FORMED
 from skcrit.losses.base import Loss
 from skcrit.losses.symmetries import rescaled
-from skcrit.search.frame import Frame, norm_of_rows, rounding_level, scaled_hessian
+from skcrit.search.frame import Frame, norm_of_rows, scaled_hessian
 from skcrit.search.polish import LONG, NOISE, Polished, last_digits, polish
 from skcrit.search.scales import Scales
 from skcrit.solvers._vectors import norm
@@ -27,9 +29,6 @@ from skcrit.solvers.status import Status
 __all__ = ["UNKNOWN", "Description", "describe", "invariants_of", "undescribed"]
 
 UNKNOWN = -1
-
-# Beyond this many parameters no dense Hessian is formed.
-MAX_DESCRIBED = 4096
 
 # Safety factor on measured errors, which are those of a few random changes.
 _SAFETY = 3.0
@@ -124,7 +123,7 @@ def describe(
     finite = np.all(np.isfinite(result.point), axis=1)
     rows = np.flatnonzero(examine & finite)
     n_params = theta.shape[1]
-    if n_params > MAX_DESCRIBED or len(rows) == 0:
+    if n_params > MAX_DENSE_FORMED or len(rows) == 0:
         return result
     points = loss.asarray(theta)
     if loss.rescale_keeps_inertia:
@@ -252,7 +251,7 @@ def _errors(
     # errors of the gradient are turned into a displacement, which is large along weak
     # eigenvectors, and the Hessian is formed there.
     frame = end.frame
-    error = rounding_level(frame.norm, frame.values)
+    error = rounding_level(frame.values, frame.norm)
     error = error + norm_of_rows(_systematic(loss, frame))
     changes = last_digits(loss, frame.theta, scales)[:2]
     for change in changes:

@@ -21,7 +21,7 @@ from skcrit.losses.base import Loss
 from skcrit.losses.local_model import LocalModel
 from skcrit.search.scales import Scales
 
-__all__ = ["Frame", "make_frame", "norm_of_rows", "rounding_level", "scaled_hessian"]
+__all__ = ["Frame", "make_frame", "norm_of_rows", "scaled_hessian"]
 
 # Singular values of the tangents count as zero below this part of the largest.
 _DEPENDENT = 1e-8
@@ -228,26 +228,6 @@ def _finite(xp, hessian):
     finite = xp.all(xp.isfinite(hessian), axis=(-2, -1))
     clean = xp.where(finite[:, None, None], hessian, xp.zeros_like(hessian))
     return clean, to_host(finite)
-
-
-def rounding_level(norm: FloatArray, values: Array) -> FloatArray:
-    """Bound the error that rounding leaves in eigenvalues of a frame.
-
-    Parameters
-    ----------
-    norm : ndarray of shape (n,)
-        Spectral norms.
-    values : array of shape (n, n_params)
-        Eigenvalues, for their number and precision.
-
-    Returns
-    -------
-    level : ndarray of shape (n,)
-        ``10 n_params eps |S|``: a multiple of the backward error of a symmetric
-        eigensolver.
-    """
-    eps = float(array_namespace(values).finfo(values.dtype).eps)
-    return 10 * values.shape[-1] * eps * norm
 
 
 def norm_of_rows(matrices: Array) -> FloatArray:

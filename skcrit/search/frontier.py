@@ -8,13 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from skcrit._typing import FloatArray
+from skcrit.linalg import direction_level
 from skcrit.search.describe import UNKNOWN
 
 __all__ = ["Directions", "Displacement", "Frontier", "order_directions"]
-
-# Eigenvalues below this part of the largest belong to symmetries if the inertia is not
-# known; those that agree to this part have equivalent eigenvectors.
-_NULL = 1e-6
 
 # Random directions in the kernel of the Hessian, per set.
 _N_FLAT = 16
@@ -87,8 +84,8 @@ def order_directions(
         At most so many.
     """
     size = np.abs(values)
-    scale = size.max()
-    kind = np.where(size <= _NULL * scale, 0, np.sign(values))
+    null = direction_level(values)
+    kind = np.where(size <= null, 0, np.sign(values))
     if index != UNKNOWN and nullity != UNKNOWN:
         kind = np.ones(len(values))
         kind[:index], kind[index : index + nullity] = -1, 0
@@ -98,7 +95,7 @@ def order_directions(
         rows = rows[np.argsort(size[rows], kind="stable")]
         # Eigenvectors of one eigenvalue lead to the same sets by symmetry: one of each
         # first, their likes afterwards.
-        first = np.diff(size[rows], prepend=-np.inf) > _NULL * scale
+        first = np.diff(size[rows], prepend=-np.inf) > null
         order += [rows[first], rows[~first]]
     flat = _flat(vectors[kind == 0])
     # Single precision is plenty for a displacement, and the store is large.

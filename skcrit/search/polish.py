@@ -20,8 +20,9 @@ import numpy as np
 from skcrit._backend import array_namespace, device, to_host
 from skcrit._rows import Rows
 from skcrit._typing import Array, BoolArray, FloatArray, IntArray
+from skcrit.linalg import rounding_level
 from skcrit.losses.base import Loss
-from skcrit.search.frame import Frame, make_frame, rounding_level
+from skcrit.search.frame import Frame, make_frame
 from skcrit.search.scales import Scales
 from skcrit.solvers._vectors import dot, norm
 from skcrit.solvers.status import RUNNING, Status
@@ -215,7 +216,7 @@ def _newton(run: _Run, gradient: Array) -> tuple[Array, FloatArray]:
     values, components = frame.values, frame.components(gradient)
     cut = np.array(_CUTS)[np.minimum(run.attempt, len(_CUTS) - 1)] * frame.norm
     failed = run.attempt > _ALL
-    cut = np.where(failed, np.maximum(cut, rounding_level(frame.norm, values)), cut)
+    cut = np.where(failed, np.maximum(cut, rounding_level(values, frame.norm)), cut)
     times = np.where(failed, NOISE * _DOUBT, NOISE)
     cut, times = (xp.asarray(a, device=device(values))[:, None] for a in (cut, times))
     signal = (xp.abs(components) > times * run.noise) & ~frame.is_tangent()

@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 
 from skcrit._backend import take_rows, to_host
-from skcrit._typing import Array, FloatArray, IntArray
+from skcrit._typing import Array, BoolArray, FloatArray, IntArray
 from skcrit.losses.adapt import as_loss
 from skcrit.losses.base import Loss
 from skcrit.losses.local_model import LocalModel
@@ -76,12 +76,12 @@ class Solver(ABC):
             point and is marked ``stuck``.
         """
 
-    def select(self, rows: slice) -> Self:
+    def select(self, rows: slice | BoolArray) -> Self:
         """Return the solver for some of the starts, where starts have parameters.
 
         Parameters
         ----------
-        rows : slice
+        rows : slice or ndarray of bool of shape (n_starts,)
             Which starts of all make a batch.
 
         Returns

@@ -16,7 +16,7 @@ from skcrit._backend import (
     take_rows,
     to_host,
 )
-from skcrit._typing import FloatArray, IntArray
+from skcrit._typing import BoolArray, FloatArray, IntArray
 from skcrit.linalg import symmetry_level
 from skcrit.linalg.dense import (
     MAX_DENSE_COUNT,
@@ -119,7 +119,7 @@ class SaddleDynamics(Solver):
         self.eigensolver = eigensolver
         self.max_inner_iter = max_inner_iter
 
-    def select(self, rows: slice) -> Self:  # noqa: D102 (documented in Solver)
+    def select(self, rows: slice | BoolArray) -> Self:  # noqa: D102 (documented in Solver)
         part = copy(self)
         if self.quantile is not None:
             part.quantile = self.quantile[rows]

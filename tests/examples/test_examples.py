@@ -11,6 +11,8 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 GALLERY = sorted(EXAMPLES.glob("plot_*.py"))
+# Run by "make test-torch", see tests/torch/test_example.py.
+WITH_TORCH = EXAMPLES / "plot_torch_network.py"
 SLOW = ("plot_dask_cluster.py", "plot_digits.py", "plot_grid_search.py")
 # An old Matplotlib calls what pyparsing renamed, and the warning is not ours.
 FOREIGN = (
@@ -149,6 +151,7 @@ def test_study_has_all_of_its_tables(sections):
     [
         pytest.param(path, id=path.stem, marks=[pytest.mark.slow] * (path.name in SLOW))
         for path in GALLERY
+        if path != WITH_TORCH
     ],
 )
 def test_gallery(path, tmp_path):
