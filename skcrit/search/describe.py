@@ -302,8 +302,9 @@ def _counts(
     negative = np.sum((values < -error[:, None]) & ~tangent, axis=1)
     undecided = np.sum((np.abs(values) <= error[:, None]) & ~tangent, axis=1)
     scale = np.maximum(frame.norm, scales.curvature)
-    # Zeros of a symmetry that is none would be a fault of the loss.
-    symmetric = frame.tangent_norm <= error + _FALSE_SYMMETRY * scale
+    # A declared symmetry may be none by a fault of the loss; and beside a point of
+    # smaller orbit, such as the origin, some of its directions are rounding errors.
+    symmetric = frame.tangent_norm <= error + _FALSE_SYMMETRY * frame.norm
     symmetric &= _has_symmetric_products(loss, frame)
     known = symmetric & ((undecided == 0) | (error <= _ROUNDING * scale))
     open_counts = np.where(known, 0, undecided)

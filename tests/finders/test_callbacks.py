@@ -12,6 +12,8 @@ from sklearn.model_selection import GridSearchCV
 from skcrit import LandscapeExplorer, NewtonMRFinder, NotConvergedWarning
 from skcrit.metrics import recovery_accuracy_scorer
 
+ignore_failures = pytest.mark.filterwarnings("ignore::skcrit.NotConvergedWarning")
+
 callback = pytest.importorskip("sklearn.callback")
 
 
@@ -89,9 +91,10 @@ def test_callbacks_change_no_result(X):
         assert_array_equal(getattr(watched, name), getattr(alone, name))
 
 
+@ignore_failures
 def test_watched_batches_are_small_unless_told_otherwise(X):
     recorder = Recorder()
-    make_finder(n_starts=300, max_iter=1, tol=np.inf).set_callbacks(recorder).fit(X)
+    make_finder(n_starts=300, max_iter=1, tol=1e-3).set_callbacks(recorder).fit(X)
     assert recorder.ended("batch") > 1
 
 
@@ -169,8 +172,7 @@ def test_explorer_reports_rounds(X):
     explorer = LandscapeExplorer(max_searches=60, random_state=0)
     explorer.set_callbacks(recorder).fit(X)
     n_rounds = len(explorer.discovery_)
-    # The number of rounds is not known before: the last task is empty.
-    assert recorder.ended("round") == n_rounds + 1
+    assert recorder.ended("round") == n_rounds
     found = [fitted.n_critical_sets_ for fitted in recorder.fitted[:n_rounds]]
     assert_array_equal(found, explorer.discovery_[:, 1])
     alone = LandscapeExplorer(max_searches=60, random_state=0).fit(X)
@@ -218,6 +220,9 @@ class Broken:
 
     def hvp(self, theta, v):
         return 2 * v
+
+    def curvature(self, theta):
+        return np.ones(len(theta))
 
     def at(self, theta):
         raise ArithmeticError("no Hessian here")

@@ -136,7 +136,7 @@ def test_finished_batches_are_kept(dask, X, plain, tmp_path, monkeypatch):
 
 def test_grid_search(dask, X):
     def search():
-        grid = {"tol": [1e-2, 1e-10], "loss__alpha": [0.0, 0.1]}
+        grid = {"tol": [1e-8, 1e-10], "loss__alpha": [0.0, 0.1]}
         return GridSearchCV(small(n_starts=10, batch_size=5), grid, cv=2).fit(X)
 
     spread = search()

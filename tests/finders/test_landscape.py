@@ -102,26 +102,29 @@ def test_any_finder_can_search_locally(finder):
 
 @pytest.mark.slow
 @ignore_failures
-@pytest.mark.parametrize("hidden", [(3, 3), (3, 3, 3)], ids=str)
+@pytest.mark.parametrize("hidden", [(2, 2), (2, 2, 2)], ids=str)
 def test_all_critical_values_of_deep_networks(hidden):
     # The origin of a deep network is flat: the searches need indices of their own.
-    loss = autoencoder([float(e) for e in range(6, 0, -1)], hidden)
+    loss = autoencoder([4.0, 3.0, 2.0, 1.0], hidden)
     explorer = LandscapeExplorer(
         finder=SaddleDynamicsFinder(),
         init=GaussianStarts(0.4),
-        n_starts=50,
-        max_searches=1000,
+        n_starts=40,
+        max_searches=400,
         random_state=0,
     ).fit(loss)
     spectrum = loss.analytical_spectrum()
     match = spectrum.match(explorer.critical_points_)
     assert match.identified.all()
-    assert len(set(match.set)) == explorer.n_critical_sets_
+    # Sets of lower rank have strata of different inertia, and each is one of the sets.
+    inertia = zip(explorer.morse_indices_, explorer.nullities_, strict=True)
+    strata = set(zip(match.set, inertia, strict=True))
+    assert len(strata) == explorer.n_critical_sets_
     values = np.unique(spectrum.losses(spectrum.all_sets(100)).round(8))
     found = np.unique(explorer.critical_losses_.round(8))
     np.testing.assert_allclose(found, values, atol=1e-7)
     # At the full rank of the bottleneck every saddle is strict, and its index known.
-    full = np.array([len(name) == 3 for name in match.set])
+    full = np.array([len(name) == 2 for name in match.set])
     np.testing.assert_array_equal(
         explorer.morse_indices_[full], match.morse_index[full]
     )
@@ -133,18 +136,14 @@ def assert_strictness(finder, spectrum):
     points, index = finder.critical_points_, finder.morse_indices_
     match = spectrum.match(points)
     lower = match.index_lower_bound
-    # Near a degenerate set the middle layers pass what the search left of them. Pivots
-    # that weak show in the Hessian or not.
-    weak = spectrum.has_open_pivot(points, rtol=1e-6)
+    # However little the middle layers pass on at a degenerate set, it shows in the
+    # Hessian; only in the pivots it looks like rounding.
     strong = spectrum.has_open_pivot(points, rtol=1e-2)
-    np.testing.assert_array_equal(index[~weak], lower[~weak])
     assert np.all(index[strong] > lower[strong])
     assert np.all(index >= lower)
     leading = np.array([name == tuple(range(len(name))) for name in match.set])
     short = np.array([len(name) < spectrum.max_rank for name in match.set])
-    flat = leading & short & ~weak  # saddles that are not strict
-    assert np.any(flat)
-    assert np.all(index[flat] == 0)
+    assert np.any(leading & short & (index == 0))  # saddles that are not strict
     assert np.all(leading[index == 0])
 
 
@@ -359,7 +358,7 @@ def test_nothing_converges(loss):
     with pytest.warns(NotConvergedWarning, match="10 of 10"):
         explorer.fit(loss)
     assert explorer.n_critical_sets_ == 0
-    assert explorer.stop_reason_ == "exhausted"
+    assert explorer.stop_reason_ == "failures"
     assert explorer.critical_points_.shape == (0, loss.n_params_)
     assert len(explorer.to_networkx()) == 0
 
@@ -372,7 +371,6 @@ from pathlib import Path
 import numpy as np
 from skcrit import LandscapeExplorer, LinearAutoencoderLoss, NewtonMRFinder
 from skcrit.datasets import make_gaussian_spectrum
-import skcrit.finders._expedition as expedition
 
 folder, log, limit = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 solve = NewtonMRFinder()._make_solver().__class__.solve

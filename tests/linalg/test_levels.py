@@ -11,7 +11,6 @@ IN_ORDER = (
     levels.pseudoinverse_level,
     levels.rounding_level,
     levels.symmetry_level,
-    levels.correction_level,
     levels.direction_level,
     levels.flatness_level,
 )
