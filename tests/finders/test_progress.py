@@ -8,10 +8,10 @@ import time
 
 import numpy as np
 import pytest
-
-from skcrit import LandscapeExplorer, NewtonMRFinder
 from skcrit.finders._characterize import Characters
 from skcrit.finders._progress import FoundSets
+
+from skcrit import LandscapeExplorer, NewtonMRFinder
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ import joblib
 import numpy as np
 import pytest
 from joblib.externals.loky.process_executor import TerminatedWorkerError
+from skcrit.finders._store import BatchStore
 
 from skcrit import NewtonMRFinder, NotConvergedWarning
-from skcrit.finders._store import BatchStore
 from skcrit.losses import FunctionLoss
 
 from .. import _tally
