@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import prod
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from skcrit._typing import FloatArray
 
@@ -32,6 +33,7 @@ class GlorotStarts:
 
     def _start_bounds(self):
         # Bound of the initial weights of each layer, and the shape of its matrix.
+        check_is_fitted(self, "n_params_")
         factor = 2.0 if self.activation == "logistic" else 6.0
         pairs = zip(self._widths[:-1], self._widths[1:], self._shapes, strict=True)
         return [(np.sqrt(factor / (a + b)), shape) for a, b, shape in pairs]

@@ -223,6 +223,7 @@ class Loss(Symmetries, BaseEstimator, ABC):
         unit : float or ndarray of shape (n_params,)
             Positive: one for all parameters, or one for each.
         """
+        self._check_fitted()
         return self.length_scale()
 
     def coordinates(self) -> Coordinates:
@@ -233,6 +234,7 @@ class Loss(Symmetries, BaseEstimator, ABC):
         coordinates : Coordinates
             The loss as a function of them, and the way there and back, an isometry.
         """
+        self._check_fitted()
         return Coordinates(self)
 
     def curvature(self, theta: Array) -> FloatArray:
@@ -275,6 +277,7 @@ class Loss(Symmetries, BaseEstimator, ABC):
         theta0 : ndarray of shape (n_starts, n_params)
             Starting points, on the host.
         """
+        self._check_fitted()
         draws = [stream.standard_normal(self.n_params_) for stream in streams]
         return self.length_scale() * np.sqrt(2 / self.n_params_) * np.stack(draws)
 

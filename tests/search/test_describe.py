@@ -183,7 +183,7 @@ def test_unknown_beyond_the_largest_dense_hessian(monkeypatch, rng):
     loss = autoencoder([4.0, 3.0, 2.0, 1.0], (2,))
     theta = np.array([loss.analytical_spectrum().representative((0, 1), rng)])
     for limit, expected in ((16, 0), (15, UNKNOWN)):
-        monkeypatch.setattr(module, "MAX_DESCRIBED", limit)
+        monkeypatch.setattr(module, "MAX_DENSE_FORMED", limit)
         result = describe(loss, theta)
         assert result.morse_index.tolist() == [expected]
         assert result.loss[0] == pytest.approx(0.75)
