@@ -12,7 +12,7 @@ from skcrit._typing import Array, ArrayLike, BoolArray, FloatArray
 from skcrit.ground_truth.base import GroundTruth
 from skcrit.losses.base import Loss
 from skcrit.losses.scale import estimate_length
-from skcrit.utils._arguments import as_numbers, shown
+from skcrit.utils._arguments import as_numbers, check_streams, shown
 from skcrit.utils._validation import Interval
 
 __all__ = ["DECLARATIONS", "DeclaredLoss"]
@@ -212,9 +212,15 @@ class DeclaredLoss(Loss):
         theta0 : ndarray of shape (n_starts, n_params)
             Uniform within finite bounds, else normal with the length scale as standard
             deviation, around the origin or what is nearest to it within the bounds.
+
+        Raises
+        ------
+        ValueError
+            If ``streams`` is not a sequence of generators, or empty.
         """
         self._check_fitted()
         n = self.n_params_
+        check_streams(streams)
         normal = np.stack([stream.standard_normal(n) for stream in streams])
         theta = self._center() + self.length_scale() * normal
         if self._bounds is None:

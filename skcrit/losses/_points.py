@@ -32,8 +32,13 @@ class TakesPoints:
         -------
         array : array
             The same numbers in the namespace, device and dtype of the loss.
+
+        Raises
+        ------
+        ValueError
+            If they are not real numbers.
         """
-        return to_device(array, self.backend, self.dtype)
+        return self._on_device(array, "array")
 
     def _check_fitted(self):
         # Raise NotFittedError before fit; scikit-learn's check alone takes longer than

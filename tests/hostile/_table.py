@@ -8,9 +8,21 @@ here what it may be.
 import numpy as np
 
 from skcrit import GradNormFinder, LinearAutoencoderLoss
+from skcrit.losses._activations import ACTIVATIONS
 
 from . import _kinds as kinds
-from ._calls import FINDERS, THETA, X, curve, explorer, fitted, known, loss, spectrum
+from ._calls import (
+    FINDERS,
+    LABELS,
+    THETA,
+    X,
+    curve,
+    explorer,
+    fitted,
+    known,
+    loss,
+    spectrum,
+)
 from ._kinds import BAD, EITHER, OK
 from ._surface import public_callables
 
@@ -34,6 +46,7 @@ RECORDS = (
     "ToleranceCurve",
     "ToleranceDisplay",
     "UniformityResult",
+    "UnitDegeneracies",
 )
 
 _OBJECT = {"the object that it is for": (OK, lambda: fitted())}
@@ -157,13 +170,55 @@ _BY_NAME = {
     "dtype": kinds.option("float64", "float32"),
     "zero_rtol": kinds.real(0, 1, also=_NONE),
     "tie_rtol": kinds.real(0, 1),
+    # Any numbers will do, of any shape.
+    "array": kinds.array(THETA, nan=OK, huge=OK, other_columns=OK).forgiving(
+        "four more axes", "no column", "number"
+    ),
+    "streams": kinds.streams(),
+    "bounds": kinds.bounds(),
+    "length": kinds.array([1.0, 2.0, 3.0], also=_NONE)
+    | kinds.only({
+        "number": (OK, lambda: 3.5),
+        "zero": (BAD, lambda: 0.0),
+        "minus one": (BAD, lambda: -1),
+        "one zero": (BAD, lambda: [1.0, 0.0, 1.0]),
+    }),
+    "symmetries": kinds.Kind(
+        lambda v: (
+            EITHER if callable(v) else kinds.integer(0, also=_NONE).cases["zero"][0](v)
+        ),
+        skip=("class",),
+        own={
+            "tangents": (OK, lambda: lambda theta: np.ones((2, 1, 3))),
+            "of another shape": (BAD, lambda: lambda theta: np.ones((2, 3))),
+        },
+    ),
+    "invariants": kinds.function({
+        "squares": (OK, lambda: lambda theta: theta**2),
+        "of another shape": (BAD, lambda: lambda theta: theta[0]),
+        "of nothing": (BAD, lambda: lambda theta: None),
+    }),
+    "representative": kinds.function({
+        "moduli": (OK, lambda: abs),
+        "of another shape": (BAD, lambda: lambda theta: theta[..., :2]),
+        "of texts": (BAD, lambda: lambda theta: "somewhere"),
+    }),
+    "activation": kinds.option(*ACTIVATIONS),
+    "fit_intercept": kinds.boolean(),
+    "penalize_intercept": kinds.boolean(),
+    "radius": kinds.array(np.array([0.5, 1.0, 2.0])).forgiving("number")
+    | kinds.only({"negative": (BAD, lambda: -1.0), "zero": (OK, lambda: 0.0)}),
+    "coefs": kinds.Kind(lambda value: BAD, skip=("generator",)),
+    "intercepts": kinds.Kind(
+        lambda value: OK if value is None else BAD, skip=("generator",)
+    ),
     "theta": _POINTS,
     "u": _POINTS,
     "v": _POINTS,
     "weights": kinds.Kind(lambda value: BAD, skip=("generator",)),
     "X": kinds.array(X, other_columns=EITHER),
-    "y": kinds.anything(),
-    "deep": kinds.anything(),
+    "y": kinds.ignored(),
+    "deep": kinds.ignored(),
     "params": kinds.nothing_but({}),
     # Starts
     "by": kinds.option("height", "iteration"),
@@ -315,7 +370,7 @@ for _name in ("losses", "morse_indices", "nullities", "to_dict"):
         "lists": (BAD, lambda: [[0], [1]]),
     })
 for _owner in ("FunctionLoss", "Loss"):
-    _BY_OWNER[f"{_owner}.fit.X"] = kinds.anything()
+    _BY_OWNER[f"{_owner}.fit.X"] = kinds.ignored()
 _BY_OWNER["LinearNetworkLoss.fit.y"] = kinds.array(
     X, other_columns=EITHER, also=_NONE
 ).forgiving("no column")
@@ -330,10 +385,30 @@ for _owner in FINDERS:
 # Scorers take data as others do, and judge by the finder's own.
 for _name in public_callables():
     if _name.endswith("_scorer"):
-        _BY_OWNER[f"{_name}.X"] = kinds.anything()
+        _BY_OWNER[f"{_name}.X"] = kinds.ignored()
 for _name in ("value", "gradient", "hvp"):
     _BY_OWNER[f"FunctionLoss.{_name}"] = kinds.nothing_but({})
 _BY_OWNER["FunctionLoss.n_params"] = kinds.size(1)
+_BY_OWNER |= {
+    "as_loss.name": kinds.ignored(),  # a label for messages
+    "fitted_loss.X": kinds.array(X, other_columns=EITHER)
+    | kinds.only({"loss": (OK, loss)}),
+    "fitted_loss.loss": kinds.nothing_but({"a loss": (OK, LinearAutoencoderLoss)}),
+    "fitted_loss.y": kinds.ignored(),
+    "make_starts.init": kinds.array(np.ones((2, 12)))
+    | kinds.only({"number": (BAD, lambda: 3.5)}),
+    "MLPLoss.fit.y": kinds.array(LABELS).forgiving("one nan"),
+    "MLPLoss.from_estimator.y": kinds.array(LABELS),
+    "MLPLoss.transform.y": kinds.array(X, also=_NONE),
+    "MLPLoss.loss": kinds.option("squared_error", "log_loss").forgiving(
+        "option log_loss"
+    ),
+    "MLPLoss.from_estimator.estimator": kinds.nothing_but({}),
+    "MLPLoss.linear_operator.theta": kinds.array(THETA[0], nan=OK),
+    "MLPLoss.to_estimator.theta": kinds.array(THETA[0], nan=EITHER),
+    "MLPLoss.unit_degeneracies.theta": kinds.array(THETA[0], nan=EITHER),
+    "MLPLoss.transform.theta": kinds.array(THETA, nan=OK, huge=OK, also=_NONE),
+}
 
 
 def kind_of(owner, parameter):
@@ -351,8 +426,6 @@ def kind_of(owner, parameter):
     kind : Kind or None
         What the parameter may be; None where nobody has said.
     """
-    if owner in RECORDS or owner.startswith("GroundTruth."):
-        return kinds.anything()
     keys = (f"{owner}.{parameter}", f"{owner.split('.')[0]}.{parameter}")
     for key in keys:
         if key in _BY_OWNER:

@@ -17,10 +17,10 @@ import joblib
 import numpy as np
 import pytest
 from joblib.externals.loky.process_executor import TerminatedWorkerError
-from skcrit.finders._store import BatchStore
 
 from skcrit import NewtonMRFinder, NotConvergedWarning
 from skcrit.losses import FunctionLoss
+from skcrit.search.store import BatchStore
 
 from .. import _tally
 from ._faulty import Well, batches, fit, no_value
