@@ -151,9 +151,8 @@ def _mlp(**params):
 @cache
 def _estimator():
     """Return a network of three inputs, two hidden units and one output."""
-    network = MLPRegressor(
-        hidden_layer_sizes=(2,), alpha=0.1, max_iter=1, solver="sgd", random_state=0
-    )
+    params = {"hidden_layer_sizes": (2,), "activation": "tanh", "alpha": 0.1}
+    network = MLPRegressor(**params, max_iter=1, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # one iteration does not converge
         return network.fit(X, LABELS)
