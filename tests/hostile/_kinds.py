@@ -56,6 +56,12 @@ class Kind:
             self.cases[name] = (lambda value: EITHER, self.cases[name][1])
         return self
 
+    def without(self, *names):
+        """Leave some values out: what is wrong with them is another parameter's."""
+        for name in names:
+            del self.cases[name]
+        return self
+
     def __or__(self, more):
         """Take the cases of another kind too, which go first."""
         both = Kind(None, {})
