@@ -13,6 +13,7 @@ __all__ = [
     "BoolArray",
     "Distribution",
     "FittedFinder",
+    "FittedLoss",
     "FloatArray",
     "IntArray",
     "Memory",
@@ -48,6 +49,25 @@ class Distribution(Protocol):
 
     def rvs(self, *, size: Any, random_state: Any) -> ArrayLike:
         """Return numbers of the given shape."""
+
+
+class FittedLoss(Protocol):
+    """A fitted loss, as its local models and coordinates see it."""
+
+    def value(self, theta: Array) -> Array:
+        """Return the loss at each point, of shape (...,)."""
+
+    def gradient(self, theta: Array) -> Array:
+        """Return the gradient at each point, of shape (..., n_params)."""
+
+    def hvp(self, theta: Array, v: Array) -> Array:
+        """Return products of the Hessian with vectors, of shape (..., n_params)."""
+
+    def hessian(self, theta: Array) -> Array:
+        """Return the Hessian at each point, of shape (..., n_params, n_params)."""
+
+    def at(self, theta: Array) -> Any:
+        """Return the loss expanded to second order at each point."""
 
 
 class FittedFinder(Protocol):

@@ -313,6 +313,7 @@ def make_starts(
     ValueError
         If ``init`` is something else, or points have the wrong shape or are not finite.
     """
+    loss = as_loss(loss)
     shape = (n_starts, loss.n_params_)
     samplers = {
         "gaussian": GaussianStarts(),

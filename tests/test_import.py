@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -80,7 +81,11 @@ def test_star_import_gives_the_public_names():
 
 @pytest.mark.parametrize("name", skcrit.__all__)
 def test_public_names_exist(name):
-    assert getattr(skcrit, name) is not None
+    thing = getattr(skcrit, name)
+    if name == "__version__":
+        assert thing == version("skcrit")
+    else:
+        assert getattr(sys.modules[thing.__module__], name) is thing
 
 
 def test_public_names_are_sorted_and_each_once():

@@ -73,6 +73,33 @@ def test_oldest_versions_are_the_lower_bounds():
         assert oldest[name] == version
 
 
+def test_workflows_call_targets_of_the_makefile():
+    """What runs elsewhere can be repeated here, on every supported Python."""
+    path = ROOT / ".github" / "workflows" / "ci.yml"
+    if not path.exists():
+        pytest.skip("the sdist has no .github")
+    workflow = path.read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", makefile, flags=re.MULTILINE))
+    commands = re.findall(r"run: (.+)", workflow)
+    called = [re.fullmatch(r"make ([a-z-]+) PYTHON=python", c) for c in commands]
+    assert all(called), commands
+    assert {match[1] for match in called} <= targets
+    assert {"lint", "test", "test-oldest", "coverage"} <= {match[1] for match in called}
+    lowest = re.fullmatch(r">=3\.(\d+)", PROJECT["requires-python"])[1]
+    versions = re.search(r"python: \[(.+)\]", workflow)[1]
+    assert versions.startswith(f'"3.{lowest}"')
+
+
+def test_every_phony_target_is_explained():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    phony = set(re.search(r"^\.PHONY: (.+)$", makefile, flags=re.MULTILINE)[1].split())
+    targets = set(re.findall(r"^([a-z-]+):", makefile, flags=re.MULTILINE))
+    explained = set(re.findall(r'@echo "make ([a-z-]+)', makefile))
+    assert phony == targets
+    assert phony - explained == {"help"}
+
+
 def test_version_is_that_of_the_package():
     assert PROJECT["dynamic"] == ["version"]
     assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+|rc\d+)?", skcrit.__version__)

@@ -12,7 +12,7 @@ from skcrit._typing import Array, ArrayLike, BoolArray, FloatArray
 from skcrit.ground_truth.base import GroundTruth
 from skcrit.losses.base import Loss
 from skcrit.losses.scale import estimate_length
-from skcrit.utils._arguments import as_numbers, shown
+from skcrit.utils._arguments import as_numbers, check_streams, shown
 from skcrit.utils._validation import Interval
 
 __all__ = ["DECLARATIONS", "DeclaredLoss"]
@@ -87,6 +87,12 @@ class DeclaredLoss(Loss):
         self._given = {**self._given, **given}
         return self
 
+    @property
+    def n_zero_modes(self) -> int:  # type: ignore[override]
+        """Zero eigenvalues at critical points, by the number ``symmetries``."""
+        symmetries = self._given["symmetries"]
+        return int(symmetries) if isinstance(symmetries, Integral) else 0
+
     def _declare(self) -> None:
         # Check what is declared, once the number of parameters is known.
         truth = self._given["ground_truth"]
@@ -95,8 +101,6 @@ class DeclaredLoss(Loss):
                 "ground_truth must have as many parameters as the loss, "
                 f"n_params={self.n_params_}, got {truth.n_params}."
             )
-        symmetries = self._given["symmetries"]
-        self.n_zero_modes = int(symmetries) if isinstance(symmetries, Integral) else 0
         self._bounds = self._box()
         self._length = None
         if self._given["length"] is not None:
@@ -149,6 +153,7 @@ class DeclaredLoss(Loss):
             (:func:`~skcrit.losses.scale.estimate_length`), found when it is first asked
             for.
         """
+        self._check_fitted()
         if self._length is None:
             self._length = self._bounded_length()
         return self._length
@@ -171,8 +176,9 @@ class DeclaredLoss(Loss):
         if self._bounds is None:
             return np.zeros(self.n_params_)
         low, high = self._bounds
-        middle = np.where(np.isfinite(high - low), (low + high) / 2, 0.0)
-        return np.clip(middle, low, high)
+        finite = np.isfinite(high - low)
+        total = np.add(low, high, out=np.zeros(self.n_params_), where=finite)
+        return np.clip(total / 2, low, high)
 
     def inside(self, theta: Array) -> BoolArray:
         """Tell which points lie within the bounds.
@@ -187,10 +193,10 @@ class DeclaredLoss(Loss):
         inside : ndarray of bool of shape (...,)
             True everywhere without bounds.
         """
+        theta = self._as_points(theta)
         if self._bounds is None:
             return super().inside(theta)
         low, high = self._bounds
-        theta = self._as_points(theta)
         return np.all((theta >= low) & (theta <= high), axis=-1)
 
     def draw_starts(self, streams: Sequence[np.random.Generator]) -> FloatArray:
@@ -206,8 +212,15 @@ class DeclaredLoss(Loss):
         theta0 : ndarray of shape (n_starts, n_params)
             Uniform within finite bounds, else normal with the length scale as standard
             deviation, around the origin or what is nearest to it within the bounds.
+
+        Raises
+        ------
+        ValueError
+            If ``streams`` is not a sequence of generators, or empty.
         """
+        self._check_fitted()
         n = self.n_params_
+        check_streams(streams)
         normal = np.stack([stream.standard_normal(n) for stream in streams])
         theta = self._center() + self.length_scale() * normal
         if self._bounds is None:

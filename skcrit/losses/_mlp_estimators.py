@@ -69,6 +69,14 @@ class ConvertsEstimators(NetworkLayout):
                 f"y must have the classes of estimator, {shown(classes)}, got "
                 f"{shown(loss.classes_)}."
             )
+        sizes = loss._widths[0], loss._widths[-1]
+        expected = len(estimator.coefs_[0]), estimator.n_outputs_
+        for name, size, wanted in zip(("X", "y"), sizes, expected, strict=True):
+            if size != wanted:
+                raise ValueError(
+                    f"{name} must have {wanted} columns, as in the fit of estimator, "
+                    f"got {size}."
+                )
         return loss, loss.pack(estimator.coefs_, estimator.intercepts_)
 
     def to_estimator(self, theta: Array) -> MLPRegressor | MLPClassifier:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from math import prod
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from skcrit._typing import FloatArray
+from skcrit.utils._arguments import check_streams
 
 __all__ = ["GlorotStarts"]
 
@@ -32,6 +34,7 @@ class GlorotStarts:
 
     def _start_bounds(self):
         # Bound of the initial weights of each layer, and the shape of its matrix.
+        check_is_fitted(self, "n_params_")
         factor = 2.0 if self.activation == "logistic" else 6.0
         pairs = zip(self._widths[:-1], self._widths[1:], self._shapes, strict=True)
         return [(np.sqrt(factor / (a + b)), shape) for a, b, shape in pairs]
@@ -52,15 +55,21 @@ class GlorotStarts:
         theta0 : ndarray of shape (n_starts, n_params)
             Starting points, on the host.
 
+        Raises
+        ------
+        ValueError
+            If ``streams`` is not a sequence of generators, or empty.
+
         References
         ----------
         .. [1] X. Glorot and Y. Bengio. "Understanding the difficulty of training deep
            feedforward neural networks". AISTATS 2010. Equation 16.
         """
+        check_is_fitted(self, "n_params_")
         return np.stack([
             np.concatenate([
                 stream.uniform(-bound, bound, prod(shape))
                 for bound, shape in self._start_bounds()
             ])
-            for stream in streams
+            for stream in check_streams(streams)
         ])

@@ -32,15 +32,23 @@ class TakesPoints:
         -------
         array : array
             The same numbers in the namespace, device and dtype of the loss.
+
+        Raises
+        ------
+        ValueError
+            If they are not real numbers.
         """
-        return to_device(array, self.backend, self.dtype)
+        return self._on_device(array, "array")
+
+    def _check_fitted(self):
+        # Raise NotFittedError before fit; scikit-learn's check alone takes longer than
+        # a product.
+        if not hasattr(self, "n_params_"):
+            check_is_fitted(self, "n_params_")
 
     def _as_points(self, theta, name="theta"):
         # Bring points to the loss's namespace and check their last axis.
-        if not hasattr(
-            self, "n_params_"
-        ):  # the check itself takes longer than a product
-            check_is_fitted(self, "n_params_")
+        self._check_fitted()
         theta = self._on_device(theta, name, f"(..., {self.n_params_})")
         if isinstance(theta, np.ndarray):
             # Sums and products round differently in another memory layout, and a row

@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from skcrit._backend import array_namespace
+from skcrit._backend import array_namespace, to_host
 from skcrit._typing import Array, IntArray
 from skcrit.losses._mlp_layout import NetworkLayout
 from skcrit.losses._stabilizers import stabilizer_order
@@ -15,7 +15,7 @@ from skcrit.losses._unit_coordinates import UnitCoordinates, host_weights, on_ho
 from skcrit.losses._unit_degeneracies import UnitDegeneracies, find_degeneracies
 from skcrit.losses._unit_features import UnitFeatures
 from skcrit.losses.symmetries import Symmetries
-from skcrit.utils._arguments import check_number
+from skcrit.utils._arguments import check_number, shown
 
 __all__ = ["UnitSymmetries"]
 
@@ -209,7 +209,8 @@ class UnitSymmetries(NetworkLayout, Symmetries):
         size : ndarray of int of shape (...,)
             Number of points, or of components if there are continuous symmetries; of
             type object, with Python's integers, if it can exceed 64 bits. For the
-            identity as activation, whose symmetries are continuous, it is one.
+            identity as activation, whose symmetries are continuous, it is one, and for
+            a point that is not finite.
 
         Notes
         -----
@@ -228,10 +229,9 @@ class UnitSymmetries(NetworkLayout, Symmetries):
         dtype = np.int64 if order < 2**63 else object
         sizes = np.empty(len(weights[0]), dtype=dtype)
         for point in range(len(sizes)):
-            stabilizer = stabilizer_order(
-                [W[point] for W in centred], [u[point] for u in features], flips
-            )
-            sizes[point] = order // stabilizer
+            parts = [W[point] for W in centred], [u[point] for u in features]
+            finite = all(np.all(np.isfinite(part)) for part in (*parts[0], *parts[1]))
+            sizes[point] = order // stabilizer_order(*parts, flips) if finite else 1
         return sizes.reshape(shape)
 
     def orbit_tangents(self, theta: Array) -> Array:
@@ -281,7 +281,7 @@ class UnitSymmetries(NetworkLayout, Symmetries):
         Raises
         ------
         ValueError
-            If ``theta`` is a batch, or ``rtol`` is not in [0, 1).
+            If ``theta`` is a batch or not finite, or ``rtol`` is not in [0, 1).
 
         Notes
         -----
@@ -305,6 +305,8 @@ class UnitSymmetries(NetworkLayout, Symmetries):
                 f"theta must be one vector of shape ({self.n_params_},), "
                 f"got an array of shape {tuple(theta.shape)}."
             )
+        if not np.all(np.isfinite(to_host(theta))):
+            raise ValueError(f"theta must be finite, got {shown(to_host(theta))}.")
         rtol = check_number(rtol, "rtol", 0, 1)
         return find_degeneracies(self, theta, rtol)
 

@@ -17,6 +17,7 @@ from skcrit.linalg import spectral_norm
 from skcrit.losses.coordinates import Coordinates
 from skcrit.losses.local_model import LocalModel
 from skcrit.losses.symmetries import Symmetries
+from skcrit.utils._arguments import check_streams
 
 if TYPE_CHECKING:
     from skcrit.ground_truth.base import GroundTruth
@@ -223,6 +224,7 @@ class Loss(Symmetries, BaseEstimator, ABC):
         unit : float or ndarray of shape (n_params,)
             Positive: one for all parameters, or one for each.
         """
+        self._check_fitted()
         return self.length_scale()
 
     def coordinates(self) -> Coordinates:
@@ -233,6 +235,7 @@ class Loss(Symmetries, BaseEstimator, ABC):
         coordinates : Coordinates
             The loss as a function of them, and the way there and back, an isometry.
         """
+        self._check_fitted()
         return Coordinates(self)
 
     def curvature(self, theta: Array) -> FloatArray:
@@ -274,9 +277,16 @@ class Loss(Symmetries, BaseEstimator, ABC):
         -------
         theta0 : ndarray of shape (n_starts, n_params)
             Starting points, on the host.
+
+        Raises
+        ------
+        ValueError
+            If ``streams`` is not a sequence of generators, or empty.
         """
-        draws = [stream.standard_normal(self.n_params_) for stream in streams]
-        return self.length_scale() * np.sqrt(2 / self.n_params_) * np.stack(draws)
+        self._check_fitted()
+        n = self.n_params_
+        draws = [stream.standard_normal(n) for stream in check_streams(streams)]
+        return self.length_scale() * np.sqrt(2 / n) * np.stack(draws)
 
     def ground_truth(self) -> GroundTruth:
         """Return the critical points where they are known.

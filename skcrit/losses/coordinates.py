@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
-from skcrit._typing import Array
-
-if TYPE_CHECKING:
-    from skcrit.losses.base import Loss
+from skcrit._typing import Array, FittedLoss
 
 __all__ = ["Coordinates"]
 
@@ -24,8 +21,9 @@ class Coordinates:
         The loss as a function of the new coordinates.
     """
 
-    def __init__(self, loss: Loss) -> None:
-        self.loss = loss
+    def __init__(self, loss: FittedLoss) -> None:
+        # Of any class: subclasses use what else theirs has.
+        self.loss: Any = loss
 
     def into(self, theta: Array) -> Array:
         """Express points in the new coordinates.

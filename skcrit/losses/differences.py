@@ -44,7 +44,7 @@ class DifferenceModel(LocalModel):
         theta = np.reshape(self.theta, (-1, self.theta.shape[-1]))
         n_params = theta.shape[-1]
         step = _LARGEST * np.broadcast_to(self.loss.length_scale(), n_params)
-        size = max(_CHUNK // theta.size, 1)
+        size = max(_CHUNK // max(theta.size, 1), 1)
         columns, errors = [], []
         for first in range(0, n_params, size):
             part = slice(first, min(first + size, n_params))

@@ -253,6 +253,7 @@ class LinearAutoencoderLoss(TransformerMixin, LinearLoss):
             One for each parameter in the eigenbasis of the data; one for all in any
             other, where the parameters mix large and small variances.
         """
+        self._check_fitted()
         if np.any(self.eigenvectors_ != np.eye(self.n_features_in_)):
             return 1.0
         level = self.eigenvalues_ + self.alpha * self.n_features_in_
@@ -271,6 +272,7 @@ class LinearAutoencoderLoss(TransformerMixin, LinearLoss):
             There the second moment is diagonal, and rounding errors of directions with
             large variance do not reach those with small variance.
         """
+        self._check_fitted()
         return _bases.EigenCoordinates(self)
 
     def transform(self, X: ArrayLike, theta: Array | None = None) -> FloatArray:

@@ -202,6 +202,7 @@ class LinearLoss(Loss):
             Positive. Sets differ by about one in these units, however small the
             eigenvalues are in which they differ.
         """
+        self._check_fitted()
         n_seen = self._root.shape[-1]
         values = np.zeros(n_seen)
         explained = self.eigenvalues_[self.eigenvalues_ > 0][:n_seen]

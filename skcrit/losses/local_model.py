@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Any
 
 from skcrit._backend import take_rows
-from skcrit._typing import Array, IntArray
-
-if TYPE_CHECKING:
-    from skcrit.losses.base import Loss
+from skcrit._typing import Array, FittedLoss, IntArray
 
 __all__ = ["LocalModel"]
 
@@ -28,8 +25,9 @@ class LocalModel:
         Points, in the namespace of the loss.
     """
 
-    def __init__(self, loss: Loss, theta: Array) -> None:
-        self.loss = loss
+    def __init__(self, loss: FittedLoss, theta: Array) -> None:
+        # Of any class: subclasses use what else theirs has.
+        self.loss: Any = loss
         self.theta = theta
 
     @cached_property

@@ -50,6 +50,7 @@ class Symmetries(TakesPoints):
             Positive: typical differences between critical sets, one for all invariants
             or one for each.
         """
+        self._check_fitted()
         return self.length_scale()
 
     def length_scale(self) -> float | FloatArray:
@@ -63,6 +64,7 @@ class Symmetries(TakesPoints):
         length : float or ndarray of shape (n_params,)
             Positive, in the unit of ``theta``: one for all parameters, or one for each.
         """
+        self._check_fitted()
         return 1.0
 
     def rescale(self, theta: Array) -> Array:

@@ -11,6 +11,7 @@ import numpy as np
 
 from skcrit._backend import one_blas_thread, to_host
 from skcrit._typing import BoolArray, FloatArray, IntArray
+from skcrit.losses.base import Loss
 from skcrit.search.batches import Batches, run_batches
 from skcrit.search.continua import join_continua
 from skcrit.search.critical_sets import group_points
@@ -211,16 +212,13 @@ def _continued(
     select[rows] = True
     further = copy(solver.select(select))
     further.max_iter, further.store_history = _MORE_ITERATIONS, False
-    goal = max(float(np.min(before)) * _COLLAPSE**2, np.finfo(float).tiny)
-    more = further.solve_tols(problem.loss, problem.loss.asarray(begin), [goal])[0]
-    moved = np.linalg.norm(
-        (more.theta - begin) / to_host(problem.scales.length), axis=1
-    )
-    near = (more.squared_grad_norm <= _COLLAPSE * before) & (moved <= _NEAR)
+    theta, squared = _goes_on(problem.loss, further, begin, before)
+    moved = np.linalg.norm((theta - begin) / to_host(problem.scales.length), axis=1)
+    near = (squared <= _COLLAPSE * before) & (moved <= _NEAR)
     if not near.any():
         return ends
     status = np.where(near, Status.CONVERGED, Status.UNCONFIRMED)
-    again = describe(problem.loss, more.theta, status, near, problem.scales)
+    again = describe(problem.loss, theta, status, near, problem.scales)
     # What Newton steps still do not confirm is degenerate, and its inertia unknown.
     again.status[near & (again.status == Status.UNCONFIRMED)] = Status.CONVERGED
     again.status[~near] = Status.UNCONFIRMED
@@ -228,6 +226,23 @@ def _continued(
         near & np.isnan(again.distance)
     ]
     return ends.replace(rows, again)
+
+
+def _goes_on(
+    loss: Loss, solver: Solver, begin: FloatArray, before: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Run a solver until each squared gradient norm has collapsed."""
+    # Goals in whole decades are few, and each start has its own: where it ends does not
+    # depend on the others in its batch.
+    with np.errstate(divide="ignore"):
+        goals = 10.0 ** np.floor(np.log10(before * _COLLAPSE**2))
+    goals = np.maximum(goals, np.finfo(float).tiny)
+    levels, level = np.unique(goals, return_inverse=True)
+    results = solver.solve_tols(loss, loss.asarray(begin), levels.tolist())
+    chosen = [(results[k], row) for row, k in enumerate(level)]
+    theta = np.stack([result.theta[row] for result, row in chosen])
+    squared = np.array([result.squared_grad_norm[row] for result, row in chosen])
+    return theta, squared
 
 
 def may_be_critical(

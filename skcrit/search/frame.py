@@ -31,6 +31,11 @@ _DEPENDENT = 1e-8
 # near a point of smaller orbit, such as the origin, all tangents are short and any.
 _FALSE = 0.3
 
+# What the same bound is for tangents that rounding errors of a point could have made:
+# shorter, in length scales, than so many of its last digits.
+_SHOWN = 1e-6
+_LAST_DIGITS = 64.0
+
 
 @dataclass
 class Frame(Rows):
@@ -204,7 +209,10 @@ def _orbit_basis(xp, tangents, unit, scales, hessian):
     right = _normalized(xp, right * scales.length / unit[:, None, :])
     image = xp.sqrt(xp.sum((right @ hessian) ** 2, axis=-1))
     typical = xp.max(xp.sqrt(xp.sum(hessian**2, axis=-1)), axis=-1)[:, None]
+    eps = float(xp.finfo(tangents.dtype).eps)
+    short = size <= _LAST_DIGITS * eps
     used = used & (image <= _FALSE * typical)
+    used = used & ((image <= _SHOWN * typical) | ~short)
     right = xp.where(used[..., None], right, xp.zeros_like(right))
     _, size, basis = svd(right)
     used = size > _DEPENDENT

@@ -6,7 +6,7 @@ and methods. A message says what was expected and what came.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -23,6 +23,7 @@ __all__ = [
     "check_keywords",
     "check_number",
     "check_seed",
+    "check_streams",
     "is_int",
     "is_number",
     "shown",
@@ -323,3 +324,30 @@ def check_seed(value: Any, name: str = "random_state") -> np.random.RandomState:
             f"{name} must be None, an int from 0 to 2**32 - 1, a RandomState or a "
             f"Generator, got {shown(value)}."
         ) from error
+
+
+def check_streams(value: Any) -> Sequence[np.random.Generator]:
+    """Return sources of random numbers, one for each start.
+
+    Parameters
+    ----------
+    value : sequence of numpy.random.Generator
+        Sources.
+
+    Returns
+    -------
+    streams : sequence of numpy.random.Generator
+        The same.
+
+    Raises
+    ------
+    ValueError
+        If it is not a sequence of generators, or empty.
+    """
+    valid = isinstance(value, Sequence) and len(value) > 0
+    if not valid or not all(isinstance(s, np.random.Generator) for s in value):
+        raise ValueError(
+            "streams must be a non-empty sequence of numpy.random.Generator, got "
+            f"{shown(value)}."
+        )
+    return value

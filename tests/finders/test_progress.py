@@ -5,13 +5,16 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from skcrit import LandscapeExplorer, NewtonMRFinder
-from skcrit.finders._characterize import Characters
-from skcrit.finders._progress import FoundSets
+from skcrit.finders import _watch
+from skcrit.finders._watch import FitReport, Progress
+from skcrit.search.critical_sets import Identity, group_points
+from skcrit.search.describe import UNKNOWN
 
 
 @pytest.fixture
@@ -39,48 +42,122 @@ def test_explorer_shows_searches_and_sets(X, capsys):
     assert f"found={explorer.n_critical_sets_}" in shown[-1]
 
 
-def characters_at(invariants):
-    invariants = np.asarray(invariants, dtype=float).reshape(-1, 2)
-    one = np.ones(len(invariants))
-    return Characters(
-        point=invariants,
-        loss=one,
-        squared_balanced_grad_norm=0 * one,
-        morse_index=one.astype(int),
-        nullity=one.astype(int),
-        invariants=invariants,
-        uncertainty=0 * one,
-        start_norm=one,
-    )
+class Postfixes:
+    """Stand for tqdm's bar: keep what is shown."""
 
+    def __init__(self, **options):
+        self.options, self.n, self.shown, self.closed = options, 0, [], False
 
-def test_found_sets_are_counted_once():
-    found = FoundSets()
-    assert len(found) == 0
-    points = characters_at([[0, 1], [0, 1], [1, 0]])
-    found.add(points, np.array([False, False, False]))
-    assert len(found) == 0
-    found.add(points, np.array([True, True, False]))
-    assert len(found) == 1
-    found.add(points, np.array([True, True, True]))
-    assert len(found) == 2
-    found.add(characters_at([[1, 1e-9], [2, 2]]), np.array([True, True]))
-    assert len(found) == 3
+    def set_postfix(self, refresh=True, **numbers):
+        self.shown.append(numbers)
+
+    def update(self, n):
+        assert n >= 0
+        self.n += n
+
+    def close(self):
+        self.closed = True
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_found_sets_agree_with_the_fit(X, seed):
+@pytest.mark.parametrize("batch_size", [1, 7, 30])
+def test_sets_found_so_far_are_those_of_a_fit_so_far(X, seed, batch_size, monkeypatch):
     """Batch by batch or all at once: the same number of sets."""
-    finder = NewtonMRFinder(n_starts=30, random_state=seed).fit(X)
-    invariants = finder.loss_.invariants(finder.final_params_)
-    found = FoundSets()
-    for rows in np.array_split(np.flatnonzero(finder.converged_), 4):
-        part = characters_at(np.zeros((len(rows), 2)))
-        part.invariants = invariants[rows]
-        part.start_norm = np.linalg.norm(invariants[rows], axis=1)
-        part.uncertainty = np.full(len(rows), 1e-4)
-        found.add(part, np.ones(len(rows), dtype=bool))
-    assert len(found) == finder.n_critical_sets_
+    bars = []
+
+    def make(**options):
+        bars.append(Postfixes(**options))
+        return bars[-1]
+
+    monkeypatch.setattr(_watch, "progress_bar", make)
+    params = {"n_starts": 30, "batch_size": batch_size, "random_state": seed}
+    finder = NewtonMRFinder(**params, verbose=1).fit(X)
+    (bar,) = bars
+    assert bar.closed
+    assert bar.n == bar.options["total"] == 30
+    assert len(bar.shown) == -(-30 // batch_size)
+    last = {"converged": finder.converged_.sum(), "found": finder.n_critical_sets_}
+    assert bar.shown[-1] == last
+    converged = [shown["converged"] for shown in bar.shown]
+    ends = np.minimum(np.arange(1, len(converged) + 1) * batch_size, 30)
+    assert converged == np.cumsum(finder.converged_)[ends - 1].tolist()
+    sets = [finder.results_["critical_set"][:n] for n in ends]
+    for shown, labels in zip(bar.shown, sets, strict=True):
+        assert shown["found"] == len(np.unique(labels[labels >= 0]))
+
+
+def result_of(points, converged):
+    """Make what Progress reads of the outcome of a search: labels and sets."""
+    points, converged = np.asarray(points, dtype=float), np.asarray(converged)
+    unknown = np.full(len(points), UNKNOWN)
+    identity = Identity(points, np.zeros(len(points)), unknown, unknown)
+    labels = np.full(len(points), -1)
+    labels[converged], leaders = group_points(identity.take(np.flatnonzero(converged)))
+    return SimpleNamespace(labels=labels, sets=SimpleNamespace(loss=leaders))
+
+
+def test_found_sets_are_counted_once(monkeypatch):
+    bar = Postfixes()
+    monkeypatch.setattr(_watch, "progress_bar", lambda **options: bar)
+    progress, points = Progress(5), [[0, 1], [0, 1], [1, 0], [1, 1e-12], [2, 2]]
+    for converged, found in [
+        ([False] * 5, 0),
+        ([True, True, False, False, False], 1),
+        ([True, True, True, False, False], 2),
+        ([True] * 5, 3),
+    ]:
+        assert progress.end(lambda c=converged: result_of(points, c)) is False
+        assert bar.shown[-1] == {"converged": sum(converged), "found": found}
+    assert bar.n == 5
+    progress.finish()
+    assert bar.closed
+
+
+class Context:
+    """Stand for scikit-learn's callback context: note what is called."""
+
+    def __init__(self, log, name="fit"):
+        self.log, self.name = log, name
+
+    def subcontext(self, task_name):
+        return Context(self.log, task_name)
+
+    def call_on_fit_task_begin(self, **arguments):
+        self.log.append(("begin", self.name, arguments))
+
+    def call_on_fit_task_end(self, **arguments):
+        self.log.append(("end", self.name, arguments))
+        return arguments["reconstruction_attributes"]().get("stop", False)
+
+
+def test_a_report_calls_back_for_the_fit_and_for_every_batch():
+    log, sizes = [], []
+    finder = SimpleNamespace(
+        _init_callback_context=lambda max_subtasks: (
+            sizes.append(max_subtasks) or Context(log)
+        )
+    )
+    report = FitReport(finder, "data", "targets", "batch", lambda found: found)
+    report.finish()
+    assert log == []  # nothing began
+    for stop in (False, True):
+        report.begin(2)
+        assert report.end(lambda stop=stop: {"stop": stop}) is stop
+    report.finish()
+    assert sizes == [2]
+    assert [(what, name) for what, name, _ in log] == [
+        ("begin", "fit"),
+        ("begin", "batch"),
+        ("end", "batch"),
+        ("begin", "batch"),
+        ("end", "batch"),
+        ("end", "fit"),
+    ]
+    for _, _, arguments in log:
+        assert arguments["estimator"] is finder
+        assert (arguments["X"], arguments["y"]) == ("data", "targets")
+    # The attributes are made of the outcome up to this point, if they are asked for.
+    assert log[2][2]["reconstruction_attributes"]() == {"stop": False}
 
 
 WITHOUT_CALLBACKS = """

@@ -4,11 +4,14 @@
 replaces one of them. Estimators are fitted, because they check their parameters there.
 """
 
+import inspect
+import warnings
 from functools import cache
 
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
+from sklearn.neural_network import MLPRegressor
 
 import skcrit
 from skcrit import (
@@ -20,6 +23,7 @@ from skcrit import (
     LandscapeExplorer,
     LinearAutoencoderLoss,
     LinearNetworkLoss,
+    MLPLoss,
     NewtonMRFinder,
     TrajectoryStarts,
     inspection,
@@ -27,16 +31,28 @@ from skcrit import (
 )
 from skcrit.datasets import make_gaussian_spectrum
 from skcrit.ground_truth import clean_eigenvalues
+from skcrit.losses import as_loss, fitted_loss
 from skcrit.model_selection import tolerance_curve
-from skcrit.starts import random_streams
+from skcrit.starts import make_starts, random_streams
 from skcrit.utils import testing
 
 from ..finders._finders import PseudoInverseFinder
 from ._surface import public_callables
 
-__all__ = ["CALLS", "FINDERS", "X", "fitted", "known", "loss", "spectrum"]
+__all__ = [
+    "CALLS",
+    "FINDERS",
+    "LABELS",
+    "THETA",
+    "X",
+    "fitted",
+    "known",
+    "loss",
+    "spectrum",
+]
 
 X = np.array([[2, 1.5, 1], [2, -1.5, -1], [-2, 1.5, -1], [-2, -1.5, 1], [0, 0.5, 0.2]])
+LABELS = np.array([0.0, 1.0, 0.0, 1.0, 1.0])
 THETA = np.linspace(-1, 1, 36).reshape(3, 12)
 NEEDS_DATA = ("fit", "score", "transform")
 FINDERS = ("NewtonMRFinder", "NewtonTRFinder", "GradNormFinder")
@@ -121,7 +137,25 @@ def _function_loss(**params):
     functions = {"value": _value, "gradient": _gradient, "n_params": 3}
     fitted = FunctionLoss(**functions | params).fit()
     points = np.ones((2, fitted.n_params_))
+    if "n_params" not in params:  # what is declared is used
+        fitted.invariants(points), fitted.representative(points)
+        fitted.orbit_tangents(points), fitted.inside(points), fitted.length_scale()
     return fitted.value(points), fitted.gradient(points), fitted.hvp(points, points)
+
+
+def _mlp(**params):
+    fitted = MLPLoss(**{"hidden_layer_sizes": (1,)} | params).fit(X, LABELS)
+    return fitted.at(np.zeros((2, fitted.n_params_))).gradient
+
+
+@cache
+def _estimator():
+    """Return a network of three inputs, two hidden units and one output."""
+    params = {"hidden_layer_sizes": (2,), "activation": "tanh", "alpha": 0.1}
+    network = MLPRegressor(**params, max_iter=1, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # one iteration does not converge
+        return network.fit(X, LABELS)
 
 
 @cache
@@ -133,27 +167,44 @@ def _losses():
         "GradientNormLoss": GradientNormLoss().fit(loss()),
         "LinearAutoencoderLoss": loss(),
         "LinearNetworkLoss": LinearNetworkLoss((2,)).fit(X),
+        # Two hidden units and their two intercepts, two outputs without any.
+        "MLPLoss": MLPLoss((2,), fit_intercept=False, alpha=0.1).fit(X, X),
     }
 
 
 def _loss_method(owner, name):
     new = {"LinearAutoencoderLoss": LinearAutoencoderLoss, "Loss": FunctionLoss}
     new |= {"GradientNormLoss": GradientNormLoss, "FunctionLoss": FunctionLoss}
-    new |= {"LinearNetworkLoss": LinearNetworkLoss}
+    new |= {"LinearNetworkLoss": LinearNetworkLoss, "MLPLoss": MLPLoss}
 
     def call(**arguments):
         if name in ("fit", "set_params", "get_params"):
             args = (_value, _gradient, _hvp, 12) if new[owner] is FunctionLoss else ()
             needed = {"X": X} if name == "fit" else {}
+            if owner == "MLPLoss" and name == "fit":
+                needed |= {"y": LABELS}
             return getattr(new[owner](*args), name)(**needed | arguments)
         valid = {"theta": THETA, "v": THETA, "u": THETA}
         valid |= {"weights": loss().weights(THETA), "X": X, "y": X}
-        if name in ("linear_operator", "predict"):
+        valid |= {"array": THETA, "radius": np.ones(3)}
+        valid |= {"streams": [np.random.default_rng(i) for i in range(2)]}
+        valid |= {"coefs": [np.ones((3, 2)), np.ones((2, 3))]}
+        valid |= {"estimator": _estimator()}
+        one = ("linear_operator", "predict", "to_estimator", "unit_degeneracies")
+        if name in one:
             valid["theta"] = THETA[0]
+        if name == "from_estimator":
+            valid["y"] = LABELS
         needed = {"hvp": ("theta", "v"), "third_derivative": ("theta", "u", "v")}
         needed |= {"pack": ("weights",), "transform": ("X",), "predict": ("X",)}
         needed |= {"length_scale": (), "sample_errors": ("X", "y")}
-        needed |= {"analytical_spectrum": ()}
+        needed |= {"analytical_spectrum": (), "ground_truth": (), "coordinates": ()}
+        needed |= {"invariants_scale": (), "parameter_unit": ()}
+        needed |= {"asarray": ("array",), "draw_starts": ("streams",)}
+        needed |= {"hessian_lipschitz": ("theta", "radius"), "to_estimator": ("theta",)}
+        needed |= {"from_estimator": ("estimator", "X", "y")}
+        if owner == "MLPLoss":
+            needed |= {"pack": ("coefs",)}
         names = needed.get(name, ("theta",))
         return getattr(_losses()[owner], name)(
             **{n: valid[n] for n in names} | arguments
@@ -200,6 +251,10 @@ def _record(cls):
     """Make a record of what the library computes; nobody else fills it."""
     names = cls.__init__.__code__.co_varnames[1 : cls.__init__.__code__.co_argcount]
     return lambda **fields: cls(**dict.fromkeys(names) | fields)
+
+
+def _takes(function, name):
+    return name in inspect.signature(function).parameters
 
 
 def _function(function, **valid):
@@ -264,6 +319,9 @@ _FUNCTIONS = {
     "clean_eigenvalues": (clean_eigenvalues, {"eigenvalues": [4.0, 2.0, 1.0]}),
     "make_gaussian_spectrum": (make_gaussian_spectrum, {"n_samples": 20}),
     "tolerance_curve": (tolerance_curve, {"X": X, "tols": [1e-2]}),
+    "as_loss": (as_loss, {}),
+    "fitted_loss": (fitted_loss, {"X": X}),
+    "make_starts": (make_starts, {"init": "gaussian", "n_starts": 2}),
     "random_streams": (random_streams, {"random_state": 0, "n_streams": 2}),
     "check_loss": (testing.check_loss, {}),
     "check_gradient": (testing.check_gradient, {"theta": THETA}),
@@ -299,8 +357,11 @@ def _calls():
             calls[name] = _known_method(method) if method else known
         elif name in _FUNCTIONS:
             function, valid = _FUNCTIONS[name]
-            if name.startswith("check"):
-                valid = {"loss": loss(), **valid}
+            if name.startswith(("check", "as_loss", "make_starts")):
+                valid = {"random_state": 0, "loss": loss()} | valid
+                valid = {k: v for k, v in valid.items() if _takes(function, k)}
+            elif name == "fitted_loss":
+                valid = {"loss": LinearAutoencoderLoss(), **valid}
             elif "X" in valid or "n_resamples" in valid:
                 valid = {"finder": fitted(), **valid}
             calls[name] = _function(function, **valid)
@@ -317,6 +378,7 @@ def _calls():
     calls["LinearAutoencoderLoss"] = _linear
     calls["LinearNetworkLoss"] = _network
     calls["FunctionLoss"] = _function_loss
+    calls["MLPLoss"] = _mlp
     calls["GradientNormLoss"] = lambda **params: GradientNormLoss(**params).fit(X)
     calls["AnalyticalSpectrum.from_eigenvalues"] = _function(
         AnalyticalSpectrum.from_eigenvalues,

@@ -47,10 +47,19 @@ class Kind:
         for name, (answer, make) in (own or {}).items():
             self.cases[name] = (lambda value, answer=answer: answer, make)
 
+    # Whether nothing that is passed may change the result.
+    ignored = False
+
     def forgiving(self, *names):
         """Leave it open whether some values are taken."""
         for name in names:
             self.cases[name] = (lambda value: EITHER, self.cases[name][1])
+        return self
+
+    def without(self, *names):
+        """Leave some values out: what is wrong with them is another parameter's."""
+        for name in names:
+            del self.cases[name]
         return self
 
     def __or__(self, more):
@@ -186,9 +195,59 @@ def array(valid, *, nan=BAD, other_columns=BAD, also=(), huge=EITHER):
     return Kind(verdict, own=own)
 
 
-def anything(skip=()):
-    """Accept everything: what is ignored, or kept as it is."""
-    return Kind(lambda value: OK, skip=skip)
+def ignored(skip=()):
+    """Accept everything, because it is ignored: a test compares the results."""
+    kind = Kind(lambda value: OK, skip=skip)
+    kind.ignored = True
+    return kind
+
+
+def function(own, *, none=OK):
+    """Accept functions, whose results may be refused."""
+
+    def verdict(value):
+        if value is None:
+            return none
+        return EITHER if callable(value) else BAD
+
+    # A class is called, too, and says by itself what it cannot be made of.
+    return Kind(verdict, skip=("class",), own=own)
+
+
+def streams():
+    """Accept sequences of random generators."""
+
+    def make(n, kind=np.random.default_rng):
+        return lambda: [kind(i) for i in range(n)]
+
+    return nothing_but({
+        "two generators": (OK, make(2)),
+        "a tuple": (OK, lambda: tuple(make(2)())),
+        "one generator": (BAD, lambda: np.random.default_rng(0)),
+        "random states": (BAD, make(2, np.random.RandomState)),
+        "nothing": (BAD, lambda: None),
+    })
+
+
+def bounds():
+    """Accept pairs of lower and upper bounds of three parameters."""
+    kind = nothing_but({
+        "nothing": (OK, lambda: None),
+        "list of numbers": (OK, lambda: [0.5, 1.5]),
+        "arrays": (OK, lambda: (-np.ones(3), np.ones(3))),
+        "number and list": (OK, lambda: (-1, [1.0, 2.0, 3.0])),
+        "open": (OK, lambda: (-np.inf, np.inf)),
+        "half open": (OK, lambda: ([-1.0, 0.0, 0.0], np.inf)),
+        "reversed": (BAD, lambda: (1.0, -1.0)),
+        "equal": (BAD, lambda: (1.0, 1.0)),
+        "nan": (BAD, lambda: (np.nan, 1.0)),
+        "three": (BAD, lambda: (0.0, 1.0, 2.0)),
+        "two parameters": (BAD, lambda: ([0.0, 0.0], 1.0)),
+        "a text": (BAD, lambda: (0.0, "high")),
+        "complex": (BAD, lambda: (0.0, 1j)),
+    })
+    # What has two numbers in some order is taken for a pair.
+    return kind.forgiving("range", "set")
 
 
 def only(own):

@@ -11,6 +11,8 @@ from skcrit import (
     AnalyticalSpectrum,
     GradientNormLoss,
     LinearAutoencoderLoss,
+    LinearNetworkLoss,
+    MLPLoss,
     inspection,
     metrics,
 )
@@ -28,8 +30,9 @@ LOSS_METHODS = [
     name
     for name, _ in inspect.getmembers(LinearAutoencoderLoss, inspect.isfunction)
     if not name.startswith("_")
-    # Parameters and metadata are there before fit, as in every estimator.
-    and not name.startswith(("get_", "set_", "fit"))
+    # Parameters and metadata are there before fit, as in every estimator, and asarray
+    # depends on parameters alone.
+    and not name.startswith(("get_", "set_", "fit", "asarray"))
 ]
 
 
@@ -55,6 +58,7 @@ def test_losses_before_fit(method):
         "v": THETA,
         "weights": [THETA],
         "X": X,
+        "streams": [np.random.default_rng(0)],
     }
     names = inspect.signature(getattr(LinearAutoencoderLoss, method)).parameters
     arguments = {k: v for k, v in arguments.items() if k in names}
@@ -66,11 +70,33 @@ def _twice(theta):
     return theta
 
 
-@pytest.mark.parametrize("method", ["value", "gradient", "hessian", "rescale"])
-def test_other_losses_before_fit(method):
-    for unfitted in (FunctionLoss(_twice, _twice, n_params=2), GradientNormLoss()):
-        with pytest.raises(NotFittedError, match="not fitted yet"):
-            getattr(unfitted, method)(THETA)
+OTHERS = {
+    "FunctionLoss": FunctionLoss(_twice, _twice, n_params=2),
+    "GradientNormLoss": GradientNormLoss(),
+    "LinearNetworkLoss": LinearNetworkLoss(),
+    "MLPLoss": MLPLoss(),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize(
+    "method",
+    ["value", "gradient", "hessian", "rescale", "inside", "invariants", "orbit_size"],
+)
+def test_other_losses_before_fit(name, method):
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        getattr(OTHERS[name], method)(THETA)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize(
+    "method", ["length_scale", "parameter_unit", "invariants_scale", "coordinates"]
+)
+def test_scales_of_other_losses_before_fit(name, method):
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        getattr(OTHERS[name], method)()
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        OTHERS[name].draw_starts([np.random.default_rng(0)])
 
 
 def test_an_unfitted_loss_is_no_data():

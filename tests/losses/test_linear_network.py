@@ -89,7 +89,7 @@ def test_agrees_with_the_autoencoder(hidden, alpha, X, rng):
         lambda loss: loss.third_derivative(theta, v, theta),
         lambda loss: loss.rescale(theta),
         lambda loss: loss.curvature(theta),
-        lambda loss: loss.invariants_scale(theta),
+        lambda loss: loss.invariants_scale(),
         lambda loss: loss.length_scale(),
     ):
         expected = np.asarray(call(other))
@@ -165,13 +165,15 @@ def test_invariants_tell_sets_apart_and_orbits_together(name):
     names = spectrum.all_sets()
     points = np.stack([spectrum.representative(n) for n in names])
     moved = np.stack([spectrum.representative(n, i) for i, n in enumerate(names)])
-    ours, theirs = loss.invariants(points), loss.invariants(moved)
-    scale = loss.invariants_scale(points)[0]
-    assert_allclose(theirs, ours, atol=1e-9 * scale)
+    scale = loss.invariants_scale()
+    ours, theirs = loss.invariants(points) / scale, loss.invariants(moved) / scale
+    assert_allclose(theirs, ours, atol=1e-9)
     if "tied" not in name:  # else the traces come to the entries
-        assert np.all(np.linalg.norm(ours, axis=1) <= scale * (1 + 1e-9))
-    gaps = np.linalg.norm(ours[:, None] - ours, axis=-1) + scale * np.eye(len(names))
-    assert np.min(gaps) > 0.02 * scale
+        # Every direction of the data that a point uses has length one in these units.
+        expected = np.sqrt([len(n) for n in names])
+        assert_allclose(np.linalg.norm(ours, axis=1), expected, atol=1e-9)
+    gaps = np.linalg.norm(ours[:, None] - ours, axis=-1) + 2 * np.eye(len(names))
+    assert np.min(gaps) > 1 - 1e-9
 
 
 def test_best_network_is_linear_regression():

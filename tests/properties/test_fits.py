@@ -62,6 +62,19 @@ def test_a_loss_and_its_data(X, seed, which, hidden, batch_size, center):
     assert_equal(first, second)
 
 
+def test_degenerate_ends_do_not_depend_on_their_batch():
+    # Ends that Newton steps do not confirm are searched on, each to a goal of its own.
+    X = np.array([[0.8, -0.59, 0.45], [-0.96, 0.77, -0.39], [-0.47, 0.34, -0.31]])
+    X = np.concatenate([X, [[0.63, -0.52, 0.25]]])
+    loss = LinearAutoencoderLoss((2, 2)).fit(X)
+    params = {"n_starts": 8, "init": "gaussian", "max_iter": 30, "random_state": 1213}
+    whole = fitted(SaddleDynamicsFinder(**params), loss)
+    assert np.any(whole.converged_ & (whole.results_["nullity"] == -1))
+    for batch_size in (1, 3):
+        parts = fitted(SaddleDynamicsFinder(batch_size=batch_size, **params), loss)
+        assert_equal(whole, parts)
+
+
 @prop(6, 700)
 @given(data(), st.integers(0, 2**31 - 1), st.sampled_from(range(3)), st.integers(1, 3))
 def test_nothing_wrong_is_reported(X, seed, which, p):

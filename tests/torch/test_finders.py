@@ -33,7 +33,7 @@ def searched(finder, X, y=None):
     "finder",
     [
         NewtonMRFinder(n_starts=16, max_iter=60, **START | WIDE),
-        SaddleDynamicsFinder(n_starts=12, max_iter=60, **START),
+        SaddleDynamicsFinder(n_starts=16, max_iter=60, **START | WIDE),
     ],
     ids=lambda finder: type(finder).__name__,
 )

@@ -31,7 +31,7 @@ def refuses(message, module=None, criterion=None, X=X, y=X, **params):
         ({"device": 0}, "'device' parameter of TorchLoss must be an instance of 'str'"),
         ({"chunk_size": 0}, "'chunk_size' parameter of TorchLoss must be an int in"),
         ({"invariants": 3}, "'invariants' parameter of TorchLoss must be a callable"),
-        ({"symmetries": -1}, "'symmetries' parameter of TorchLoss must be a callable"),
+        ({"symmetries": -1}, "'symmetries' parameter of TorchLoss must be an int in"),
         ({"criterion": "mse"}, "'criterion' parameter of TorchLoss must be a callable"),
     ],
 )

@@ -32,12 +32,16 @@ def test_get_params_and_set_params():
         "device": "cpu",
         "dtype": "float64",
         "chunk_size": None,
-        "invariants": second_power_sums,
+        "bounds": None,
+        "length": None,
         "symmetries": None,
+        "invariants": second_power_sums,
+        "representative": None,
+        "ground_truth": None,
     }
     assert loss.set_params(alpha=1.0, invariants=None) is loss
     assert loss.get_params() == params | {"alpha": 1.0, "invariants": None}
-    with pytest.raises(ValueError, match="Invalid parameter 'size' for estimator Torc"):
+    with pytest.raises(ValueError, match="Invalid parameter 'size' for TorchLoss"):
         loss.set_params(size=3)
     finder = NewtonMRFinder(loss).set_params(loss__alpha=0.25)
     assert loss.alpha == finder.get_params()["loss__alpha"] == 0.25
