@@ -215,9 +215,9 @@ def test_penalties(params):
 
 def test_unseen_directions_with_the_product_penalty():
     loss = make_loss((3,), (4.0, 3.0, 2.0, 0.0), alpha=0.1, penalty="product")
-    finder = NewtonMRFinder(n_starts=10, tol=1e-18, init="gaussian", random_state=0)
-    finder.fit(loss)
-    assert recovery_accuracy(finder) == 1.0
+    for tol in (1e-18, "auto"):
+        finder = NewtonMRFinder(n_starts=10, tol=tol, init="gaussian", random_state=0)
+        assert recovery_accuracy(finder.fit(loss)) == 1.0
 
 
 def test_ties_and_zeros():
@@ -279,10 +279,16 @@ def test_pivots_opened_by_noise_decide_nothing():
 
 
 def test_deep_network_searched():
-    # Degenerate sets: at a loose tolerance their index stays unknown.
+    # Degenerate sets: at this tolerance some of their indices stay unknown, and what is
+    # known is right.
     finder = NewtonMRFinder(n_starts=20, init="gaussian", tol=1e-20, random_state=0)
     finder.fit(make_loss((3, 2)))
-    assert recovery_precision(finder) == 1.0
+    judgement = judge(finder)
+    assert judgement.converged.all()
+    known = judgement.morse_index >= 0
+    assert known.mean() >= 0.9
+    assert judgement.hit[known].all()
+    assert judgement.identified.all() and judgement.loss_right.all()
 
 
 def test_points_that_are_not_finite():
