@@ -143,7 +143,7 @@ class ToleranceDisplay:
         ax: Axes | None = None,
         line_kw: dict[str, Any] | None = None,
     ) -> Self:
-        """Draw a curve that is there already.
+        """Draw a curve that was computed before.
 
         Parameters
         ----------

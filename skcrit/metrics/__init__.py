@@ -1,6 +1,6 @@
 """Metrics of fitted finders, and the same as scorers."""
 
-from skcrit.metrics._euler import euler_sum
+from skcrit.metrics._euler import euler_sum, morse_inequalities
 from skcrit.metrics._judgement import Judgement, judge
 from skcrit.metrics._participation import participation_counts
 from skcrit.metrics._probe import probe_coverage, probe_coverage_interval
@@ -50,6 +50,7 @@ __all__ = [
     "judge",
     "loss_error",
     "loss_error_scorer",
+    "morse_inequalities",
     "participation_counts",
     "participation_entropy",
     "participation_entropy_interval",

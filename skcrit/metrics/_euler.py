@@ -1,4 +1,4 @@
-"""The alternating sum of critical points: a check of completeness without a truth."""
+"""Morse theory as a check of completeness without a truth."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import warnings
 import numpy as np
 from sklearn.exceptions import UndefinedMetricWarning
 
-from skcrit._typing import ArrayLike, FittedFinder, IntArray
+from skcrit._backend import to_host
+from skcrit._typing import ArrayLike, BoolArray, FittedFinder, IntArray
 from skcrit.losses.adapt import as_loss
 from skcrit.metrics._summary import ATTRIBUTES
 from skcrit.utils._arguments import as_numbers
 from skcrit.utils._validation import check_fitted
 
-__all__ = ["euler_sum", "euler_terms"]
+__all__ = ["euler_sum", "euler_terms", "morse_inequalities"]
 
 
 def euler_sum(
@@ -69,8 +70,9 @@ def euler_sum(
     proves that the list is incomplete, or that an index, an orbit size or a label is
     wrong.
 
-    A loss without a penalty is rarely coercive, and the sum then says nothing. Nor does
-    it for linear networks, whose critical sets are not compact.
+    A stronger check is :func:`morse_inequalities`. A loss without a penalty is rarely
+    coercive, and the sum then says nothing. Nor does it for linear networks, whose
+    critical sets are not compact.
 
     References
     ----------
@@ -102,6 +104,87 @@ def euler_sum(
             stacklevel=2,
         )
         return float("nan")
+
+
+def morse_inequalities(finder: FittedFinder) -> BoolArray:
+    r"""Check the Morse inequalities, which a complete list satisfies.
+
+    Between two minima there is a saddle of index one, and so on: with :math:`c_j` the
+    number of critical points of index j,
+
+    .. math:: c_k - c_{k-1} + c_{k-2} - \dots \pm c_0 \ge (-1)^k
+
+    for every k, if the loss is coercive and all of its critical points are
+    non-degenerate [1]_.
+
+    Parameters
+    ----------
+    finder : BaseFinder
+        Fitted finder, a :class:`~skcrit.LandscapeExplorer` too.
+
+    Returns
+    -------
+    holds : ndarray of bool of shape (n_params + 1,)
+        Whether the inequality holds for k = 0, 1, ...; one that fails proves that
+        critical points are missing. For the last k it follows from ``euler_sum`` being
+        +1.
+
+    Raises
+    ------
+    ValueError
+        If a Morse index is unknown, or a critical point has zero eigenvalues.
+    NotFittedError
+        If the finder is not fitted.
+    TypeError
+        If ``finder`` is not a finder.
+
+    See Also
+    --------
+    euler_sum : The sum over all k, also for manifolds of critical points.
+
+    Notes
+    -----
+    Like the sum they are necessary for completeness, and not sufficient. They see what
+    the sum does not: three minima and two maxima of odd index have the sum +1, but the
+    saddles between the minima are missing.
+
+    References
+    ----------
+    .. [1] J. Milnor. "Morse theory". Princeton University Press, 1963, section 5.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcrit import FunctionLoss, NewtonMRFinder
+    >>> from skcrit.metrics import morse_inequalities
+    >>> loss = FunctionLoss(
+    ...     lambda t: np.sum((t**2 - 1) ** 2, axis=-1),
+    ...     lambda t: 4 * t * (t**2 - 1),
+    ...     n_params=1,
+    ... )
+    >>> minima = NewtonMRFinder(loss, n_starts=2, init=[[-1.2], [0.9]]).fit()
+    >>> morse_inequalities(minima)
+    array([ True, False])
+    """
+    check_fitted(finder, "finder", ATTRIBUTES)
+    if np.any(np.asarray(finder.nullities_) > 0):
+        rows = np.flatnonzero(np.asarray(finder.nullities_) > 0)
+        raise ValueError(
+            "finder must have non-degenerate critical points only; the Hessian of "
+            f"{_sets(rows)} has zero eigenvalues."
+        )
+    try:
+        terms = np.abs(euler_terms(finder))
+    except ArithmeticError as reason:
+        raise ValueError(
+            f"finder must have critical points of known index; {reason}."
+        ) from None
+    n_params = as_loss(finder.loss_, "loss_").n_params_
+    index = np.asarray(finder.morse_indices_)
+    signs = np.where(np.arange(n_params + 1) % 2 == 0, 1, -1)
+    counts = np.zeros(n_params + 1, dtype=np.int64)
+    np.add.at(counts, index, terms)
+    return signs * np.cumsum(signs * counts) >= signs
 
 
 def euler_terms(
@@ -140,7 +223,7 @@ def _characteristics(finder):
     loss = as_loss(finder.loss_, "loss_")
     points = loss.asarray(finder.critical_points_)
     if hasattr(finder.loss_, "euler_characteristic"):
-        return np.asarray(finder.loss_.euler_characteristic(points))
+        return np.asarray(to_host(finder.loss_.euler_characteristic(points)))
     degenerate = np.flatnonzero(np.asarray(finder.nullities_) != 0)
     if len(degenerate):
         raise ArithmeticError(

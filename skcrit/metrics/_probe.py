@@ -53,7 +53,7 @@ def probe_coverage(finder: FittedFinder, probe: FittedFinder) -> float:
     NotFittedError
         If one of them is not fitted.
     TypeError
-        If one of them is no finder.
+        If one of them is not a finder.
 
     Warns
     -----
@@ -62,8 +62,8 @@ def probe_coverage(finder: FittedFinder, probe: FittedFinder) -> float:
 
     Notes
     -----
-    The counts of a systematic search are no sample, and a coverage estimated from them
-    speaks of the neighbourhood of what is known. A probe that samples all sets evenly
+    The counts of a systematic search are not a random sample, and a coverage estimated
+    from them speaks of the neighbourhood of what is known. A probe that samples all sets evenly
     has the share of known sets as its expectation, whatever made ``finder``; a probe
     with a bias weighs the sets by it. :class:`~skcrit.SaddleDynamicsFinder` from
     ``GaussianStarts(0.05)`` is the most even sampler of this library; it still draws

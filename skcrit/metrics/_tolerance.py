@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from skcrit._backend import take_rows, to_host
+from skcrit._backend import to_host
 from skcrit._typing import FittedFinder, FloatArray
 from skcrit.losses.adapt import as_loss
 from skcrit.solvers.state import State
@@ -43,7 +43,7 @@ def resolved_tols(finder: FittedFinder) -> FloatArray:
     rows = np.flatnonzero(np.all(np.isfinite(points), axis=1))
     for begin in range(0, len(rows), _CHUNK):
         part = rows[begin : begin + _CHUNK]
-        theta = coordinates.loss.asarray(take_rows(points, part))
+        theta = coordinates.loss.asarray(points[part])
         tols[part] = _auto(coordinates.loss, coordinates.into(theta))
     return tols
 
@@ -70,7 +70,7 @@ def largest_tol(finder: FittedFinder) -> float:
 
 def _auto(loss, theta):
     """Return the level of rounding at points in the coordinates of the search."""
-    n = len(theta)
+    n = theta.shape[0]
     none = np.zeros(n, dtype=int)
     state = State(
         local=loss.at(theta),

@@ -9,7 +9,7 @@ from sklearn.exceptions import NotFittedError, UndefinedMetricWarning
 
 from skcrit import FunctionLoss, LandscapeExplorer, NewtonMRFinder
 from skcrit.exceptions import NotConvergedWarning
-from skcrit.metrics import euler_sum
+from skcrit.metrics import euler_sum, morse_inequalities
 from tests.metrics._fits import fit_at, make_loss
 from tests.metrics._tanh import CLASSES, finder_at, make_points, make_tanh_loss
 
@@ -136,8 +136,61 @@ def test_bad_characteristics(complete, given):
         euler_sum(complete, euler_characteristics=given)
 
 
+def test_morse_inequalities_of_the_tanh_network(complete):
+    holds = morse_inequalities(complete)
+    assert holds.shape == (14,)
+    assert holds.all()
+    # By hand: 48, 168 - 48, 218 - 168 + 48, ... against 1, -1, 1, ...
+    partial = np.cumsum([48, -168, 218, -121, 24]) * [1, -1, 1, -1, 1]
+    assert partial.tolist() == [48, 120, 98, 23, 1]
+
+
+def landscape_of(indices, n_params=3):
+    """Make up a finder that has found points of these indices."""
+    finder = NewtonMRFinder(n_starts=1, init=np.ones((1, n_params)), random_state=0)
+    loss = FunctionLoss(
+        lambda t: np.sum(t**2, axis=-1), lambda t: 2 * t, n_params=n_params
+    )
+    finder.fit(loss.fit())
+    n = len(indices)
+    finder.morse_indices_ = np.array(indices)
+    finder.nullities_ = np.zeros(n, dtype=int)
+    finder.critical_points_ = np.zeros((n, n_params))
+    finder.critical_losses_ = np.zeros(n)
+    finder.counts_ = np.ones(n, dtype=int)
+    return finder
+
+
+def test_inequalities_see_what_the_sum_does_not():
+    # Three minima need two saddles between them, and not two points of index three.
+    missing = landscape_of([0, 0, 0, 3, 3])
+    assert euler_sum(missing) == 1.0
+    assert morse_inequalities(missing).tolist() == [True, False, True, True]
+    right = landscape_of([0, 0, 0, 1, 1])
+    assert euler_sum(right) == 1.0
+    assert morse_inequalities(right).all()
+
+
+@pytest.mark.parametrize("k", range(3))
+def test_pairs_of_neighbouring_index_keep_the_inequalities(k):
+    # A birth adds two points of neighbouring index to any complete list.
+    assert morse_inequalities(landscape_of([0, 1, 0, k, k + 1])).all()
+    # One of them alone breaks the last inequality or the sum.
+    alone = landscape_of([0, 1, 0, k])
+    assert euler_sum(alone) != 1.0
+
+
 def test_refused():
+    finder = ring()
+    with pytest.raises(ValueError, match="critical set 0 has zero eigenvalues"):
+        morse_inequalities(finder)
+    finder.nullities_ = np.array([-1, 0])
+    finder.morse_indices_ = np.array([-1, 2])
+    with pytest.raises(ValueError, match="index of critical set 0 is unknown"):
+        morse_inequalities(finder)
     with pytest.raises(NotFittedError):
         euler_sum(NewtonMRFinder())
+    with pytest.raises(NotFittedError):
+        morse_inequalities(NewtonMRFinder())
     with pytest.raises(TypeError, match="finder must be fitted"):
         euler_sum([1, 2])
