@@ -10,7 +10,8 @@ from sklearn.exceptions import NotFittedError
 
 from skcrit import FunctionLoss, LandscapeExplorer, NewtonMRFinder
 from skcrit.exceptions import NotConvergedWarning
-from skcrit.metrics import Summary
+from skcrit.linalg.dense import MAX_DENSE_FORMED
+from skcrit.metrics import Summary, recovery_report
 from skcrit.metrics._summary import summarize
 from tests.metrics._fits import corrupt, fit_at, make_loss
 from tests.metrics._tanh import CLASSES, finder_at, make_points, make_tanh_loss
@@ -197,3 +198,23 @@ def test_refused():
         NewtonMRFinder().summary()
     with pytest.raises(TypeError, match="finder must be fitted"):
         summarize(3)
+
+
+def test_beyond_the_largest_dense_hessian():
+    n_params = MAX_DENSE_FORMED + 1
+    loss = FunctionLoss(
+        lambda t: np.sum(t**2, axis=-1),
+        lambda t: 2 * t,
+        lambda t, v: 2 * v,
+        n_params=n_params,
+    ).fit()
+    finder = NewtonMRFinder(n_starts=2, init="gaussian", random_state=0).fit(loss)
+    summary = finder.summary()
+    assert summary.count.sum() == 2
+    assert not summary.confirmed.any()
+    row = repr(summary).splitlines()[2].split()
+    assert (row[2], row[3], row[-1]) == ("?", "?", "no")
+    report = recovery_report(finder, output_dict=True)
+    assert (report["n_converged"], report["confirmed"]) == (2, 0.0)
+    assert "is unknown" in report["euler_sum_reason"]
+    assert "not defined: the Morse index" in recovery_report(finder)
