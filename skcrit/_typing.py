@@ -84,4 +84,6 @@ class FittedFinder(Protocol):
     results_: dict[str, Any]
     critical_points_: FloatArray
     critical_losses_: FloatArray
+    morse_indices_: IntArray
+    nullities_: IntArray
     counts_: IntArray

@@ -114,7 +114,7 @@ def tolerance_curve(
         If ``tols`` is empty or not made of non-negative numbers, or the finder's solver
         cannot stop at several tolerances; and whatever ``fit`` raises.
     TypeError
-        If ``finder`` is none.
+        If ``finder`` is not a finder.
 
     Notes
     -----

@@ -35,7 +35,8 @@ from skcrit.finders.attributes import fitted_attributes
 from skcrit.losses.adapt import as_loss, fitted_loss, is_loss
 from skcrit.losses.base import Loss
 from skcrit.losses.linear_autoencoder import LinearAutoencoderLoss
-from skcrit.metrics import recovery_accuracy
+from skcrit.metrics import Summary, recovery_accuracy
+from skcrit.metrics._summary import summarize
 from skcrit.search.batches import Batches
 from skcrit.search.engine import search
 from skcrit.solvers.log import history_names
@@ -292,6 +293,31 @@ class BaseFinder(
         except NoGroundTruthError:
             known = self.results_["morse_index"] >= 0
             return float(np.mean(self.converged_ & known))
+
+    def summary(self) -> Summary:
+        """Tabulate the critical sets that were found.
+
+        Returns
+        -------
+        summary : Summary
+            Set, loss, Morse index, nullity, count, orbit size and whether Newton steps
+            confirmed it, a row per set, by increasing loss. It prints as text, shows as
+            a table in notebooks, and has ``to_frame()`` and ``to_dict()``.
+
+        Raises
+        ------
+        NotFittedError
+            If the finder is not fitted.
+
+        Warns
+        -----
+        UserWarning
+            If there are at least ten sets and more than nine tenths of them were
+            reached by one search only: there are far more sets than searches, or the
+            loss does not declare its symmetries.
+        """
+        check_is_fitted(self)
+        return summarize(self)
 
     @property
     def _n_features_out(self) -> int:

@@ -21,6 +21,9 @@ _CHUNK = 2**21
 # at gradient norms up to the resolution of the spectrum.
 _SAFETY = 2.0
 
+# Weights of a point with a gradient that are surely zero at the critical point.
+_NO_WEIGHT = 1e-12
+
 # Rounding of a value, in units of eps times features times the sizes of the factors.
 _ROUNDING = 10.0
 
@@ -49,8 +52,9 @@ class LinearMatch(Match):
         Loss of the nearest set (not of the point), and the largest difference from it
         that the balanced gradient and rounding explain.
     morse_index : int or ndarray of shape (...,)
-        Morse index of the nearest set; -1 where a deep network has an open pivot, so
-        that the formula gives a lower bound only.
+        Morse index of the nearest set; -1 where a deep network has an open pivot, or
+        may have one within the given gradient, so that the formula gives a lower bound
+        only.
     least_index : int or ndarray of shape (...,)
         The Morse index where it is known. At an open pivot the number of inversions
         plus one, or without the one if only weights that the gradient allows at a
@@ -141,7 +145,10 @@ def _locate(problem, theta, grad_norm, pivot_rtol):
     if problem.depth > 2:
         rank = mask.sum(axis=1)
         noise = _pivot_noise(problem, grad_norm, pivot_rtol)
-        tolerances = (np.full(noise.shape, pivot_rtol), noise)
+        # Near a critical point weights of any size below the noise may belong to it or
+        # not: only those at the level of rounding are surely none.
+        least = np.where(grad_norm > 0, min(pivot_rtol, _NO_WEIGHT), pivot_rtol)
+        tolerances = (least, noise)
         # At the largest rank the bottleneck closes every pivot.
         unsure = np.flatnonzero(rank < problem.max_rank)
         for row, rtol in enumerate(tolerances):

@@ -5,7 +5,7 @@ import numpy as np
 __all__ = ["place_names"]
 
 # Distances from point to name that are tried, in points, nearest first. Beyond the
-# second a line tells which point is meant.
+# second a line shows which point is meant.
 _DISTANCES = (3, 7, 13, 21, 31, 43, 57, 73, 91)
 _LEADER = 7
 

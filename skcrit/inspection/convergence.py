@@ -8,6 +8,7 @@ import numpy as np
 
 from skcrit._typing import BoolArray, FloatArray
 from skcrit.inspection._axes import FAILURE, LEGEND, SUCCESS, axes_of, name_axes
+from skcrit.metrics._tolerance import resolved_tols
 from skcrit.utils._arguments import check_keywords
 from skcrit.utils._validation import check_fitted
 
@@ -35,9 +36,9 @@ class ConvergenceDisplay:
         end of a run.
     converged : ndarray of bool of shape (n_starts,)
         Which starts converged.
-    tol : float
-        Absolute, on the squared gradient norm: the tolerance of the searches. Zero is
-        not drawn.
+    tol : float or ndarray of shape (n_starts,)
+        Absolute, on the squared gradient norm: the tolerance of the searches, or that
+        of each start. The median is drawn, unless it is zero.
 
     Attributes
     ----------
@@ -66,7 +67,10 @@ class ConvergenceDisplay:
     """
 
     def __init__(
-        self, squared_grad_norm: FloatArray, converged: BoolArray, tol: float
+        self,
+        squared_grad_norm: FloatArray,
+        converged: BoolArray,
+        tol: float | FloatArray,
     ) -> None:
         self.squared_grad_norm = squared_grad_norm
         self.converged = converged
@@ -81,6 +85,9 @@ class ConvergenceDisplay:
         line_kw: dict[str, Any] | None = None,
     ) -> Self:
         """Draw the searches of a fitted finder.
+
+        With ``tol="auto"`` every start has a tolerance of its own, the level of
+        rounding at its end.
 
         Parameters
         ----------
@@ -105,14 +112,15 @@ class ConvergenceDisplay:
         ImportError
             If ``ax`` is None and Matplotlib is not installed.
         """
-        check_fitted(finder, "finder", ("converged_", "tol"))
+        check_fitted(finder, "finder", ("converged_", "final_params_", "tol"))
         if "squared_grad_norm" not in getattr(finder, "history_", ()):
             raise ValueError(
                 f"{cls.__name__} needs the history of the searches: fit the finder, a "
                 f"{type(finder).__name__}, with store_history=True."
             )
         squared = np.asarray(finder.history_["squared_grad_norm"])
-        display = cls(squared, np.asarray(finder.converged_), float(finder.tol))
+        tol = float(finder.tol) if finder.tol != "auto" else resolved_tols(finder)
+        display = cls(squared, np.asarray(finder.converged_), tol)
         return display.plot(ax, line_kw=line_kw)
 
     def plot(
@@ -121,8 +129,9 @@ class ConvergenceDisplay:
         """Draw both axes logarithmic, the first linear between iterations 0 and 1.
 
         A mark ends each run: a dot where it converged, a cross where it failed, which
-        can be below ``tol``: the rescaled point has to reach it, too. Values that are
-        zero or below a millionth of ``tol`` leave the axes.
+        can be below ``tol``: the rescaled point has to reach it, too, and Newton steps
+        from there have to confirm it. Values that are zero or below a millionth of
+        ``tol`` leave the axes.
 
         Parameters
         ----------
@@ -160,10 +169,16 @@ class ConvergenceDisplay:
         """Draw the tolerance, and keep what is far below it from squeezing the rest."""
         ax.set_yscale("log")
         self.tol_line_ = None
-        if self.tol > 0:
-            ax.set_ylim(bottom=max(ax.get_ylim()[0], _ROOM * self.tol))
+        tols = np.atleast_1d(np.asarray(self.tol, dtype=float))
+        tols = tols[~np.isnan(tols)]
+        tol = float(np.median(tols)) if len(tols) else 0.0
+        if tol > 0:
+            ax.set_ylim(bottom=max(ax.get_ylim()[0], _ROOM * tol))
             self.tol_line_ = ax.axhline(
-                self.tol, color="black", linestyle="--", linewidth=1, zorder=1.9
+                tol, color="black", linestyle="--", linewidth=1, zorder=1.9
+            )
+            self.tol_line_.set_label(
+                f"tolerance {tol:.0e}" + (", median" if np.ptp(tols) > 0 else "")
             )
 
     def _label(self, ax, styles):
@@ -191,7 +206,6 @@ class ConvergenceDisplay:
             for key, count in counts.items()
         ]
         if self.tol_line_ is not None:
-            self.tol_line_.set_label(f"tolerance {self.tol:.0e}")
             handles.append(self.tol_line_)
         # Early iterations are flat: the left half below is empty.
         ax.legend(handles=handles, loc="center left", **LEGEND)

@@ -122,10 +122,13 @@ class ToleranceDisplay:
         ------
         ValueError
             If a score is unknown; and whatever ``tolerance_curve`` raises.
-        NoGroundTruthError
-            If the critical points of the loss are not known in closed form.
         ImportError
             If ``ax`` is None and Matplotlib is not installed.
+
+        Notes
+        -----
+        If the critical points of the loss are not known, only "converged" has a line:
+        the other scores are NaN.
         """
         scores = _check_scores(scores)
         curve = tolerance_curve(finder, X, tols)
@@ -140,7 +143,7 @@ class ToleranceDisplay:
         ax: Axes | None = None,
         line_kw: dict[str, Any] | None = None,
     ) -> Self:
-        """Draw a curve that is there already.
+        """Draw a curve that was computed before.
 
         Parameters
         ----------

@@ -1,5 +1,6 @@
 """Metrics of fitted finders, and the same as scorers."""
 
+from skcrit.metrics._euler import euler_sum, morse_inequalities
 from skcrit.metrics._judgement import Judgement, judge
 from skcrit.metrics._participation import participation_counts
 from skcrit.metrics._probe import probe_coverage, probe_coverage_interval
@@ -23,6 +24,7 @@ from skcrit.metrics._scorers import (
     recovery_coverage_scorer,
     recovery_precision_scorer,
 )
+from skcrit.metrics._summary import Summary
 from skcrit.metrics._uniformity import (
     UniformityResult,
     uniformity_test,
@@ -36,9 +38,11 @@ from skcrit.metrics._unseen import (
 
 __all__ = [
     "Judgement",
+    "Summary",
     "UniformityResult",
     "chao1_richness",
     "chao1_richness_interval",
+    "euler_sum",
     "good_turing_coverage",
     "good_turing_coverage_interval",
     "index_error",
@@ -46,6 +50,7 @@ __all__ = [
     "judge",
     "loss_error",
     "loss_error_scorer",
+    "morse_inequalities",
     "participation_counts",
     "participation_entropy",
     "participation_entropy_interval",

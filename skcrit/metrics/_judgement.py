@@ -123,7 +123,7 @@ def judge(finder: FittedFinder, truth: GroundTruth | None = None) -> Judgement:
     Raises
     ------
     TypeError
-        If ``finder`` is no fitted finder, or ``truth`` no ground truth.
+        If ``finder`` is not a fitted finder, or ``truth`` is not a ground truth.
     NotFittedError
         If the finder is not fitted.
     NoGroundTruthError

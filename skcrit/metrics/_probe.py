@@ -53,7 +53,7 @@ def probe_coverage(finder: FittedFinder, probe: FittedFinder) -> float:
     NotFittedError
         If one of them is not fitted.
     TypeError
-        If one of them is no finder.
+        If one of them is not a finder.
 
     Warns
     -----
@@ -62,14 +62,15 @@ def probe_coverage(finder: FittedFinder, probe: FittedFinder) -> float:
 
     Notes
     -----
-    The counts of a systematic search are no sample, and a coverage estimated from them
-    speaks of the neighbourhood of what is known. A probe that samples all sets evenly
-    has the share of known sets as its expectation, whatever made ``finder``; a probe
-    with a bias weighs the sets by it. :class:`~skcrit.SaddleDynamicsFinder` from
-    ``GaussianStarts(0.05)`` is the most even sampler of this library; it still draws
-    the few sets of small and of large Morse index too often, so that the estimate is
-    too high while little is known (24-6-24: 0.48 where 0.11 is true). The probe must
-    not be part of the search: a set that it finds does not count as known.
+    The counts of a systematic search are not a random sample, and a coverage estimated
+    from them speaks of the neighbourhood of what is known. A probe that samples all
+    sets evenly has the share of known sets as its expectation, whatever made
+    ``finder``; a probe with a bias weighs the sets by it.
+    :class:`~skcrit.SaddleDynamicsFinder` from ``GaussianStarts(0.05)`` is the most even
+    sampler of this library; it still draws the few sets of small and of large Morse
+    index too often, so that the estimate is too high while little is known (24-6-24:
+    0.48 where 0.11 is true). The probe must not be part of the search: a set that it
+    finds does not count as known.
 
     Examples
     --------

@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 
 from skcrit._typing import FittedFinder
+from skcrit.exceptions import NoGroundTruthError
 from skcrit.ground_truth.base import GroundTruth
+from skcrit.metrics._blind_report import blind_dict, blind_text
 from skcrit.metrics._judgement import judge
+from skcrit.metrics._tolerance import largest_tol
 from skcrit.utils._arguments import check_flag, check_int
 
 __all__ = ["recovery_report"]
@@ -24,14 +27,15 @@ def recovery_report(
     output_dict: bool = False,
     max_sets: int = 20,
 ) -> str | dict[str, Any]:
-    """Report how far a fitted finder recovered the critical points that are known.
+    """Report what a fitted finder found, compared with the truth where it is known.
 
     Parameters
     ----------
     finder : BaseFinder
         Fitted finder.
     truth : GroundTruth, default=None
-        Known critical points; None takes those that the loss knows.
+        Known critical points; None takes those that the loss knows, and if it knows
+        none reports what can be said without.
     digits : int, default=3
         Digits after the decimal point of scores, and significant digits of losses and
         errors.
@@ -44,11 +48,12 @@ def recovery_report(
     Returns
     -------
     report : str or dict
-        Scores (undefined ones are NaN), statuses, whether ``tol`` can tell the critical
-        sets apart, and a table of the sets that converged and identified starts ended
-        at, most frequent first: loss and predicted Morse index of the set (">=n" where
-        a deep network leaves only a bound), reported Morse indices and nullities ("?"
-        if unknown), number of starts and of hits.
+        If the critical points are known: scores (undefined ones are NaN), statuses,
+        whether ``tol`` can tell the critical sets apart, and a table of the sets that
+        converged and identified starts ended at, most frequent first: loss and
+        predicted Morse index of the set (">=n" where a deep network leaves only a
+        bound), reported Morse indices and nullities ("?" if unknown), number of starts
+        and of hits.
 
         The dict has the keys "n_starts", "n_converged", "n_identified", "n_hits",
         "accuracy", "precision", "coverage", "n_sets", "n_sets_found", "loss_error",
@@ -57,17 +62,37 @@ def recovery_report(
         "index_bounds" (of starts without an exact prediction), "morse_indices" and
         "nullities" (-1 if unknown), "count" and "n_hits".
 
+        If the critical points are not known, the dict has the keys "n_starts",
+        "n_converged", "n_known_index" (converged starts with a known Morse index),
+        "n_sets_found", "confirmed" and "gradient_flat" (shares of all starts that ended
+        at a confirmed critical point of known index, and with the status
+        GRADIENT_FLAT), "sample_coverage" and "richness" (:func:`good_turing_coverage`
+        and :func:`chao1_richness`; NaN for a :class:`~skcrit.LandscapeExplorer`, whose
+        counts are not a random sample), "euler_sum" (:func:`euler_sum`; NaN with an
+        "euler_sum_reason"), "status", "tol" and "sets", the rows of
+        ``finder.summary()``. The text says the same.
+
     Raises
     ------
     NotFittedError
         If the finder is not fitted.
-    NoGroundTruthError
-        If ``truth`` is None and the critical points of the loss are not known.
+    TypeError
+        If ``finder`` is not a finder, or ``truth`` is not a ground truth.
+    ValueError
+        If the points of ``truth`` have another number of parameters, or another
+        parameter is out of range.
+
+    Warns
+    -----
+    UserWarning
+        If the critical points are not known and nearly every set was reached by one
+        search only, see :meth:`skcrit.BaseFinder.summary`.
 
     Notes
     -----
-    A start converges at a gradient norm of sqrt(tol). Critical sets can be told apart
-    up to the rescaled gradient norm ``resolution`` of the truth; with a larger
+    A start has reached ``tol`` at a gradient norm of sqrt(tol); for ``tol="auto"``
+    "tol" is the largest tolerance of the converged starts. Critical sets can be told
+    apart up to the rescaled gradient norm ``resolution`` of the truth; with a larger
     sqrt(tol), searches stop where it is not decided which set they approach, and count
     as ambiguous.
 
@@ -83,7 +108,12 @@ def recovery_report(
     """
     digits, max_sets = check_int(digits, "digits"), check_int(max_sets, "max_sets")
     output_dict = check_flag(output_dict, "output_dict")
-    judgement = judge(finder, truth)
+    try:
+        judgement = judge(finder, truth)
+    except NoGroundTruthError:
+        if output_dict:
+            return blind_dict(finder)
+        return blind_text(finder, digits, max_sets)
     report = _summary(finder, judgement)
     report["sets"] = _rows(judgement, np.asarray(finder.results_["nullity"]))
     if output_dict:
@@ -95,7 +125,7 @@ def recovery_report(
 
 def _summary(finder, judgement):
     """Collect everything but the table."""
-    resolution = judgement.truth.resolution
+    resolution, tol = judgement.truth.resolution, largest_tol(finder)
     names, counts = np.unique(finder.results_["status"], return_counts=True)
     return {
         "n_starts": len(judgement.hit),
@@ -110,9 +140,9 @@ def _summary(finder, judgement):
         "loss_error": judgement.loss_error,
         "index_error": judgement.index_error,
         "status": dict(zip(names.tolist(), counts.tolist(), strict=True)),
-        "tol": float(finder.tol),
+        "tol": tol,
         "resolution": resolution,
-        "resolved": bool(finder.tol**0.5 <= resolution),
+        "resolved": bool(tol**0.5 <= resolution),
     }
 
 

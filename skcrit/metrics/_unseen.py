@@ -278,7 +278,7 @@ def _checked(counts):
     if counts.size == 0:
         return np.zeros(0, dtype=int)
     whole = counts.dtype.kind in "iuf" and np.all(np.isfinite(counts))
-    # Beyond 2^53 floats are no longer every integer.
+    # Beyond 2^53 not every integer is a float.
     inside = whole and np.all((counts >= 0) & (counts < 2**53) & (counts % 1 == 0))
     if not inside or counts.ndim != 1:
         raise ValueError(

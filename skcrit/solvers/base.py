@@ -16,7 +16,7 @@ from skcrit.losses.base import Loss
 from skcrit.losses.local_model import LocalModel
 from skcrit.solvers._vectors import norm
 from skcrit.solvers.flatness import flatness
-from skcrit.solvers.log import History, Log, history_names
+from skcrit.solvers.log import History, Log, Look, history_names
 from skcrit.solvers.state import SolverResult, State
 from skcrit.solvers.status import Status, explain_stop, stop_codes
 from skcrit.solvers.tolerance import Tolerance, squared_norm
@@ -184,9 +184,9 @@ class Solver(ABC):
                 self._stop(state, finite, _reached(state, squared, log, rule))
                 for log, rule in zip(logs, rules, strict=True)
             ]
-            codes, ratios = _explained(state, codes)
+            codes, look = _explained(state, codes)
             for log, code in zip(logs, codes, strict=True):
-                log.record(state, value, squared, code, ratios)
+                log.record(state, value, squared, code, look)
             running = np.any([log.running[state.rows] for log in logs], axis=0)
             if not running.any():
                 return [history.attach(log.result) for log in logs]
@@ -239,17 +239,14 @@ def _reached(
     return reached
 
 
-def _explained(
-    state: State, codes: list[IntArray]
-) -> tuple[list[IntArray], tuple[FloatArray, FloatArray]]:
+def _explained(state: State, codes: list[IntArray]) -> tuple[list[IntArray], Look]:
     """Tell gradient-flat ends from the others that made no progress."""
-    ratios = (np.full(len(state.rows), np.nan), np.full(len(state.rows), np.nan))
+    look = Look.nothing(len(state.rows))
     fruitless = np.isin(codes, (Status.STALLED, Status.MAX_ITER)).any(axis=0)
     rows = np.flatnonzero(fruitless)
     # A start that was given no iteration has not failed.
     if len(rows) == 0 or state.n_iter == 0:
-        return codes, ratios
-    ratios[0][rows], ratios[1][rows], n_hvp = flatness(state.local.take(rows))
-    state.n_hvp[rows] += n_hvp
-    state.n_gradient[rows] += 1
-    return [explain_stop(code, *ratios) for code in codes], ratios
+        return codes, look
+    look = look.replace(rows, Look(*flatness(state.local.take(rows))))
+    ratios = look.residual_ratio, look.kernel_ratio
+    return [explain_stop(code, *ratios) for code in codes], look

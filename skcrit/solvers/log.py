@@ -3,19 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
 from skcrit._backend import to_host
+from skcrit._rows import Rows
 from skcrit._typing import BoolArray, FloatArray, IntArray
 from skcrit.solvers.state import SolverResult, State
 from skcrit.solvers.status import RUNNING, Status
 
-__all__ = ["HISTORY", "History", "Log", "history_names"]
+__all__ = ["HISTORY", "History", "Log", "Look", "history_names"]
 
 # What can be kept of every iterate.
 HISTORY = ("loss", "squared_grad_norm", "theta")
+
+# Ends that are looked at once more.
+_FAILED = (Status.STALLED, Status.MAX_ITER, Status.GRADIENT_FLAT)
+
+
+@dataclass
+class Look(Rows):
+    """What a last look at the ends of failed searches found, a row per running start.
+
+    Attributes
+    ----------
+    residual_ratio, kernel_ratio : ndarray of shape (n,)
+        How flat the loss is; NaN for starts that nobody looked at.
+    n_hvp : ndarray of int of shape (n,)
+        Hessian-vector products spent; beside them one gradient.
+    """
+
+    residual_ratio: FloatArray
+    kernel_ratio: FloatArray
+    n_hvp: IntArray
+
+    @classmethod
+    def nothing(cls, n: int) -> Self:
+        """Make a record of starts that nobody looked at.
+
+        Parameters
+        ----------
+        n : int
+            Number of starts.
+
+        Returns
+        -------
+        look : Look
+            NaN, and no cost.
+        """
+        return cls(np.full(n, np.nan), np.full(n, np.nan), np.zeros(n, dtype=int))
 
 
 class Log:
@@ -56,7 +94,7 @@ class Log:
         value: FloatArray,
         squared: FloatArray,
         codes: IntArray,
-        ratios: tuple[FloatArray, FloatArray],
+        look: Look,
     ) -> None:
         """Note everything about the starts that end here.
 
@@ -68,8 +106,9 @@ class Log:
             Loss and squared gradient norm.
         codes : ndarray of int of shape (n,)
             A :class:`Status`, or ``RUNNING``.
-        ratios : tuple of (ndarray, ndarray) of shape (n,)
-            Residual and kernel ratio.
+        look : Look
+            What was measured where a search failed. Only starts that failed at this
+            tolerance have it, and its costs, in their rows.
         """
         done = self.running[state.rows] & (codes != RUNNING)
         if not done.any():
@@ -83,8 +122,13 @@ class Log:
         result.n_gradient[ended] = state.n_gradient[done]
         result.n_hvp[ended] = state.n_hvp[done]
         result.status[ended] = codes[done]
-        result.residual_ratio[ended] = ratios[0][done]
-        result.kernel_ratio[ended] = ratios[1][done]
+        failed = done & np.isin(codes, _FAILED)
+        ended = state.rows[failed]
+        result.residual_ratio[ended] = look.residual_ratio[failed]
+        result.kernel_ratio[ended] = look.kernel_ratio[failed]
+        result.n_gradient[ended] += look.n_hvp[failed] > 0
+        result.n_hvp[ended] += look.n_hvp[failed]
+        ended = state.rows[done]
         for name, column in result.extra.items():
             column[ended] = to_host(state.carry[name])[done]
 

@@ -5,7 +5,7 @@ import builtins
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import NotFittedError
 
 from skcrit.finders import NewtonMRFinder
@@ -60,11 +60,31 @@ def test_axis_starts_at_iteration_zero(finder):
     assert labels[:2] == ["0", "1"]
 
 
-def test_tolerance_line(finder):
-    display = ConvergenceDisplay.from_estimator(finder)
-    assert_array_equal(display.tol_line_.get_ydata(), [finder.tol] * 2)
+def test_tolerance_line(failed_finder):
+    display = ConvergenceDisplay.from_estimator(failed_finder)
+    assert_array_equal(display.tol_line_.get_ydata(), [1e-10] * 2)
     bottom, top = display.ax_.get_ylim()
-    assert 1e-6 * finder.tol <= bottom < finder.tol < top
+    assert 1e-16 <= bottom < 1e-10 < top
+
+
+def test_line_of_the_automatic_tolerance(finder):
+    # What each start was compared with at its end, computed by itself: the squared
+    # rounding errors that curvature and size of the point make.
+    assert finder.tol == "auto"
+    display = ConvergenceDisplay.from_estimator(finder)
+    loss, theta = finder.loss_, finder.final_params_
+    length = loss.length_scale()
+    size = np.maximum(np.linalg.norm(theta / length, axis=1), 1)
+    level = 64 * np.finfo(float).eps * loss.curvature(theta) * size
+    assert_allclose(display.tol, (level * length) ** 2, rtol=1e-12)
+    reached = finder.results_["squared_grad_norm"] <= display.tol * (1 + 1e-12)
+    assert_array_equal(reached, finder.converged_)
+    median = np.median(display.tol)
+    assert_array_equal(display.tol_line_.get_ydata(), [median] * 2)
+    bottom, top = display.ax_.get_ylim()
+    assert 1e-6 * median <= bottom < median < top
+    labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert labels[-1] == f"tolerance {median:.0e}, median"
 
 
 def test_no_tolerance_line_at_zero(finder):

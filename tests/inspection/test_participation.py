@@ -129,7 +129,7 @@ def test_small_numbers_get_every_label():
 
 def test_nothing_found(finder):
     lost = NewtonMRFinder(n_starts=2, max_iter=0, init="gaussian", random_state=0)
-    with pytest.warns(UserWarning, match="did not reach"):
+    with pytest.warns(UserWarning, match="did not end at a critical point"):
         lost.fit(finder.loss_)
     display = ParticipationDisplay.from_estimator(lost)
     assert np.isnan(display.entropy)

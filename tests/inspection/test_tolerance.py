@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from skcrit.exceptions import NoGroundTruthError
 from skcrit.finders import NewtonMRFinder
 from skcrit.inspection import ToleranceDisplay
 from skcrit.losses import LinearAutoencoderLoss
@@ -128,9 +127,12 @@ def test_unknown_scores(searcher, data, scores):
         ToleranceDisplay.from_estimator(searcher, data, scores=scores)
 
 
-def test_needs_ground_truth(blind_finder):
-    with pytest.raises(NoGroundTruthError):
-        ToleranceDisplay.from_estimator(blind_finder, blind_finder.loss_, [1e-4])
+def test_without_truth_only_convergence_has_a_line(blind_finder):
+    display = ToleranceDisplay.from_estimator(blind_finder, blind_finder.loss_, [1e-4])
+    assert_array_equal(display.lines_["converged"].get_ydata(), [1.0])
+    for name in ("accuracy", "index_error"):
+        assert np.isnan(display.lines_[name].get_ydata()).all()
+    display.figure_.canvas.draw()
 
 
 def test_needs_a_curve_and_axes(curve):

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
 
@@ -16,7 +17,7 @@ SETS = [(0, 1), (3,), (3,), (1, 2), (3,), (0, 1)]
 @pytest.fixture(scope="module")
 def finder():
     # The last start did not converge, one of three on (3,) has an unknown index.
-    finder = fit_at(make_loss(), SETS)
+    finder = fit_at(make_loss(), SETS, tol=1e-10)
     finder = corrupt(finder, 5, converged=False, status="MAX_ITER")
     return corrupt(finder, 2, morse_index=-1, nullity=-1)
 
@@ -118,13 +119,28 @@ def test_nothing_found():
     assert recovery_report(finder, output_dict=True)["sets"] == []
 
 
+def test_automatic_tolerance_is_named(finder):
+    # The largest squared gradient norm at which a converged start could stop.
+    found = fit_at(make_loss(), SETS)
+    report = recovery_report(found, output_dict=True)
+    squared = found.results_["squared_grad_norm"]
+    assert np.max(squared) <= report["tol"] < 1e-24
+    assert report["resolved"]
+    level = f"sqrt(tol) = {report['tol'] ** 0.5:.1e} <= 2.5e-02"
+    assert level in recovery_report(found)
+
+
 def test_loose_tolerance_is_named():
-    # Starts off the critical sets, already within so loose a tolerance.
+    # Starts off the critical sets, already within so loose a tolerance, are not
+    # confirmed.
     finder = NewtonMRFinder(n_starts=4, tol=0.1, init="gaussian", random_state=0)
-    finder.fit(make_data())
+    with pytest.warns(NotConvergedWarning, match="UNCONFIRMED"):
+        finder.fit(make_data())
     report = recovery_report(finder, output_dict=True)
     assert not report["resolved"]
     assert report["accuracy"] < 1.0
+    assert report["status"]["UNCONFIRMED"] > 0
+    assert sum(report["status"].values()) == 4
     text = recovery_report(finder)
     assert "tol cannot tell the critical sets apart; tol <= 6.2e-04 would" in text
 

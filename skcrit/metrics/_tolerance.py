@@ -1,0 +1,85 @@
+"""The tolerance that each start of a finder had to reach."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skcrit._backend import to_host
+from skcrit._typing import FittedFinder, FloatArray
+from skcrit.losses.adapt import as_loss
+from skcrit.solvers.state import State
+from skcrit.solvers.tolerance import Tolerance
+
+__all__ = ["largest_tol", "resolved_tols"]
+
+# Points whose curvature is measured at a time.
+_CHUNK = 256
+
+
+def resolved_tols(finder: FittedFinder) -> FloatArray:
+    """Compute the tolerance of each start as a squared gradient norm.
+
+    Parameters
+    ----------
+    finder : BaseFinder
+        Fitted finder.
+
+    Returns
+    -------
+    tols : ndarray of shape (n_starts,)
+        ``tol`` itself if it is a number. With "auto" the level of rounding at the last
+        point of each start; NaN if that point is not finite. If the loss has a length
+        scale for each parameter, it is the level along the parameter with the largest.
+
+    Notes
+    -----
+    "auto" costs ``loss.curvature_cost`` products, by default 20, per start.
+    """
+    points = np.asarray(finder.final_params_, dtype=np.float64)
+    if finder.tol != "auto":
+        return np.full(len(points), float(finder.tol))
+    coordinates = as_loss(finder.loss_, "loss_").coordinates()
+    tols = np.full(len(points), np.nan)
+    rows = np.flatnonzero(np.all(np.isfinite(points), axis=1))
+    for begin in range(0, len(rows), _CHUNK):
+        part = rows[begin : begin + _CHUNK]
+        theta = coordinates.loss.asarray(points[part])
+        tols[part] = _auto(coordinates.loss, coordinates.into(theta))
+    return tols
+
+
+def largest_tol(finder: FittedFinder) -> float:
+    """Return the largest tolerance of the starts that converged, or else of all.
+
+    Parameters
+    ----------
+    finder : BaseFinder
+        Fitted finder.
+
+    Returns
+    -------
+    tol : float
+        On the squared gradient norm; NaN if no start ended at a finite point.
+    """
+    tols = resolved_tols(finder)
+    converged = np.asarray(finder.converged_, dtype=bool)
+    tols = tols[converged] if converged.any() else tols
+    tols = tols[~np.isnan(tols)]
+    return float(np.max(tols)) if len(tols) else float("nan")
+
+
+def _auto(loss, theta):
+    """Return the level of rounding at points in the coordinates of the search."""
+    n = theta.shape[0]
+    none = np.zeros(n, dtype=int)
+    state = State(
+        local=loss.at(theta),
+        rows=np.arange(n),
+        start_norm=np.ones(n),
+        n_gradient=none,
+        n_hvp=none.copy(),
+        stuck=np.zeros(n, dtype=bool),
+    )
+    rule = Tolerance(loss, state, "auto")
+    bound = rule.bound(state, np.full(n, np.inf))
+    return bound / np.max(to_host(rule.length)) ** 2
