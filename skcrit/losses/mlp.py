@@ -23,6 +23,7 @@ from skcrit.losses._mlp_starts import GlorotStarts
 from skcrit.losses._mlp_targets import Targets, check_range
 from skcrit.losses._unit_symmetries import UnitSymmetries
 from skcrit.losses.base import Loss
+from skcrit.losses.proofs import as_radius
 from skcrit.utils._validation import (
     Interval,
     StrOptions,
@@ -320,20 +321,9 @@ class MLPLoss(ConvertsEstimators, UnitSymmetries, GlorotStarts, SampleLosses, Lo
         gradient and the singular values of the weights, and does not depend on the
         penalty. It is evaluated in floating point and increased by 1e-9 of itself.
         """
-        theta = self._as_points(theta)
-        xp = array_namespace(theta)
-        radius = self._on_device(radius, "radius")
-        try:
-            radius = xp.broadcast_to(radius, theta.shape[:-1])
-        except ValueError:
-            raise ValueError(
-                f"radius must be a number or have shape {tuple(theta.shape[:-1])}, as "
-                f"many as points, got shape {tuple(radius.shape)}."
-            ) from None
-        if not bool(xp.all((radius >= 0) & (radius < float("inf")))):
-            raise ValueError(f"radius must be nonnegative and finite, got {radius}.")
+        theta, radius = as_radius(self, theta, radius)
         if not ACTIVATIONS[self.activation].smooth:
-            return xp.full_like(radius, float("inf"))
+            return array_namespace(radius).full_like(radius, float("inf"))
         return self._once(theta).hessian_lipschitz(radius)
 
     def analytical_spectrum(self) -> LinearSpectrum:
