@@ -18,8 +18,10 @@ LAYERS = [
     {"ground_truth"},
     {"losses"},
     {"starts", "solvers"},
-    {"finders"},
-    {"metrics", "model_selection"},
+    {"search"},
+    {"certification"},
+    {"metrics"},
+    {"finders", "model_selection"},
     {"inspection", "utils"},
 ]
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from skcrit._rows import Rows
 from skcrit._typing import BoolArray, FloatArray, IntArray
+from skcrit.certification.completeness import alternating_sum
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,11 +106,6 @@ class Certificates(Rows):
             If the loss is known not to be coercive, an orbit's Euler characteristic is
             not known, or a point is undecided.
         """
-        if self.is_coercive is False:
-            raise ValueError(
-                "euler_sum needs a loss that grows in every direction; this one is "
-                "known not to, for instance because it has no penalty on the weights."
-            )
         decided = self.certified | self.estimated
         if not np.all(decided):
             raise ValueError(
@@ -117,13 +113,9 @@ class Certificates(Rows):
                 f"{len(decided)} are undecided: {self._reasons()}."
             )
         rows = self._leaders(decided)
-        if np.any(np.isnan(self.euler[rows])):
-            raise ValueError(
-                "euler_sum needs the Euler characteristic of every orbit; this loss "
-                "does not know that of its continuous symmetries (orbit_euler)."
-            )
-        signs = np.where(self.morse_index[rows] % 2 == 0, 1.0, -1.0)
-        return round(float(np.sum(signs * self.euler[rows])))
+        return alternating_sum(
+            self.morse_index[rows], self.euler[rows], self.is_coercive
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Tabulate the certificates.

@@ -251,7 +251,8 @@ def _balls(loss, there, proved):
         if not left:
             break
         part = there.take(np.array(left))
-        bound, unknown = lipschitz(loss, part, (stretch * radius)[left] * (1 + 1e-12))
+        wider = stretch[left] * radius[left] * (1 + 1e-12)
+        bound, unknown = lipschitz(loss, part, wider)
         for i, k, is_guess in zip(left, bound, unknown, strict=True):
             K[i], guessed[i] = k, is_guess
             balls[i] = certified_ball(proved[i], float(k), float(radius[i]))

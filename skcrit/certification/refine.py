@@ -93,10 +93,11 @@ def _slices(loss, theta):
     """Choose slices at points whose Hessians are finite."""
     hessians = np.asarray(to_host(loss.hessian(loss.asarray(theta))), dtype=float)
     tangents, _, _ = tangents_at(loss, theta)
-    chosen = []
+    chosen, length = [], float(np.max(loss.length_scale()))
     for hessian, rows in zip(hessians, tangents, strict=True):
         fine = np.all(np.isfinite(hessian)) and np.all(np.isfinite(rows))
-        chosen.append(make_slice((hessian + hessian.T) / 2, rows) if fine else None)
+        symmetric = (hessian + hessian.T) / 2
+        chosen.append(make_slice(symmetric, rows, length) if fine else None)
     return chosen
 
 

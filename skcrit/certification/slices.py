@@ -29,7 +29,8 @@ from skcrit.linalg.rounding import TINY, UNIT, frobenius_bound, gamma, spectral_
 __all__ = ["Proved", "Slice", "make_slice", "prove"]
 
 # Which singular values of the tangents count as zero when the slice is chosen, relative
-# to the largest. A wrong choice gives no certificate, never a false one.
+# to the largest or to the length scale of the loss: near the origin all tangents of
+# linear actions are small. A wrong choice gives no certificate, never a false one.
 _RANK_RTOL = 1e-5
 
 # Curvatures that Newton steps leave out, relative to the largest.
@@ -108,7 +109,7 @@ class Proved:
     nullity: int
 
 
-def make_slice(hessian: FloatArray, tangents: FloatArray) -> Slice:
+def make_slice(hessian: FloatArray, tangents: FloatArray, length: float) -> Slice:
     """Choose a slice.
 
     Parameters
@@ -117,6 +118,8 @@ def make_slice(hessian: FloatArray, tangents: FloatArray) -> Slice:
         Symmetric matrix.
     tangents : ndarray of shape (n_tangents, n_params)
         Tangents in rows.
+    length : float
+        Length scale of the loss.
 
     Returns
     -------
@@ -127,7 +130,7 @@ def make_slice(hessian: FloatArray, tangents: FloatArray) -> Slice:
     complement, combination = None, np.zeros((tangents.shape[0], 0))
     if np.any(tangents):
         U, sizes, Vt = np.linalg.svd(tangents)
-        m = int(np.sum(sizes > _RANK_RTOL * sizes[0]))
+        m = int(np.sum(sizes > _RANK_RTOL * max(sizes[0], length)))
         complement, combination = Vt[m:].T, U[:, :m] / sizes[:m]
         hessian = complement.T @ hessian @ complement
     values, vectors = eigh((hessian + hessian.T) / 2)

@@ -1,5 +1,6 @@
 """Metrics of fitted finders, and the same as scorers."""
 
+from skcrit.metrics._euler import euler_sum
 from skcrit.metrics._judgement import Judgement, judge
 from skcrit.metrics._participation import participation_counts
 from skcrit.metrics._probe import probe_coverage, probe_coverage_interval
@@ -39,6 +40,7 @@ __all__ = [
     "UniformityResult",
     "chao1_richness",
     "chao1_richness_interval",
+    "euler_sum",
     "good_turing_coverage",
     "good_turing_coverage_interval",
     "index_error",
