@@ -40,9 +40,9 @@ class Certificates(Rows):
         Negative and zero eigenvalues of the Hessian at the critical point; -1 if
         undecided. The nullity is the dimension of the critical set, which is the orbit.
     critical_set : ndarray of int of shape (n,)
-        Number of the critical set. Sets of different numbers are different, which is
-        proved if both points are certified; points that were not proved to be different
-        share the number of the first. -1 if undecided.
+        Number of the critical set. The first points of the numbers lie on different
+        sets, which is proved for those that are certified; a point that is not proved
+        to differ from one of them has its number. -1 if undecided.
     moved : ndarray of shape (n,)
         How far the given point was from ``point``, in length scales of the loss.
     euler : ndarray of shape (n,)

@@ -286,7 +286,7 @@ def _why(known: Proved, K: float) -> str:
 
 
 def _numbered(loss, record):
-    """Number the critical sets."""
+    """Give the critical sets numbers."""
     decided = record.certified | record.estimated
     rows, centres, radii = np.flatnonzero(decided), None, None
     if len(rows):

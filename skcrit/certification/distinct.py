@@ -19,7 +19,7 @@ def number_sets(
     centres: FloatArray | None,
     radii: FloatArray | None,
 ) -> IntArray:
-    """Number critical sets so that different numbers are different sets.
+    """Give points numbers of critical sets whose first points are proved different.
 
     Two sets are different if their losses are, or their inertia, or their invariants.
     The first point that was not proved to lie on one of the sets before it names a new

@@ -7,13 +7,14 @@ Then |J(y) - J(0)| <= s^3 K |y| for |y| <= rho, and with eps = slope / sigma and
 s^3 K / sigma the map y - J(0)^{-1} F(y)
 
 * has a derivative of norm at most kappa |y| < 1 if kappa rho < 1: it contracts;
-* maps the ball into itself if eps + kappa rho^2 / 2 <= rho (its value at zero is at most
-  eps, and the rest the integral of the derivative).
+* maps the ball into itself if eps + kappa rho^2 / 2 <= rho (its value at zero is at
+  most eps, and the rest the integral of the derivative).
 
-So under both conditions F has exactly one zero with |y| <= rho, and as the same argument
-holds for smaller balls, it lies within t = 2 eps / (1 + sqrt(1 - 2 kappa eps)), the
-smaller root of eps + kappa t^2 / 2 = t. J is nonsingular in the ball, as |J(0)^{-1}
-(J(y) - J(0))| <= kappa rho < 1, so that its inertia at the zero is that of J(0).
+So under both conditions F has exactly one zero with |y| <= rho, and as the same
+argument holds for smaller balls, it lies within t = 2 eps / (1 + sqrt(1 - 2 kappa
+eps)), the smaller root of eps + kappa t^2 / 2 = t. J is nonsingular in the ball, as
+|J(0)^{-1} (J(y) - J(0))| <= kappa rho < 1, so that its inertia at the zero is that of
+J(0).
 """
 
 from __future__ import annotations

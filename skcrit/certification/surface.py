@@ -136,7 +136,16 @@ def expand(loss: Loss, theta: FloatArray) -> Expansion:
             ]
     estimated = estimated | unknown
     return Expansion(
-        *(theta, value, gradient, hessian), *errors, tangents, change, estimated
+        theta=theta,
+        value=value,
+        gradient=gradient,
+        hessian=hessian,
+        value_error=errors[0],
+        gradient_error=errors[1],
+        hessian_error=errors[2],
+        tangents=tangents,
+        change=change,
+        estimated=estimated,
     )
 
 

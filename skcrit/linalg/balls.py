@@ -1,4 +1,4 @@
-r"""Arrays of balls: floating point numbers with bounds on their distance from the truth.
+r"""Arrays of balls: floating point numbers with bounds on their errors.
 
 A ball array is a pair (mid, rad) of float64 arrays on the host and stands for all
 arrays that differ from ``mid`` by at most ``rad``, entry by entry. Every operation

@@ -5,9 +5,9 @@ The model is the standard one of floating point arithmetic with unit roundoff u:
 smallest subnormal number where a product underflows. A value that is computed by
 additions, subtractions and multiplications alone is a sum of monomials; if no input
 passes through more than n operations, the computed value is the same sum with every
-monomial multiplied by ``1 + e``, ``|e| <= gamma_n = n u / (1 - n u)``, in whatever order
-the sums are taken and with or without fused operations (Higham, sections 2.2 and 3.1).
-So the error is at most ``gamma_n`` times the sum of the moduli of the monomials.
+monomial multiplied by ``1 + e``, ``|e| <= gamma_n = n u / (1 - n u)``, in whatever
+order the sums are taken and with or without fused operations (Higham, sections 2.2 and
+3.1). So the error is at most ``gamma_n`` times the sum of the moduli of the monomials.
 
 References
 ----------

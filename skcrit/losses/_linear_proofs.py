@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +28,16 @@ class LinearProofs(Provable):
     moments of the fit as the floating point numbers that they are, in place of what
     they would be without rounding.
     """
+
+    value: Callable[..., Any]
+    _split: Callable[..., Any]
+    _shapes: list[tuple[int, int]]
+    _moment: Array
+    _target: Array
+    _goal: Array
+    _tau: float
+    _decay: float
+    _offset: float
 
     @property
     def is_coercive(self) -> bool:  # type: ignore[override]

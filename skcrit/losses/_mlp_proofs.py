@@ -107,4 +107,4 @@ class MLPProofs(Provable):
         columns = np.array(errors, dtype=float).reshape(-1, 3).T
         # Rounded upwards: the loss may compute in single precision.
         columns = columns * (1 + 4 * np.finfo(self.dtype).eps)
-        return tuple(self.asarray(c.reshape(shape)) for c in columns)  # type: ignore[return-value]
+        return tuple(self.asarray(c.reshape(shape)) for c in columns)

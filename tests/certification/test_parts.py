@@ -118,10 +118,10 @@ def test_balls_of_the_tanh_network_are_disjoint(loss, points):  # noqa: F811
 @pytest.mark.parametrize("hidden", [1, 2, 3])
 def test_euler_sum_of_penalised_autoencoders(hidden, rng):
     X = rng.standard_normal((30, 4)) * [2.0, 1.5, 1.0, 0.7]
-    loss = LinearAutoencoderLoss((hidden,), alpha=0.05).fit(X)
-    spectrum = loss.analytical_spectrum()
+    penalised = LinearAutoencoderLoss((hidden,), alpha=0.05).fit(X)
+    spectrum = penalised.analytical_spectrum()
     sets = spectrum.all_sets()
-    record = certify(loss, [spectrum.representative(s) for s in sets])
+    record = certify(penalised, [spectrum.representative(s) for s in sets])
     assert record.n_distinct == len(sets)
     np.testing.assert_array_equal(record.morse_index, spectrum.morse_indices(sets))
     assert record.euler_sum() == 1
