@@ -13,7 +13,7 @@ ROOT = Path(skcrit.__file__).parent
 LAYERS = [
     {"_version", "exceptions", "_typing", "_tables"},
     {"utils._arguments"},
-    {"_saving", "_backend", "utils._validation"},
+    {"_saving", "_backend", "_rows", "utils._validation"},
     {"linalg", "datasets"},
     {"ground_truth"},
     {"losses"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -104,9 +104,10 @@ def certify(
     """
     loss = as_loss(loss)
     points = _checked(loss, theta)
-    if not isinstance(reach, Real) or not 0 <= reach < np.inf:
-        raise ValueError(f"reach must be a number >= 0, got {shown(reach)}.")
-    if n_jobs is not None and (not isinstance(n_jobs, Integral) or n_jobs == 0):
+    reach = _checked_reach(reach)
+    is_int = isinstance(n_jobs, int | np.integer)
+    is_int &= not isinstance(n_jobs, bool | np.timedelta64)  # NumPy's times are ints
+    if n_jobs is not None and (not is_int or n_jobs == 0):
         raise ValueError(f"n_jobs must be None or an int but 0, got {shown(n_jobs)}.")
     size = max(_NUMBERS // loss.n_params_**2, 1)
     calls = [(loss, points[i : i + size], reach) for i in range(0, len(points), size)]
@@ -114,6 +115,15 @@ def certify(
     calls = calls or [(loss, points, reach)]
     parts = list(run_batches(batches, certify_chunk, calls))
     return _numbered(loss, Certificates.concatenate(parts))
+
+
+def _checked_reach(reach):
+    """Return a number."""
+    valid = isinstance(reach, Real) and not isinstance(reach, bool | np.timedelta64)
+    # Not converted before it is compared: an int can be larger than any float.
+    if not valid or not 0 <= reach <= float(np.finfo(float).max):
+        raise ValueError(f"reach must be a finite number >= 0, got {shown(reach)}.")
+    return float(reach)
 
 
 def _checked(loss, theta):
@@ -156,7 +166,7 @@ def certify_chunk(loss: Loss, theta: FloatArray, reach: float) -> Certificates:
     with np.errstate(all="ignore"):
         points, slices, ahead = refine(loss, theta[rows], reach)
         limit = reach * np.maximum(sizes(loss, theta[rows]), 1.0)
-        near = ahead <= limit
+        near = np.isfinite(ahead) & (ahead <= limit)
     for row, distance in zip(rows[~near], ahead[~near], strict=True):
         record.reason[row] = (
             f"not a critical point: a Newton step ends {distance:.1e} length scales "

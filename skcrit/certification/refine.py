@@ -85,7 +85,7 @@ def refine(
         )
         theta[rows] = moved
         far = sizes(loss, moved - before) > _FAR * np.maximum(sizes(loss, moved), 1.0)
-        rows = rows[far & (ahead[rows] <= limit[rows])]
+        rows = rows[far & np.isfinite(ahead[rows]) & (ahead[rows] <= limit[rows])]
     return theta, slices, ahead  # type: ignore[return-value]
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sklearn.utils.validation import check_is_fitted
-
 from skcrit.certification.completeness import alternating_sum
 from skcrit.losses.adapt import as_loss
+from skcrit.utils._validation import check_fitted
 
 __all__ = ["euler_sum"]
 
@@ -62,7 +61,7 @@ def euler_sum(finder: Any) -> int:
     >>> euler_sum(explorer)
     1
     """
-    check_is_fitted(finder)
+    check_fitted(finder, "finder", ("loss_", "critical_points_", "morse_indices_"))
     loss = as_loss(finder.loss_)
     euler = loss.orbit_euler(loss.asarray(finder.critical_points_))
     return alternating_sum(finder.morse_indices_, euler, loss.is_coercive)

@@ -34,7 +34,7 @@ from skcrit.utils import testing
 from ..finders._finders import PseudoInverseFinder
 from ._surface import public_callables
 
-__all__ = ["CALLS", "FINDERS", "X", "fitted", "known", "loss", "spectrum"]
+__all__ = ["CALLS", "FINDERS", "X", "fitted", "known", "loss", "penalised", "spectrum"]
 
 X = np.array([[2, 1.5, 1], [2, -1.5, -1], [-2, 1.5, -1], [-2, -1.5, 1], [0, 0.5, 0.2]])
 THETA = np.linspace(-1, 1, 36).reshape(3, 12)
@@ -70,6 +70,13 @@ def fitted():
 
 
 @cache
+def penalised():
+    """Return a finder of a loss that grows in every direction."""
+    loss = LinearAutoencoderLoss((2,), alpha=0.1)
+    return NewtonMRFinder(loss, n_starts=4, init="gaussian", random_state=0).fit(X)
+
+
+@cache
 def explorer():
     """Return an explorer that has found something."""
     return LandscapeExplorer(n_starts=4, max_searches=12, random_state=0).fit(loss())
@@ -97,6 +104,8 @@ def _finder(cls):
 def _finder_method(cls, name):
     def call(**arguments):
         finder = cls(**SMALL) if name == "fit" else _fitted_as(cls)
+        if name == "certify":
+            return finder.certify(**arguments)
         return getattr(finder, name)(**{"X": X} | arguments)
 
     return call
@@ -121,6 +130,7 @@ def _function_loss(**params):
     functions = {"value": _value, "gradient": _gradient, "n_params": 3}
     fitted = FunctionLoss(**functions | params).fit()
     points = np.ones((2, fitted.n_params_))
+    fitted.hessian_lipschitz(points, 0.1), fitted.evaluation_error(points)
     return fitted.value(points), fitted.gradient(points), fitted.hvp(points, points)
 
 
@@ -147,13 +157,16 @@ def _loss_method(owner, name):
             needed = {"X": X} if name == "fit" else {}
             return getattr(new[owner](*args), name)(**needed | arguments)
         valid = {"theta": THETA, "v": THETA, "u": THETA}
-        valid |= {"weights": loss().weights(THETA), "X": X, "y": X}
+        valid |= {"radius": 0.1, "weights": loss().weights(THETA), "X": X, "y": X}
         if name in ("linear_operator", "predict"):
             valid["theta"] = THETA[0]
         needed = {"hvp": ("theta", "v"), "third_derivative": ("theta", "u", "v")}
         needed |= {"pack": ("weights",), "transform": ("X",), "predict": ("X",)}
         needed |= {"length_scale": (), "sample_errors": ("X", "y")}
         needed |= {"analytical_spectrum": ()}
+        needed |= dict.fromkeys(
+            ("hessian_lipschitz", "enclose_invariants"), ("theta", "radius")
+        )
         names = needed.get(name, ("theta",))
         return getattr(_losses()[owner], name)(
             **{n: valid[n] for n in names} | arguments
@@ -265,6 +278,7 @@ _FUNCTIONS = {
     "make_gaussian_spectrum": (make_gaussian_spectrum, {"n_samples": 20}),
     "tolerance_curve": (tolerance_curve, {"X": X, "tols": [1e-2]}),
     "random_streams": (random_streams, {"random_state": 0, "n_streams": 2}),
+    "certify": (skcrit.certify, {"loss": loss(), "theta": THETA}),
     "check_loss": (testing.check_loss, {}),
     "check_gradient": (testing.check_gradient, {"theta": THETA}),
     "check_hvp": (testing.check_hvp, {"theta": THETA}),

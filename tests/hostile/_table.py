@@ -10,7 +10,18 @@ import numpy as np
 from skcrit import GradNormFinder, LinearAutoencoderLoss
 
 from . import _kinds as kinds
-from ._calls import FINDERS, THETA, X, curve, explorer, fitted, known, loss, spectrum
+from ._calls import (
+    FINDERS,
+    THETA,
+    X,
+    curve,
+    explorer,
+    fitted,
+    known,
+    loss,
+    penalised,
+    spectrum,
+)
 from ._kinds import BAD, EITHER, OK
 from ._surface import public_callables
 
@@ -94,6 +105,9 @@ _NONE = (None,)
 # Any leading axes will do, and a point may be lost.
 _POINTS = kinds.array(THETA, nan=OK, huge=OK).forgiving("four more axes")
 
+# What a function itself raises comes through.
+_FUNCTION = kinds.Kind(lambda value: BAD, skip=("none", "class"))
+
 _BY_NAME = {
     # Finders
     "loss": _LOSS,
@@ -158,6 +172,9 @@ _BY_NAME = {
     "zero_rtol": kinds.real(0, 1, also=_NONE),
     "tie_rtol": kinds.real(0, 1),
     "theta": _POINTS,
+    "radius": kinds.array([0.1, 0.2, 0.3], other_columns=EITHER).forgiving("no column")
+    | kinds.only({"number": (OK, lambda: 3.5)}),
+    "reach": kinds.real(0),
     "u": _POINTS,
     "v": _POINTS,
     "weights": kinds.Kind(lambda value: BAD, skip=("generator",)),
@@ -296,6 +313,20 @@ _BY_OWNER = {
     "KnownPoints.match.theta": kinds.array(np.eye(3), nan=OK, huge=OK).forgiving(
         "four more axes"
     ),
+    "certify.theta": kinds.array(THETA, nan=OK, huge=OK),
+    "euler_sum.finder": kinds.nothing_but({"of a coercive loss": (OK, penalised)}),
+    "FunctionLoss.hessian_lipschitz": _FUNCTION
+    | kinds.only({
+        "none": (OK, lambda: None),
+        "a constant": (OK, lambda: lambda theta, radius: 1.0 + 0 * radius),
+        "of another shape": (BAD, lambda: lambda theta, radius: theta),
+    }),
+    "FunctionLoss.evaluation_error": _FUNCTION
+    | kinds.only({
+        "none": (OK, lambda: None),
+        "zeros": (OK, lambda: lambda theta: (0 * theta[..., 0],) * 3),
+        "two arrays": (BAD, lambda: lambda theta: (0 * theta[..., 0],) * 2),
+    }),
     "FunctionLoss.ground_truth": kinds.nothing_but({
         "none": (OK, lambda: None),
         "known points": (OK, known),
