@@ -120,10 +120,13 @@ def certify(
 def _checked_reach(reach):
     """Return a number."""
     valid = isinstance(reach, Real) and not isinstance(reach, bool | np.timedelta64)
-    # Not converted before it is compared: an int can be larger than any float.
-    if not valid or not 0 <= reach <= float(np.finfo(float).max):
+    try:
+        number = float(reach) if valid else np.nan
+    except OverflowError:  # an int larger than any float
+        number = np.inf
+    if not 0 <= number < np.inf:
         raise ValueError(f"reach must be a finite number >= 0, got {shown(reach)}.")
-    return float(reach)
+    return number
 
 
 def _checked(loss, theta):
