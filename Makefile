@@ -17,12 +17,13 @@ export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help paper landscape test coverage test-long test-gpu test-torch test-oldest test-pre test-sdist lint doc bench bench-large bench-defaults clean
+.PHONY: help paper landscape certify test coverage test-long test-gpu test-torch test-oldest test-pre test-sdist lint doc bench bench-large bench-defaults clean
 
 help:
 	@echo "make paper   run the whole study, write figures 1-4 and the report to $(OUTPUT)/"
 	@echo "             (SCALE=small: the quick version)"
 	@echo "make landscape  find every critical set of the paper's network"
+	@echo "make certify  prove that these sets are there, and of which index"
 	@echo "make test    run the whole test suite"
 	@echo "make coverage  run it and measure its coverage"
 	@echo "make test-long  run the suites of robustness in full size, write doc/robustness.md"
@@ -49,6 +50,9 @@ paper: $(VENV)/.installed
 
 landscape: $(VENV)/.installed
 	$(BIN)/python examples/landscape/run.py --output $(OUTPUT)
+
+certify: $(VENV)/.installed
+	$(BIN)/python benchmarks/certify.py --jobs 2
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n auto

@@ -5,6 +5,7 @@ proving ground is the linear autoencoder, whose critical points are known.
 """
 
 from skcrit._version import __version__
+from skcrit.certification import certify
 from skcrit.exceptions import (
     NoGroundTruthError,
     NotConvergedWarning,
@@ -52,4 +53,5 @@ __all__ = [
     "TorchLoss",
     "TrajectoryStarts",
     "__version__",
+    "certify",
 ]

@@ -27,6 +27,7 @@ BLOCK = re.compile(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", flags=re.DO
 
 MODULES = (
     "skcrit",
+    "skcrit.certification",
     "skcrit.ground_truth",
     "skcrit.datasets",
     "skcrit.exceptions",

@@ -28,6 +28,8 @@ from skcrit._typing import (
     RandomState,
     Sampler,
 )
+from skcrit.certification.certificates import Certificates
+from skcrit.certification.certify import certify
 from skcrit.exceptions import NoGroundTruthError, NotConvergedWarning
 from skcrit.finders._doc import documented
 from skcrit.finders._watch import FitReport, Progress
@@ -318,6 +320,25 @@ class BaseFinder(
         """
         check_is_fitted(self)
         return summarize(self)
+
+    def certify(self, *, reach: float = 1e-6) -> Certificates:
+        """Prove that the critical points found are there, and of which index.
+
+        Parameters
+        ----------
+        reach : float, default=1e-6
+            How far a point may be from its critical point, relative to its size.
+
+        Returns
+        -------
+        certificates : Certificates
+            A row for each of ``critical_points_``, by :func:`skcrit.certify`.
+        """
+        check_is_fitted(self)
+        points = self.critical_points_
+        on_device = as_loss(self.loss_).backend != "numpy"
+        n_jobs = None if on_device else self.n_jobs
+        return certify(self.loss_, points, reach=reach, n_jobs=n_jobs)
 
     @property
     def _n_features_out(self) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 from skcrit._typing import Array, ArrayLike, BoolArray, FloatArray
 from skcrit.ground_truth.base import GroundTruth
 from skcrit.losses.base import Loss
+from skcrit.losses.proofs import as_radius
 from skcrit.losses.scale import estimate_length
 from skcrit.utils._arguments import as_numbers, check_streams, shown
 from skcrit.utils._validation import Interval
@@ -279,6 +280,28 @@ class DeclaredLoss(Loss):
             return theta
         shape = (*theta.shape[:-1], "n_invariants")
         return self._declared("invariants", theta, shape)
+
+    def enclose_invariants(
+        self, theta: Array, radius: ArrayLike
+    ) -> tuple[Array, Array] | None:
+        """Enclose what tells critical sets apart: the points, without symmetries.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points.
+        radius : float or array of shape (...,)
+            Radii of balls around them.
+
+        Returns
+        -------
+        enclosure : (array of shape (..., n_params), array of shape (...,)) or None
+            The balls; None if symmetries are declared, whose orbits they may share.
+        """
+        names = ("symmetries", "invariants", "representative")
+        if any(self._given[name] is not None for name in names):
+            return None
+        return as_radius(self, theta, radius)
 
     def _declared(self, name: str, theta: Array, shape: tuple[Any, ...]) -> Array:
         # Call a function of the user with points of its own and check what it returns;

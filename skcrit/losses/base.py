@@ -16,7 +16,7 @@ from skcrit.exceptions import NoGroundTruthError
 from skcrit.linalg import spectral_norm
 from skcrit.losses.coordinates import Coordinates
 from skcrit.losses.local_model import LocalModel
-from skcrit.losses.symmetries import Symmetries
+from skcrit.losses.proofs import Provable
 from skcrit.utils._arguments import check_streams
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Loss"]
 
 
-class Loss(Symmetries, BaseEstimator, ABC):
+class Loss(Provable, BaseEstimator, ABC):
     """Describe a smooth function of a flat parameter vector.
 
     A loss is an estimator for the sake of its parameters (``get_params``, ``clone``,

@@ -14,6 +14,8 @@ from skcrit.losses._declared import DECLARATIONS, DeclaredLoss
 from skcrit.losses.base import Loss
 from skcrit.losses.differences import DifferenceModel
 from skcrit.losses.local_model import LocalModel
+from skcrit.losses.proofs import as_radius
+from skcrit.utils._arguments import shown
 from skcrit.utils._validation import Interval, check_params
 
 __all__ = ["FunctionLoss"]
@@ -62,6 +64,14 @@ class FunctionLoss(DeclaredLoss):
     ground_truth : GroundTruth, default=None
         The critical points if they are known, for instance
         :class:`~skcrit.KnownPoints`. Scores, reports and figures compare with them.
+    hessian_lipschitz : callable, default=None
+        Maps points (..., n_params) and radii (...,) to Lipschitz constants (...,) of
+        the Hessian, in the 2-norm, on the balls of these radii around the points. With
+        it and ``evaluation_error`` :func:`skcrit.certify` proves; None gives estimates.
+    evaluation_error : callable, default=None
+        Maps points (..., n_params) to three arrays (...,): bounds on the rounding
+        errors of the value, of the gradient (2-norm) and of the dense Hessian (spectral
+        norm; it needs ``hvp``, as differences of gradients have larger errors).
 
     Attributes
     ----------
@@ -100,6 +110,8 @@ class FunctionLoss(DeclaredLoss):
         "hvp": [callable, None],
         "n_params": [Interval(Integral, 1, None, closed="left")],
         **DECLARATIONS,
+        "hessian_lipschitz": [callable, None],
+        "evaluation_error": [callable, None],
     }
 
     def __init__(
@@ -115,6 +127,8 @@ class FunctionLoss(DeclaredLoss):
         invariants: Callable[..., Any] | None = None,
         representative: Callable[..., Any] | None = None,
         ground_truth: GroundTruth | None = None,
+        hessian_lipschitz: Callable[..., Any] | None = None,
+        evaluation_error: Callable[..., Any] | None = None,
     ) -> None:
         # A loss has methods of some of these names, so that all are kept elsewhere;
         # get_params and set_params show them as scikit-learn expects.
@@ -129,6 +143,8 @@ class FunctionLoss(DeclaredLoss):
             "invariants": invariants,
             "representative": representative,
             "ground_truth": ground_truth,
+            "hessian_lipschitz": hessian_lipschitz,
+            "evaluation_error": evaluation_error,
         }
 
     def fit(self, X: ArrayLike | None = None, y: object = None) -> Self:
@@ -194,6 +210,66 @@ class FunctionLoss(DeclaredLoss):
         exact = self._given["hvp"] is not None
         model = _ExactModel if exact else DifferenceModel
         return model(self, self._as_points(theta))
+
+    def hessian_lipschitz(self, theta: Array, radius: ArrayLike) -> Array:
+        """Bound how fast the Hessian changes, by the function if there is one.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points.
+        radius : float or array of shape (...,)
+            Radii of balls around the points.
+
+        Returns
+        -------
+        bound : array of shape (...,)
+            Lipschitz constants of the Hessian; infinite without the function.
+
+        Raises
+        ------
+        ValueError
+            If a radius is negative or not finite, the radii do not fit the points, or
+            the function returns something else.
+        """
+        if self._given["hessian_lipschitz"] is None:
+            return super().hessian_lipschitz(theta, radius)
+        theta, radius = as_radius(self, theta, radius)
+        args = np.array(theta), np.array(radius)
+        return self._call("hessian_lipschitz", radius.shape, *args)
+
+    def evaluation_error(self, theta: Array) -> tuple[Array, Array, Array]:
+        """Bound rounding errors, by the function if there is one.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points.
+
+        Returns
+        -------
+        value, gradient, hessian : arrays of shape (...,)
+            Bounds on the errors; infinite without the function.
+
+        Raises
+        ------
+        ValueError
+            If the function does not return three arrays of this shape.
+        """
+        theta = self._as_points(theta)
+        function = self._given["evaluation_error"]
+        if function is None:
+            return super().evaluation_error(theta)
+        shape, result = theta.shape[:-1], function(np.array(theta))
+        parts = list(result) if isinstance(result, tuple | list) else []
+        arrays = [self._numbers("evaluation_error", part) for part in parts]
+        if [a.shape for a in arrays] != [shape] * 3:
+            raise ValueError(
+                f"evaluation_error must return three arrays of shape {shape} for theta "
+                f"of shape {theta.shape}, got {shown(result)}."
+            )
+        value, gradient, hessian = arrays
+        return value, gradient, hessian
 
     def _call(self, name, shape, *args):
         # Call a function of the user and check the shape of what it returns.

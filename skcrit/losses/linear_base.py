@@ -18,6 +18,7 @@ from skcrit.ground_truth._factors import (
     thin_svd,
 )
 from skcrit.losses._bases import uncorrelated
+from skcrit.losses._linear_proofs import LinearProofs
 from skcrit.losses._network_model import NetworkModel
 from skcrit.losses._tangents import orbit_tangents
 from skcrit.losses.base import Loss
@@ -27,7 +28,7 @@ from skcrit.utils._validation import Interval, StrOptions
 __all__ = ["LinearLoss"]
 
 
-class LinearLoss(Loss):
+class LinearLoss(LinearProofs, Loss):
     """Mean squared error of a deep linear network, from moments of its data.
 
     A subclass sets, in ``fit``: ``eigenvalues_``, and by ``_prepare`` the matrices that

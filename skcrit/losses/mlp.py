@@ -11,13 +11,14 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skcrit._backend import BACKENDS, array_namespace
+from skcrit._backend import BACKENDS
 from skcrit._typing import Array, ArrayLike
 from skcrit.ground_truth.autoencoder import AnalyticalSpectrum
 from skcrit.ground_truth.linear import LinearSpectrum
 from skcrit.losses._activations import ACTIVATIONS
 from skcrit.losses._mlp_estimators import ConvertsEstimators
 from skcrit.losses._mlp_model import MLPModel
+from skcrit.losses._mlp_proofs import MLPProofs
 from skcrit.losses._mlp_samples import SampleLosses
 from skcrit.losses._mlp_starts import GlorotStarts
 from skcrit.losses._mlp_targets import Targets, check_range
@@ -34,7 +35,9 @@ from skcrit.utils._validation import (
 __all__ = ["MLPLoss"]
 
 
-class MLPLoss(ConvertsEstimators, UnitSymmetries, GlorotStarts, SampleLosses, Loss):
+class MLPLoss(
+    ConvertsEstimators, UnitSymmetries, GlorotStarts, SampleLosses, MLPProofs, Loss
+):
     r"""Train a multilayer perceptron: the objective of scikit-learn's, with products.
 
     With the outputs :math:`z(x; \theta)` of the network, n samples and q outputs,
@@ -290,51 +293,6 @@ class MLPLoss(ConvertsEstimators, UnitSymmetries, GlorotStarts, SampleLosses, Lo
             ``D^3 f(theta)[u, v, .]``.
         """
         return self._once(theta).third_derivative(u, v)
-
-    def hessian_lipschitz(self, theta: Array, radius: ArrayLike) -> Array:
-        r"""Bound how fast the Hessian changes around points.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-        radius : float or array of shape (...,)
-            Radii of balls around the points, in the 2-norm of ``theta``; nonnegative.
-
-        Returns
-        -------
-        bound : array of shape (...,)
-            Numbers K such that :math:`|H(\theta') - H(\theta'')|_2 \le K |\theta' -
-            \theta''|_2` for all points of the ball around each point; infinite for
-            ``activation="relu"``.
-
-        Raises
-        ------
-        ValueError
-            If a radius is negative or not finite, or the radii do not fit the points.
-
-        Notes
-        -----
-        The bound is explicit, a recursion over the layers for every sample (the
-        derivation is in the module ``skcrit.losses._mlp_bounds``); it costs about one
-        gradient and the singular values of the weights, and does not depend on the
-        penalty. It is evaluated in floating point and increased by 1e-9 of itself.
-        """
-        theta = self._as_points(theta)
-        xp = array_namespace(theta)
-        radius = self._on_device(radius, "radius")
-        try:
-            radius = xp.broadcast_to(radius, theta.shape[:-1])
-        except ValueError:
-            raise ValueError(
-                f"radius must be a number or have shape {tuple(theta.shape[:-1])}, as "
-                f"many as points, got shape {tuple(radius.shape)}."
-            ) from None
-        if not bool(xp.all((radius >= 0) & (radius < float("inf")))):
-            raise ValueError(f"radius must be nonnegative and finite, got {radius}.")
-        if not ACTIVATIONS[self.activation].smooth:
-            return xp.full_like(radius, float("inf"))
-        return self._once(theta).hessian_lipschitz(radius)
 
     def analytical_spectrum(self) -> LinearSpectrum:
         """Return all critical points of a linear autoencoder in closed form.

@@ -10,6 +10,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 from skcrit._backend import to_host
 from skcrit._typing import ArrayLike, BoolArray, FittedFinder, IntArray
 from skcrit.losses.adapt import as_loss
+from skcrit.losses.proofs import Provable
 from skcrit.metrics._summary import ATTRIBUTES
 from skcrit.utils._arguments import as_numbers
 from skcrit.utils._validation import check_fitted
@@ -33,7 +34,7 @@ def euler_sum(
     euler_characteristics : array-like of int of shape (n_sets,), default=None
         Euler characteristic of each critical set with all of its symmetric copies, in
         the order of ``critical_points_``. By default it is what the loss knows: its
-        method ``euler_characteristic(theta)`` if it has one, else the number of points,
+        method ``orbit_euler(theta)`` if it has one of its own, else the number of points,
         ``orbit_size(theta)``, of sets without zero eigenvalues.
 
     Returns
@@ -222,8 +223,14 @@ def _characteristics(finder):
     """Ask the loss for the Euler characteristics of the critical sets."""
     loss = as_loss(finder.loss_, "loss_")
     points = loss.asarray(finder.critical_points_)
-    if hasattr(finder.loss_, "euler_characteristic"):
-        return np.asarray(to_host(finder.loss_.euler_characteristic(points)))
+    if getattr(loss.orbit_euler, "__func__", None) is not Provable.orbit_euler:
+        euler = np.asarray(to_host(loss.orbit_euler(points)))
+        unknown = np.flatnonzero(np.isnan(euler))
+        if len(unknown):
+            raise ArithmeticError(
+                f"the loss does not know the Euler characteristic of {_sets(unknown)}"
+            )
+        return euler
     degenerate = np.flatnonzero(np.asarray(finder.nullities_) != 0)
     if len(degenerate):
         raise ArithmeticError(

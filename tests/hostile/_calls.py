@@ -48,6 +48,7 @@ __all__ = [
     "fitted",
     "known",
     "loss",
+    "penalised",
     "spectrum",
 ]
 
@@ -86,6 +87,13 @@ def fitted():
 
 
 @cache
+def penalised():
+    """Return a finder of a loss that grows in every direction."""
+    loss = LinearAutoencoderLoss((2,), alpha=0.1)
+    return NewtonMRFinder(loss, n_starts=4, init="gaussian", random_state=0).fit(X)
+
+
+@cache
 def explorer():
     """Return an explorer that has found something."""
     return LandscapeExplorer(n_starts=4, max_searches=12, random_state=0).fit(loss())
@@ -113,6 +121,8 @@ def _finder(cls):
 def _finder_method(cls, name):
     def call(**arguments):
         finder = cls(**SMALL) if name == "fit" else _fitted_as(cls)
+        if name == "certify":
+            return finder.certify(**arguments)
         return getattr(finder, name)(**{"X": X} | arguments)
 
     return call
@@ -140,6 +150,7 @@ def _function_loss(**params):
     if "n_params" not in params:  # what is declared is used
         fitted.invariants(points), fitted.representative(points)
         fitted.orbit_tangents(points), fitted.inside(points), fitted.length_scale()
+    fitted.hessian_lipschitz(points, 0.1), fitted.evaluation_error(points)
     return fitted.value(points), fitted.gradient(points), fitted.hvp(points, points)
 
 
@@ -205,6 +216,7 @@ def _loss_method(owner, name):
         needed |= {"from_estimator": ("estimator", "X", "y")}
         if owner == "MLPLoss":
             needed |= {"pack": ("coefs",)}
+        needed |= {"enclose_invariants": ("theta", "radius")}
         names = needed.get(name, ("theta",))
         return getattr(_losses()[owner], name)(
             **{n: valid[n] for n in names} | arguments
@@ -323,6 +335,7 @@ _FUNCTIONS = {
     "fitted_loss": (fitted_loss, {"X": X}),
     "make_starts": (make_starts, {"init": "gaussian", "n_starts": 2}),
     "random_streams": (random_streams, {"random_state": 0, "n_streams": 2}),
+    "certify": (skcrit.certify, {"loss": loss(), "theta": THETA}),
     "check_loss": (testing.check_loss, {}),
     "check_gradient": (testing.check_gradient, {"theta": THETA}),
     "check_hvp": (testing.check_hvp, {"theta": THETA}),

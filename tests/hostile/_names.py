@@ -173,6 +173,7 @@ BY_NAME = {
     "activation": kinds.option(*sorted(set(ACTIVATIONS) - {"relu"})),
     "fit_intercept": kinds.boolean(),
     "penalize_intercept": kinds.boolean(),
+    "reach": kinds.real(0),
     "radius": kinds.array(np.array([0.5, 1.0, 2.0])).forgiving("number")
     | kinds.only({"negative": (BAD, lambda: -1.0), "zero": (OK, lambda: 0.0)}),
     "coefs": kinds.Kind(lambda value: BAD, skip=("generator",)),

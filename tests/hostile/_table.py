@@ -20,6 +20,7 @@ from ._calls import (
     fitted,
     known,
     loss,
+    penalised,
     spectrum,
 )
 from ._kinds import BAD, EITHER, OK
@@ -49,6 +50,9 @@ RECORDS = (
     "UnitDegeneracies",
 )
 
+
+# What a function itself raises comes through.
+_FUNCTION = kinds.Kind(lambda value: BAD, skip=("none", "class"))
 
 _BY_OWNER = {
     "BaseFinder.tol": kinds.real(0, closed="both"),
@@ -111,6 +115,20 @@ _BY_OWNER = {
     "KnownPoints.match.theta": kinds.array(np.eye(3), nan=OK, huge=OK).forgiving(
         "four more axes"
     ),
+    "certify.theta": kinds.array(THETA, nan=OK, huge=OK),
+    "euler_sum.finder": kinds.nothing_but({"of a coercive loss": (OK, penalised)}),
+    "FunctionLoss.hessian_lipschitz": _FUNCTION
+    | kinds.only({
+        "none": (OK, lambda: None),
+        "a constant": (OK, lambda: lambda theta, radius: 1.0 + 0 * radius),
+        "of another shape": (BAD, lambda: lambda theta, radius: theta),
+    }),
+    "FunctionLoss.evaluation_error": _FUNCTION
+    | kinds.only({
+        "none": (OK, lambda: None),
+        "zeros": (OK, lambda: lambda theta: (0 * theta[..., 0],) * 3),
+        "two arrays": (BAD, lambda: lambda theta: (0 * theta[..., 0],) * 2),
+    }),
     "FunctionLoss.ground_truth": kinds.nothing_but({
         "none": (OK, lambda: None),
         "known points": (OK, known),

@@ -51,7 +51,7 @@ def ring(euler_characteristic=None):
         n_params=2,
     ).fit()
     if euler_characteristic is not None:
-        loss.euler_characteristic = euler_characteristic
+        loss.orbit_euler = euler_characteristic
     init = [[1.1, 0.2], [0.3, -0.9], [0.05, 0.02]]
     return NewtonMRFinder(n_starts=3, init=init, random_state=0).fit(loss)
 

@@ -1,0 +1,166 @@
+"""The record of certificates: a row per point, and what they say together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from skcrit._rows import Rows
+from skcrit._typing import BoolArray, FloatArray, IntArray
+from skcrit.certification.completeness import alternating_sum
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Certificates"]
+
+
+@dataclass
+class Certificates(Rows):
+    """What is proved of points, a row each; what :func:`skcrit.certify` returns.
+
+    Attributes
+    ----------
+    certified : ndarray of bool of shape (n,)
+        Whether it is proved that a critical point is there, and of which index.
+    estimated : ndarray of bool of shape (n,)
+        Whether the same test succeeded with estimates in place of bounds: the loss does
+        not bound its third derivative or its rounding errors. Not a proof.
+    radius : ndarray of shape (n,)
+        Within this distance of ``point``, on the slice through it orthogonal to its
+        symmetry orbit, there is exactly one critical point: exactly one critical orbit
+        meets the slice there. NaN if undecided.
+    error : ndarray of shape (n,)
+        Bound on the distance from ``point`` to that critical point; NaN if undecided.
+    loss_low, loss_high : ndarray of shape (n,)
+        Bounds on the loss at the critical point; NaN if undecided.
+    morse_index, nullity : ndarray of int of shape (n,)
+        Negative and zero eigenvalues of the Hessian at the critical point; -1 if
+        undecided. The nullity is the dimension of the critical set, which is the orbit.
+    critical_set : ndarray of int of shape (n,)
+        Number of the critical set. The first points of the numbers lie on different
+        sets, which is proved for those that are certified; a point that is not proved
+        to differ from one of them has its number. -1 if undecided.
+    moved : ndarray of shape (n,)
+        How far the given point was from ``point``, in length scales of the loss.
+    euler : ndarray of shape (n,)
+        Euler characteristic of the orbit; NaN if it is not known, or undecided. It is
+        computed, not proved.
+    point : ndarray of shape (n, n_params)
+        The point around which balls are: the given one after Newton steps.
+    reason : list of str
+        Why nothing was proved; empty if the point is certified.
+    is_coercive : bool or None
+        Whether the loss grows in every direction, if that is known.
+    """
+
+    certified: BoolArray
+    estimated: BoolArray
+    radius: FloatArray
+    error: FloatArray
+    loss_low: FloatArray
+    loss_high: FloatArray
+    morse_index: IntArray
+    nullity: IntArray
+    critical_set: IntArray
+    moved: FloatArray
+    euler: FloatArray
+    point: FloatArray
+    reason: list[str]
+    is_coercive: bool | None = None
+
+    @property
+    def n_certified(self) -> int:
+        """Number of certified points."""
+        return int(np.sum(self.certified))
+
+    @property
+    def n_distinct(self) -> int:
+        """Number of critical sets that are proved to be there and to be different."""
+        return len(self._leaders(self.certified))
+
+    def _leaders(self, among: BoolArray) -> IntArray:
+        """Return the first row of each set."""
+        rows = np.flatnonzero(among)
+        _, first = np.unique(self.critical_set[rows], return_index=True)
+        return rows[first]
+
+    def euler_sum(self) -> int:
+        r"""Sum (-1)^index times the Euler characteristic over the distinct sets.
+
+        For a coercive loss, all of whose critical sets are manifolds with a Hessian
+        that is nonsingular across them, the sum over all sets is 1 (Morse and Bott).
+        Any other number proves that sets are missing, if the certificates are proofs;
+        1 proves nothing.
+
+        Returns
+        -------
+        total : int
+            The sum over the distinct sets, certified or estimated.
+
+        Raises
+        ------
+        ValueError
+            If the loss is known not to be coercive, an orbit's Euler characteristic is
+            not known, or a point is undecided.
+        """
+        decided = self.certified | self.estimated
+        if not np.all(decided):
+            raise ValueError(
+                f"euler_sum needs a certificate of every point, {np.sum(~decided)} of "
+                f"{len(decided)} are undecided: {self._reasons()}."
+            )
+        rows = self._leaders(decided)
+        return alternating_sum(
+            self.morse_index[rows], self.euler[rows], self.is_coercive
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Tabulate the certificates.
+
+        Returns
+        -------
+        table : dict of str to ndarray or list
+            All columns with a number or a text per point.
+        """
+        wide = ("point", "is_coercive")
+        names = [f.name for f in fields(self) if f.name not in wide]
+        return {name: getattr(self, name) for name in names}
+
+    def to_frame(self) -> pd.DataFrame:
+        """Tabulate the certificates as a data frame; needs pandas.
+
+        Returns
+        -------
+        frame : pandas.DataFrame
+            A row per point, with the columns of :meth:`to_dict`.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(self.to_dict())
+
+    def _reasons(self) -> str:
+        """Count the kinds of reasons, most frequent first."""
+        kinds = [text.split(":")[0] for text in self.reason if text]
+        names, counts = np.unique(np.array(kinds, dtype=object), return_counts=True)
+        order = np.argsort(-counts, kind="stable")
+        return "; ".join(f"{counts[i]} {names[i]}" for i in order)
+
+    def __str__(self) -> str:
+        done = self.certified | self.estimated
+        left = self.take(np.flatnonzero(~done))
+        lines = [
+            f"{len(self.certified):6d} points given",
+            f"{self.n_certified:6d} certified",
+            f"{self.n_distinct:6d} distinct critical sets, proved",
+            f"{len(left.certified):6d} undecided",
+        ]
+        if np.any(self.estimated):
+            lines.insert(3, f"{np.sum(self.estimated):6d} estimated, not proved")
+        if len(left.certified):
+            lines[-1] += f": {left._reasons()}"
+        return "\n".join(lines)
+
+    __repr__ = __str__

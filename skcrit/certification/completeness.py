@@ -1,0 +1,54 @@
+"""The alternating sum by which topology sees that critical sets are missing."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skcrit._typing import FloatArray, IntArray
+
+__all__ = ["alternating_sum"]
+
+
+def alternating_sum(
+    morse_index: IntArray, euler: FloatArray, is_coercive: bool | None
+) -> int:
+    r"""Sum (-1)^index times the Euler characteristic over critical sets.
+
+    Parameters
+    ----------
+    morse_index : ndarray of int of shape (n_sets,)
+        Morse indices.
+    euler : ndarray of float of shape (n_sets,)
+        Euler characteristics of the sets, NaN where they are not known.
+    is_coercive : bool or None
+        Whether the loss grows without bound in every direction, if that is known.
+
+    Returns
+    -------
+    total : int
+        1 for all critical sets of a coercive Morse-Bott function.
+
+    Raises
+    ------
+    ValueError
+        If the loss is known not to be coercive, or an index or an Euler characteristic
+        is not known.
+    """
+    if is_coercive is False:
+        raise ValueError(
+            "euler_sum needs a loss that grows in every direction; this one is known "
+            "not to, for instance because some of its weights have no penalty."
+        )
+    if np.any(morse_index < 0):
+        raise ValueError(
+            "euler_sum needs the Morse index of every critical set; that of "
+            f"{np.sum(morse_index < 0)} of {len(morse_index)} is not known."
+        )
+    if np.any(np.isnan(euler)):
+        raise ValueError(
+            "euler_sum needs the Euler characteristic of every critical set; the loss "
+            "does not know that of the orbits of its continuous symmetries "
+            "(orbit_euler)."
+        )
+    signs = np.where(morse_index % 2 == 0, 1.0, -1.0)
+    return round(float(np.sum(signs * euler)))

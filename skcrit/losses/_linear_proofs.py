@@ -1,0 +1,224 @@
+"""Bounds, exact symmetries and orbits of linear networks, for proofs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from skcrit._backend import array_namespace, to_host
+from skcrit._typing import Array, ArrayLike, FloatArray
+from skcrit.linalg.rounding import frobenius_bound, gamma, unit_roundoff
+from skcrit.losses import _network, _network_bounds
+from skcrit.losses._tangents import orbit_tangents
+from skcrit.losses.proofs import Provable, as_radius
+
+__all__ = ["LinearProofs"]
+
+# Relative to the largest: singular values below it are zero at a critical point.
+_RANK_RTOL = 1e-6
+
+
+class LinearProofs(Provable):
+    """Bound the derivatives of linear networks.
+
+    The loss that is certified is the polynomial whose coefficients are the second
+    moments of the fit as the floating point numbers that they are, in place of what
+    they would be without rounding.
+    """
+
+    value: Callable[..., Any]
+    _split: Callable[..., Any]
+    _shapes: list[tuple[int, int]]
+    _moment: Array
+    _target: Array
+    _goal: Array
+    _tau: float
+    _decay: float
+    _offset: float
+
+    @property
+    def is_coercive(self) -> bool:  # type: ignore[override]
+        """Whether the loss grows in every direction: under a penalty on the weights."""
+        return self._decay > 0
+
+    def hessian_lipschitz(self, theta: Array, radius: ArrayLike) -> Array:
+        r"""Bound how fast the Hessian changes around points.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points.
+        radius : float or array of shape (...,)
+            Radii of balls around the points, in the 2-norm of ``theta``; nonnegative.
+
+        Returns
+        -------
+        bound : array of shape (...,)
+            Numbers K such that :math:`|H(\theta') - H(\theta'')|_2 \le K |\theta' -
+            \theta''|_2` for all points of the ball around each point.
+
+        Raises
+        ------
+        ValueError
+            If a radius is negative or not finite, or the radii do not fit the points.
+
+        Notes
+        -----
+        The bound is explicit and rounded upwards; the derivation is in the module
+        ``skcrit.losses._network_bounds``. It costs about one gradient.
+        """
+        theta, radius = as_radius(self, theta, radius)
+        sweep = _network.Sweep(
+            self._split(theta), self._moment, self._tau, self._target
+        )
+        return _network_bounds.hessian_lipschitz(sweep, radius)
+
+    def evaluation_error(self, theta: Array) -> tuple[Array, Array, Array]:
+        """Bound the rounding errors of value, gradient and Hessian.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points.
+
+        Returns
+        -------
+        value, gradient, hessian : arrays of shape (...,)
+            The polynomial and its derivatives differ from :meth:`value`,
+            :meth:`gradient` (in the 2-norm) and :meth:`hessian` (in the spectral norm)
+            by at most this.
+
+        Notes
+        -----
+        Costs a gradient and a dense Hessian. The derivation is in the module
+        ``skcrit.losses._network_bounds``.
+        """
+        theta = self._as_points(theta)
+        weights, unit = self._split(theta), unit_roundoff(self.dtype)
+        errors = _network_bounds.evaluation_errors(*(
+            weights,
+            self._moment,
+            self._tau,
+            self._target,
+            self._decay,
+            unit,
+        ))
+        value, error = self._expanded_value(theta, weights, errors[0], unit)
+        gap = array_namespace(theta).abs(self.value(theta) - value)
+        return (1 + 8 * unit) * (gap + error), errors[1], errors[2]
+
+    def _expanded_value(self, theta, weights, error, unit):
+        # The value from the polynomial, whose gradient is the gradient, with a bound on
+        # its error: :meth:`value` avoids its cancellation by a root of the moment.
+        xp, W = array_namespace(theta), weights[0]
+        for W_l in weights[1:]:
+            W = W_l @ W
+        m = W.shape[-2]
+        target = self._moment if self._target is None else self._target
+        squares = (W @ self._moment + self._tau * W) * W
+        value = xp.sum(squares - 2 * (W * target), axis=(-2, -1)) / m
+        value = value + self._decay * xp.sum(theta * theta, axis=-1)
+        goal = self._goal
+        constant = xp.sum(goal * goal) / m + self._offset
+        # The sums over all entries take more operations than the derivatives.
+        depth, widest = len(weights), max(max(W.shape[-2:]) for W in weights)
+        usual = _network_bounds.n_roundings(depth, widest)
+        more = gamma(usual + theta.shape[-1] + widest**2, unit) / gamma(usual, unit)
+        return value + constant, 1.01 * more * error + 8 * unit * constant
+
+    def exact_tangents(self, theta: Array) -> tuple[Array, float]:
+        r"""Return tangents of changed bases of the hidden layers, without rounding.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points.
+
+        Returns
+        -------
+        tangents : array of shape (..., n_tangents, n_params)
+            Vectors :math:`A_i \theta` in rows, exact, possibly linearly dependent: of
+            all invertible changes of basis, or with a penalty on the weights of
+            rotations. Their entries are entries of ``theta``, up to the sign.
+        change : float
+            A bound c such that :math:`(\sum_i |A_i v|^2)^{1/2} \le c |v|` for all v:
+            the root of the width, and of twice the width for more hidden layers.
+        """
+        theta = self._as_points(theta)
+        weights, only_rotations = self._split(theta), self._decay > 0
+        xp = array_namespace(theta)
+        sides = [self._moment[:0, :0]] * 6  # rotations of data, and flats: none
+        tangents = orbit_tangents(
+            weights, self._moment, self._tau, only_rotations, sides, sides[:3]
+        )
+        hidden = [W.shape[-2] for W in weights[:-1]]
+        twice = 1 if len(hidden) == 1 else 2
+        change = (twice * max(hidden)) ** 0.5 * (1 + 1e-15)
+        return xp.asarray(tangents), change
+
+    def enclose_invariants(
+        self, theta: Array, radius: ArrayLike
+    ) -> tuple[Array, Array]:
+        """Enclose the end-to-end matrices of all points of balls.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points.
+        radius : float or array of shape (...,)
+            Radii of the balls.
+
+        Returns
+        -------
+        enclosure : array of shape (..., n_invariants), array of shape (...,)
+            Entries of W at the centres, and radii in the Frobenius norm.
+        """
+        theta, radius = as_radius(self, theta, radius)
+        weights, unit = self._split(theta), unit_roundoff(self.dtype)
+        W, size = weights[0], frobenius_bound(weights[0])
+        for W_l in weights[1:]:
+            W, size = W_l @ W, size * frobenius_bound(W_l)
+        xp, widest = array_namespace(W), max(max(W.shape[-2:]) for W in weights)
+        rounding = gamma(len(weights) * (widest + 2), unit) * size
+        change = _network_bounds.map_change(weights, radius)
+        flat = xp.reshape(W, (*W.shape[:-2], prod(W.shape[-2:])))
+        return flat, (1 + 1e3 * unit) * (change + rounding)
+
+    def orbit_euler(self, theta: Array) -> FloatArray:
+        """Compute the Euler characteristic of the orbits of critical points.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Critical points.
+
+        Returns
+        -------
+        euler : ndarray of float of shape (...,)
+            With a penalty on the weights all layers of a critical point have the same
+            singular values, of which k are not zero, and the orbit is a product of
+            Stiefel manifolds, one for each hidden layer: k orthonormal vectors in as
+            many dimensions p as it has units, with the Euler characteristic product
+            over ``a < k`` of ``1 + (-1)^(p - a - 1)``. Without it orbits are not
+            compact: NaN.
+
+        Notes
+        -----
+        The rank k counts singular values of the first layer beyond 1e-6 of the length
+        scale.
+        """
+        first = to_host(self._split(self._as_points(theta))[0])
+        euler = np.full(first.shape[:-2], np.nan)
+        if self._decay == 0:
+            return euler
+        sizes = np.linalg.svdvals(first)
+        ranks = np.sum(sizes > _RANK_RTOL * np.max(self.length_scale()), axis=-1)
+        hidden = [shape[0] for shape in self._shapes[:-1]]
+        of_rank = [
+            prod(1 + (-1) ** (p - a - 1) for p in hidden for a in range(k))
+            for k in range(min(hidden) + 1)
+        ]
+        return np.array(of_rank, dtype=float)[np.minimum(ranks, min(hidden))]

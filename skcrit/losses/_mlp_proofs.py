@@ -1,0 +1,110 @@
+"""Bounds on the derivatives of multilayer networks, for proofs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from skcrit._backend import array_namespace, to_host
+from skcrit._typing import Array, ArrayLike
+from skcrit.losses._activations import ACTIVATIONS
+from skcrit.losses._mlp_enclosures import evaluation_errors
+from skcrit.losses.proofs import Provable, as_radius
+
+__all__ = ["MLPProofs"]
+
+
+class MLPProofs(Provable):
+    """Bound the change of the Hessian and all rounding errors of a network."""
+
+    n_params_: int
+    activation: str
+    alpha: float
+    fit_intercept: bool
+    penalize_intercept: bool
+    at: Any
+    _once: Any
+
+    def hessian_lipschitz(self, theta: Array, radius: ArrayLike) -> Array:
+        r"""Bound how fast the Hessian changes around points.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points.
+        radius : float or array of shape (...,)
+            Radii of balls around the points, in the 2-norm of ``theta``; nonnegative.
+
+        Returns
+        -------
+        bound : array of shape (...,)
+            Numbers K such that :math:`|H(\theta') - H(\theta'')|_2 \le K |\theta' -
+            \theta''|_2` for all points of the ball around each point; infinite for
+            ``activation="relu"``.
+
+        Raises
+        ------
+        ValueError
+            If a radius is negative or not finite, or the radii do not fit the points.
+
+        Notes
+        -----
+        The bound is explicit, a recursion over the layers for every sample (the
+        derivation is in the module ``skcrit.losses._mlp_bounds``); it costs about one
+        gradient and the singular values of the weights, and does not depend on the
+        penalty. It is evaluated in floating point and increased by 1e-9 of itself.
+        """
+        theta, radius = as_radius(self, theta, radius)
+        if not ACTIVATIONS[self.activation].smooth:
+            return array_namespace(radius).full_like(radius, float("inf"))
+        return self._once(theta).hessian_lipschitz(radius)
+
+    @property
+    def is_coercive(self) -> bool:  # type: ignore[override]
+        """Whether the loss grows in every direction: if all parameters are penalised.
+
+        Without a penalty on intercepts it is not: a unit with a large one is constant.
+        """
+        everything = not self.fit_intercept or self.penalize_intercept
+        return self.alpha > 0 and everything
+
+    def evaluation_error(self, theta: Array) -> tuple[Array, Array, Array]:
+        """Bound the rounding errors of value, gradient and Hessian.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points.
+
+        Returns
+        -------
+        value, gradient, hessian : arrays of shape (...,)
+            The loss and its derivatives differ from :meth:`value`, :meth:`gradient` (in
+            the 2-norm) and :meth:`hessian` (in the spectral norm) by at most this;
+            infinite for ``activation="relu"``.
+
+        Notes
+        -----
+        Everything is computed again on the host, with bounds on all rounding errors
+        (the module ``skcrit.losses._mlp_enclosures``), and compared: that takes several
+        Hessians' time. The elementary functions of NumPy are assumed to err by at most
+        four units in the last place.
+        """
+        theta = self._as_points(theta)
+        if not ACTIVATIONS[self.activation].smooth:
+            return super().evaluation_error(theta)
+        local = self.at(theta)
+        computed = [to_host(a) for a in (local.value, local.gradient, local.hessian())]
+        shape, n = theta.shape[:-1], self.n_params_
+        points = np.asarray(to_host(theta), dtype=float).reshape(-1, n)
+        rows = zip(points, *(a.reshape(len(points), -1) for a in computed), strict=True)
+        with np.errstate(all="ignore"):
+            errors = [
+                evaluation_errors(self, t, f[0], g, H.reshape(n, n))
+                for t, f, g, H in rows
+            ]
+        columns = np.array(errors, dtype=float).reshape(-1, 3).T
+        # Rounded upwards: the loss may compute in single precision.
+        columns = columns * (1 + 4 * np.finfo(self.dtype).eps)
+        return tuple(self.asarray(c.reshape(shape)) for c in columns)
