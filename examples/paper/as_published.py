@@ -22,7 +22,7 @@ budget. ``RUNS`` holds these settings as parameters of the finders; with a posit
 ``tol`` a run is the same until it gets there.
 """
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -81,22 +81,29 @@ class Backtracking(Solver):
         self.leak = leak
         self.n_chains = n_chains
 
-    def solve(self, loss, theta0):
+    def solve_tols(self, loss, theta0, tols):
         """Run all starts at once, or with ``leak`` those of each chain in turn."""
         if not self.leak:
-            return super().solve(loss, theta0)
+            return super().solve_tols(loss, theta0, tols)
+        # Where a search stops decides how the next one of its chain begins: each
+        # tolerance needs searches of its own.
+        return [self._run_chains(loss, theta0, tol) for tol in tols]
+
+    def _run_chains(self, loss, theta0, tol):
+        """Run the first starts of all chains, then the second ones, and so on."""
         self._last = np.full(self.n_chains, FIRST_STEP)
         turns = range(0, len(theta0), self.n_chains)
         batches = [theta0[i : i + self.n_chains] for i in turns]
-        return _concatenate([Solver.solve(self, loss, batch) for batch in batches])
+        results = [Solver.solve_tols(self, loss, b, [tol])[0] for b in batches]
+        return SolverResult.concatenate(results)
 
     def setup(self, loss, theta0):
-        """Place a batch at its starts, with its first step lengths in ``memory``."""
+        """Place a batch at its starts, with its first step lengths."""
         state = super().setup(loss, theta0)
         alpha = np.full(len(theta0), FIRST_STEP)
         if self.leak:
             alpha = self._last[: len(theta0)].copy()
-        return replace(state, memory=alpha[:, None])
+        return replace(state, carry={"alpha": alpha})
 
     def _search(self, theta, p, alpha, accepts):
         """Halve lengths until they are accepted, or nothing is left of them."""
@@ -118,8 +125,8 @@ class Backtracking(Solver):
         if self.leak:
             self._last[state.rows] = alpha
         stuck = np.all(theta == state.local.theta, axis=-1)
-        local, memory = loss.at(theta), alpha[:, None]
-        return replace(state, local=local, memory=memory, stuck=stuck, **counts)
+        carry = {**state.carry, "alpha": alpha}
+        return replace(state, local=loss.at(theta), carry=carry, stuck=stuck, **counts)
 
 
 class PublishedNewtonMR(Backtracking):
@@ -134,14 +141,20 @@ class PublishedNewtonMR(Backtracking):
         As in :class:`Backtracking`.
     """
 
+    columns = ("inner_status",)
+
     def __init__(self, *, repaired=False, **params):
         super().__init__(**params)
         self.repaired = repaired
         self.longest = 1.0 if repaired else np.inf
 
+    def setup(self, loss, theta0):
+        """Place a batch at its starts, before the first linear system."""
+        return _with_inner_status(super().setup(loss, theta0))
+
     def step(self, loss, state):
         """Take one iteration."""
-        local, alpha = state.local, state.memory[:, 0]
+        local, alpha = state.local, state.carry["alpha"]
         g = local.gradient
         system = minres_qlp(local.hvp, -g, refine=False, **INNER)
         # H p = -(g + r)
@@ -156,10 +169,9 @@ class PublishedNewtonMR(Backtracking):
         n_gradient = (1 if self.repaired else 2) * n_tests + 1
         return self._move(
             loss,
-            state,
+            _with_inner_status(state, system.status),
             theta,
             alpha,
-            inner_status=system.status,
             n_gradient=state.n_gradient + n_gradient,
             n_hvp=state.n_hvp + system.n_matvec,
         )
@@ -177,28 +189,47 @@ class PublishedNewtonTR(Solver):
 
     Their ten solves per step are identical, and one is done here; the counts are
     theirs.
+
+    Parameters
+    ----------
+    ones : ndarray of shape (n_params,), default=None
+        What has a one in every component in the authors' coordinates. None is the same
+        in ours; a finder may search in other coordinates than those of the user, and
+        this program, unlike the others, does not do the same in all of them.
+    **params : dict
+        As in :class:`~skcrit.solvers.Solver`.
     """
+
+    columns = ("inner_status",)
+
+    def __init__(self, *, ones=None, **params):
+        super().__init__(**params)
+        self.ones = ones
+
+    def setup(self, loss, theta0):
+        """Place a batch at its starts, before the first linear system."""
+        return _with_inner_status(super().setup(loss, theta0))
 
     def step(self, loss, state):
         """Take one iteration."""
         local = state.local
         theta, g = local.theta, local.gradient
-        constant = TR_SHIFT * np.sum(theta, axis=-1, keepdims=True)
+        ones = np.ones(loss.n_params_) if self.ones is None else self.ones
+        constant = TR_SHIFT * _dot(theta, ones)
 
         def operator(v):
             # Theirs adds the bare constant, to vectors of norm 1. Those of minres_qlp
             # have other norms, and finished rows are zero.
-            return local.hvp(v) + constant * np.sqrt(_dot(v, v))[:, None]
+            return local.hvp(v) + (constant * np.sqrt(_dot(v, v)))[:, None] * ones
 
         system = minres_qlp(operator, -g, refine=False, **INNER)
         trial = theta + TR_STEP * system.x
         new = loss.gradient(trial)
         better = _dot(new, new) < _dot(g, g)
         return replace(
-            state,
+            _with_inner_status(state, system.status),
             local=loss.at(np.where(better[:, None], trial, theta)),
             stuck=~better,
-            inner_status=system.status,
             n_gradient=state.n_gradient + TR_SOLVES + 1,
             n_hvp=state.n_hvp + TR_SOLVES * system.n_matvec,
         )
@@ -209,7 +240,7 @@ class PublishedGradNorm(Backtracking):
 
     def step(self, loss, state):
         """Take one iteration."""
-        theta, alpha = state.local.theta, state.memory[:, 0]
+        theta, alpha = state.local.theta, state.carry["alpha"]
         phi, d = _descent(state.local)
 
         def accepts(trial, size, rows):
@@ -230,7 +261,8 @@ class PublishedNewtonTRFinder(BaseFinder):
     """Find critical points by :class:`PublishedNewtonTR`; parameters of BaseFinder."""
 
     def _make_solver(self):
-        return PublishedNewtonTR(**_loop(self))
+        ones = self.loss_.coordinates().into(np.ones(self.n_params_))
+        return PublishedNewtonTR(ones=ones, **_loop(self))
 
 
 class PublishedGradNormFinder(BaseFinder):
@@ -254,7 +286,7 @@ class PublishedNewtonMRFinder(BaseFinder):
         *,
         n_starts=100,
         init="height",
-        tol=1e-10,
+        tol="auto",
         max_iter=500,
         batch_size=None,
         n_jobs=None,
@@ -352,12 +384,7 @@ def _dot(a, b):
     return np.sum(a * b, axis=-1)
 
 
-def _concatenate(results):
-    """Join results, in order."""
-    names = [field.name for field in fields(SolverResult) if field.name != "history"]
-    history = {
-        name: [run for result in results for run in result.history[name]]
-        for name in results[0].history
-    }
-    columns = {n: np.concatenate([getattr(r, n) for r in results]) for n in names}
-    return SolverResult(**columns, history=history)
+def _with_inner_status(state, status=None):
+    """Note how the last linear systems ended; -1 before the first ones."""
+    status = np.full(len(state.rows), -1) if status is None else status
+    return replace(state, carry={**state.carry, "inner_status": status})
