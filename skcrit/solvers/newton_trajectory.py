@@ -1,0 +1,363 @@
+"""Newton trajectories: curves of constant gradient direction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+
+from skcrit._backend import array_namespace, chunks_of_rows, replace_rows, take_rows
+from skcrit._rows import Rows
+from skcrit._typing import Array, BoolArray, FloatArray, IntArray
+from skcrit.linalg import direction_level, svd, symmetry_level
+from skcrit.linalg.dense import MAX_DENSE_FORMED
+from skcrit.losses.base import Loss
+from skcrit.losses.local_model import LocalModel
+from skcrit.losses.symmetries import rescaled
+from skcrit.solvers._vectors import dot, norm
+from skcrit.solvers.base import Solver
+from skcrit.solvers.state import State
+from skcrit.solvers.tolerance import squared_norm
+
+__all__ = ["NewtonTrajectory"]
+
+# The first step, relative to the longest.
+_FIRST_STEP = 0.25
+
+# Corrections of a predicted point, with the pseudoinverse of the last one. All of them
+# together, and what is left, may be these parts of the step.
+_N_CORRECTIONS = 2
+_LARGEST_CORRECTION = 0.4
+_LARGEST_REST = 0.05
+
+# A first correction below this part of a step lets the next one be longer, one above
+# the other part makes it shorter.
+_STRAIGHT, _BENT = 0.05, 0.2
+_LONGER, _SHORTER = 2.0, 0.7
+
+# How often a step is halved.
+_MAX_HALVINGS = 20
+
+
+@dataclass
+class _Track(Rows):
+    """Where each start is on its trajectory.
+
+    ``direction`` is the unit gradient that the trajectory keeps, ``tangent`` the last
+    direction of travel (zero before the first step), ``length`` the next step in length
+    scales. ``is_landing`` says whether the critical point sought has been passed and
+    Newton steps go there, ``is_second`` whether the start is on its way uphill.
+    """
+
+    theta: Array
+    gradient: Array
+    begin: Array
+    direction: Array
+    tangent: Array
+    length: FloatArray
+    order: IntArray
+    n_passed: IntArray
+    is_landing: BoolArray
+    is_second: BoolArray
+    stuck: BoolArray
+    n_gradient: IntArray
+
+
+@dataclass
+class _Frame(Rows):
+    """Pseudoinverse of what a step inverts, and the direction of travel."""
+
+    inverse: Array
+    tangent: Array
+
+
+class NewtonTrajectory(Solver):
+    r"""Follow the curve on which the gradient keeps the direction it has at the start.
+
+    With :math:`u = g(\theta_0) / |g(\theta_0)|` the curve is
+
+    .. math::
+
+        g(\theta) = \sigma u, \qquad \sigma = u^T g(\theta),
+
+    and its critical points are the zeros of :math:`\sigma`. A step goes along the
+    tangent, the null vector of :math:`(I - u u^T) H`, and is brought back to the curve
+    by corrections orthogonal to it (pseudo-arclength continuation). The tangent is
+    regular where H is singular, so that the curve passes through turning points of
+    :math:`\sigma`, and between critical points of indices that differ by one. It is
+    followed first to smaller :math:`\sigma`, and once it has left, the other way from
+    the start. Behind the critical point that is sought Newton steps lead back to it.
+
+    Parameters
+    ----------
+    tol, max_iter, store_history
+        As in :class:`~skcrit.solvers.Solver`.
+    order : ndarray of int of shape (n_starts,) or int, default=1
+        Which critical point of its trajectory each start ends at, counted from 1.
+    max_step : float, default=0.25
+        Longest step, in length scales of the loss.
+    reach : float, default=5.0
+        How far the curve is followed: to this multiple of the norm of the start, or of
+        the root of the number of parameters if that is larger, in length scales.
+
+    Notes
+    -----
+    An iteration costs a dense Hessian (``n_params`` products) and at least three
+    gradients; with ``m`` halvings of the step three more for each. A start whose curve
+    has left both ways ends as STALLED; one whose curve is closed goes round until
+    ``max_iter``.
+
+    The column ``n_passed`` counts the critical points that were passed on the way.
+
+    References
+    ----------
+    .. [1] F. H. Branin. "Widely convergent method for finding multiple solutions of
+       simultaneous nonlinear equations". IBM J. Res. Dev. 16, 1972.
+    .. [2] S. Smale. "A convergent process of price adjustment and global Newton
+       methods". J. Math. Economics 3, 1976.
+    .. [3] W. Quapp, M. Hirsch, O. Imig and D. Heidrich. "Searching for saddle points of
+       potential energy surfaces by following a reduced gradient". J. Comput. Chem. 19,
+       1998.
+    """
+
+    columns = ("n_passed",)
+
+    def __init__(
+        self,
+        *,
+        tol: float | str = "auto",
+        max_iter: int = 500,
+        store_history: bool | Sequence[str] = False,
+        order: int | IntArray = 1,
+        max_step: float = 0.25,
+        reach: float = 5.0,
+    ) -> None:
+        super().__init__(tol=tol, max_iter=max_iter, store_history=store_history)
+        self.order = order
+        self.max_step = max_step
+        self.reach = reach
+
+    def select(self, rows: slice | BoolArray) -> Self:  # noqa: D102 (documented in Solver)
+        part = copy(self)
+        if not isinstance(self.order, int):
+            part.order = self.order[rows]
+        return part
+
+    def setup(self, loss: Loss, theta0: FloatArray) -> State:  # noqa: D102
+        if loss.n_params_ > MAX_DENSE_FORMED:
+            raise ValueError(
+                "NewtonTrajectory decomposes dense Hessians: its loss must have at "
+                f"most {MAX_DENSE_FORMED} parameters, got {loss.n_params_}."
+            )
+        state = super().setup(loss, theta0)
+        local, n = state.local, len(state.rows)
+        xp = array_namespace(local.theta)
+        size = xp.sqrt(xp.sum(local.gradient**2, axis=-1))[:, None]
+        track = _Track(
+            theta=local.theta,
+            gradient=local.gradient,
+            begin=local.theta,
+            direction=local.gradient / xp.where(size > 0, size, xp.ones_like(size)),
+            tangent=xp.zeros_like(local.theta),
+            length=np.full(n, _FIRST_STEP * self.max_step),
+            order=np.broadcast_to(np.asarray(self.order), (n,)),
+            n_passed=np.zeros(n, dtype=int),
+            is_landing=np.zeros(n, dtype=bool),
+            is_second=np.zeros(n, dtype=bool),
+            stuck=np.zeros(n, dtype=bool),
+            n_gradient=np.zeros(n, dtype=int),
+        )
+        return replace(state, carry=_carry(track))
+
+    def step(self, loss: Loss, state: State) -> State:  # noqa: D102
+        track = state.carry["track"]
+        track.n_gradient = np.zeros(len(state.rows), dtype=int)
+        everything, n_params = np.arange(len(state.rows)), loss.n_params_
+        for rows in chunks_of_rows(everything, n_params**2, track.theta):
+            part = self._advanced(loss, state.local.take(rows), track.take(rows))
+            track = track.replace(rows, part)
+        return replace(
+            state,
+            local=loss.at(track.theta),
+            carry=_carry(track),
+            stuck=track.stuck,
+            n_hvp=state.n_hvp + n_params,
+            n_gradient=state.n_gradient + track.n_gradient + 1,
+        )
+
+    def _advanced(self, loss: Loss, local: LocalModel, track: _Track) -> _Track:
+        """Take a step along the curves, or to the critical points behind."""
+        frame = _frame(local, track)
+        following = np.flatnonzero(~track.is_landing)
+        landing = np.flatnonzero(track.is_landing)
+        if len(following):
+            part = self._followed(loss, track.take(following), frame.take(following))
+            track = track.replace(following, part)
+        if len(landing):
+            part = _landed(loss, track.take(landing), frame.take(landing))
+            track = track.replace(landing, part)
+        return track
+
+    def _followed(self, loss: Loss, track: _Track, frame: _Frame) -> _Track:
+        """Step along the tangent, and halve steps whose corrections do not contract."""
+        xp, unit = array_namespace(track.theta), loss.asarray(loss.length_scale())
+        size = xp.sqrt(xp.sum((frame.tangent / unit) ** 2, axis=-1))[:, None]
+        tangent = frame.tangent / xp.where(size > 0, size, xp.ones_like(size))
+        new, pending = track, np.arange(len(track.length))
+        for _ in range(_MAX_HALVINGS):
+            part = new.take(pending)
+            accepted, moved = _corrected(
+                loss, part, take_rows(tangent, pending), frame.take(pending), unit
+            )
+            moved.length = np.minimum(moved.length, self.max_step)
+            new = new.replace(pending, moved)
+            pending = pending[~accepted]
+            if len(pending) == 0:
+                break
+        new.stuck[pending] = True
+        new.tangent = frame.tangent
+        return self._crossed(loss, track, new, unit)
+
+    def _crossed(
+        self, loss: Loss, before: _Track, after: _Track, unit: Array
+    ) -> _Track:
+        """Note the critical points that were passed, and turn round what has left."""
+        old = dot(before.gradient, before.direction)
+        new = dot(after.gradient, after.direction)
+        passed = (np.sign(new) * np.sign(old) < 0) & ~after.stuck
+        found = passed & (before.n_passed + 1 == before.order)
+        after.n_passed = before.n_passed + (passed & ~found)
+        rows = np.flatnonzero(found)
+        if len(rows):
+            part = (old / np.where(found, old - new, 1.0))[rows]
+            here, there = (take_rows(t.theta, rows) for t in (before, after))
+            between = here + loss.asarray(part)[:, None] * (there - here)
+            theta = replace_rows(after.theta, rows, rescaled(loss, between))
+            after.theta, after.gradient = theta, loss.gradient(theta)
+            after.n_gradient = after.n_gradient + found
+            after.is_landing = before.is_landing | found
+        return self._returned(loss, after, unit)
+
+    def _returned(self, loss: Loss, track: _Track, unit: Array) -> _Track:
+        """Send curves that have left back to their starts and the other way."""
+        limit = np.maximum(norm(track.begin / unit), np.sqrt(loss.n_params_))
+        away = norm(track.theta / unit) > self.reach * limit
+        left = (away | track.stuck) & ~track.is_landing
+        again = np.flatnonzero(left & ~track.is_second)
+        track.stuck = left & track.is_second
+        if len(again):
+            part = track.take(again)
+            part.theta = part.begin
+            part.gradient = loss.gradient(part.begin)
+            part.tangent = array_namespace(part.theta).zeros_like(part.theta)
+            part.length = np.full(len(again), _FIRST_STEP * self.max_step)
+            part.is_second = np.ones(len(again), dtype=bool)
+            part.n_gradient = part.n_gradient + 1
+            track = track.replace(again, part)
+        return track
+
+
+def _carry(track: _Track) -> dict[str, Any]:
+    """Carry the tracks, and what is reported of them."""
+    return {"track": track, "n_passed": track.n_passed}
+
+
+def _frame(local: LocalModel, track: _Track) -> _Frame:
+    """Decompose ``(I - u u^T) H``, or H itself behind a critical point."""
+    hessian, u, loss = local.hessian(), track.direction, local.loss
+    xp = array_namespace(hessian)
+    following = loss.asarray(~track.is_landing)[:, None]
+    image = xp.sum(u[:, :, None] * hessian, axis=-2)
+    matrix = hessian - (following * u)[:, :, None] * image[:, None, :]
+    finite = xp.all(xp.isfinite(matrix), axis=(-2, -1))[:, None, None]
+    left, values, right = svd(xp.where(finite, matrix, xp.zeros_like(matrix)))
+    level = xp.where(
+        following[:, 0] > 0, direction_level(values), symmetry_level(values)
+    )
+    null = values <= level[:, None]
+    weights = xp.where(null, xp.zeros_like(values), 1 / xp.where(null, 1, values))
+    inverse = xp.matrix_transpose(right) * weights[:, None, :]
+    inverse = inverse @ xp.matrix_transpose(left)
+    uphill = loss.asarray(track.is_second) > 0
+    return _Frame(inverse, _tangent(track, uphill, image, right, null))
+
+
+def _tangent(
+    track: _Track, uphill: Array, image: Array, right: Array, null: Array
+) -> Array:
+    """Choose the direction of travel: onwards, at the start towards or off zero."""
+    xp, last = array_namespace(right), right[:, -1, :]
+    # On symmetry orbits and at branches there are several null vectors: the one that
+    # leads straight on.
+    along = (right @ track.tangent[:, :, None])[:, :, 0]
+    # Nothing but rounding makes the last value differ from zero.
+    null = xp.concat([null[:, :-1], xp.ones_like(null[:, -1:])], axis=-1)
+    along = xp.where(null, along, xp.zeros_like(along))
+    onwards = xp.sum(along[:, :, None] * right, axis=-2)
+    size = xp.sqrt(xp.sum(onwards**2, axis=-1))[:, None]
+    # The slope of sigma along the last null vector.
+    slope = xp.sum(image * last, axis=-1)
+    flip = (slope > 0) != uphill
+    first = xp.where(flip[:, None], -last, last)
+    return xp.where(size > 0, onwards / xp.where(size > 0, size, 1), first)
+
+
+def _corrected(
+    loss: Loss, track: _Track, tangent: Array, frame: _Frame, unit: Array
+) -> tuple[BoolArray, _Track]:
+    """Predict along the tangent and correct; where that fails, halve the step."""
+    xp, u = array_namespace(tangent), track.direction
+    length = track.length
+    theta = track.theta + loss.asarray(length)[:, None] * tangent
+    first, total = np.zeros(len(length)), np.zeros(len(length))
+    for number in range(_N_CORRECTIONS + 1):
+        gradient = loss.gradient(theta)
+        across = gradient - xp.sum(gradient * u, axis=-1)[:, None] * u
+        change = -(frame.inverse @ across[:, :, None])[:, :, 0]
+        rest = norm(change / unit)
+        if number == 0:
+            first = rest
+        if number < _N_CORRECTIONS:
+            theta, total = theta + change, total + rest
+    accepted = (total <= _LARGEST_CORRECTION * length) & (
+        rest <= _LARGEST_REST * length
+    )
+    move = loss.asarray(accepted)[:, None] > 0
+    factor = np.where(first < _STRAIGHT * length, _LONGER, 1.0)
+    factor = np.where(first > _BENT * length, _SHORTER, factor)
+    new = replace(
+        track,
+        theta=xp.where(move, theta, track.theta),
+        gradient=xp.where(move, gradient, track.gradient),
+        length=length * np.where(accepted, factor, 0.5),
+        n_gradient=track.n_gradient + _N_CORRECTIONS + 1,
+    )
+    return accepted, new
+
+
+def _landed(loss: Loss, track: _Track, frame: _Frame) -> _Track:
+    """Take a Newton step, halved until the gradient norm falls."""
+    xp, before = array_namespace(track.theta), squared_norm(track.gradient)
+    p = -(frame.inverse @ track.gradient[:, :, None])[:, :, 0]
+    new, pending, factor = track, np.arange(len(before)), 1.0
+    for _ in range(_MAX_HALVINGS):
+        part = new.take(pending)
+        theta = part.theta + factor * take_rows(p, pending)
+        gradient = loss.gradient(theta)
+        better = squared_norm(gradient) < before[pending]
+        move = loss.asarray(better)[:, None] > 0
+        part = replace(
+            part,
+            theta=xp.where(move, theta, part.theta),
+            gradient=xp.where(move, gradient, part.gradient),
+            n_gradient=part.n_gradient + 1,
+        )
+        new, pending, factor = new.replace(pending, part), pending[~better], factor / 2
+        if len(pending) == 0:
+            break
+    new.stuck = new.stuck.copy()
+    new.stuck[pending] = True
+    return new
