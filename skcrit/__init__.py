@@ -15,6 +15,7 @@ from skcrit.finders import (
     GradNormFinder,
     LandscapeExplorer,
     NewtonMRFinder,
+    NewtonTrajectoryFinder,
     NewtonTRFinder,
     SaddleDynamicsFinder,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "MLPLoss",
     "NewtonMRFinder",
     "NewtonTRFinder",
+    "NewtonTrajectoryFinder",
     "NoGroundTruthError",
     "NotConvergedWarning",
     "ResolutionWarning",

@@ -36,6 +36,7 @@ MODULES = (
     "skcrit.losses",
     "skcrit.metrics",
     "skcrit.model_selection",
+    "skcrit.proving_grounds",
     "skcrit.solvers",
     "skcrit.starts",
     "skcrit.utils.testing",

@@ -17,6 +17,7 @@ LAYERS = [
     {"linalg", "datasets"},
     {"ground_truth"},
     {"losses"},
+    {"proving_grounds"},
     {"starts", "solvers"},
     {"finders"},
     {"metrics", "model_selection"},

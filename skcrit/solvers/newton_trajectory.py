@@ -12,7 +12,7 @@ import numpy as np
 from skcrit._backend import array_namespace, chunks_of_rows, replace_rows, take_rows
 from skcrit._rows import Rows
 from skcrit._typing import Array, BoolArray, FloatArray, IntArray
-from skcrit.linalg import direction_level, svd, symmetry_level
+from skcrit.linalg import svd, symmetry_level
 from skcrit.linalg.dense import MAX_DENSE_FORMED
 from skcrit.losses.base import Loss
 from skcrit.losses.local_model import LocalModel
@@ -20,6 +20,7 @@ from skcrit.losses.symmetries import rescaled
 from skcrit.solvers._vectors import dot, norm
 from skcrit.solvers.base import Solver
 from skcrit.solvers.state import State
+from skcrit.solvers.status import RUNNING, Status
 from skcrit.solvers.tolerance import squared_norm
 
 __all__ = ["NewtonTrajectory"]
@@ -31,15 +32,16 @@ _FIRST_STEP = 0.25
 # together, and what is left, may be these parts of the step.
 _N_CORRECTIONS = 2
 _LARGEST_CORRECTION = 0.4
-_LARGEST_REST = 0.05
+_LARGEST_REST = 0.01
 
 # A first correction below this part of a step lets the next one be longer, one above
 # the other part makes it shorter.
 _STRAIGHT, _BENT = 0.05, 0.2
 _LONGER, _SHORTER = 2.0, 0.7
 
-# How often a step is halved.
-_MAX_HALVINGS = 20
+# How often a step is halved, and what a correction without a step must leave at most.
+_MAX_HALVINGS = 8
+_RECENTRED = 0.5
 
 
 @dataclass
@@ -49,7 +51,8 @@ class _Track(Rows):
     ``direction`` is the unit gradient that the trajectory keeps, ``tangent`` the last
     direction of travel (zero before the first step), ``length`` the next step in length
     scales. ``is_landing`` says whether the critical point sought has been passed and
-    Newton steps go there, ``is_second`` whether the start is on its way uphill.
+    Newton steps go there, ``is_second`` whether the start is on its way uphill,
+    ``is_gone`` whether it has left that way too.
     """
 
     theta: Array
@@ -62,6 +65,7 @@ class _Track(Rows):
     n_passed: IntArray
     is_landing: BoolArray
     is_second: BoolArray
+    is_gone: BoolArray
     stuck: BoolArray
     n_gradient: IntArray
 
@@ -106,9 +110,9 @@ class NewtonTrajectory(Solver):
     Notes
     -----
     An iteration costs a dense Hessian (``n_params`` products) and at least three
-    gradients; with ``m`` halvings of the step three more for each. A start whose curve
-    has left both ways ends as STALLED; one whose curve is closed goes round until
-    ``max_iter``.
+    gradients, three more for each time that a step is halved. A start whose curve has
+    left both ways ends as ESCAPED, one whose curve leads into a singularity as STALLED,
+    and one whose curve is closed goes round until ``max_iter``.
 
     The column ``n_passed`` counts the critical points that were passed on the way.
 
@@ -167,6 +171,7 @@ class NewtonTrajectory(Solver):
             n_passed=np.zeros(n, dtype=int),
             is_landing=np.zeros(n, dtype=bool),
             is_second=np.zeros(n, dtype=bool),
+            is_gone=np.zeros(n, dtype=bool),
             stuck=np.zeros(n, dtype=bool),
             n_gradient=np.zeros(n, dtype=int),
         )
@@ -187,6 +192,12 @@ class NewtonTrajectory(Solver):
             n_hvp=state.n_hvp + n_params,
             n_gradient=state.n_gradient + track.n_gradient + 1,
         )
+
+    def _stop(self, state: State, finite: FloatArray, reached: FloatArray) -> IntArray:
+        """Decide which starts end here; a curve that has left both ways is lost."""
+        codes = super()._stop(state, finite, reached)
+        gone = state.carry["track"].is_gone & np.isin(codes, (RUNNING, Status.MAX_ITER))
+        return np.where(gone, Status.ESCAPED, codes)
 
     def _advanced(self, loss: Loss, local: LocalModel, track: _Track) -> _Track:
         """Take a step along the curves, or to the critical points behind."""
@@ -217,8 +228,11 @@ class NewtonTrajectory(Solver):
             pending = pending[~accepted]
             if len(pending) == 0:
                 break
-        new.stuck[pending] = True
         new.tangent = frame.tangent
+        if len(pending):
+            part = _recentred(loss, track.take(pending), frame.take(pending))
+            part.n_gradient = new.n_gradient[pending] + 1
+            new = new.replace(pending, part)
         return self._crossed(loss, track, new, unit)
 
     def _crossed(
@@ -245,9 +259,10 @@ class NewtonTrajectory(Solver):
         """Send curves that have left back to their starts and the other way."""
         limit = np.maximum(norm(track.begin / unit), np.sqrt(loss.n_params_))
         away = norm(track.theta / unit) > self.reach * limit
-        left = (away | track.stuck) & ~track.is_landing
-        again = np.flatnonzero(left & ~track.is_second)
-        track.stuck = left & track.is_second
+        away &= ~track.is_landing
+        again = np.flatnonzero((away | track.stuck) & ~track.is_second)
+        track.is_gone = away & track.is_second
+        track.stuck = track.stuck & track.is_second
         if len(again):
             part = track.take(again)
             part.theta = part.begin
@@ -274,10 +289,7 @@ def _frame(local: LocalModel, track: _Track) -> _Frame:
     matrix = hessian - (following * u)[:, :, None] * image[:, None, :]
     finite = xp.all(xp.isfinite(matrix), axis=(-2, -1))[:, None, None]
     left, values, right = svd(xp.where(finite, matrix, xp.zeros_like(matrix)))
-    level = xp.where(
-        following[:, 0] > 0, direction_level(values), symmetry_level(values)
-    )
-    null = values <= level[:, None]
+    null = values <= symmetry_level(values)[:, None]
     weights = xp.where(null, xp.zeros_like(values), 1 / xp.where(null, 1, values))
     inverse = xp.matrix_transpose(right) * weights[:, None, :]
     inverse = inverse @ xp.matrix_transpose(left)
@@ -289,20 +301,20 @@ def _tangent(
     track: _Track, uphill: Array, image: Array, right: Array, null: Array
 ) -> Array:
     """Choose the direction of travel: onwards, at the start towards or off zero."""
-    xp, last = array_namespace(right), right[:, -1, :]
-    # On symmetry orbits and at branches there are several null vectors: the one that
-    # leads straight on.
-    along = (right @ track.tangent[:, :, None])[:, :, 0]
-    # Nothing but rounding makes the last value differ from zero.
+    xp = array_namespace(right)
+    # Nothing but rounding makes the last value differ from zero. There are several null
+    # vectors on symmetry orbits and at branches: the direction that leads straight on
+    # is taken, at the start the one along which sigma changes.
     null = xp.concat([null[:, :-1], xp.ones_like(null[:, -1:])], axis=-1)
+    goal = xp.where(uphill[:, None], image, -image)
+    has_come = xp.any(track.tangent != 0, axis=-1)[:, None]
+    goal = xp.where(has_come, track.tangent, goal)
+    along = (right @ goal[:, :, None])[:, :, 0]
     along = xp.where(null, along, xp.zeros_like(along))
-    onwards = xp.sum(along[:, :, None] * right, axis=-2)
-    size = xp.sqrt(xp.sum(onwards**2, axis=-1))[:, None]
-    # The slope of sigma along the last null vector.
-    slope = xp.sum(image * last, axis=-1)
-    flip = (slope > 0) != uphill
-    first = xp.where(flip[:, None], -last, last)
-    return xp.where(size > 0, onwards / xp.where(size > 0, size, 1), first)
+    tangent = xp.sum(along[:, :, None] * right, axis=-2)
+    size = xp.sqrt(xp.sum(tangent**2, axis=-1))[:, None]
+    tangent = tangent / xp.where(size > 0, size, xp.ones_like(size))
+    return xp.where(size > 0, tangent, right[:, -1, :])
 
 
 def _corrected(
@@ -311,17 +323,18 @@ def _corrected(
     """Predict along the tangent and correct; where that fails, halve the step."""
     xp, u = array_namespace(tangent), track.direction
     length = track.length
-    theta = track.theta + loss.asarray(length)[:, None] * tangent
+    # What the last step left is corrected first, with the Hessian of its end.
+    theta = track.theta - _off_curve(frame, track.gradient, u)
+    theta = theta + loss.asarray(length)[:, None] * tangent
     first, total = np.zeros(len(length)), np.zeros(len(length))
     for number in range(_N_CORRECTIONS + 1):
         gradient = loss.gradient(theta)
-        across = gradient - xp.sum(gradient * u, axis=-1)[:, None] * u
-        change = -(frame.inverse @ across[:, :, None])[:, :, 0]
-        rest = norm(change / unit)
+        off = _off_curve(frame, gradient, u)
+        rest = norm(off / unit)
         if number == 0:
             first = rest
         if number < _N_CORRECTIONS:
-            theta, total = theta + change, total + rest
+            theta, total = theta - off, total + rest
     accepted = (total <= _LARGEST_CORRECTION * length) & (
         rest <= _LARGEST_REST * length
     )
@@ -336,6 +349,32 @@ def _corrected(
         n_gradient=track.n_gradient + _N_CORRECTIONS + 1,
     )
     return accepted, new
+
+
+def _recentred(loss: Loss, track: _Track, frame: _Frame) -> _Track:
+    """Correct the points themselves, with the Hessians there, or give up."""
+    # A point that is too far off a curve that bends sharply allows no step, however
+    # short.
+    xp, u = array_namespace(track.theta), track.direction
+    before = _off_curve(frame, track.gradient, u)
+    theta = track.theta - before
+    gradient = loss.gradient(theta)
+    helps = norm(_off_curve(frame, gradient, u)) < _RECENTRED * norm(before)
+    move = loss.asarray(helps)[:, None] > 0
+    return replace(
+        track,
+        theta=xp.where(move, theta, track.theta),
+        gradient=xp.where(move, gradient, track.gradient),
+        tangent=frame.tangent,
+        length=track.length / 2**_MAX_HALVINGS * 2,
+        stuck=~helps,
+    )
+
+
+def _off_curve(frame: _Frame, gradient: Array, u: Array) -> Array:
+    """Estimate how far points are off their curves, across the tangent."""
+    along = array_namespace(u).sum(gradient * u, axis=-1)[:, None]
+    return (frame.inverse @ (gradient - along * u)[:, :, None])[:, :, 0]
 
 
 def _landed(loss: Loss, track: _Track, frame: _Frame) -> _Track:
