@@ -98,7 +98,7 @@ class PairGround(Ground):
         for turn, (a, b) in zip(turns, combinations(range(d), 2), strict=True):
             turn[a, b], turn[b, a] = 1.0, -1.0
         q = xp.reshape(theta, (*theta.shape[:-1], 1, n, d))
-        shape = (*theta.shape[:-1], -1, self.n_params_)
+        shape = (*theta.shape[:-1], len(turns), self.n_params_)
         tangents = xp.reshape(q @ self.asarray(turns), shape)
         if self._trap:
             return tangents
@@ -124,7 +124,8 @@ class PairGround(Ground):
         xp, gaps, _ = self._gaps(theta)
         rows, columns = np.triu_indices(self._n_points, 1)
         flat = xp.asarray(rows * self._n_points + columns, device=device(theta))
-        square = xp.reshape(xp.sum(gaps**2, axis=-1), (*theta.shape[:-1], -1))
+        square = xp.sum(gaps**2, axis=-1)
+        square = xp.reshape(square, (*theta.shape[:-1], self._n_points**2))
         return xp.sort(xp.sqrt(xp.take(square, flat, axis=-1)))
 
     def orbit_size(self, theta: Array) -> IntArray:

@@ -171,7 +171,8 @@ class BrockettCost(StiefelGround):
             for index in np.triu_indices(self._shape[0])
         ]
         left, right = (xp.take(columns, index, axis=-1) for index in rows)
-        return xp.reshape(left * right, (*theta.shape[:-1], -1))
+        size = self._shape[1] * rows[0].shape[0]
+        return xp.reshape(left * right, (*theta.shape[:-1], size))
 
     def orbit_size(self, theta: Array) -> IntArray:  # noqa: D102 (documented in Loss)
         shape = self._as_points(theta).shape[:-1]

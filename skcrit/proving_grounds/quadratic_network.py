@@ -195,7 +195,8 @@ class QuadraticNetwork(QuadraticLoss):
         A = W @ xp.matrix_transpose(W)
         rows, columns = np.triu_indices(self._shape[0])
         flat = xp.asarray(rows * self._shape[0] + columns, device=device(theta))
-        return xp.take(xp.reshape(A, (*theta.shape[:-1], -1)), flat, axis=-1)
+        A = xp.reshape(A, (*theta.shape[:-1], self._shape[0] ** 2))
+        return xp.take(A, flat, axis=-1)
 
     def invariants_scale(self) -> float:
         """Return the mean eigenvalue.

@@ -242,15 +242,20 @@ class NewtonTrajectory(Solver):
         old = dot(before.gradient, before.direction)
         new = dot(after.gradient, after.direction)
         passed = (np.sign(new) * np.sign(old) < 0) & ~after.stuck
+        part = loss.asarray(old / np.where(passed, old - new, 1.0))[:, None]
+        between = before.theta + part * (after.theta - before.theta)
+        gradient = loss.gradient(between)
+        after.n_gradient = after.n_gradient + passed
+        # At a pole of the loss sigma changes its sign too, and is large in between.
+        passed &= norm(gradient) < np.maximum(np.abs(old), np.abs(new))
         found = passed & (before.n_passed + 1 == before.order)
         after.n_passed = before.n_passed + (passed & ~found)
         rows = np.flatnonzero(found)
         if len(rows):
-            part = (old / np.where(found, old - new, 1.0))[rows]
-            here, there = (take_rows(t.theta, rows) for t in (before, after))
-            between = here + loss.asarray(part)[:, None] * (there - here)
-            theta = replace_rows(after.theta, rows, rescaled(loss, between))
-            after.theta, after.gradient = theta, loss.gradient(theta)
+            theta = rescaled(loss, take_rows(between, rows))
+            after.theta = replace_rows(after.theta, rows, theta)
+            gradient = loss.gradient(theta)
+            after.gradient = replace_rows(after.gradient, rows, gradient)
             after.n_gradient = after.n_gradient + found
             after.is_landing = before.is_landing | found
         return self._returned(loss, after, unit)
