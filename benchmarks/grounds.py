@@ -111,13 +111,12 @@ def evenness(finder, truth):
     return -np.sum(share * np.log(share)) / np.log(truth.n_sets)
 
 
-@np.errstate(all="ignore")
 def measure(ground, finder, seed):
     """Fit once, and return a number for each table."""
     loss = GROUNDS[ground]()
     finder = clone(FINDERS[finder]).set_params(random_state=seed)
     begin = time.perf_counter()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", NotConvergedWarning)
         finder.fit(loss)
     seconds = time.perf_counter() - begin

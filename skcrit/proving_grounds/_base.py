@@ -12,6 +12,7 @@ from skcrit._backend import BACKENDS
 from skcrit._typing import ArrayLike, FloatArray
 from skcrit.ground_truth.known_points import KnownPoints
 from skcrit.losses.base import Loss
+from skcrit.utils._arguments import as_numbers, shown
 from skcrit.utils._validation import StrOptions, check_params
 
 __all__ = ["Ground", "KnownSets", "as_vector", "polished"]
@@ -124,15 +125,15 @@ def as_vector(value: Any, name: str, *, least: int = 1) -> FloatArray:
         If it is not one.
     """
     try:
-        vector = np.array(value, dtype=float)
+        vector = np.array(as_numbers(value, name), dtype=float)
         valid = vector.ndim == 1 and len(vector) >= least
         valid = valid and bool(np.all(np.isfinite(vector)))
-    except (TypeError, ValueError):
+    except ValueError:
         valid = False
     if not valid:
         raise ValueError(
             f"{name} must be a sequence of at least {least} finite numbers, got "
-            f"{value!r}."
+            f"{shown(value)}."
         )
     return vector
 

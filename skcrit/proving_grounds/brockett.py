@@ -10,6 +10,7 @@ from skcrit._backend import array_namespace, device
 from skcrit._typing import Array, ArrayLike, FloatArray, IntArray
 from skcrit.proving_grounds._base import Ground, KnownSets, as_vector
 from skcrit.proving_grounds._stiefel import StiefelGround
+from skcrit.utils._arguments import shown
 
 __all__ = ["BrockettCost", "make_brockett_cost"]
 
@@ -107,13 +108,13 @@ class BrockettCost(StiefelGround):
         self._mu = as_vector(self.weights, "weights")
         if len(np.unique(self._lam)) < len(self._lam):
             raise ValueError(
-                f"eigenvalues must be all different, got {self.eigenvalues!r}."
+                f"eigenvalues must be all different, got {shown(self.eigenvalues)}."
             )
         n, p = len(self._lam), len(self._mu)
         if len(np.unique(self._mu)) < p or np.any(self._mu <= 0) or p > n:
             raise ValueError(
                 f"weights must be at most {n} different positive numbers, got "
-                f"{self.weights!r}."
+                f"{shown(self.weights)}."
             )
         self._shape = (n, p)
         self._pin = float(np.max(self._mu) * np.ptp(self._lam))

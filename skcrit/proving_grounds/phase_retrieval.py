@@ -10,6 +10,7 @@ from skcrit._backend import array_namespace, to_host
 from skcrit._typing import Array, ArrayLike, IntArray
 from skcrit.proving_grounds._base import Ground, KnownSets, as_vector
 from skcrit.proving_grounds.quadratic_network import QuadraticLoss
+from skcrit.utils._arguments import shown
 
 __all__ = ["PhaseRetrieval", "make_phase_retrieval"]
 
@@ -100,7 +101,7 @@ class PhaseRetrieval(QuadraticLoss):
         s = as_vector(self.signal, "signal", least=3)
         self._size = float(np.linalg.norm(s))
         if self._size == 0:
-            raise ValueError(f"signal must not be zero, got {self.signal!r}.")
+            raise ValueError(f"signal must not be zero, got {shown(self.signal)}.")
         self._shape, self._target = (len(s), 1), np.outer(s, s)
         # The signal's direction, and an orthonormal basis of its complement.
         basis = np.linalg.svd(s[None, :])[2]

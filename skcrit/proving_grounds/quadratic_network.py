@@ -11,6 +11,7 @@ import numpy as np
 from skcrit._backend import array_namespace, device, to_host
 from skcrit._typing import Array, ArrayLike, FloatArray, IntArray
 from skcrit.proving_grounds._base import Ground, KnownSets, as_vector
+from skcrit.utils._arguments import shown
 from skcrit.utils._validation import Interval
 
 __all__ = ["QuadraticLoss", "QuadraticNetwork", "make_quadratic_network"]
@@ -158,7 +159,7 @@ class QuadraticNetwork(QuadraticLoss):
         if np.any(self._lam <= 0) or len(np.unique(self._lam)) < n:
             raise ValueError(
                 "eigenvalues must be positive and all different, got "
-                f"{self.eigenvalues!r}."
+                f"{shown(self.eigenvalues)}."
             )
         if r > n:
             raise ValueError(

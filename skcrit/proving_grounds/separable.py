@@ -16,6 +16,7 @@ from skcrit.proving_grounds._exchange import (
     equal_groups,
     sorted_in_groups,
 )
+from skcrit.utils._arguments import shown
 from skcrit.utils._validation import Interval
 
 __all__ = ["SeparableQuartic", "make_separable_quartic"]
@@ -113,7 +114,7 @@ class SeparableQuartic(Ground):
         if len(self._tilts) != n or np.any(np.abs(self._tilts) >= _STEEPEST):
             raise ValueError(
                 f"tilt must be a number, or {n} of them, of modulus below "
-                f"{_STEEPEST:.4f}, got {given!r}."
+                f"{_STEEPEST:.4f}, got {shown(given)}."
             )
         self._groups = equal_groups(self._tilts)
         return n

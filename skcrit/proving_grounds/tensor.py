@@ -16,6 +16,7 @@ from skcrit.proving_grounds._exchange import (
     sorted_in_groups,
 )
 from skcrit.proving_grounds._stiefel import StiefelGround
+from skcrit.utils._arguments import shown
 from skcrit.utils._validation import Interval
 
 __all__ = ["OrthogonalTensor", "make_orthogonal_tensor"]
@@ -122,7 +123,7 @@ class OrthogonalTensor(StiefelGround):
     def _prepare(self) -> int:
         self._w = as_vector(self.weights, "weights", least=2)
         if np.any(self._w <= 0):
-            raise ValueError(f"weights must be positive, got {self.weights!r}.")
+            raise ValueError(f"weights must be positive, got {shown(self.weights)}.")
         self._groups = equal_groups(self._w)
         self._shape = (len(self._w), 1)
         self._pin = float(np.max(self._w))

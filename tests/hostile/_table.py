@@ -137,6 +137,7 @@ _BY_NAME = {
     "max_trials": kinds.integer(1),
     "index": kinds.array([0, 1.0], other_columns=BAD)
     | kinds.only({"whole": (OK, lambda: 2), "number": (BAD, lambda: 3.5)}),
+    "reach": kinds.real(0, closed="neither"),
     "floor": kinds.real(0, 1, closed="neither"),
     "eigensolver": kinds.option("auto", "dense", "lobpcg"),
     "finder": _FINDER,
@@ -242,6 +243,8 @@ _BY_OWNER = {
         "a finder": (OK, lambda: GradNormFinder(minimizer="lm")),
     }),
     "SaddleDynamicsFinder.max_step": kinds.real(0, closed="neither"),
+    "NewtonTrajectoryFinder.max_step": kinds.real(0, closed="neither"),
+    "NewtonTrajectoryFinder.n_points": kinds.integer(1),
     "NewtonMRFinder.sufficient_decrease": kinds.real(0, 1),
     "random_streams.kind": kinds.integer(0),
     "TrajectoryStarts.n_trajectories": kinds.integer(1),
