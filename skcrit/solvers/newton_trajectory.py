@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 
 from skcrit._backend import array_namespace, chunks_of_rows, replace_rows, take_rows
-from skcrit._rows import Rows
 from skcrit._typing import Array, BoolArray, FloatArray, IntArray
-from skcrit.linalg import svd, symmetry_level
 from skcrit.linalg.dense import MAX_DENSE_FORMED
 from skcrit.losses.base import Loss
 from skcrit.losses.local_model import LocalModel
 from skcrit.losses.symmetries import rescaled
+from skcrit.solvers._trajectory import Frame, Track, make_frame, off_curve
 from skcrit.solvers._vectors import dot, norm
 from skcrit.solvers.base import Solver
 from skcrit.solvers.state import State
@@ -42,40 +41,6 @@ _LONGER, _SHORTER = 2.0, 0.7
 # How often a step is halved, and what a correction without a step must leave at most.
 _MAX_HALVINGS = 8
 _RECENTRED = 0.5
-
-
-@dataclass
-class _Track(Rows):
-    """Where each start is on its trajectory.
-
-    ``direction`` is the unit gradient that the trajectory keeps, ``tangent`` the last
-    direction of travel (zero before the first step), ``length`` the next step in length
-    scales. ``is_landing`` says whether the critical point sought has been passed and
-    Newton steps go there, ``is_second`` whether the start is on its way uphill,
-    ``is_gone`` whether it has left that way too.
-    """
-
-    theta: Array
-    gradient: Array
-    begin: Array
-    direction: Array
-    tangent: Array
-    length: FloatArray
-    order: IntArray
-    n_passed: IntArray
-    is_landing: BoolArray
-    is_second: BoolArray
-    is_gone: BoolArray
-    stuck: BoolArray
-    n_gradient: IntArray
-
-
-@dataclass
-class _Frame(Rows):
-    """Pseudoinverse of what a step inverts, and the direction of travel."""
-
-    inverse: Array
-    tangent: Array
 
 
 class NewtonTrajectory(Solver):
@@ -160,7 +125,7 @@ class NewtonTrajectory(Solver):
         local, n = state.local, len(state.rows)
         xp = array_namespace(local.theta)
         size = xp.sqrt(xp.sum(local.gradient**2, axis=-1))[:, None]
-        track = _Track(
+        track = Track(
             theta=local.theta,
             gradient=local.gradient,
             begin=local.theta,
@@ -199,9 +164,9 @@ class NewtonTrajectory(Solver):
         gone = state.carry["track"].is_gone & np.isin(codes, (RUNNING, Status.MAX_ITER))
         return np.where(gone, Status.ESCAPED, codes)
 
-    def _advanced(self, loss: Loss, local: LocalModel, track: _Track) -> _Track:
+    def _advanced(self, loss: Loss, local: LocalModel, track: Track) -> Track:
         """Take a step along the curves, or to the critical points behind."""
-        frame = _frame(local, track)
+        frame = make_frame(local, track)
         following = np.flatnonzero(~track.is_landing)
         landing = np.flatnonzero(track.is_landing)
         if len(following):
@@ -212,7 +177,7 @@ class NewtonTrajectory(Solver):
             track = track.replace(landing, part)
         return track
 
-    def _followed(self, loss: Loss, track: _Track, frame: _Frame) -> _Track:
+    def _followed(self, loss: Loss, track: Track, frame: Frame) -> Track:
         """Step along the tangent, and halve steps whose corrections do not contract."""
         xp, unit = array_namespace(track.theta), loss.asarray(loss.length_scale())
         size = xp.sqrt(xp.sum((frame.tangent / unit) ** 2, axis=-1))[:, None]
@@ -235,9 +200,7 @@ class NewtonTrajectory(Solver):
             new = new.replace(pending, part)
         return self._crossed(loss, track, new, unit)
 
-    def _crossed(
-        self, loss: Loss, before: _Track, after: _Track, unit: Array
-    ) -> _Track:
+    def _crossed(self, loss: Loss, before: Track, after: Track, unit: Array) -> Track:
         """Note the critical points that were passed, and turn round what has left."""
         old = dot(before.gradient, before.direction)
         new = dot(after.gradient, after.direction)
@@ -260,7 +223,7 @@ class NewtonTrajectory(Solver):
             after.is_landing = before.is_landing | found
         return self._returned(loss, after, unit)
 
-    def _returned(self, loss: Loss, track: _Track, unit: Array) -> _Track:
+    def _returned(self, loss: Loss, track: Track, unit: Array) -> Track:
         """Send curves that have left back to their starts and the other way."""
         limit = np.maximum(norm(track.begin / unit), np.sqrt(loss.n_params_))
         away = norm(track.theta / unit) > self.reach * limit
@@ -280,61 +243,24 @@ class NewtonTrajectory(Solver):
         return track
 
 
-def _carry(track: _Track) -> dict[str, Any]:
+def _carry(track: Track) -> dict[str, Any]:
     """Carry the tracks, and what is reported of them."""
     return {"track": track, "n_passed": track.n_passed}
 
 
-def _frame(local: LocalModel, track: _Track) -> _Frame:
-    """Decompose ``(I - u u^T) H``, or H itself behind a critical point."""
-    hessian, u, loss = local.hessian(), track.direction, local.loss
-    xp = array_namespace(hessian)
-    following = loss.asarray(~track.is_landing)[:, None]
-    image = xp.sum(u[:, :, None] * hessian, axis=-2)
-    matrix = hessian - (following * u)[:, :, None] * image[:, None, :]
-    finite = xp.all(xp.isfinite(matrix), axis=(-2, -1))[:, None, None]
-    left, values, right = svd(xp.where(finite, matrix, xp.zeros_like(matrix)))
-    null = values <= symmetry_level(values)[:, None]
-    weights = xp.where(null, xp.zeros_like(values), 1 / xp.where(null, 1, values))
-    inverse = xp.matrix_transpose(right) * weights[:, None, :]
-    inverse = inverse @ xp.matrix_transpose(left)
-    uphill = loss.asarray(track.is_second) > 0
-    return _Frame(inverse, _tangent(track, uphill, image, right, null))
-
-
-def _tangent(
-    track: _Track, uphill: Array, image: Array, right: Array, null: Array
-) -> Array:
-    """Choose the direction of travel: onwards, at the start towards or off zero."""
-    xp = array_namespace(right)
-    # Nothing but rounding makes the last value differ from zero. There are several null
-    # vectors on symmetry orbits and at branches: the direction that leads straight on
-    # is taken, at the start the one along which sigma changes.
-    null = xp.concat([null[:, :-1], xp.ones_like(null[:, -1:])], axis=-1)
-    goal = xp.where(uphill[:, None], image, -image)
-    has_come = xp.any(track.tangent != 0, axis=-1)[:, None]
-    goal = xp.where(has_come, track.tangent, goal)
-    along = (right @ goal[:, :, None])[:, :, 0]
-    along = xp.where(null, along, xp.zeros_like(along))
-    tangent = xp.sum(along[:, :, None] * right, axis=-2)
-    size = xp.sqrt(xp.sum(tangent**2, axis=-1))[:, None]
-    tangent = tangent / xp.where(size > 0, size, xp.ones_like(size))
-    return xp.where(size > 0, tangent, right[:, -1, :])
-
-
 def _corrected(
-    loss: Loss, track: _Track, tangent: Array, frame: _Frame, unit: Array
-) -> tuple[BoolArray, _Track]:
+    loss: Loss, track: Track, tangent: Array, frame: Frame, unit: Array
+) -> tuple[BoolArray, Track]:
     """Predict along the tangent and correct; where that fails, halve the step."""
     xp, u = array_namespace(tangent), track.direction
     length = track.length
     # What the last step left is corrected first, with the Hessian of its end.
-    theta = track.theta - _off_curve(frame, track.gradient, u)
+    theta = track.theta - off_curve(frame, track.gradient, u)
     theta = theta + loss.asarray(length)[:, None] * tangent
     first, total = np.zeros(len(length)), np.zeros(len(length))
     for number in range(_N_CORRECTIONS + 1):
         gradient = loss.gradient(theta)
-        off = _off_curve(frame, gradient, u)
+        off = off_curve(frame, gradient, u)
         rest = norm(off / unit)
         if number == 0:
             first = rest
@@ -356,15 +282,15 @@ def _corrected(
     return accepted, new
 
 
-def _recentred(loss: Loss, track: _Track, frame: _Frame) -> _Track:
+def _recentred(loss: Loss, track: Track, frame: Frame) -> Track:
     """Correct the points themselves, with the Hessians there, or give up."""
     # A point that is too far off a curve that bends sharply allows no step, however
     # short.
     xp, u = array_namespace(track.theta), track.direction
-    before = _off_curve(frame, track.gradient, u)
+    before = off_curve(frame, track.gradient, u)
     theta = track.theta - before
     gradient = loss.gradient(theta)
-    helps = norm(_off_curve(frame, gradient, u)) < _RECENTRED * norm(before)
+    helps = norm(off_curve(frame, gradient, u)) < _RECENTRED * norm(before)
     move = loss.asarray(helps)[:, None] > 0
     return replace(
         track,
@@ -376,13 +302,7 @@ def _recentred(loss: Loss, track: _Track, frame: _Frame) -> _Track:
     )
 
 
-def _off_curve(frame: _Frame, gradient: Array, u: Array) -> Array:
-    """Estimate how far points are off their curves, across the tangent."""
-    along = array_namespace(u).sum(gradient * u, axis=-1)[:, None]
-    return (frame.inverse @ (gradient - along * u)[:, :, None])[:, :, 0]
-
-
-def _landed(loss: Loss, track: _Track, frame: _Frame) -> _Track:
+def _landed(loss: Loss, track: Track, frame: Frame) -> Track:
     """Take a Newton step, halved until the gradient norm falls."""
     xp, before = array_namespace(track.theta), squared_norm(track.gradient)
     p = -(frame.inverse @ track.gradient[:, :, None])[:, :, 0]
