@@ -17,7 +17,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help paper landscape certify test coverage test-long test-gpu test-torch test-oldest test-pre test-sdist lint doc bench bench-large bench-defaults clean
+.PHONY: help paper landscape certify test coverage test-long test-gpu test-torch test-oldest test-pre test-sdist lint doc bench bench-large bench-defaults grounds clean
 
 help:
 	@echo "make paper   run the whole study, write figures 1-4 and the report to $(OUTPUT)/"
@@ -37,6 +37,7 @@ help:
 	@echo "make bench   measure the speed, write doc/benchmarks.md (BACKEND=cupy: on a GPU)"
 	@echo "make bench-large  the same for sizes that take longer"
 	@echo "make bench-defaults  measure the methods' defaults, write doc/newton_mr_*.md"
+	@echo "make grounds  run every finder on every proving ground, write doc/proving_grounds.md"
 	@echo "make clean   remove environment and results"
 
 $(VENV)/.installed: pyproject.toml setup.py
@@ -118,6 +119,10 @@ bench-defaults: $(VENV)/.installed
 	$(BIN)/python benchmarks/saddle_dynamics_sampling.py
 	$(BIN)/python benchmarks/saddle_dynamics_crossover.py
 	$(BIN)/python benchmarks/newton_mr_defaults.py --scale $(SCALE)
+
+# Ten minutes on two cores.
+grounds: $(VENV)/.installed
+	$(BIN)/python benchmarks/grounds.py
 
 clean:
 	rm -rf $(VENV) $(OLDEST) $(PRE) results build dist *.egg-info

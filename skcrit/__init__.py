@@ -16,6 +16,7 @@ from skcrit.finders import (
     GradNormFinder,
     LandscapeExplorer,
     NewtonMRFinder,
+    NewtonTrajectoryFinder,
     NewtonTRFinder,
     SaddleDynamicsFinder,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "MLPLoss",
     "NewtonMRFinder",
     "NewtonTRFinder",
+    "NewtonTrajectoryFinder",
     "NoGroundTruthError",
     "NotConvergedWarning",
     "ResolutionWarning",

@@ -37,6 +37,7 @@ MODULES = (
     "skcrit.losses",
     "skcrit.metrics",
     "skcrit.model_selection",
+    "skcrit.proving_grounds",
     "skcrit.solvers",
     "skcrit.starts",
     "skcrit.utils.testing",

@@ -15,6 +15,7 @@ from skcrit import (
     LandscapeExplorer,
     LinearAutoencoderLoss,
     NewtonMRFinder,
+    NewtonTrajectoryFinder,
     NewtonTRFinder,
     SaddleDynamicsFinder,
 )
@@ -24,6 +25,7 @@ FINDERS = [
     NewtonTRFinder(n_starts=6),
     GradNormFinder(n_starts=6, minimizer="lm"),
     SaddleDynamicsFinder(n_starts=6),
+    NewtonTrajectoryFinder(n_starts=6, n_points=2),
     LandscapeExplorer(max_searches=30),
 ]
 NAMES = [type(finder).__name__ for finder in FINDERS]

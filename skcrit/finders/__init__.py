@@ -5,6 +5,7 @@ from skcrit.finders.grad_norm import GradNormFinder
 from skcrit.finders.landscape import LandscapeExplorer
 from skcrit.finders.newton_mr import NewtonMRFinder
 from skcrit.finders.newton_tr import NewtonTRFinder
+from skcrit.finders.newton_trajectory import NewtonTrajectoryFinder
 from skcrit.finders.saddle_dynamics import SaddleDynamicsFinder
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "LandscapeExplorer",
     "NewtonMRFinder",
     "NewtonTRFinder",
+    "NewtonTrajectoryFinder",
     "SaddleDynamicsFinder",
 ]

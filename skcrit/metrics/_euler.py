@@ -34,7 +34,7 @@ def euler_sum(
     euler_characteristics : array-like of int of shape (n_sets,), default=None
         Euler characteristic of each critical set with all of its symmetric copies, in
         the order of ``critical_points_``. By default it is what the loss knows: its
-        method ``orbit_euler(theta)`` if it has one of its own, else the number of points,
+        own method ``orbit_euler(theta)`` if it has one, else the number of points,
         ``orbit_size(theta)``, of sets without zero eigenvalues.
 
     Returns

@@ -10,6 +10,7 @@ from skcrit.solvers.grad_norm import (
 )
 from skcrit.solvers.newton_mr import NewtonMR
 from skcrit.solvers.newton_tr import NewtonTR
+from skcrit.solvers.newton_trajectory import NewtonTrajectory
 from skcrit.solvers.saddle_dynamics import SaddleDynamics
 from skcrit.solvers.state import SolverResult, State
 from skcrit.solvers.status import Status
@@ -22,6 +23,7 @@ __all__ = [
     "GradNormWolfe",
     "NewtonMR",
     "NewtonTR",
+    "NewtonTrajectory",
     "SaddleDynamics",
     "Solver",
     "SolverResult",

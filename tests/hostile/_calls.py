@@ -58,6 +58,7 @@ THETA = np.linspace(-1, 1, 36).reshape(3, 12)
 NEEDS_DATA = ("fit", "score", "transform")
 FINDERS = ("NewtonMRFinder", "NewtonTRFinder", "GradNormFinder")
 FINDERS += ("SaddleDynamicsFinder", "LandscapeExplorer", "BaseFinder")
+FINDERS += ("NewtonTrajectoryFinder",)
 SMALL = {"n_starts": 2, "init": "gaussian", "tol": 1e-4, "max_iter": 2}
 SMALL |= {"random_state": 0}
 

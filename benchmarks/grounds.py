@@ -1,0 +1,168 @@
+"""Run every finder on every proving ground, and write doc/proving_grounds.md.
+
+A row of the tables is a ground, a column a finder; a finder or a ground more is a line
+in ``FINDERS`` or ``GROUNDS``. All numbers are medians over five seeds.
+"""
+
+import argparse
+import platform
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.base import clone
+
+import skcrit
+from skcrit import (
+    GradNormFinder,
+    LandscapeExplorer,
+    LinearAutoencoderLoss,
+    NewtonMRFinder,
+    NewtonTrajectoryFinder,
+    NewtonTRFinder,
+    NotConvergedWarning,
+    SaddleDynamicsFinder,
+)
+from skcrit.datasets import make_gaussian_spectrum
+from skcrit.metrics import recovery_accuracy, recovery_coverage
+from skcrit.proving_grounds import (
+    make_brockett_cost,
+    make_central_configurations,
+    make_himmelblau,
+    make_lennard_jones,
+    make_mueller_brown,
+    make_orthogonal_tensor,
+    make_phase_retrieval,
+    make_quadratic_network,
+    make_separable_quartic,
+    make_six_hump_camel,
+    make_three_hump_camel,
+)
+
+PAGE = Path(__file__).resolve().parents[1] / "doc" / "proving_grounds.md"
+MARK = "<!-- measured by make grounds -->"
+SEEDS, N_STARTS, MAX_ITER = range(5), 60, 200
+
+
+def autoencoder():
+    """Return the linear autoencoder 5-2-5, whose 16 sets are known in closed form."""
+    X = make_gaussian_spectrum(
+        200, eigenvalues=[5, 4, 3, 2, 1], exact=True, random_state=0
+    )
+    return LinearAutoencoderLoss((2,)).fit(X)
+
+
+GROUNDS = {
+    "linear autoencoder 5-2-5": autoencoder,
+    "quadratic network (4, 2)": make_quadratic_network,
+    "phase retrieval, n = 5": make_phase_retrieval,
+    "tensor, n = 4, d = 3": make_orthogonal_tensor,
+    "tensor, n = 5, d = 4": lambda: make_orthogonal_tensor(np.arange(5) / 5 + 1, 4),
+    "Brockett on St(4, 2)": make_brockett_cost,
+    "separable quartic, n = 4": lambda: make_separable_quartic(
+        4, tilt=[0.05, 0.1, 0.15, 0.2]
+    ),
+    "central configurations, n = 4": lambda: make_central_configurations(4),
+    "central configurations, n = 5": lambda: make_central_configurations(5),
+    "Lennard-Jones, 6 atoms (minima)": lambda: make_lennard_jones(6),
+    "Mueller-Brown": make_mueller_brown,
+    "Himmelblau": make_himmelblau,
+    "six-hump camel": make_six_hump_camel,
+    "three-hump camel": make_three_hump_camel,
+}
+
+_COMMON = {"n_starts": N_STARTS, "init": "gaussian", "max_iter": MAX_ITER}
+FINDERS = {
+    "Newton-MR": NewtonMRFinder(**_COMMON),
+    "Newton-TR": NewtonTRFinder(**_COMMON),
+    "gradient norm, L-BFGS": GradNormFinder(minimizer="l-bfgs", **_COMMON),
+    "gradient norm, LM": GradNormFinder(minimizer="lm", **_COMMON),
+    "saddle dynamics": SaddleDynamicsFinder(**_COMMON),
+    "trajectory, 1 point": NewtonTrajectoryFinder(**_COMMON),
+    "trajectory, 3 points": NewtonTrajectoryFinder(n_points=3, **_COMMON),
+    "explorer": LandscapeExplorer(max_searches=5 * N_STARTS),
+}
+
+# Title of a table, its digits, and what it says.
+TABLES = {
+    "Recovery accuracy": ("{:.2f}", "share of all starts that end at a known point."),
+    "Coverage": ("{:.2f}", "share of the known sets that were found."),
+    "Evenness": (
+        "{:.2f}",
+        "entropy of the sets that the starts end in, over that of a uniform sample.",
+    ),
+    "Products": ("{:.0f}", "Hessian-vector products of a start, median."),
+    "Gradients": ("{:.0f}", "gradients of a start, median."),
+    "Seconds": ("{:.2f}", "of one fit, on one core."),
+}
+
+
+def evenness(finder, truth):
+    """Return the entropy of the sets that searches ended in, relative to uniform."""
+    ends = finder.final_params_[finder.converged_]
+    if truth.n_sets == 1 or len(ends) == 0:
+        return np.nan
+    match = truth.match(ends)
+    names = [name for name, ok in zip(match.set, match.identified, strict=True) if ok]
+    counts = np.unique(np.array([str(name) for name in names]), return_counts=True)[1]
+    share = counts / max(np.sum(counts), 1)
+    return -np.sum(share * np.log(share)) / np.log(truth.n_sets)
+
+
+def measure(ground, finder, seed):
+    """Fit once, and return a number for each table."""
+    loss = GROUNDS[ground]()
+    finder = clone(FINDERS[finder]).set_params(random_state=seed)
+    begin = time.perf_counter()
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", NotConvergedWarning)
+        finder.fit(loss)
+    seconds = time.perf_counter() - begin
+    results = finder.results_
+    return (
+        recovery_accuracy(finder),
+        recovery_coverage(finder),
+        evenness(finder, loss.ground_truth()),
+        np.median(results["n_hvp"]),
+        np.median(results["n_gradient"]),
+        seconds,
+    )
+
+
+def tables(n_jobs):
+    """Measure everything, and return the lines of all tables."""
+    keys = [(g, f, seed) for g in GROUNDS for f in FINDERS for seed in SEEDS]
+    numbers = Parallel(n_jobs=n_jobs)(delayed(measure)(*key) for key in keys)
+    shape = (len(GROUNDS), len(FINDERS), len(SEEDS), len(TABLES))
+    medians = np.median(np.reshape(numbers, shape), axis=2)
+    lines = []
+    for number, (title, (form, text)) in enumerate(TABLES.items()):
+        lines += [f"### {title}", "", text[0].upper() + text[1:], ""]
+        lines += ["| ground | " + " | ".join(FINDERS) + " |"]
+        lines += ["|---" * (len(FINDERS) + 1) + "|"]
+        for ground, row in zip(GROUNDS, medians[:, :, number], strict=True):
+            cells = [form.format(x) if np.isfinite(x) else "" for x in row]
+            lines.append(f"| {ground} | " + " | ".join(cells) + " |")
+        lines.append("")
+    return lines
+
+
+def main():
+    """Measure, and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--workers", type=int, default=2)
+    begin = time.perf_counter()
+    lines = tables(parser.parse_args().workers)
+    minutes = (time.perf_counter() - begin) / 60
+    text = PAGE.read_text(encoding="utf-8").split(MARK)[0]
+    versions = f"Python {platform.python_version()}, NumPy {np.__version__}, skcrit "
+    versions += f"{skcrit.__version__}; {minutes:.1f} minutes"
+    PAGE.write_text(
+        f"{text}{MARK}\n\n{versions}.\n\n" + "\n".join(lines).rstrip() + "\n"
+    )
+
+
+if __name__ == "__main__":
+    main()

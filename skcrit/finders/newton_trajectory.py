@@ -1,0 +1,142 @@
+"""The Newton trajectory finder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from skcrit._typing import ArrayLike, FloatArray, Memory, RandomState, Sampler
+from skcrit.finders._doc import documented
+from skcrit.finders.base import BaseFinder
+from skcrit.losses.base import Loss
+from skcrit.solvers.newton_trajectory import NewtonTrajectory
+from skcrit.utils._validation import Interval
+
+__all__ = ["NewtonTrajectoryFinder"]
+
+
+@documented
+class NewtonTrajectoryFinder(BaseFinder):
+    r"""Find critical points along curves on which the gradient keeps its direction.
+
+    From each start the curve ``g(theta) = s g(start)`` is followed, by pseudo-arclength
+    continuation, through turning points of s. Where s passes zero there is a critical
+    point, so that one curve passes several, of Morse indices that differ by an odd
+    number from one to the next. It is Smale's global Newton method, called Newton
+    trajectories or reduced gradient following in chemistry.
+
+    Parameters
+    ----------
+    <parameters>
+    n_points : int, default=1
+        How many critical points of a trajectory are sought. Starts form blocks of this
+        size: all of a block begin at its first start, the first ends at the first
+        critical point of the trajectory, the next at the second, and so on.
+    max_step : float, default=0.25
+        Longest step along the curve, in length scales of the loss. Shorter steps jump
+        less often from one branch to another.
+    reach : float, default=5.0
+        How far the curve is followed: to this multiple of the norm of the start, or of
+        the root of the number of parameters if that is larger, in length scales. A
+        curve that has left is followed the other way from the start.
+
+    Attributes
+    ----------
+    <attributes>
+
+    See Also
+    --------
+    SaddleDynamicsFinder : Seeks critical points of a chosen index.
+
+    Notes
+    -----
+    An iteration costs a dense Hessian (``n_params`` products) and at least three
+    gradients. The starts of a block repeat the way of the one before: the costs of the
+    last one of a block are those of the whole trajectory.
+
+    The status of a start whose curve has no further critical point is ESCAPED (it has
+    left both ways), STALLED (it leads into a singularity of the loss) or MAX_ITER (it
+    is closed, or long).
+
+    Dense Hessians are formed up to 4096 parameters.
+
+    References
+    ----------
+    .. [1] F. H. Branin. "Widely convergent method for finding multiple solutions of
+       simultaneous nonlinear equations". IBM J. Res. Dev. 16, 1972.
+    .. [2] S. Smale. "A convergent process of price adjustment and global Newton
+       methods". J. Math. Economics 3, 1976.
+    .. [3] W. Quapp, M. Hirsch, O. Imig and D. Heidrich. "Searching for saddle points of
+       potential energy surfaces by following a reduced gradient". J. Comput. Chem. 19,
+       1998.
+
+    Examples
+    --------
+    >>> from skcrit import NewtonTrajectoryFinder
+    >>> from skcrit.proving_grounds import make_himmelblau
+    >>> finder = NewtonTrajectoryFinder(n_starts=30, n_points=3, random_state=0)
+    >>> finder.fit(make_himmelblau()).n_critical_sets_
+    9
+    """
+
+    _columns_doc = '"n_passed" (critical points that the curve passed before the end)'
+
+    _parameter_constraints = {
+        **BaseFinder._parameter_constraints,
+        "n_points": [Interval(Integral, 1, None, closed="left")],
+        "max_step": [Interval(Real, 0, None, closed="neither")],
+        "reach": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        loss: Loss | None = None,
+        *,
+        n_starts: int = 100,
+        init: str | ArrayLike | Sampler = "gaussian",
+        tol: float | str = "auto",
+        max_iter: int = 500,
+        batch_size: int | None = None,
+        n_jobs: int | None = None,
+        memory: Memory | None = None,
+        store_history: bool | Sequence[str] = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
+        n_points: int = 1,
+        max_step: float = 0.25,
+        reach: float = 5.0,
+    ) -> None:
+        super().__init__(
+            loss=loss,
+            n_starts=n_starts,
+            init=init,
+            tol=tol,
+            max_iter=max_iter,
+            batch_size=batch_size,
+            n_jobs=n_jobs,
+            memory=memory,
+            store_history=store_history,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.n_points = n_points
+        self.max_step = max_step
+        self.reach = reach
+
+    def _make_solver(self) -> NewtonTrajectory:
+        return NewtonTrajectory(
+            tol=self.tol,
+            max_iter=self.max_iter,
+            store_history=self.store_history,
+            order=np.arange(self.n_starts) % self.n_points + 1,
+            max_step=self.max_step,
+            reach=self.reach,
+        )
+
+    def _begin(self, X: Any, y: Any = None) -> tuple[Any, FloatArray]:
+        """Let all starts of a block begin at its first one."""
+        solver, starts = super()._begin(X, y)
+        return solver, starts[np.arange(len(starts)) // self.n_points * self.n_points]

@@ -1,0 +1,166 @@
+"""What all proving grounds share: a loss that knows all of its critical points."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from skcrit._backend import BACKENDS
+from skcrit._typing import ArrayLike, FloatArray
+from skcrit.ground_truth.known_points import KnownPoints
+from skcrit.losses.base import Loss
+from skcrit.utils._arguments import as_numbers, shown
+from skcrit.utils._validation import StrOptions, check_params
+
+__all__ = ["Ground", "KnownSets", "as_vector", "polished"]
+
+# Newton steps from the digits that are stored: two suffice.
+_STEPS = 20
+
+# Eigenvalues below this part of the largest belong to symmetries.
+_NULL = 1e-8
+
+
+class KnownSets(NamedTuple):
+    """All critical sets of a ground, a row each.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n_sets, n_params)
+        A point of each set.
+    morse_indices, nullities : sequence of int
+        Numbers of negative and of zero eigenvalues of the Hessian.
+    names : sequence of str
+        Names of the sets.
+    """
+
+    points: FloatArray
+    morse_indices: Sequence[int]
+    nullities: Sequence[int]
+    names: Sequence[str]
+
+
+class Ground(Loss):
+    """A loss without data that knows its critical points.
+
+    A subclass defines the derivatives, ``_prepare`` and ``_known_sets``.
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "backend": [StrOptions(set(BACKENDS))],
+        "dtype": [StrOptions({"float64", "float32"})],
+    }
+
+    def fit(self, X: ArrayLike | None = None, y: object = None) -> Self:
+        """Check the parameters; there is nothing to learn.
+
+        Parameters
+        ----------
+        X, y : None
+            Ignored.
+
+        Returns
+        -------
+        self : Ground
+            The fitted loss.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range.
+        """
+        check_params(self)
+        self.n_params_ = self._prepare()
+        return self
+
+    @abstractmethod
+    def _prepare(self) -> int:
+        """Check what depends on several parameters; return ``n_params``."""
+
+    @abstractmethod
+    def _known_sets(self) -> KnownSets:
+        """List all critical sets."""
+
+    def ground_truth(self) -> KnownPoints:
+        """Return all critical points.
+
+        Returns
+        -------
+        truth : KnownPoints
+            One point of each set that the symmetries of the loss make.
+        """
+        known = self._known_sets()
+        return KnownPoints(
+            known.points,
+            known.morse_indices,
+            nullities=known.nullities,
+            names=known.names,
+            loss=self,
+        )
+
+
+def as_vector(value: Any, name: str, *, least: int = 1) -> FloatArray:
+    """Return a vector of finite numbers with at least so many entries.
+
+    Parameters
+    ----------
+    value : array-like
+        What a user gave.
+    name : str
+        Name of the parameter.
+    least : int, default=1
+        Smallest number of entries.
+
+    Returns
+    -------
+    vector : ndarray of shape (n,)
+        The numbers.
+
+    Raises
+    ------
+    ValueError
+        If it is not one.
+    """
+    try:
+        vector = np.array(as_numbers(value, name), dtype=float)
+        valid = vector.ndim == 1 and len(vector) >= least
+        valid = valid and bool(np.all(np.isfinite(vector)))
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ValueError(
+            f"{name} must be a sequence of at least {least} finite numbers, got "
+            f"{shown(value)}."
+        )
+    return vector
+
+
+def polished(loss: Loss, points: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Take Newton steps from digits that are known, to the level of rounding.
+
+    Parameters
+    ----------
+    loss : Loss
+        Fitted loss that computes on the host in double precision.
+    points : array-like of shape (n, n_params)
+        Points with a few correct digits.
+
+    Returns
+    -------
+    points : ndarray of shape (n, n_params)
+        Critical points.
+    eigenvalues : ndarray of shape (n, n_params)
+        Those of the Hessians there, ascending; the ones of symmetries are zero.
+    """
+    points = np.array(points, dtype=float)
+    for _ in range(_STEPS):
+        values, vectors = np.linalg.eigh(loss.hessian(points))
+        size = np.max(np.abs(values), axis=-1, keepdims=True)
+        keep = np.abs(values) > _NULL * size
+        along = np.einsum("...ij,...i->...j", vectors, loss.gradient(points))
+        along = np.where(keep, along, 0.0) / np.where(keep, values, 1.0)
+        points = points - np.einsum("...ij,...j->...i", vectors, along)
+    return points, np.where(keep, values, 0.0)

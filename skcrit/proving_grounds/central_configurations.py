@@ -1,0 +1,133 @@
+"""Central configurations of equal masses in the plane."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral
+
+import numpy as np
+
+from skcrit._typing import Array, FloatArray
+from skcrit.proving_grounds._base import Ground, KnownSets, polished
+from skcrit.proving_grounds._known_configurations import central_configurations
+from skcrit.proving_grounds._pairs import PairGround
+from skcrit.utils._validation import Interval
+
+__all__ = ["CentralConfigurations", "make_central_configurations"]
+
+
+def make_central_configurations(
+    n_bodies: int = 5, *, backend: str = "numpy", dtype: str = "float64"
+) -> CentralConfigurations:
+    r"""Make the potential whose critical points are the central configurations.
+
+    .. math::
+
+        f(q) = \sum_{i < j} \frac{1}{|q_i - q_j|} + \frac{1}{2} \sum_i |q_i|^2.
+
+    At a critical point the attraction of the others pulls every body to the origin in
+    proportion to its distance from it: released at rest, the bodies keep their shape
+    while they collapse. There are 2, 4, 5, 9 and 14 shapes for 3 to 7 equal masses.
+
+    Parameters
+    ----------
+    n_bodies : int, default=5
+        Number of bodies, from 3 to 7.
+    backend : {"numpy", "cupy", "array_api_strict"}, default="numpy"
+        Array library that computes.
+    dtype : {"float64", "float32"}, default="float64"
+        Precision in which it computes.
+
+    Returns
+    -------
+    loss : Loss
+        Fitted loss of ``2 n_bodies`` parameters, the positions body by body, with
+        ``ground_truth()`` of one set for each shape: rotations, reflections and
+        permutations give the same one. Sets are numbered by increasing loss; the last
+        is the collinear one.
+
+    Raises
+    ------
+    ValueError
+        If ``n_bodies`` is not from 3 to 7.
+
+    Notes
+    -----
+    Central configurations are commonly defined up to scale, as critical points of the
+    first sum, U, on the sphere where the second, I, is fixed and the centre of mass is
+    the origin. Here nothing is fixed. Along a ray t q the loss is ``U / t + t^2 I``
+    with one minimum, so that each shape has exactly one critical size, with a positive
+    eigenvalue more; the centre of mass adds a term that is minimal at the origin and
+    independent of the rest, with two positive eigenvalues more. So the critical points
+    are the central configurations and the Morse indices are those of U on the sphere.
+    The loss grows beyond all bounds towards collisions and infinity.
+
+    The shapes were found by many searches; that these are all of them is proved in
+    [1]_.
+
+    References
+    ----------
+    .. [1] M. Moczurad and P. Zgliczynski. "Central configurations in planar n-body
+       problem with equal masses for n = 5, 6, 7". Celestial Mechanics and Dynamical
+       Astronomy 131, 2019, arXiv:1812.07279.
+
+    Examples
+    --------
+    >>> from skcrit.proving_grounds import make_central_configurations
+    >>> [make_central_configurations(n).ground_truth().n_sets for n in range(3, 8)]
+    [2, 4, 5, 9, 14]
+    """
+    return CentralConfigurations(n_bodies, backend=backend, dtype=dtype).fit()
+
+
+class CentralConfigurations(PairGround):
+    """Newton's potential in a trap, see :func:`make_central_configurations`.
+
+    Parameters
+    ----------
+    n_bodies, backend, dtype
+        As there.
+    """
+
+    _parameter_constraints = {
+        **Ground._parameter_constraints,
+        "n_bodies": [Interval(Integral, 3, 7, closed="both")],
+    }
+
+    dimension, _trap = 2, 1.0
+
+    def __init__(
+        self, n_bodies: int = 5, *, backend: str = "numpy", dtype: str = "float64"
+    ) -> None:
+        self.n_bodies = n_bodies
+        self.backend = backend
+        self.dtype = dtype
+
+    def _prepare(self) -> int:
+        self._n_points = int(self.n_bodies)
+        return 2 * self._n_points
+
+    def _pair(self, u: Array) -> tuple[Array, Array, Array]:
+        return u**-0.5, -0.5 * u**-1.5, 0.75 * u**-2.5
+
+    def draw_starts(self, streams: Sequence[np.random.Generator]) -> FloatArray:
+        """Draw positions from the standard normal distribution.
+
+        Parameters
+        ----------
+        streams : sequence of numpy.random.Generator
+            A generator per start.
+
+        Returns
+        -------
+        theta0 : ndarray of shape (n_starts, n_params)
+            Starting points, on the host.
+        """
+        return np.stack([stream.standard_normal(self.n_params_) for stream in streams])
+
+    def _known_sets(self) -> KnownSets:
+        host = CentralConfigurations(self.n_bodies).fit()
+        points, values = polished(host, central_configurations(self._n_points))
+        indices = np.sum(values < 0, axis=-1).tolist()
+        names = [str(number) for number in range(1, len(points) + 1)]
+        return KnownSets(points, indices, [1] * len(points), names)
