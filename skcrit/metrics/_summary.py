@@ -14,7 +14,7 @@ from skcrit.losses.adapt import as_loss
 from skcrit.utils._validation import check_fitted
 
 if TYPE_CHECKING:
-    import pandas  # type: ignore[import-untyped]
+    import pandas
 
 __all__ = ["ATTRIBUTES", "Summary", "summarize", "warn_of_singletons"]
 
