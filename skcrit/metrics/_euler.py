@@ -228,7 +228,8 @@ def _characteristics(finder):
         unknown = np.flatnonzero(np.isnan(euler))
         if len(unknown):
             raise ArithmeticError(
-                f"the loss does not know the Euler characteristic of {_sets(unknown)}"
+                f"the loss does not know the Euler characteristic of {_sets(unknown)}; "
+                "give euler_characteristics"
             )
         return euler
     degenerate = np.flatnonzero(np.asarray(finder.nullities_) != 0)

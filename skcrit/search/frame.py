@@ -23,9 +23,7 @@ from skcrit.search.scales import Scales
 
 __all__ = ["Frame", "make_frame", "norm_of_rows", "scaled_hessian"]
 
-# Singular values of the tangents count as zero below this part of the largest, and of a
-# length scale: closer than that to a point of smaller orbit, such as the origin, the
-# tangents are short and have any direction.
+# Singular values of the tangents count as zero below this part of the largest.
 _DEPENDENT = 1e-8
 
 # The Hessian is zero along the orbit of a critical point, and small beside one. A
@@ -207,9 +205,7 @@ def _orbit_basis(xp, tangents, unit, scales, hessian):
     # Which of them depend on others is decided in length scales: units that differ by
     # orders of magnitude would make some vectors vanish beside others.
     _, size, right = svd(tangents / scales.length)
-    largest = size[:, :1]
-    ones = xp.ones_like(largest)
-    used = size > _DEPENDENT * xp.where(largest > ones, largest, ones)
+    used = size > _DEPENDENT * size[:, :1]
     right = _normalized(xp, right * scales.length / unit[:, None, :])
     image = xp.sqrt(xp.sum((right @ hessian) ** 2, axis=-1))
     typical = xp.max(xp.sqrt(xp.sum(hessian**2, axis=-1)), axis=-1)[:, None]

@@ -35,6 +35,10 @@ RECORDS = (
     "ConvergenceDisplay",
     "GroundTruth",  # what a ground truth must have, not one
     "Judgement",
+    "Summary",  # made by a fitted finder
+    "Summary.rows",
+    "Summary.to_dict",
+    "Summary.to_frame",
     "LandscapeGraphDisplay",
     "LinearMatch",
     "LinearMatch.from_columns",
@@ -120,6 +124,12 @@ _BY_OWNER = {
     ),
     "certify.theta": kinds.array(THETA, nan=OK, huge=OK),
     "euler_sum.finder": kinds.nothing_but({"of a coercive loss": (OK, penalised)}),
+    "euler_sum.euler_characteristics": kinds.Kind(
+        lambda value: (
+            OK if value is None else BAD if isinstance(value, str | dict) else EITHER
+        ),
+        skip=("generator",),
+    ),
     "FunctionLoss.hessian_lipschitz": _FUNCTION
     | kinds.only({
         "none": (OK, lambda: None),

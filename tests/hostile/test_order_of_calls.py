@@ -54,6 +54,7 @@ def test_finders_before_fit(name, method):
 def test_losses_before_fit(method):
     arguments = {
         "theta": THETA,
+        "radius": 0.1,
         "u": THETA,
         "v": THETA,
         "weights": [THETA],
