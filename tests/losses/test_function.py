@@ -178,7 +178,11 @@ def test_get_params_and_set_params():
     loss = make()
     first = {"value", "gradient", "hvp", "n_params"}
     declared = {"bounds", "length", "symmetries", "invariants", "representative"}
-    assert set(loss.get_params()) == first | declared | {"ground_truth"}
+    assert set(loss.get_params()) == first | declared | {
+        "ground_truth",
+        "hessian_lipschitz",
+        "evaluation_error",
+    }
     assert loss.set_params(n_params=5, hvp=hvp) is loss
     assert loss.get_params()["hvp"] is hvp
     assert loss.fit().n_params_ == 5
