@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import as_published as published
 import numpy as np
 import pandas as pd
+from checks import reached
 from tqdm.auto import tqdm
 
 from skcrit import (
@@ -221,7 +222,6 @@ def _run(task, scale, n_jobs):
         batch_size=-(-len(starts) // n_jobs),
         n_jobs=n_jobs,
         store_history=draw == 0 and by == "height" and noise == 0,
-        verbose=1,
     )
     cuts = CUTS if key in CUT else ()
     with warnings.catch_warnings():
@@ -244,13 +244,14 @@ def _tabulate(key, by, noise, draw, curve):
     # Success is what the study calls so: the gradient norm where a run ends.
     runs["success"] = runs["squared_grad_norm"] < SUCCESS
     runs["below_tol"] = runs["squared_grad_norm"] < TOL
-    # Points are judged where they first converge at SUCCESS, at the balanced point too;
-    # NaN and None for runs that never do.
+    # Points are judged where they first reach SUCCESS, at the balanced point too; NaN
+    # and None for runs that never do, or where Newton steps lead away.
     for name in ("n_iter", "n_hvp", "n_gradient"):
         spent = cut.results_[name]
         runs[f"{name}_to_success"] = np.where(cut.converged_, spent, np.nan)
     judgement = judge(cut)
     found = judgement.converged & judgement.identified
+    runs["reached"] = reached(cut)
     runs["critical"] = judgement.converged
     runs["identified"] = found
     runs["set"] = [s if f else None for s, f in zip(judgement.sets, found, strict=True)]
