@@ -75,13 +75,12 @@ assert descent.results_["squared_grad_norm"][is_flat].min() > 0.7
 assert descent.n_critical_sets_ == 1
 print(f"{np.sum(~is_flat)} converged, {np.sum(is_flat)} gradient-flat")
 
-# The reason for the verdict: the best step leaves practically all of the gradient.
+# The reason: the best step leaves practically all of the gradient.
 assert descent.results_["residual_ratio"][is_flat].min() > 0.9
 
 # %%
-# The cure is another method. The steps of Newton-MR are long where the Hessian is
-# nearly singular, and its default line search lets the gradient norm rise for a
-# while: here it jumps over the flat point from everywhere.
+# The cure is another method. Newton-MR's steps are long where the Hessian is nearly
+# singular, and the gradient norm may rise for a while: it jumps over the flat point.
 
 newton = search(NewtonMRFinder(), flat_loss, tol=1e-10)
 assert newton.converged_.all() and newton.n_critical_sets_ == 1
@@ -92,10 +91,9 @@ assert newton.converged_.all() and newton.n_critical_sets_ == 1
 #
 # With ``floor=1e-6`` the gradient at the flat point is 3e-6, and its square is below
 # ``tol=1e-10``: by that tolerance alone it is a critical point. Finders look closer.
-# From every end they take Newton steps until only rounding errors are left. Here the
-# steps lead away, and the status is UNCONFIRMED: the tolerance is too loose for this
-# loss. With ``tol=1e-20`` the same searches do not reach the tolerance. Both times the
-# only critical point reported is the true one.
+# From every end they take Newton steps until only rounding errors are left. Here these
+# lead away, and the status is UNCONFIRMED: the tolerance is too loose for this loss.
+# ``tol=1e-20`` is not reached there. Only the true critical point is reported.
 
 false_friend = make_loss(floor=1e-6)
 loose = search(NewtonMRFinder(), false_friend, tol=1e-10)
@@ -114,9 +112,8 @@ for finder in (loose, strict):
 # The figure
 # ----------
 #
-# Left, where the searches by Levenberg-Marquardt end, over the contours of the
-# gradient norm. Right, the gradient norm along the line y = 0 for both losses, with
-# the two tolerances.
+# Left, where the searches by Levenberg-Marquardt end, over contours of the gradient
+# norm. Right, the gradient norm on the line y = 0 for both losses, and both tolerances.
 
 grid_x, grid_y = np.meshgrid(np.linspace(-3.2, 2.7, 200), np.linspace(-2.2, 2.2, 150))
 points = np.stack([grid_x, grid_y], axis=-1)

@@ -26,9 +26,7 @@ X = make_gaussian_spectrum(2000, eigenvalues=np.arange(8, 0, -1), random_state=0
 finder = NewtonMRFinder(LinearAutoencoderLoss((3,)), n_starts=60, random_state=0)
 curve = tolerance_curve(finder, X, [np.inf, *np.logspace(0, -16, 17)])
 for row in zip(curve.tols, curve.converged, curve.accuracy, curve.n_hvp, strict=True):
-    print(
-        "tol {:5.0e}  converged {:.2f}  accuracy {:.2f}  products {:.0f}".format(*row)
-    )
+    print("tol {:.0e}: converged {:.2f}, accuracy {:.2f}, products {:.0f}".format(*row))
 
 # %%
 # Three questions

@@ -98,11 +98,12 @@ class Scale:
     n_bias_starts: int
     n_steps: int
     max_iter: int
+    n_jobs: int
 
 
 SCALES = {
-    "full": Scale(2, 10_000, 5, 75, 3, 150, 10_000, 50_000),
-    "small": Scale(1, 1000, 3, 6, 2, 6, 300, 60),
+    "full": Scale(2, 10_000, 5, 75, 3, 150, 10_000, 50_000, 2),
+    "small": Scale(1, 1000, 3, 6, 2, 6, 300, 40, 1),
 }
 
 
@@ -130,7 +131,7 @@ class Fit:
         return self.curve.finders[-2]
 
 
-def performance(scale, seed, n_jobs=2):
+def performance(scale, seed):
     """Run every method from the same uniform-height starts (figures 1 and 2).
 
     Parameters
@@ -139,8 +140,6 @@ def performance(scale, seed, n_jobs=2):
         Size of the study.
     seed : int
         Seed of the first draw of data and starts; the next ones count up.
-    n_jobs : int, default=2
-        Workers.
 
     Returns
     -------
@@ -154,10 +153,10 @@ def performance(scale, seed, n_jobs=2):
         )
         methods = [key for key in METHODS if draw == 0 or key not in ONCE]
         tasks += [(key, "height", 0.0, draw, loss, starts) for key in methods]
-    return _run_all(tasks, scale, n_jobs, "figures 1 and 2")
+    return _run_all(tasks, scale, "figures 1 and 2")
 
 
-def bias(scale, seed, by, n_jobs=2):
+def bias(scale, seed, by):
     """Sample critical points from starts with and without noise (figures 3 and 4).
 
     Parameters
@@ -168,8 +167,6 @@ def bias(scale, seed, by, n_jobs=2):
         Seed of data and starts.
     by : {"height", "iteration"}
         How starts are drawn along the descents.
-    n_jobs : int, default=2
-        Workers.
 
     Returns
     -------
@@ -184,7 +181,7 @@ def bias(scale, seed, by, n_jobs=2):
         if by == "iteration" and noise == 0:
             few = starts[: min(30, len(starts))]
             tasks.append(((PUBLISHED, "GNM"), by, noise, 0, loss, few))
-    return _run_all(tasks, scale, n_jobs, f"bias by {by}")
+    return _run_all(tasks, scale, f"bias by {by}")
 
 
 def _setting(scale, seed, by, noise, n_trajectories, n_starts):
@@ -200,18 +197,18 @@ def _setting(scale, seed, by, noise, n_trajectories, n_starts):
     return loss, sampler.sample(loss, n_starts, seed)
 
 
-def _run_all(tasks, scale, n_jobs, title):
+def _run_all(tasks, scale, title):
     """Run one fit after the other, with a progress display."""
     fits = []
     with tqdm(tasks, unit="fit", desc=title) as progress:
         for task in progress:
             (column, method), by, noise, draw, *_ = task
             progress.set_postfix_str(f"{column}: {method}, noise {noise:g}")
-            fits.append(_run(task, scale, n_jobs))
+            fits.append(_run(task, scale))
     return fits
 
 
-def _run(task, scale, n_jobs):
+def _run(task, scale):
     """Run one method from given starts."""
     key, by, noise, draw, loss, starts = task
     finder = METHODS[key]
@@ -219,8 +216,8 @@ def _run(task, scale, n_jobs):
         init=starts,
         n_starts=len(starts),
         max_iter=min(finder.max_iter, scale.max_iter),
-        batch_size=-(-len(starts) // n_jobs),
-        n_jobs=n_jobs,
+        batch_size=-(-len(starts) // scale.n_jobs),
+        n_jobs=scale.n_jobs,
         store_history=draw == 0 and by == "height" and noise == 0,
     )
     cuts = CUTS if key in CUT else ()
