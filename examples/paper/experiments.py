@@ -81,7 +81,7 @@ ONCE = {
 # Which of them sample the critical points from which starts in the bias experiments.
 SAMPLERS = [(PUBLISHED, "Newton-MR"), (INTENDED, "Newton-MR"), (INTENDED, "GNM, lm")]
 
-# Methods whose runs are cut at looser tolerances too.
+# Methods whose runs are cut at looser tolerances too, in the performance experiment.
 CUT = [(PUBLISHED, "Newton-MR"), (INTENDED, "Newton-MR")]
 CUTS = (np.inf, 1e-6, 1e-8)
 
@@ -153,7 +153,7 @@ def performance(scale, seed):
         )
         methods = [key for key in METHODS if draw == 0 or key not in ONCE]
         tasks += [(key, "height", 0.0, draw, loss, starts) for key in methods]
-    return _run_all(tasks, scale, "figures 1 and 2")
+    return _run_all(tasks, scale, "figures 1 and 2", CUTS)
 
 
 def bias(scale, seed, by):
@@ -197,18 +197,18 @@ def _setting(scale, seed, by, noise, n_trajectories, n_starts):
     return loss, sampler.sample(loss, n_starts, seed)
 
 
-def _run_all(tasks, scale, title):
+def _run_all(tasks, scale, title, cuts=()):
     """Run one fit after the other, with a progress display."""
     fits = []
     with tqdm(tasks, unit="fit", desc=title) as progress:
         for task in progress:
             (column, method), by, noise, draw, *_ = task
             progress.set_postfix_str(f"{column}: {method}, noise {noise:g}")
-            fits.append(_run(task, scale))
+            fits.append(_run(task, scale, cuts if task[0] in CUT else ()))
     return fits
 
 
-def _run(task, scale):
+def _run(task, scale, cuts):
     """Run one method from given starts."""
     key, by, noise, draw, loss, starts = task
     finder = METHODS[key]
@@ -220,7 +220,6 @@ def _run(task, scale):
         n_jobs=scale.n_jobs,
         store_history=draw == 0 and by == "height" and noise == 0,
     )
-    cuts = CUTS if key in CUT else ()
     with warnings.catch_warnings():
         # The report counts the failures.
         warnings.simplefilter("ignore")
