@@ -128,8 +128,8 @@ def main():
     settings = SETTINGS if args.scale == "full" else [SETTINGS[0], SETTINGS[3]]
     header = (
         "| setting | < 1e-10 | converged at 1e-20 | "
-        "iterations to 1e-10, median (quartiles) | products per start | distinct sets per 75 starts | share at the origin | "
-        "failures | median condition of W_1 at failures |"
+        "iterations to 1e-10, median (quartiles) | products per start | "
+        "distinct sets per 75 starts | share at the origin | failures | median condition of W_1 at failures |"
     )
     lines, record = [header, "|" + "---|" * header.count(" | ") + "---|"], []
     for setting in settings:
