@@ -129,7 +129,8 @@ def main():
     header = (
         "| setting | < 1e-10 | converged at 1e-20 | "
         "iterations to 1e-10, median (quartiles) | products per start | "
-        "distinct sets per 75 starts | share at the origin | failures | median condition of W_1 at failures |"
+        "distinct sets per 75 starts | share at the origin | failures | "
+        "median condition of W_1 at failures |"
     )
     lines, record = [header, "|" + "---|" * header.count(" | ") + "---|"], []
     for setting in settings:
