@@ -5,6 +5,7 @@ import re
 import runpy
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -24,8 +25,6 @@ FOREIGN = (
 )
 STRICT = ["-Werror", *(f"-Wignore::DeprecationWarning:{name}" for name in FOREIGN)]
 FIGURES = ("figure1", "figure2", "figure3", "figure4", "figure_costs")
-# With "pytest --dist loadgroup" one worker runs the study, once for all its tests.
-one_study = pytest.mark.xdist_group("study")
 SHARE = re.compile(r"[01]\.\d\d \[[01]\.\d\d, [01]\.\d\d\]")
 
 
@@ -44,14 +43,34 @@ def run_script(path, *arguments, cwd, options=()):
     return done
 
 
+def run_study(folder):
+    """Run the small study, and keep its progress display in a file."""
+    script, display, ended = EXAMPLES / "paper" / "run.py", "no study", "failed"
+    try:
+        done = run_script(script, "--scale", "small", "--output", "out", cwd=folder)
+        display, ended = done.stderr, "progress"
+    finally:
+        (folder / "part").write_text(display, encoding="utf-8")
+        (folder / "part").rename(folder / ended)
+
+
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     """Folder of the results of the small study, and its progress display."""
-    folder = tmp_path_factory.mktemp("paper")
-    done = run_script(
-        EXAMPLES / "paper" / "run.py", "--scale", "small", "--output", "out", cwd=folder
-    )
-    return folder / "out", done.stderr
+    base = tmp_path_factory.getbasetemp()
+    # Workers of pytest-xdist have folders side by side. The first that gets here runs
+    # the study, and the others wait.
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "study"
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        deadline = time.monotonic() + 600
+        while not any((folder / name).exists() for name in ("progress", "failed")):
+            assert time.monotonic() < deadline, "the study does not end"
+            time.sleep(0.2)
+    else:
+        run_study(folder)
+    return folder / "out", (folder / "progress").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +92,6 @@ def row(table, title):
     return cells[1:]
 
 
-@one_study
 def test_study_files(results):
     folder, progress = results
     names = {path.name for path in folder.iterdir()}
@@ -89,7 +107,6 @@ def test_study_files(results):
         assert f"![]({name}.png)" in text
 
 
-@one_study
 def test_study_stands_in_three_columns(sections):
     published = sections["1. Performance (figure 1)"]
     intended = sections["As intended"]
@@ -111,7 +128,6 @@ def test_study_stands_in_three_columns(sections):
     assert "0.37 [0.27, 0.49]" in row(published, title)
 
 
-@one_study
 def test_study_numbers_come_from_the_runs(results, sections):
     runs = pd.read_csv(results[0] / "runs.csv")
     first = runs[(runs["by"] == "height") & (runs["noise"] == 0)]
@@ -140,7 +156,6 @@ def test_study_numbers_come_from_the_runs(results, sections):
     assert (critical["n_iter_to_success"] <= critical["n_iter"]).all()
 
 
-@one_study
 def test_study_has_all_of_its_tables(sections):
     rerun = sections["2. The programs, re-run"]["body"]
     assert len(rerun) == 14
