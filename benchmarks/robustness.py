@@ -23,10 +23,10 @@ import scipy
 import sklearn
 
 import skcrit
+from skcrit.solvers import Status
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- begin of the table -->", "<!-- end of the table -->"
-STATUSES = ("CONVERGED", "GRADIENT_FLAT", "STALLED", "MAX_ITER", "DIVERGED")
 
 
 def run(profile, workers, seed):
@@ -111,7 +111,7 @@ def table(counts, summary, profile, seed):
     rows += [(f"of these: {name}", n) for name, n in outcomes.items()]
     rows += [("Hostile values taken, as they may be", accepted)]
     rows += [("**Starts tried for false convergence**", searches)]
-    rows += [(f"ended {s}", statuses.get(s, 0)) for s in STATUSES]
+    rows += [(f"ended {s.name}", statuses.get(s.name, 0)) for s in Status]
     rows += [("**False critical points**", counts["false/critical points"])]
     rows += [("**Starts of the long run**", long_run)]
     rows += [("**Faults injected**", faults.get("injected", 0))]

@@ -38,7 +38,7 @@ def main():
         judgement, converged = judge(finder), finder.converged_
         low, high = participation_entropy_interval(finder, random_state=0)
         print(
-            f"draw {seed}: {converged.mean():.3f} below 1e-20, "
+            f"draw {seed}: {converged.mean():.3f} converged at 1e-20, "
             f"{judgement.identified[converged].mean():.3f} of them identified, "
             f"{judgement.index_right[converged].mean():.3f} with the right index, "
             f"{participation_entropy(finder):.2f} bits [{low:.2f}, {high:.2f}], "

@@ -75,14 +75,15 @@ def measure_search(budgets=(500, 1000, 2000, 4000, 6000, 9000), n_probes=500):
     for n in budgets:
         part = copy(explorer)
         found = np.unique(sets[:n][sets[:n] >= 0])
-        part.critical_points_ = explorer.critical_points_[found]
+        for name in ("critical_points_", "morse_indices_", "nullities_"):
+            setattr(part, name, getattr(explorer, name)[found])
         counts = np.bincount(sets[:n][sets[:n] >= 0])
         before = np.unique(sets[: 3 * n // 4])
         latest = np.mean(np.isin(sets[3 * n // 4 : n], before))
         low, high = probe_coverage_interval(part, probe)
-        told = f"{probe_coverage(part, probe):.2f} [{low:.2f}, {high:.2f}]"
+        by_probe = f"{probe_coverage(part, probe):.2f} [{low:.2f}, {high:.2f}]"
         known, hits = len(found) / N_SETS, good_turing_coverage(counts)
-        lines.append(f"| {n} | {known:.2f} | {hits:.2f} | {latest:.2f} | {told} |")
+        lines.append(f"| {n} | {known:.2f} | {hits:.2f} | {latest:.2f} | {by_probe} |")
     return lines
 
 

@@ -34,7 +34,7 @@ def make_finder(n_starts, batch_size):
 def make_grid_search():
     """Choose tolerance and penalty by the recovery accuracy."""
     grid = {"tol": [1e-4, 1e-10], "loss__alpha": [0.0, 0.01]}
-    return GridSearchCV(make_finder(n_starts=20, batch_size=10), grid, cv=2)
+    return GridSearchCV(make_finder(n_starts=10, batch_size=5), grid, cv=2)
 
 
 # %%
@@ -57,7 +57,7 @@ def fit_on_cluster(X):
     ):
         make_finder(n_starts=4, batch_size=1).fit(X)  # workers import what they need
         with get_task_stream() as fit_tasks:
-            finder = make_finder(n_starts=100, batch_size=5).fit(X)
+            finder = make_finder(n_starts=40, batch_size=5).fit(X)
         with get_task_stream() as search_tasks:
             search = make_grid_search().fit(X)
     return finder, search, {"fit": fit_tasks.data, "grid search": search_tasks.data}
@@ -73,7 +73,7 @@ def fit_on_cluster(X):
 
 def check(X, finder, search, tasks):
     """Compare with fits in this process; both workers took part."""
-    alone = make_finder(n_starts=100, batch_size=5).fit(X)
+    alone = make_finder(n_starts=40, batch_size=5).fit(X)
     assert np.array_equal(finder.final_params_, alone.final_params_)
     assert np.array_equal(finder.critical_points_, alone.critical_points_)
     assert np.array_equal(finder.counts_, alone.counts_)

@@ -82,9 +82,9 @@ print(recovery_report(finder))
 # The figure
 # ----------
 #
-# Left, every search: the squared gradient norm falls, rises again when a step leads
-# into another region, and in the end falls quadratically. Right, the critical points
-# found, over all that exist.
+# Left, every search: the squared gradient norm stays large at first, rises when a step
+# leads into another region, and in the end falls quadratically, down to what rounding
+# allows. Right, the critical points found, over all that exist.
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
 ConvergenceDisplay.from_estimator(finder, ax=axes[0])

@@ -11,6 +11,8 @@ each. A pipeline standardises them first, for they have different units.
 # The estimator
 # -------------
 
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_wine
@@ -18,12 +20,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skcrit import LinearAutoencoderLoss, NewtonMRFinder
-from skcrit.metrics import (
-    recovery_accuracy_scorer,
-    recovery_coverage_scorer,
-    recovery_precision_scorer,
-)
+from skcrit import LinearAutoencoderLoss, NewtonMRFinder, NotConvergedWarning
+from skcrit.metrics import recovery_accuracy_scorer, recovery_coverage_scorer
 
 X = load_wine().data
 finder = NewtonMRFinder(
@@ -41,8 +39,9 @@ pipeline = make_pipeline(StandardScaler(), finder)
 # Every candidate is fitted on two thirds of the wines. Its critical points are judged
 # against the analytical ones of the same wines: *accuracy* is the fraction of all
 # starts that end at a true critical point with its loss and its Morse index,
-# *precision* the same fraction of those that converged, *coverage* the fraction of
-# all critical sets that were found.
+# *coverage* the fraction of all critical sets that were found. Loose tolerances leave
+# searches far from any critical point; that is what is studied here, so the warning
+# about it is silenced.
 
 tols = np.logspace(-2, -12, 6)
 search = GridSearchCV(
@@ -50,34 +49,33 @@ search = GridSearchCV(
     {"newtonmrfinder__tol": tols},
     scoring={
         "accuracy": recovery_accuracy_scorer,
-        "precision": recovery_precision_scorer,
         "coverage": recovery_coverage_scorer,
     },
     refit="accuracy",
     cv=3,
-    n_jobs=2,
 )
-search.fit(X)
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", NotConvergedWarning)
+    search.fit(X)
 
 # %%
 # What it says
 # ------------
 #
-# Every search converges at every one of these tolerances, and yet at 1e-2 not one of
-# the points is what it seems. The best tolerance is the strictest. This is no
-# accident of the method: some eigenvalues of these data are close to each other, and
-# sets that differ by them need a small gradient to be told apart.
-# ``resolution`` says how small, and its square is what ``tol`` should stay well
-# below.
+# At 1e-2 and 1e-4 no search gets close enough to a critical point to say which one it
+# is, at 1e-8 and below all do, and more strictness changes nothing. This does not
+# depend on the method: some eigenvalues of these data are close to each other, and
+# sets that differ by them need a small gradient to be told apart. ``resolution`` says
+# how small, and its square is what ``tol`` should stay below.
 
 results = search.cv_results_
 scores = {name: results[f"mean_test_{name}"] for name in ("accuracy", "coverage")}
 best = search.best_estimator_[-1]
 resolution = best.loss_.analytical_spectrum().resolution
-assert search.best_params_["newtonmrfinder__tol"] == tols[-1]
-assert scores["accuracy"][0] == 0.0 and scores["accuracy"][-1] > 0.95
-assert np.allclose(scores["accuracy"], results["mean_test_precision"])
-assert tols[-1] < resolution**2 < tols[0]
+strict = tols < resolution**2
+assert search.best_params_["newtonmrfinder__tol"] in tols[strict]
+assert np.all(scores["accuracy"][:2] == 0.0)
+assert strict.any() and np.all(scores["accuracy"][strict] > 0.95)
 print(f"best: {search.best_params_}, accuracy {search.best_score_:.2f}")
 print(f"squared resolution: {resolution**2:.1e}")
 

@@ -64,15 +64,16 @@ print(f"gradient norm at scale 1e6: {squared[-1] ** 0.5:.1e}")
 print(f"balanced gradient norm:     {balanced[-1] ** 0.5:.3f}")
 
 # %%
-# Finders demand both: a start has converged when its squared gradient norm is at most
-# ``tol`` at its own point and at the canonical one. A finder without iterations only
-# judges its starts, and rejects this one.
+# Finders ask for both: a start has reached ``tol`` when its squared gradient norm is
+# at most that, at its own point and at the balanced one. A finder without iterations
+# only judges its starts, and rejects this one.
 
-judge = NewtonMRFinder(n_starts=1, init=walk[-1:], max_iter=0, balance=False)
+tol = 1e-10
+judge = NewtonMRFinder(n_starts=1, init=walk[-1:], tol=tol, max_iter=0, balance=False)
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", NotConvergedWarning)
     judge.fit(loss)
-assert judge.results_["squared_grad_norm"][0] < judge.tol
+assert judge.results_["squared_grad_norm"][0] < tol
 assert not judge.converged_[0]
 
 # %%
@@ -92,6 +93,7 @@ for balance in (False, True):
         LinearAutoencoderLoss(hidden_layer_sizes=(3,)),
         n_starts=40,
         minimizer="l-bfgs",
+        tol=tol,
         balance=balance,
         max_iter=300,
         store_history=True,
@@ -116,7 +118,7 @@ assert balanced_finder.converged_.mean() > 0.9
 figure, axes = plt.subplots(1, 3, figsize=(12, 3.8), layout="constrained")
 axes[0].loglog(scales, squared, color="#0072B2", label="at the point itself")
 axes[0].loglog(scales, balanced, "--", color="#E69F00", label="at the balanced point")
-axes[0].axhline(1e-10, color="black", linestyle=":", label="tol = 1e-10")
+axes[0].axhline(tol, color="black", linestyle=":", label=f"tol = {tol:.0e}")
 axes[0].set(
     xlabel="Factor between the layers (scale)",
     ylabel="Squared gradient norm",

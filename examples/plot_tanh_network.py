@@ -38,7 +38,7 @@ loss = MLPLoss((3,), alpha=0.1, penalize_intercept=True).fit(X, y)
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", NotConvergedWarning)  # many searches end nowhere
-    explorer = LandscapeExplorer(max_searches=500, random_state=2).fit(loss)
+    explorer = LandscapeExplorer(max_searches=300, random_state=2).fit(loss)
 points = explorer.critical_points_
 print(f"{len(points)} critical points, up to symmetry")
 

@@ -143,7 +143,9 @@ def workers(n_starts=1000, n_turns=9):
     took = {1: [], 2: []}
     for turn in range(1 + n_turns):
         for n_jobs, times in took.items():
-            finder = NewtonMRFinder(init=theta, n_starts=n_starts, n_jobs=n_jobs)
+            finder = NewtonMRFinder(
+                init=theta, n_starts=n_starts, tol=1e-10, n_jobs=n_jobs
+            )
             begin = time.perf_counter()
             finder.fit(loss)
             if turn:  # the first one starts the workers

@@ -74,7 +74,7 @@ def explore(features, hidden, searches, round_size, seed):
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     row["sets per second"] = round(explorer.n_critical_sets_ / seconds, 1)
     row["peak memory, MB"] = round(peak / 1e3)
-    row["told by a probe"] = _probed(explorer, seed)
+    row["coverage by a probe"] = _probed(explorer, seed)
     return explorer, row
 
 
@@ -111,7 +111,7 @@ def _probed(explorer, seed, n_starts=500):
 
 
 def costs(explorer):
-    """Tell how many searches a share of the sets takes.
+    """Count how many searches a share of the sets takes.
 
     Parameters
     ----------

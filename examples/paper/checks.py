@@ -9,11 +9,16 @@ __all__ = [
     "early_stops",
     "flat_minima",
     "published_index",
+    "reached",
     "slope_of_newton_tr",
 ]
 
 # What the study calls a negative eigenvalue of the Hessian.
 PUBLISHED_CUTOFF = -1e-5
+
+# How searches end that have reached their tolerance: at a critical point, away from
+# any, and on the way to infinity. Only the first have converged.
+REACHED = ("CONVERGED", "UNCONFIRMED", "ESCAPED")
 
 # A slope |H g| below this part of |H| |g| counts as zero, an eigenvalue of the Hessian
 # of the gradient norm above this part of the largest counts as not negative.
@@ -35,6 +40,23 @@ def published_index(finder):
     """
     eigenvalues = np.linalg.eigvalsh(finder.loss_.hessian(finder.final_params_))
     return np.mean(eigenvalues < PUBLISHED_CUTOFF, axis=1)
+
+
+def reached(finder):
+    """Find the runs that have reached the tolerance of a finder.
+
+    Parameters
+    ----------
+    finder : BaseFinder
+        Fitted finder.
+
+    Returns
+    -------
+    reached : ndarray of bool of shape (n_starts,)
+        Whether the squared gradient norm is at most ``tol``, which is all that the
+        study asks for; not every such point has a critical point nearby.
+    """
+    return np.isin(finder.results_["status"], REACHED)
 
 
 def slope_of_newton_tr(finder, low=1e-24, high=1e-6):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import as_published as published
 import numpy as np
 import pandas as pd
+from checks import reached
 from tqdm.auto import tqdm
 
 from skcrit import (
@@ -80,7 +81,7 @@ ONCE = {
 # Which of them sample the critical points from which starts in the bias experiments.
 SAMPLERS = [(PUBLISHED, "Newton-MR"), (INTENDED, "Newton-MR"), (INTENDED, "GNM, lm")]
 
-# Methods whose runs are cut at looser tolerances too.
+# Methods whose runs are cut at looser tolerances too, in the performance experiment.
 CUT = [(PUBLISHED, "Newton-MR"), (INTENDED, "Newton-MR")]
 CUTS = (np.inf, 1e-6, 1e-8)
 
@@ -97,11 +98,12 @@ class Scale:
     n_bias_starts: int
     n_steps: int
     max_iter: int
+    n_jobs: int
 
 
 SCALES = {
-    "full": Scale(2, 10_000, 5, 75, 3, 150, 10_000, 50_000),
-    "small": Scale(1, 1000, 3, 6, 2, 6, 300, 60),
+    "full": Scale(2, 10_000, 5, 75, 3, 150, 10_000, 50_000, 2),
+    "small": Scale(1, 1000, 3, 6, 2, 4, 300, 30, 1),
 }
 
 
@@ -129,7 +131,7 @@ class Fit:
         return self.curve.finders[-2]
 
 
-def performance(scale, seed, n_jobs=2):
+def performance(scale, seed):
     """Run every method from the same uniform-height starts (figures 1 and 2).
 
     Parameters
@@ -138,8 +140,6 @@ def performance(scale, seed, n_jobs=2):
         Size of the study.
     seed : int
         Seed of the first draw of data and starts; the next ones count up.
-    n_jobs : int, default=2
-        Workers.
 
     Returns
     -------
@@ -153,10 +153,10 @@ def performance(scale, seed, n_jobs=2):
         )
         methods = [key for key in METHODS if draw == 0 or key not in ONCE]
         tasks += [(key, "height", 0.0, draw, loss, starts) for key in methods]
-    return _run_all(tasks, scale, n_jobs, "figures 1 and 2")
+    return _run_all(tasks, scale, "figures 1 and 2", CUTS)
 
 
-def bias(scale, seed, by, n_jobs=2):
+def bias(scale, seed, by):
     """Sample critical points from starts with and without noise (figures 3 and 4).
 
     Parameters
@@ -167,8 +167,6 @@ def bias(scale, seed, by, n_jobs=2):
         Seed of data and starts.
     by : {"height", "iteration"}
         How starts are drawn along the descents.
-    n_jobs : int, default=2
-        Workers.
 
     Returns
     -------
@@ -183,7 +181,7 @@ def bias(scale, seed, by, n_jobs=2):
         if by == "iteration" and noise == 0:
             few = starts[: min(30, len(starts))]
             tasks.append(((PUBLISHED, "GNM"), by, noise, 0, loss, few))
-    return _run_all(tasks, scale, n_jobs, f"bias by {by}")
+    return _run_all(tasks, scale, f"bias by {by}")
 
 
 def _setting(scale, seed, by, noise, n_trajectories, n_starts):
@@ -199,18 +197,18 @@ def _setting(scale, seed, by, noise, n_trajectories, n_starts):
     return loss, sampler.sample(loss, n_starts, seed)
 
 
-def _run_all(tasks, scale, n_jobs, title):
+def _run_all(tasks, scale, title, cuts=()):
     """Run one fit after the other, with a progress display."""
     fits = []
     with tqdm(tasks, unit="fit", desc=title) as progress:
         for task in progress:
             (column, method), by, noise, draw, *_ = task
             progress.set_postfix_str(f"{column}: {method}, noise {noise:g}")
-            fits.append(_run(task, scale, n_jobs))
+            fits.append(_run(task, scale, cuts if task[0] in CUT else ()))
     return fits
 
 
-def _run(task, scale, n_jobs):
+def _run(task, scale, cuts):
     """Run one method from given starts."""
     key, by, noise, draw, loss, starts = task
     finder = METHODS[key]
@@ -218,12 +216,10 @@ def _run(task, scale, n_jobs):
         init=starts,
         n_starts=len(starts),
         max_iter=min(finder.max_iter, scale.max_iter),
-        batch_size=-(-len(starts) // n_jobs),
-        n_jobs=n_jobs,
+        batch_size=-(-len(starts) // scale.n_jobs),
+        n_jobs=scale.n_jobs,
         store_history=draw == 0 and by == "height" and noise == 0,
-        verbose=1,
     )
-    cuts = CUTS if key in CUT else ()
     with warnings.catch_warnings():
         # The report counts the failures.
         warnings.simplefilter("ignore")
@@ -244,13 +240,14 @@ def _tabulate(key, by, noise, draw, curve):
     # Success is what the study calls so: the gradient norm where a run ends.
     runs["success"] = runs["squared_grad_norm"] < SUCCESS
     runs["below_tol"] = runs["squared_grad_norm"] < TOL
-    # Points are judged where they first converge at SUCCESS, at the balanced point too;
-    # NaN and None for runs that never do.
+    # Points are judged where they first reach SUCCESS, at the balanced point too; NaN
+    # and None for runs that never do, or where Newton steps lead away.
     for name in ("n_iter", "n_hvp", "n_gradient"):
         spent = cut.results_[name]
         runs[f"{name}_to_success"] = np.where(cut.converged_, spent, np.nan)
     judgement = judge(cut)
     found = judgement.converged & judgement.identified
+    runs["reached"] = reached(cut)
     runs["critical"] = judgement.converged
     runs["identified"] = found
     runs["set"] = [s if f else None for s, f in zip(judgement.sets, found, strict=True)]

@@ -34,10 +34,11 @@ covariance diag(1, ..., 16), which has {n_sets} critical sets with losses {low:.
 
 Success is a squared gradient norm below 1e-10 at the end of a run. A run *converges at
 1e-10* where its squared gradient norm is at most that both at its own point and at the
-balanced point of the same end-to-end matrix; there points are identified and costs are
-counted. Brackets are 95 % intervals: Wilson's for shares, of a bootstrap over starts
-for entropies. Lists of three are quartiles. Products are Hessian-vector products; a
-dense Hessian counts as 128.
+balanced point of the same end-to-end matrix, and Newton steps from there end nearby, at
+the level of rounding; there points are identified and costs are counted. Brackets are
+95 % intervals: Wilson's for shares, of a bootstrap over starts for entropies. Lists of
+three are quartiles. Products are Hessian-vector products; a dense Hessian counts as
+128.
 
 Made by `{command}` in {seconds:.0f} s on {machine}, {versions}.
 """
@@ -102,8 +103,8 @@ def _sections(study):
         "![](figure2.png)\n\nThe Newton-MR runs, cut where they first reach a "
         "tolerance. *True*: loss and index are those of the nearest critical set. The "
         "study's index counts eigenvalues below -1e-5 at the point as it is; ours is "
-        "counted after a Newton correction, and unknown where a tolerance is too loose "
-        "to tell."
+        "that of the critical point to which Newton steps lead, and unknown if they "
+        "lead far away."
     )
     yield "4. Tolerance (figure 2)", text, tolerance_table(fits)
     text = (

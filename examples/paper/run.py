@@ -47,6 +47,9 @@ def draw(study, folder):
         "figure_costs": figures.figure_costs(study.performance),
     }
     for name, figure in drawn.items():
+        # Panels are laid out once for both files.
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
         for suffix in ("png", "svg"):
             figure.savefig(folder / f"{name}.{suffix}", dpi=150)
         plt.close(figure)

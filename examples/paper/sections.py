@@ -1,7 +1,13 @@
 """The tables of the report."""
 
 import numpy as np
-from checks import early_stops, flat_minima, published_index, slope_of_newton_tr
+from checks import (
+    early_stops,
+    flat_minima,
+    published_index,
+    reached,
+    slope_of_newton_tr,
+)
 from experiments import INTENDED, NOISE, PUBLISHED, SUCCESS
 from published import ENTROPY, ITERATIONS, RERUN, SECONDS, SUCCESSES
 from scipy.stats import mannwhitneyu
@@ -22,7 +28,8 @@ ROWS = {
     "runs": "runs",
     "success": "final squared gradient norm < 1e-10",
     "below_tol": "final squared gradient norm < 1e-20",
-    "critical": "converged at 1e-10",
+    "reached": "squared gradient norm <= 1e-10, at the balanced point too",
+    "critical": "and a critical point nearby: converged at 1e-10",
     "identified": "identified with an analytical set, of the converged",
     "index_right": "and Morse index equal to the formula's",
     "iterations": "iterations to 1e-10",
@@ -173,28 +180,28 @@ def _tolerance_cells(finders):
     """Judge finders at a tolerance by the study's definition of the index and ours."""
     n, parts = sum(len(f.converged_) for f in finders), []
     for finder in finders:
-        reached, judgement = finder.converged_, judge(finder)
+        stopped, judgement = reached(finder), judge(finder)
         predicted = judgement.predicted_index / finder.n_params_
-        known = reached & (judgement.morse_index >= 0)
+        known = stopped & (judgement.morse_index >= 0)
         theirs = published_index(finder)
         matches = np.isclose(theirs, predicted)
         ours = judgement.morse_index / finder.n_params_
         parts.append((
-            reached,
-            reached & matches & judgement.identified & judgement.loss_right,
-            np.abs(theirs - predicted)[reached],
+            stopped,
+            stopped & matches & judgement.identified & judgement.loss_right,
+            np.abs(theirs - predicted)[stopped],
             judgement.hit,
             np.abs(ours - predicted)[known],
-            reached & ~known,
+            stopped & ~known,
         ))
-    reached, true, error, hit, own_error, unknown = map(
+    stopped, true, error, hit, own_error, unknown = map(
         np.concatenate, zip(*parts, strict=True)
     )
     return [
-        share(reached.sum(), n),
-        share(true.sum(), reached.sum()),
+        share(stopped.sum(), n),
+        share(true.sum(), stopped.sum()),
         _mean(error),
-        share(hit.sum(), reached.sum()),
+        share(hit.sum(), stopped.sum()),
         _mean(own_error),
         str(unknown.sum()),
     ]

@@ -6,7 +6,16 @@ from scipy.stats import binomtest
 
 from skcrit.metrics import participation_entropy, participation_entropy_interval
 
-__all__ = ["entropy", "pool", "quartiles", "select", "share", "summarize", "wilson"]
+__all__ = [
+    "entropies",
+    "entropy",
+    "pool",
+    "quartiles",
+    "select",
+    "share",
+    "summarize",
+    "wilson",
+]
 
 
 def select(fits, **settings):
@@ -65,6 +74,7 @@ def summarize(fits):
         "runs": str(n),
         "success": share(runs["success"].sum(), n),
         "below_tol": share(runs["below_tol"].sum(), n),
+        "reached": share(runs["reached"].sum(), n),
         "critical": share(len(critical), n),
         "iterations": quartiles(critical["n_iter_to_success"]),
         "ended": f"{ended.mean():.0f} ({quartiles(ended)})" if len(ended) else "-",
@@ -82,6 +92,29 @@ def summarize(fits):
     }
 
 
+def entropies(finder):
+    """Estimate the entropy of participation.
+
+    Parameters
+    ----------
+    finder : BaseFinder
+        Fitted finder.
+
+    Returns
+    -------
+    plain, better : float
+        Plug-in estimate and jackknife estimate in bits; NaN if fewer than two runs have
+        converged.
+    low, high : float
+        Ends of the 95 % interval.
+    """
+    if np.sum(finder.converged_) < 2:
+        return (np.nan,) * 4
+    plain = participation_entropy(finder)
+    better = participation_entropy(finder, bias_correction="jackknife")
+    return plain, better, *participation_entropy_interval(finder, random_state=0)
+
+
 def entropy(finder):
     """Write the entropy of participation with its 95 % interval.
 
@@ -95,11 +128,9 @@ def entropy(finder):
     text : str
         Plug-in estimate, jackknife estimate and interval in bits.
     """
-    if np.sum(finder.converged_) < 2:
+    plain, better, low, high = entropies(finder)
+    if np.isnan(plain):
         return "-"
-    plain = participation_entropy(finder)
-    better = participation_entropy(finder, bias_correction="jackknife")
-    low, high = participation_entropy_interval(finder, random_state=0)
     return f"{plain:.2f}; {better:.2f} [{low:.2f}, {high:.2f}]"
 
 
