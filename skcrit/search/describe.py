@@ -21,7 +21,14 @@ from skcrit.linalg.dense import MAX_DENSE_FORMED
 from skcrit.losses.base import Loss
 from skcrit.losses.symmetries import rescaled
 from skcrit.search.frame import Frame, norm_of_rows, scaled_hessian
-from skcrit.search.polish import LONG, NOISE, Polished, last_digits, polish
+from skcrit.search.polish import (
+    LONG,
+    NOISE,
+    Polished,
+    last_digits,
+    polish,
+    without_false_tangents,
+)
 from skcrit.search.scales import Scales
 from skcrit.solvers._vectors import norm
 from skcrit.solvers.status import Status
@@ -197,7 +204,7 @@ def _examined(
 ) -> Description:
     """Refine points, judge them, and count the signs of their eigenvalues."""
     end = polish(loss, theta, scales)
-    error, drift, uncertainty = _errors(loss, end, scales)
+    end, (error, drift, uncertainty) = _measured(loss, end, scales)
     # If rounding can move a point that far, another one may be the critical point.
     blurred = (end.code == Status.CONVERGED) & ~(drift <= LONG)
     end.code[blurred] = Status.UNCONFIRMED
@@ -241,6 +248,27 @@ def invariants_of(loss: Loss, theta: Array) -> FloatArray:
     """
     scale = to_host(loss.asarray(loss.invariants_scale()))
     return to_host(loss.invariants(theta)) / scale
+
+
+def _measured(
+    loss: Loss, end: Polished, scales: Scales
+) -> tuple[Polished, tuple[FloatArray, ...]]:
+    """Measure errors, and give up what only looks like the direction of a symmetry."""
+    errors = _errors(loss, end, scales)
+    # Beside a point of smaller orbit, such as the origin, some tangents are rounding
+    # errors; and a declared symmetry may be none by a fault of the loss.
+    rows = np.flatnonzero(~_is_symmetric(end.frame, errors[0]))
+    if len(rows):
+        part = without_false_tangents(loss, end.take(rows), scales, _FALSE_SYMMETRY)
+        for column, found in zip(errors, _errors(loss, part, scales), strict=True):
+            column[rows] = found
+        end = end.replace(rows, part)
+    return end, errors
+
+
+def _is_symmetric(frame: Frame, error: FloatArray) -> BoolArray:
+    """Check that the Hessian vanishes along symmetries, up to errors."""
+    return frame.tangent_norm <= error + _FALSE_SYMMETRY * frame.norm
 
 
 def _errors(
@@ -302,10 +330,7 @@ def _counts(
     negative = np.sum((values < -error[:, None]) & ~tangent, axis=1)
     undecided = np.sum((np.abs(values) <= error[:, None]) & ~tangent, axis=1)
     scale = np.maximum(frame.norm, scales.curvature)
-    # A declared symmetry may be none by a fault of the loss; and beside a point of
-    # smaller orbit, such as the origin, some of its directions are rounding errors.
-    symmetric = frame.tangent_norm <= error + _FALSE_SYMMETRY * frame.norm
-    symmetric &= _has_symmetric_products(loss, frame)
+    symmetric = _is_symmetric(frame, error) & _has_symmetric_products(loss, frame)
     known = symmetric & ((undecided == 0) | (error <= _ROUNDING * scale))
     open_counts = np.where(known, 0, undecided)
     open_counts = np.where(symmetric, open_counts, values.shape[1])

@@ -31,11 +31,6 @@ _DEPENDENT = 1e-8
 # near a point of smaller orbit, such as the origin, all tangents are short and any.
 _FALSE = 0.3
 
-# What the same bound is for tangents that rounding errors of a point could have made:
-# shorter, in length scales, than so many of its last digits.
-_SHOWN = 1e-6
-_LAST_DIGITS = 64.0
-
 
 @dataclass
 class Frame(Rows):
@@ -120,7 +115,9 @@ class Frame(Rows):
         return xp.asarray(mask, device=device(self.values))
 
 
-def make_frame(loss: Loss, local: LocalModel, scales: Scales) -> Frame:
+def make_frame(
+    loss: Loss, local: LocalModel, scales: Scales, false: float = _FALSE
+) -> Frame:
     """Form and decompose the Hessians at a batch of points.
 
     Parameters
@@ -131,6 +128,8 @@ def make_frame(loss: Loss, local: LocalModel, scales: Scales) -> Frame:
         Loss at the points.
     scales : Scales
         Natural units of the loss.
+    false : float, default=0.3
+        A tangent along which the Hessian is larger than this part of its size is none.
 
     Returns
     -------
@@ -142,7 +141,7 @@ def make_frame(loss: Loss, local: LocalModel, scales: Scales) -> Frame:
     unit = _fitted_units(xp, hessian, scales)
     hessian = hessian * unit[:, :, None] * unit[:, None, :]
     tangents = loss.orbit_tangents(local.theta)
-    basis, n_tangent = _orbit_basis(xp, tangents, unit, scales, hessian)
+    basis, n_tangent = _orbit_basis(xp, tangents, unit, scales, hessian, false)
     image = basis @ hessian
     # S - Q Q^T S - S Q Q^T + Q (Q^T S Q) Q^T, for tangents Q in the rows of basis
     lower = xp.matrix_transpose(basis) @ image
@@ -197,7 +196,7 @@ def _fitted_units(xp, hessian, scales):
     return unit
 
 
-def _orbit_basis(xp, tangents, unit, scales, hessian):
+def _orbit_basis(xp, tangents, unit, scales, hessian, false):
     """Return an orthonormal basis of the tangents in natural units, and its size."""
     n, m = tangents.shape[:2]
     if m == 0:
@@ -209,10 +208,7 @@ def _orbit_basis(xp, tangents, unit, scales, hessian):
     right = _normalized(xp, right * scales.length / unit[:, None, :])
     image = xp.sqrt(xp.sum((right @ hessian) ** 2, axis=-1))
     typical = xp.max(xp.sqrt(xp.sum(hessian**2, axis=-1)), axis=-1)[:, None]
-    eps = float(xp.finfo(tangents.dtype).eps)
-    short = size <= _LAST_DIGITS * eps
-    used = used & (image <= _FALSE * typical)
-    used = used & ((image <= _SHOWN * typical) | ~short)
+    used = used & (image <= false * typical)
     right = xp.where(used[..., None], right, xp.zeros_like(right))
     _, size, basis = svd(right)
     used = size > _DEPENDENT

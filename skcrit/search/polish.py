@@ -13,7 +13,7 @@ change of the last digit of the point does to the gradient.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,7 +27,14 @@ from skcrit.search.scales import Scales
 from skcrit.solvers._vectors import dot, norm
 from skcrit.solvers.status import RUNNING, Status
 
-__all__ = ["LONG", "NOISE", "Polished", "last_digits", "polish"]
+__all__ = [
+    "LONG",
+    "NOISE",
+    "Polished",
+    "last_digits",
+    "polish",
+    "without_false_tangents",
+]
 
 # Newton steps per point: three suffice at a regular point, a point of multiplicity 4
 # takes 80 without acceleration, and tails are recognised after five.
@@ -197,6 +204,31 @@ def _begin(loss: Loss, theta: Array, scales: Scales) -> _Run:
         n_slow=np.zeros(n, dtype=int),
         code=np.where(np.isfinite(frame.norm), RUNNING, Status.UNCONFIRMED),
     )
+
+
+def without_false_tangents(
+    loss: Loss, end: Polished, scales: Scales, false: float
+) -> Polished:
+    """Decompose Hessians again, with fewer directions taken for those of symmetries.
+
+    Parameters
+    ----------
+    loss : Loss
+        Fitted loss.
+    end : Polished
+        Refined points.
+    scales : Scales
+        Natural units of the loss.
+    false : float
+        Largest size of the Hessian along a symmetry, relative to its size.
+
+    Returns
+    -------
+    end : Polished
+        The same points.
+    """
+    frame = make_frame(loss, loss.at(end.frame.theta), scales, false)
+    return replace(end, frame=frame, noise=_noise(loss, frame, scales))
 
 
 def _noise(loss: Loss, frame: Frame, scales: Scales) -> Array:
