@@ -9,7 +9,7 @@ import numpy as np
 
 from skcrit.search.engine import SearchResult
 
-__all__ = ["FitReport", "Progress", "progress_bar"]
+__all__ = ["FitReport", "Progress", "SearchBar", "progress_bar"]
 
 
 class FitReport:
@@ -155,3 +155,27 @@ def progress_bar(**options: Any) -> Any:
     except ImportError as error:
         raise ImportError("verbose > 0 needs tqdm: install skcrit[plot].") from error
     return tqdm(leave=None, **options)
+
+
+class SearchBar:
+    """Show searches done, and what was found."""
+
+    def __init__(self, max_searches: int) -> None:
+        self.bar = progress_bar(total=max_searches, unit="search")
+
+    def begin(self, n_rounds: int | None) -> None:
+        """Do nothing when a round begins."""
+
+    def end(self, so_far: Any) -> bool:
+        """Show the numbers first, then the bar: a refresh shows both."""
+        landscape = so_far()
+        n_found, share = len(landscape.atlas), landscape.coverage()
+        # Far from what is known more is unseen than the searches show.
+        unseen = n_found * (1 / max(share, 1e-9) - 1)
+        self.bar.set_postfix(found=n_found, unseen=f">{unseen:.0f}", refresh=False)
+        self.bar.update(landscape.n_searches - self.bar.n)
+        return False
+
+    def finish(self) -> None:
+        """Close the bar."""
+        self.bar.close()

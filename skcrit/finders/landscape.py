@@ -11,7 +11,8 @@ from sklearn.base import clone
 
 from skcrit._typing import ArrayLike, FloatArray, IntArray, Memory, RandomState, Sampler
 from skcrit.finders._doc import documented
-from skcrit.finders._watch import FitReport, progress_bar
+from skcrit.finders._graph import search_edges, search_graph
+from skcrit.finders._watch import FitReport, SearchBar
 from skcrit.finders.base import BaseFinder
 from skcrit.finders.newton_mr import NewtonMRFinder
 from skcrit.linalg.dense import MAX_DENSE_FORMED
@@ -254,7 +255,7 @@ class LandscapeExplorer(BaseFinder):
         landscape = Landscape(
             problem, self._batches(), self.max_directions, self.n_passes, self.tol
         )
-        watch: list[Any] = [_Bar(self.max_searches)] if self.verbose else []
+        watch: list[Any] = [SearchBar(self.max_searches)] if self.verbose else []
         if has_callbacks(self):
             watch.append(FitReport(self, X, y, "round", self._attributes))
         self._explore(landscape, problem.into(starts), reach, watch)
@@ -333,7 +334,7 @@ class LandscapeExplorer(BaseFinder):
         return attributes | {
             "n_searches_": landscape.n_searches,
             "discovery_": landscape.discovery(),
-            "edges_": _edges(results),
+            "edges_": search_edges(results),
             "stop_reason_": landscape.stop_reason or "callback",
         }
 
@@ -352,22 +353,7 @@ class LandscapeExplorer(BaseFinder):
         ImportError
             If networkx is not installed.
         """
-        try:
-            import networkx
-        except ImportError as error:
-            raise ImportError(
-                "to_networkx needs networkx: install skcrit[plot]; edges_ holds the "
-                "same as an array."
-            ) from error
-        graph = networkx.DiGraph()
-        columns = (self.critical_losses_, self.morse_indices_, self.counts_)
-        for node, (loss, index, count) in enumerate(zip(*columns, strict=True)):
-            graph.add_node(
-                node, loss=float(loss), morse_index=int(index), count=int(count)
-            )
-        for parent, child, direction, sign, count in self.edges_.tolist():
-            graph.add_edge(parent, child, direction=direction, sign=sign, count=count)
-        return graph
+        return search_graph(self)
 
     def _check_displacement(self) -> tuple[float, float]:
         """Return both ends of the range of lengths."""
@@ -384,43 +370,7 @@ class LandscapeExplorer(BaseFinder):
         return low, high
 
 
-class _Bar:
-    """Show searches done, and what was found."""
-
-    def __init__(self, max_searches: int) -> None:
-        self.bar = progress_bar(total=max_searches, unit="search")
-
-    def begin(self, n_rounds: int | None) -> None:
-        """Do nothing when a round begins."""
-
-    def end(self, so_far: Any) -> bool:
-        """Show the numbers first, then the bar: a refresh shows both."""
-        landscape = so_far()
-        n_found, share = len(landscape.atlas), landscape.coverage()
-        # Far from what is known more is unseen than the searches show.
-        unseen = n_found * (1 / max(share, 1e-9) - 1)
-        self.bar.set_postfix(found=n_found, unseen=f">{unseen:.0f}", refresh=False)
-        self.bar.update(landscape.n_searches - self.bar.n)
-        return False
-
-    def finish(self) -> None:
-        """Close the bar."""
-        self.bar.close()
-
-
 def _exhausted(landscape: Landscape) -> str:
     """Say what it means that no direction is left."""
     many = landscape.n_failed > _MANY_FAILURES * landscape.n_searches
     return "failures" if many or len(landscape.atlas) == 0 else "exhausted"
-
-
-def _edges(results: dict[str, Any]) -> IntArray:
-    """List which set was reached from which, first way first."""
-    names = ("parent", "critical_set", "direction", "sign")
-    rows = np.stack([results[name] for name in names], axis=1)
-    rows = rows[(rows[:, 0] >= 0) & (rows[:, 1] >= 0)]
-    _, first, counts = np.unique(
-        rows[:, :2], axis=0, return_index=True, return_counts=True
-    )
-    edges = np.column_stack([rows[first], counts])
-    return edges[np.argsort(first, kind="stable")].astype(int)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+from typing import Any
+
 import numpy as np
 
 from skcrit.losses._torch_state import as_array, import_torch
 from skcrit.utils._arguments import as_numbers, shown
 
-__all__ = ["check_data", "check_module", "target_candidates"]
+__all__ = ["check_data", "check_module", "has_reduction", "target_candidates"]
 
 
 def check_module(module):
@@ -89,3 +92,13 @@ def target_candidates(y, n_samples):
     numbers = y.astype(np.float64, copy=False)
     whole = np.all(numbers == np.round(numbers)) and np.all(np.abs(numbers) < 2**53)
     return [numbers, y.astype(np.int64)] if whole else [numbers]
+
+
+def has_reduction(loss: Any) -> bool:
+    """Return whether a criterion gives the loss of each sample if asked."""
+    if hasattr(loss.criterion, "reduction"):
+        return True
+    try:
+        return "reduction" in inspect.signature(loss.criterion).parameters
+    except (TypeError, ValueError):
+        return False

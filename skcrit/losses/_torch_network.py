@@ -105,6 +105,14 @@ class TorchNetwork:
         self.y = self.X if self.y is None else self.tensor(self.y)
         self.constants = {n: self.tensor(a) for n, a in self.constants.items()}
 
+    def typical_sizes(self):
+        """Compute typical initial weights of all parameters, as one vector."""
+        lengths, length = [], 1.0
+        for shape in self.shapes:  # blocks without inputs, such as biases, follow suit
+            length = np.prod(shape[1:]) ** -0.5 if len(shape) > 1 else length
+            lengths.append(np.full(int(np.prod(shape)), length))
+        return np.concatenate(lengths)
+
     def tensor(self, numbers):
         """Copy numbers to the device; floats become those of the dtype."""
         torch = import_torch()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Self
@@ -14,7 +13,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcrit._typing import Array, ArrayLike, FloatArray
 from skcrit.losses._declared import DECLARATIONS, DeclaredLoss
-from skcrit.losses._torch_inputs import check_data, check_module, target_candidates
+from skcrit.losses._torch_inputs import (
+    check_data,
+    check_module,
+    has_reduction,
+    target_candidates,
+)
 from skcrit.losses._torch_model import TorchModel
 from skcrit.losses._torch_network import TorchNetwork
 from skcrit.losses._torch_probe import probe
@@ -29,16 +33,6 @@ if TYPE_CHECKING:
     from skcrit.ground_truth.base import GroundTruth
 
 __all__ = ["TorchLoss"]
-
-
-def _has_reduction(loss):
-    """Tell criteria that give the loss of each sample with reduction="none"."""
-    if hasattr(loss.criterion, "reduction"):
-        return True
-    try:
-        return "reduction" in inspect.signature(loss.criterion).parameters
-    except (TypeError, ValueError):
-        return False
 
 
 class TorchLoss(DeclaredLoss):
@@ -246,12 +240,7 @@ class TorchLoss(DeclaredLoss):
         return self
 
     def _estimated_length(self) -> FloatArray:
-        # Typical initial weights; blocks without inputs, such as biases, follow suit.
-        lengths, length = [], 1.0
-        for shape in self.shapes_:
-            length = np.prod(shape[1:]) ** -0.5 if len(shape) > 1 else length
-            lengths.append(np.full(int(np.prod(shape)), length))
-        return np.concatenate(lengths)
+        return self._network.typical_sizes()
 
     def value(self, theta: Array) -> Array:  # noqa: D102 (documented in Loss)
         # With a graph that is not needed: some layers round differently without one.
@@ -352,7 +341,7 @@ class TorchLoss(DeclaredLoss):
             theta.append(as_array(tensors[name]).ravel())
         return np.concatenate(theta).astype(self.dtype)
 
-    @available_if(_has_reduction)
+    @available_if(has_reduction)
     def transform(
         self, X: ArrayLike, theta: Array, y: ArrayLike | None = None
     ) -> FloatArray:
