@@ -11,7 +11,6 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import skcrit
-from skcrit.starts import TrajectoryStarts
 
 
 def takes_no_arguments(cls):
@@ -33,15 +32,12 @@ def public_estimators():
 
 
 def instances():
-    """Small searches: scikit-learn fits each a hundred times."""
+    """One small search per class: scikit-learn fits each a hundred times."""
     for cls in public_estimators():
         if issubclass(cls, skcrit.LandscapeExplorer):
             yield cls(max_searches=30)
         elif issubclass(cls, skcrit.BaseFinder):
             yield cls(n_starts=5, init="gaussian", max_iter=50)
-            if "minimizer" in cls().get_params():
-                yield cls(n_starts=5, init="gaussian", minimizer="lm")
-            yield cls(n_starts=3, init=TrajectoryStarts(n_steps=20))
         else:
             yield cls()
 
