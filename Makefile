@@ -6,6 +6,7 @@ SCRIPTS := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
 BIN    := $(VENV)/$(SCRIPTS)
 OLDEST := .venv-oldest
 PRE    := .venv-pre
+TORCHED := .venv-torch
 SCALE  ?= full
 OUTPUT ?= results
 BACKEND ?= numpy
@@ -70,11 +71,13 @@ test-gpu: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --editable ".[cupy]"
 	$(BIN)/python -m pytest -m gpu
 
-# PyTorch is too large for everybody's environment: only this target installs it, and
-# compiles none of its thousands of files that are never imported.
-test-torch: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --no-compile --editable ".[test,torch]" "$(TORCH)"
-	$(BIN)/python -m pytest tests/torch skcrit/losses/torch_module.py \
+# PyTorch is too large for everybody's environment: only this target installs it, in one
+# of its own, and compiles none of its thousands of files that are never imported.
+test-torch:
+	$(PYTHON) -m venv $(TORCHED)
+	$(TORCHED)/$(SCRIPTS)/python -m pip install --quiet --upgrade pip
+	$(TORCHED)/$(SCRIPTS)/python -m pip install --quiet --no-compile --editable ".[test,torch]" "$(TORCH)"
+	$(TORCHED)/$(SCRIPTS)/python -m pytest tests/torch skcrit/losses/torch_module.py \
 	    "tests/test_documentation.py::test_code_of_page_runs[torch.md]"
 
 # The lower bounds of pyproject.toml, under the newest tools of testing.
@@ -125,5 +128,5 @@ grounds: $(VENV)/.installed
 	$(BIN)/python benchmarks/grounds.py
 
 clean:
-	rm -rf $(VENV) $(OLDEST) $(PRE) results build dist *.egg-info
+	rm -rf $(VENV) $(OLDEST) $(PRE) $(TORCHED) results build dist *.egg-info
 	rm -rf doc/_build doc/auto_examples doc/generated doc/sg_execution_times.rst
