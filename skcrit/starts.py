@@ -328,6 +328,11 @@ def make_starts(
                 f"a sampler, got {init!r}."
             )
         starts = samplers[init]
+    if isinstance(init, type):
+        raise ValueError(
+            f"init must be a name, an array of shape {shape} or a sampler, got the "
+            f"class {init.__name__}: write {init.__name__}()."
+        )
     if hasattr(starts, "sample") and not hasattr(starts, "dtype"):
         starts = starts.sample(loss, n_starts, check_seed(random_state))
     try:

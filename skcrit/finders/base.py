@@ -94,7 +94,11 @@ class BaseFinder(
         "tol": [Interval(Real, 0, None, closed="both"), StrOptions({"auto"})],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
-        "n_jobs": [Integral, None],
+        "n_jobs": [
+            Interval(Integral, None, -1, closed="right"),
+            Interval(Integral, 1, None, closed="left"),
+            None,
+        ],
         "memory": [str, os.PathLike, HasMethods("cache"), None],
         "store_history": ["boolean", list, tuple],
         "random_state": ["random_state", np.random.Generator],

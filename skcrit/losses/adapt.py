@@ -158,8 +158,19 @@ def check_methods(loss, name, required=REQUIRED):
     if missing:
         raise ValueError(
             f"{name} must be a loss with the methods {', '.join(required)}; "
-            f"{type(loss).__name__} lacks {', '.join(missing)}."
+            f"{type(loss).__name__} lacks {', '.join(missing)}.{_advice(loss)}"
         )
+
+
+def _advice(thing):
+    """Say what to write, for things that are often given in place of a loss."""
+    if hasattr(thing, "state_dict"):
+        return " A PyTorch module is wrapped: TorchLoss(module, criterion)."
+    if hasattr(thing, "__array__") or isinstance(thing, list | tuple):
+        return " Pass data to fit: fit(X)."
+    if callable(thing):
+        return " Functions are wrapped: FunctionLoss(value, gradient, n_params=...)."
+    return ""
 
 
 class AdaptedLoss(Loss):

@@ -15,7 +15,7 @@ from skcrit.losses.base import Loss
 from skcrit.losses.differences import DifferenceModel
 from skcrit.losses.local_model import LocalModel
 from skcrit.losses.proofs import as_radius
-from skcrit.utils._arguments import shown
+from skcrit.utils._arguments import LEADING_AXES, shown
 from skcrit.utils._validation import Interval, check_params
 
 __all__ = ["FunctionLoss"]
@@ -273,11 +273,20 @@ class FunctionLoss(DeclaredLoss):
 
     def _call(self, name, shape, *args):
         # Call a function of the user and check the shape of what it returns.
-        result = self._numbers(name, self._given[name](*args))
+        try:
+            result = self._given[name](*args)
+        except Exception as error:
+            shapes = " and ".join(str(a.shape) for a in args)
+            error.add_note(
+                f"This was raised by the function {name} of FunctionLoss, called with "
+                f"{len(args)} array(s) of shape {shapes}. {LEADING_AXES}"
+            )
+            raise
+        result = self._numbers(name, result)
         if result.shape != tuple(shape):
             raise ValueError(
                 f"{name} must return an array of shape {tuple(shape)} for theta of "
-                f"shape {args[0].shape}, got shape {result.shape}."
+                f"shape {args[0].shape}, got shape {result.shape}. {LEADING_AXES}"
             )
         return result
 

@@ -6,6 +6,7 @@ and methods. A message says what was expected and what came.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
@@ -16,6 +17,7 @@ from sklearn.utils import check_random_state
 from skcrit._typing import FloatArray
 
 __all__ = [
+    "LEADING_AXES",
     "as_numbers",
     "check_choice",
     "check_flag",
@@ -28,6 +30,12 @@ __all__ = [
     "is_number",
     "shown",
 ]
+
+# Said by messages about a function of the user that does not fit its points.
+LEADING_AXES = (
+    "Functions take points along leading axes: theta[..., i] is parameter i of all "
+    "points, and sums go over axis -1."
+)
 
 # Longer texts of what came are cut: an array of a million numbers says no more.
 _LENGTH = 200
@@ -44,12 +52,13 @@ def shown(value: Any) -> str:
     Returns
     -------
     text : str
-        Its ``repr``, cut.
+        Its ``repr`` in one line, cut.
     """
     try:
         text = repr(value)
     except Exception:  # ints beyond the limit of digits, or a broken repr
         text = f"an instance of {type(value).__name__}"
+    text = re.sub(r"\s*\n\s*", " ", text)
     return text if len(text) <= _LENGTH else text[: _LENGTH - 3] + "..."
 
 

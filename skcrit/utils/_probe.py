@@ -5,7 +5,13 @@ from numbers import Integral
 import numpy as np
 
 from skcrit._backend import to_device, to_host
-from skcrit.utils._arguments import as_numbers, check_number, check_seed, shown
+from skcrit.utils._arguments import (
+    LEADING_AXES,
+    as_numbers,
+    check_number,
+    check_seed,
+    shown,
+)
 
 __all__ = ["Broken", "Probe", "difference", "evaluate", "run_checks"]
 
@@ -126,7 +132,19 @@ def run_checks(checks, probe):
                 problems.append(problem)
         except Broken as error:
             problems.append(str(error))
-    return list(dict.fromkeys(problems))
+    return _said_once(list(dict.fromkeys(problems)))
+
+
+def _said_once(problems):
+    """Merge faults of functions that are not batched: they have one reason."""
+    alike = [problem for problem in problems if LEADING_AXES in problem]
+    if len(alike) < 2:
+        return problems
+    first = problems.index(alike[0])
+    names = ", ".join(dict.fromkeys(problem.split()[0] for problem in alike[1:]))
+    merged = f"{alike[0]} The same is wrong with {names}."
+    rest = [problem for problem in problems[first:] if problem not in alike]
+    return [*problems[:first], merged, *rest]
 
 
 def evaluate(probe, points, v):

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
+    InvalidParameterError,
     StrOptions,
     validate_parameter_constraints,
 )
@@ -86,6 +87,12 @@ def check_params(estimator):
             )
             if isinstance(value, Integral) and _is_real(estimator, parameter):
                 float(value)
+        except InvalidParameterError as error:
+            # A whole table of data where a number belongs is not printed.
+            expected = str(error).rpartition(" Got ")[0]
+            raise InvalidParameterError(
+                f"{expected} Got {shown(value)} instead."
+            ) from None
         except ValueError:
             raise
         # Values that cannot even be compared with a bound.
@@ -153,16 +160,35 @@ def validate_data(estimator, X, **options):
         )
     if isinstance(X, np.ndarray) and X.dtype.kind in "mM":
         raise ValueError(f"X must be real numbers, got dates of type {X.dtype}.")
+    if X is None:
+        raise ValueError(
+            "X must be an array of real numbers of shape (n_samples, n_features), got "
+            f"None: {type(estimator).__name__} needs data."
+        )
     try:
         return _validate_data(estimator, X, **options)
     except (ValueError, TypeError, OverflowError) as error:
-        reason = error
-    text = str(reason)
-    if not re.search(r"\bX\b", text):
-        text = f"X cannot be used: {text}"
-    if isinstance(reason, TypeError):
-        raise TypeError(text) from reason
-    raise ValueError(text) from reason
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        text = _in_one_line(str(error), X)
+        if not re.search(r"\bX\b", text):
+            text = f"X cannot be used: {text}"
+        # The cause would say the same once more, with all that was left out.
+        raise kind(text) from None
+
+
+def _in_one_line(text, X):
+    """Leave out the numbers themselves, and advice that is for classifiers."""
+    first, *more = text.splitlines() or [""]
+    if "contains NaN" in first:
+        return f"{first} Fill or leave out missing values before fit."
+    if first.startswith("Expected 2D"):
+        return (
+            "X must be an array of shape (n_samples, n_features), got shape "
+            f"{np.shape(X)}. {more[-1]}"
+        )
+    if first.startswith("Complex data"):
+        return f"X must be real numbers, got complex ones. {first}."
+    return text
 
 
 def check_fitted(thing, name, attributes):
@@ -189,9 +215,11 @@ def check_fitted(thing, name, attributes):
         return
     if hasattr(thing, "get_params") and not isinstance(thing, type):
         check_is_fitted(thing)
+    what = f"the class {thing.__name__}" if isinstance(thing, type) else shown(thing)
+    lacks = "any of these" if missing == list(attributes) else ", ".join(missing)
     raise TypeError(
         f"{name} must be fitted and have the attributes {', '.join(attributes)}, got "
-        f"{shown(thing)} without {', '.join(missing)}."
+        f"{what} without {lacks}."
     )
 
 
