@@ -83,7 +83,11 @@ morse_indices_, nullities_ : ndarray of int of shape (n_critical_sets_,)
     Numbers of negative and of zero eigenvalues of the Hessian there; -1 if unknown, and
     always beyond 4096 parameters, where no dense Hessian is formed.
 index_fractions_ : ndarray of shape (n_critical_sets_,)
-    Morse indices over ``n_params_``; NaN if unknown.
+    Morse indices over ``n_params_``; NaN if unknown. Beyond 4096 parameters they are
+    estimated by stochastic Lanczos quadrature, at most 574 products per start.
+index_interval_ : ndarray of shape (n_critical_sets_, 2)
+    Least and largest index fraction that the measured error allows; beyond 4096
+    parameters an interval of at least 95 % confidence.
 counts_ : ndarray of int of shape (n_critical_sets_,)
     How many starts ended in each set.
 n_critical_sets_ : int

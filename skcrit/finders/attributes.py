@@ -33,9 +33,7 @@ def fitted_attributes(result: SearchResult) -> dict[str, Any]:
         documents them.
     """
     runs, sets = result.runs, result.sets
-    n_params = result.starts.shape[1]
     found = result.labels >= 0
-    index = sets.morse_index
     attributes = {
         "start_params_": result.starts,
         "final_params_": runs.theta,
@@ -44,8 +42,11 @@ def fitted_attributes(result: SearchResult) -> dict[str, Any]:
         "results_": results_table(result),
         "critical_points_": sets.point,
         "critical_losses_": sets.loss,
-        "morse_indices_": index,
-        "index_fractions_": np.where(index >= 0, index / n_params, np.nan),
+        "morse_indices_": sets.morse_index,
+        "index_fractions_": sets.index_fraction,
+        "index_interval_": np.stack(
+            [sets.index_fraction_low, sets.index_fraction_high], axis=-1
+        ),
         "nullities_": sets.nullity,
         "n_critical_sets_": len(sets.loss),
         "counts_": np.bincount(result.labels[found], minlength=len(sets.loss)),

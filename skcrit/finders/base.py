@@ -117,6 +117,7 @@ class BaseFinder(
     critical_losses_: FloatArray
     morse_indices_: IntArray
     index_fractions_: FloatArray
+    index_interval_: FloatArray
     nullities_: IntArray
     counts_: IntArray
     n_critical_sets_: int

@@ -166,6 +166,23 @@ class UnitCoordinates:
             tangents[:, number] = np.concatenate(flat, axis=-1)
         return tangents
 
+    @property
+    def n_tangents(self):
+        """Number of vectors that :meth:`tangents` returns per point."""
+        hidden = self.widths[1:-1]
+        count = (
+            len(self.null) * self.shapes[0][0]
+            + self.shifted.stop
+            - (self.shifted.start)
+        )
+        if self.is_relu and not self.penalised:
+            count += sum(hidden)
+        if self.is_linear:
+            for p in hidden:
+                count += p * (p - 1) // 2 if self.penalised else p * p
+                count += p if self.free_ones else 0
+        return count
+
     def _zeros(self):
         # A direction that moves nothing.
         return [np.zeros((1, *shape)) for shape in self.shapes]

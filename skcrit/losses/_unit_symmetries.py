@@ -256,6 +256,22 @@ class UnitSymmetries(NetworkLayout, Symmetries):
         shape = (*theta.shape[:-1], *tangents.shape[1:])
         return self.asarray(tangents.reshape(shape))
 
+    def count_tangents(self, theta: Array) -> int:
+        """Count what :meth:`orbit_tangents` returns, without forming it.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points.
+
+        Returns
+        -------
+        n_tangents : int
+            Number of vectors per point. On images, of which many pixels are always
+            zero, they can take gigabytes.
+        """
+        return self._coordinates.n_tangents
+
     def unit_degeneracies(self, theta: Array, rtol: float = 1e-6) -> UnitDegeneracies:
         """Name hidden units that are silent, constant or duplicated.
 

@@ -20,6 +20,7 @@ OPTIONAL = (
     "at",
     "backend",
     "coordinates",
+    "count_tangents",
     "curvature",
     "curvature_cost",
     "draw_starts",

@@ -288,6 +288,26 @@ class LinearLoss(LinearProofs, Loss):
         weights, only_rotations = self._split(theta), self._decay > 0
         return orbit_tangents(weights, self._moment, self._tau, only_rotations, *free)
 
+    def count_tangents(self, theta: Array) -> int:
+        """Count what :meth:`orbit_tangents` returns, without forming it.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points.
+
+        Returns
+        -------
+        n_tangents : int
+            Number of vectors per point.
+        """
+        weights, only_rotations = self._split(theta), self._decay > 0
+        widths = [W.shape[-2] for W in weights[:-1]]
+        count = sum(h * (h - 1) // 2 if only_rotations else h * h for h in widths)
+        turns, (silent, deaf, unseen) = self._data_symmetries()
+        idle = len(silent) * widths[-1] + len(deaf) * widths[0]
+        return count + len(turns[0]) + idle + len(unseen) * widths[0]
+
     def _penalty_value(self, theta, sweep):
         # Evaluate the penalty at each point.
         xp = array_namespace(theta)

@@ -140,6 +140,21 @@ class Symmetries(TakesPoints):
         shape = (*theta.shape[:-1], 0, theta.shape[-1])
         return xp.zeros(shape, dtype=theta.dtype, device=device(theta))
 
+    def count_tangents(self, theta: Array) -> int:
+        """Count what :meth:`orbit_tangents` returns at a point, before it is formed.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points.
+
+        Returns
+        -------
+        n_tangents : int
+            Number of vectors per point: by default of those formed at the points.
+        """
+        return int(self.orbit_tangents(theta).shape[-2])
+
 
 def rescaled(loss, theta):
     """Rescale points; what is not finite stays.

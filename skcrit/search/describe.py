@@ -21,6 +21,7 @@ from skcrit.linalg.dense import MAX_DENSE_FORMED
 from skcrit.losses.base import Loss
 from skcrit.losses.symmetries import rescaled
 from skcrit.search.frame import Frame, norm_of_rows, scaled_hessian
+from skcrit.search.index_bounds import bound_index
 from skcrit.search.polish import (
     LONG,
     NOISE,
@@ -74,6 +75,11 @@ class Description(Rows):
         Negative and zero eigenvalues of the Hessian; -1 if unknown.
     morse_index_low, morse_index_high : ndarray of int of shape (n,)
         Least and largest Morse index that the measured error allows.
+    index_fraction : ndarray of shape (n,)
+        Estimate of the Morse index over ``n_params``; NaN if unknown.
+    index_fraction_low, index_fraction_high : ndarray of shape (n,)
+        Interval for it: from the bounds of the index, or, where no dense Hessian is
+        formed, of at least 95 % confidence.
     n_tangent : ndarray of int of shape (n,)
         Dimension of the symmetry orbit, as far as the loss declares it.
     invariants : ndarray of shape (n, n_invariants)
@@ -91,6 +97,9 @@ class Description(Rows):
     nullity: IntArray
     morse_index_low: IntArray
     morse_index_high: IntArray
+    index_fraction: FloatArray
+    index_fraction_low: FloatArray
+    index_fraction_high: FloatArray
     n_tangent: IntArray
     invariants: FloatArray
     uncertainty: FloatArray
@@ -124,14 +133,17 @@ def describe(
     -----
     A point that is examined costs four to five dense Hessians and two symmetric
     eigenproblems. Beyond 4096 parameters no dense Hessian is formed: what has the
-    status CONVERGED keeps it, and its inertia is unknown.
+    status CONVERGED keeps it, its inertia is unknown, and the index is bounded by at
+    most 574 products.
     """
     result = _plain(loss, theta, status)
     finite = np.all(np.isfinite(result.point), axis=1)
     rows = np.flatnonzero(examine & finite)
     n_params = theta.shape[1]
-    if n_params > MAX_DENSE_FORMED or len(rows) == 0:
+    if len(rows) == 0:
         return result
+    if n_params > MAX_DENSE_FORMED:
+        return _bounded(loss, result, rows, scales)
     points = loss.asarray(theta)
     if loss.rescale_keeps_inertia:
         points = rescaled(loss, points)
@@ -140,6 +152,18 @@ def describe(
         part = _examined(loss, take_rows(points, chunk), result.take(chunk), scales)
         result = result.replace(chunk, part)
     return result
+
+
+def _bounded(
+    loss: Loss, result: Description, rows: IntArray, scales: Scales
+) -> Description:
+    """Bound the index of points whose Hessian is too large to be formed."""
+    part = result.take(rows)
+    found = bound_index(loss, loss.asarray(part.point), scales)
+    part.morse_index_low = found.n_below
+    part.index_fraction = found.fraction
+    part.index_fraction_low, part.index_fraction_high = found.low, found.high
+    return result.replace(rows, part)
 
 
 def undescribed(
@@ -182,6 +206,9 @@ def undescribed(
         nullity=np.full(n, UNKNOWN),
         morse_index_low=np.zeros(n, dtype=int),
         morse_index_high=np.full(n, n_params),
+        index_fraction=np.full(n, np.nan),
+        index_fraction_low=np.zeros(n),
+        index_fraction_high=np.ones(n),
         n_tangent=np.zeros(n, dtype=int),
         invariants=invariants,
         uncertainty=np.zeros(n),
@@ -322,7 +349,7 @@ def _systematic(loss: Loss, frame: Frame) -> Array:
 
 def _counts(
     loss: Loss, end: Polished, error: FloatArray, scales: Scales
-) -> dict[str, IntArray]:
+) -> dict[str, IntArray | FloatArray]:
     """Count negative and zero eigenvalues, and say between which bounds."""
     frame = end.frame
     values, tangent = to_host(frame.values), to_host(frame.is_tangent())
@@ -333,13 +360,18 @@ def _counts(
     symmetric = _is_symmetric(frame, error) & _has_symmetric_products(loss, frame)
     known = symmetric & ((undecided == 0) | (error <= _ROUNDING * scale))
     open_counts = np.where(known, 0, undecided)
-    open_counts = np.where(symmetric, open_counts, values.shape[1])
+    n = values.shape[1]
+    open_counts = np.where(symmetric, open_counts, n)
     low = np.where(symmetric, negative, 0)
+    high = np.minimum(low + open_counts, n)
     return {
         "morse_index": np.where(known, negative, UNKNOWN),
         "nullity": np.where(known, frame.n_tangent + undecided, UNKNOWN),
         "morse_index_low": low,
-        "morse_index_high": np.minimum(low + open_counts, values.shape[1]),
+        "morse_index_high": high,
+        "index_fraction": np.where(known, negative / n, np.nan),
+        "index_fraction_low": low / n,
+        "index_fraction_high": high / n,
     }
 
 

@@ -1,0 +1,111 @@
+"""Index fractions of networks whose Hessian is too large to be formed.
+
+Usage: ``python examples/nonlinear/large.py [--output results] [--hidden 30 100]``. The
+digits of scikit-learn are enlarged from 8x8 to 28x28 pixels, bordered with dead ones.
+"""
+
+import argparse
+import json
+import resource
+import time
+from pathlib import Path
+
+import numpy as np
+from scipy.ndimage import zoom
+from sklearn.datasets import load_digits
+
+from skcrit import MLPLoss, NewtonMRFinder
+from skcrit._backend import one_blas_thread
+from skcrit.search.index_bounds import bound_index
+from skcrit.search.problem import pose
+
+
+def enlarged_digits(n_samples):
+    """Enlarge digits to 28 x 28 pixels, of which a border stays zero.
+
+    Parameters
+    ----------
+    n_samples : int
+        How many.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, 784)
+        Pixels from 0 to 1.
+    y : ndarray of shape (n_samples,)
+        Labels.
+    """
+    images, y = load_digits(return_X_y=True)
+    images = images[:n_samples].reshape(-1, 8, 8) / 16
+    inner = np.clip([zoom(image, 2.5, order=1) for image in images], 0, 1)
+    return np.pad(inner, ((0, 0), (4, 4), (4, 4))).reshape(-1, 784), y[:n_samples]
+
+
+def examine(hidden, alpha, n_samples, n_starts):
+    """Search a few critical points, and bound the index where searches end.
+
+    Parameters
+    ----------
+    hidden : int
+        Hidden units.
+    alpha : float
+        Weight of the penalty.
+    n_samples, n_starts : int
+        Numbers of images and of searches.
+
+    Returns
+    -------
+    rows : list of dict
+        What was measured, for each end.
+    """
+    X, y = enlarged_digits(n_samples)
+    loss = MLPLoss((hidden,), "silu", loss="log_loss", alpha=alpha)
+    finder = NewtonMRFinder(loss, n_starts=n_starts, max_iter=30, random_state=0)
+    begin = time.perf_counter()
+    finder.set_params(tol=1e-4).fit(X, y)
+    searched = time.perf_counter() - begin
+    problem, rows = pose(finder.loss_), []
+    for row, theta in enumerate(finder.final_params_):
+        begin = time.perf_counter()
+        with one_blas_thread():
+            point = problem.loss.asarray(problem.into(theta[None]))
+            found = bound_index(problem.loss, point, problem.scales)
+        rows.append({
+            "network": f"784-{hidden}-10",
+            "parameters": finder.n_params_,
+            "alpha": alpha,
+            "images": n_samples,
+            "status": str(finder.results_["status"][row]),
+            "loss": float(finder.results_["loss"][row]),
+            "squared gradient norm": float(finder.results_["squared_grad_norm"][row]),
+            "negative for certain": int(found.n_below[0]),
+            "fraction": float(found.fraction[0]),
+            "interval": [float(found.low[0]), float(found.high[0])],
+            "seconds for the index": round(time.perf_counter() - begin, 1),
+            "seconds for all searches": round(searched, 1),
+            "peak memory, MB": round(
+                resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+            ),
+        })
+        print(rows[-1], flush=True)
+    return rows
+
+
+def main():
+    """Measure, and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", default="results", type=Path)
+    parser.add_argument("--hidden", nargs="+", default=[30, 100], type=int)
+    parser.add_argument("--images", default=500, type=int)
+    parser.add_argument("--starts", default=2, type=int)
+    options = parser.parse_args()
+    rows = []
+    for hidden in options.hidden:
+        for alpha in (0.1, 0.0):
+            rows += examine(hidden, alpha, options.images, options.starts)
+    options.output.mkdir(parents=True, exist_ok=True)
+    (options.output / "large.json").write_text(json.dumps(rows, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
