@@ -45,6 +45,12 @@ _SAFETY = 3.0
 # the Hessian: with a larger error it may be small and not zero.
 _ROUNDING = 1e-10
 
+# Gradients up to 128 times their noise may be taken for zero, see polish. A step as
+# long as that leads to a critical point only if the Hessian changes by less than half
+# on the way, by the theorem of Newton and Kantorovich: by a 256th per last digit of the
+# point. Beside a pole it does not.
+_STEADY = _SAFETY / 256
+
 # Relative to the size of products: far above what differences of gradients err by.
 _ASYMMETRY = 1e-2
 
@@ -232,8 +238,10 @@ def _examined(
     """Refine points, judge them, and count the signs of their eigenvalues."""
     end = polish(loss, theta, scales)
     end, (error, drift, uncertainty) = _measured(loss, end, scales)
-    # If rounding can move a point that far, another one may be the critical point.
-    blurred = (end.code == Status.CONVERGED) & ~(drift <= LONG)
+    # If rounding can move a point that far, another one may be the critical point; and
+    # if it changes the Hessian that much, nothing can be said about this one.
+    steady = error <= _STEADY * np.maximum(end.frame.norm, scales.curvature)
+    blurred = (end.code == Status.CONVERGED) & ~(steady & (drift <= LONG))
     end.code[blurred] = Status.UNCONFIRMED
     outside = (end.code == Status.CONVERGED) & ~loss.inside(end.frame.theta)
     end.code[outside] = Status.ESCAPED

@@ -24,13 +24,15 @@ from skcrit.solvers.tolerance import squared_norm
 
 __all__ = ["SearchResult", "Watch", "search", "search_tols"]
 
-# With tol="auto" a search that stalls at the level of rounding may have arrived: the
-# scaled gradient is below this part of what is typical for the loss.
+# A search that stalls at the level of rounding may have arrived, and one that creeps
+# may be at a degenerate point: if the scaled gradient is below this part of what is
+# typical for the loss.
 _NEARLY = 1e-6
 
-# Ends that Newton steps do not confirm are searched on from: after at most so many
-# iterations the squared gradient norm must be down to this part, and the way must be
-# short, in length scales.
+# Ends that Newton steps do not confirm are searched on from, if the scaled gradient is
+# below this part: after at most so many iterations the squared gradient norm must be
+# down to that part, and the way must be short, in length scales.
+_SMALL = 1e-3
 _MORE_ITERATIONS = 100
 _COLLAPSE = 1e-4
 _NEAR = 0.1
@@ -205,6 +207,7 @@ def _continued(
     # At degenerate points the weak directions bend before a Newton step along them
     # ends. A method that got there gets closer; on a tail it runs away.
     rows = np.flatnonzero(ends.status == Status.UNCONFIRMED)
+    rows = rows[_is_flat(problem, runs.theta[rows], _SMALL)]
     if len(rows) == 0 or not isinstance(solver, Solver):
         return ends
     begin, before = runs.theta[rows], runs.squared_grad_norm[rows]
@@ -215,6 +218,8 @@ def _continued(
     theta, squared = _goes_on(problem.loss, further, begin, before)
     moved = np.linalg.norm((theta - begin) / to_host(problem.scales.length), axis=1)
     near = (squared <= _COLLAPSE * before) & (moved <= _NEAR)
+    # Beside a pole gradients collapse on a short way too, and stay large.
+    near &= _is_flat(problem, theta, _NEARLY)
     if not near.any():
         return ends
     status = np.where(near, Status.CONVERGED, Status.UNCONFIRMED)
@@ -271,11 +276,16 @@ def may_be_critical(
     rows = np.flatnonzero(stopped & np.all(np.isfinite(runs.theta), axis=1))
     if len(rows) == 0:
         return reached
-    gradient = problem.loss.gradient(problem.loss.asarray(runs.theta[rows]))
-    near = squared_norm(gradient * problem.scales.length)
     reached = reached.copy()
-    reached[rows] = near <= (_NEARLY * problem.scales.curvature) ** 2
+    reached[rows] = _is_flat(problem, runs.theta[rows], _NEARLY)
     return reached
+
+
+def _is_flat(problem: Problem, theta: FloatArray, part: float) -> BoolArray:
+    """Tell at which points the gradient is small beside what is typical."""
+    gradient = problem.loss.gradient(problem.loss.asarray(theta))
+    near = squared_norm(gradient * problem.scales.length)
+    return near <= (part * problem.scales.curvature) ** 2
 
 
 def verdict(before: IntArray, after: IntArray) -> IntArray:

@@ -143,3 +143,14 @@ def well():
         lambda t, v: (2 * v - 4 * t * np.sum(t * v, axis=-1)[..., None]) * height(t),
         n_params=2,
     ).fit()
+
+
+def pole(length=None):
+    """(x^2 + x^-2) / 8: minima at -1 and 1, and a pole between them."""
+    return FunctionLoss(
+        lambda t: (t[..., 0] ** 2 + t[..., 0] ** -2) / 8,
+        lambda t: (t - t**-3) / 4,
+        lambda t, v: (1 + 3 * t**-4) * v / 4,
+        n_params=1,
+        length=length,
+    ).fit()

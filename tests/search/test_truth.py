@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer
 
+from skcrit import NewtonMRFinder
 from skcrit.datasets import make_gaussian_spectrum
+from skcrit.exceptions import NotConvergedWarning
 from skcrit.losses import LinearAutoencoderLoss
 from skcrit.search.describe import describe
 from skcrit.search.problem import pose
@@ -17,6 +19,7 @@ from skcrit.solvers import Status
 from ._surfaces import (
     exponential_tail,
     lennard_jones,
+    pole,
     power,
     ring,
     simplex,
@@ -170,3 +173,16 @@ def test_tails_escape(rng):
     assert np.all(found.morse_index == -1)
     bottom = judged(well(), 1e-6 * rng.standard_normal((10, 2)))
     assert_inertia(bottom, 0, 0)
+
+
+@pytest.mark.parametrize("tol", ["auto", 1e90])
+@pytest.mark.parametrize("length", [1.0, None])
+def test_poles_are_no_critical_points(length, tol):
+    # At x = 1e-15 a last digit of the length scale is a fifth of the way to the pole.
+    x = np.geomspace(1e-18, 0.5, 120)[:, None]
+    finder = NewtonMRFinder(
+        pole(length), init=np.concatenate([x, -x]), n_starts=240, max_iter=0, tol=tol
+    )
+    with pytest.warns(NotConvergedWarning):
+        finder.fit()
+    assert not finder.converged_.any()
