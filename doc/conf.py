@@ -3,12 +3,13 @@
 import os
 import re
 import sys
+import urllib.request
 from importlib.util import find_spec
 from pathlib import Path
 
 import skcrit
 
-sys.path.insert(0, str(Path(__file__).parent))  # for gallery_order
+sys.path.insert(0, str(Path(__file__).parent))  # for gallery_order and links
 
 # Examples use two workers; more BLAS threads than cores would only slow them down.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -21,23 +22,59 @@ release = version = skcrit.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
     "sphinx.ext.mathjax",
+    "sphinx-mathjax-offline",
     "numpydoc",
     "myst_parser",
+    "sphinx_copybutton",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
+    "links",
 ]
 templates_path = ["templates"]
-exclude_patterns = ["_build", "templates"]
+# Written by programs, and included in other pages.
+exclude_patterns = ["_build", "templates", "newton_mr_small_problems.md"]
 # The scripts of the studies are no examples, and both are called run.py.
 suppress_warnings = ["sphinx_gallery.duplicate_filename"]
 
-myst_enable_extensions = ["dollarmath", "amsmath"]
+myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
 autosummary_generate = True
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
+
+# Prompts and output are not copied.
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+# MathJax 3, whose files the extension "sphinx-mathjax-offline" copies beside the pages.
+mathjax3_config = {"tex": {"tags": "ams"}}
+
+
+def reachable(address):
+    """Find out whether a site answers, so that a build without a network passes too."""
+    try:
+        with urllib.request.urlopen(address, timeout=5):
+            return True
+    except OSError:
+        return False
+
+
+SITES = {
+    "python": "https://docs.python.org/3/",
+    "numpy": "https://numpy.org/doc/stable/",
+    "scipy": "https://docs.scipy.org/doc/scipy/",
+    "sklearn": "https://scikit-learn.org/stable/",
+}
+# One that answers stands for all: waiting for four that do not takes too long.
+intersphinx_mapping = (
+    {name: (site, None) for name, site in SITES.items()}
+    if reachable(SITES["python"] + "objects.inv")
+    else {}
+)
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
@@ -51,16 +88,31 @@ sphinx_gallery_conf = {
     "min_reported_time": 0,
     "show_memory": False,
     "download_all_examples": False,
+    # Which class is used in which example: its page shows them.
+    "backreferences_dir": "generated/backreferences",
+    "doc_module": ("skcrit",),
+    "reference_url": {"skcrit": None},
+    "inspect_global_variables": False,
     "plot_gallery": "True",
 }
 
 html_theme = "pydata_sphinx_theme"
 html_title = "skcrit"
 html_show_sourcelink = False
+html_static_path = ["static"]
+html_css_files = ["skcrit.css"]
+# Only pages that have neighbours in their section have a bar on the left.
+html_sidebars = {
+    "index": [],
+    "auto_examples/**": [],
+    "genindex": [],
+    "search": [],
+}
 html_theme_options = {
     "navigation_with_keys": False,
     "show_prev_next": True,
-    "secondary_sidebar_items": ["page-toc"],
+    "header_links_before_dropdown": 6,
+    "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
     "footer_start": ["copyright"],
     "footer_end": ["theme-version"],
 }

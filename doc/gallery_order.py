@@ -3,6 +3,9 @@
 # From the first steps to special questions; what is not listed follows by name.
 ORDER = (
     "plot_first_steps.py",
+    "plot_all_critical_points.py",
+    "plot_at_a_minimum.py",
+    "plot_tolerance_for_my_data.py",
     "plot_landscape_graph.py",
     "plot_saddle_dynamics.py",
     "plot_sampling_bias.py",

@@ -34,8 +34,10 @@ X = load_digits().data / 16
 loss = LinearAutoencoderLoss((3,)).fit(X)
 spectrum = loss.analytical_spectrum()
 largest, smallest = spectrum.eigenvalues[0], spectrum.smallest_positive
+# sphinx_gallery_start_ignore
 assert spectrum.rank == 61
 assert largest > 1e5 * smallest
+# sphinx_gallery_end_ignore
 print(f"{spectrum}: eigenvalues from {largest:.2g} down to {smallest:.2g}")
 
 # %%
@@ -48,7 +50,9 @@ print(f"{spectrum}: eigenvalues from {largest:.2g} down to {smallest:.2g}")
 
 loose_tol, strict_tol = 1e-10, 1e-18
 print(f"tol should be at most {spectrum.resolution**2:.1e}")
+# sphinx_gallery_start_ignore
 assert strict_tol <= spectrum.resolution**2 < 1e-7 * loose_tol
+# sphinx_gallery_end_ignore
 
 
 # %%
@@ -89,10 +93,12 @@ strict = search(strict_tol, max_iter=35, **accurate)
 
 report = recovery_report(loose, output_dict=True)
 reached = loose.results_["squared_balanced_grad_norm"] <= loose_tol
+# sphinx_gallery_start_ignore
 assert reached.sum() >= 12
 assert report["status"]["UNCONFIRMED"] >= 10
 assert report["n_identified"] == 0
 assert not report["resolved"]
+# sphinx_gallery_end_ignore
 print(recovery_report(loose))
 
 # %%
@@ -103,11 +109,13 @@ print(recovery_report(loose))
 # analytical critical point, with its loss and its Morse index.
 
 report = recovery_report(strict, output_dict=True)
+# sphinx_gallery_start_ignore
 assert report["resolved"]
 assert report["n_converged"] >= 3
 assert report["n_hits"] == report["n_identified"] == report["n_converged"]
 assert report["loss_error"] < 1e-9
 assert report["index_error"] == 0
+# sphinx_gallery_end_ignore
 print(recovery_report(strict))
 
 # %%

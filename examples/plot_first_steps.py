@@ -45,7 +45,9 @@ print(f"{finder.converged_.sum()} of {finder.n_starts} searches converged")
 # The finder groups them. For every distinct set it gives the loss, the Morse index
 # (how many directions lead down) and the nullity (how many are flat).
 
+# sphinx_gallery_start_ignore
 assert finder.converged_.all()
+# sphinx_gallery_end_ignore
 for number in range(finder.n_critical_sets_):
     print(
         f"set {number}: loss {finder.critical_losses_[number]:.4f}, "
@@ -60,8 +62,10 @@ for number in range(finder.n_critical_sets_):
 
 spectrum = finder.loss_.analytical_spectrum()
 left_over = finder.loss_.eigenvalues_[2:].sum() / 5
+# sphinx_gallery_start_ignore
 np.testing.assert_allclose(finder.critical_losses_[0], left_over, rtol=1e-9)
 assert finder.morse_indices_[0] == 0
+# sphinx_gallery_end_ignore
 
 # %%
 # Was it right?
@@ -72,10 +76,14 @@ assert finder.morse_indices_[0] == 0
 # eigenvectors that they contain. Every search ended at a true critical point, with
 # its loss and its index; but not every set was found.
 
+# sphinx_gallery_start_ignore
 assert spectrum.n_sets == 16
+# sphinx_gallery_end_ignore
 report = recovery_report(finder, output_dict=True)
+# sphinx_gallery_start_ignore
 assert report["accuracy"] == 1.0
 assert 5 < finder.n_critical_sets_ < 16
+# sphinx_gallery_end_ignore
 print(recovery_report(finder))
 
 # %%

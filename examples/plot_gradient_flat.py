@@ -68,22 +68,28 @@ flat_loss = make_loss(floor=0.3)
 descent = search(GradNormFinder(minimizer="lm"), flat_loss, tol=1e-10)
 ends, status = descent.final_params_, descent.results_["status"]
 is_flat = status == "GRADIENT_FLAT"
+# sphinx_gallery_start_ignore
 assert set(status) == {"CONVERGED", "GRADIENT_FLAT"}
 assert np.allclose(ends[~is_flat], [-2, 0], atol=1e-4)
 assert np.ptp(ends[is_flat, 0]) < 1e-3
 assert descent.results_["squared_grad_norm"][is_flat].min() > 0.7
 assert descent.n_critical_sets_ == 1
+# sphinx_gallery_end_ignore
 print(f"{np.sum(~is_flat)} converged, {np.sum(is_flat)} gradient-flat")
 
 # The reason: the best step leaves practically all of the gradient.
+# sphinx_gallery_start_ignore
 assert descent.results_["residual_ratio"][is_flat].min() > 0.9
+# sphinx_gallery_end_ignore
 
 # %%
 # The cure is another method. Newton-MR's steps are long where the Hessian is nearly
 # singular, and the gradient norm may rise for a while: it jumps over the flat point.
 
 newton = search(NewtonMRFinder(), flat_loss, tol=1e-10)
+# sphinx_gallery_start_ignore
 assert newton.converged_.all() and newton.n_critical_sets_ == 1
+# sphinx_gallery_end_ignore
 
 # %%
 # A tolerance that is too loose
@@ -99,9 +105,11 @@ false_friend = make_loss(floor=1e-6)
 loose = search(NewtonMRFinder(), false_friend, tol=1e-10)
 strict = search(NewtonMRFinder(), false_friend, tol=1e-20)
 near_flat = np.abs(loose.final_params_[:, 0] - 1) < 0.01
+# sphinx_gallery_start_ignore
 assert near_flat.sum() >= 20 and np.all(loose.results_["squared_grad_norm"] <= 1e-10)
 assert set(loose.results_["status"][near_flat]) == {"UNCONFIRMED"}
 assert set(strict.results_["status"][near_flat]) <= {"GRADIENT_FLAT", "STALLED"}
+# sphinx_gallery_end_ignore
 for finder in (loose, strict):
     assert np.array_equal(finder.converged_, ~near_flat)
     assert finder.critical_points_[:, 0].round(2).tolist() == [-2.0]

@@ -34,14 +34,20 @@ print(f"{explorer.n_critical_sets_} of {spectrum.n_sets} critical sets")
 # All sixteen sets are found, each with its loss and index, and none that is false. As
 # many searches from random starts find about half of them.
 
+# sphinx_gallery_start_ignore
 assert explorer.n_critical_sets_ == spectrum.n_sets == 16
+# sphinx_gallery_end_ignore
 truth = spectrum.match(explorer.critical_points_)
+# sphinx_gallery_start_ignore
 assert truth.identified.all()
 assert np.array_equal(truth.morse_index, explorer.morse_indices_)
 np.testing.assert_allclose(truth.loss, explorer.critical_losses_, rtol=1e-9)
+# sphinx_gallery_end_ignore
 
 random_starts = NewtonMRFinder(loss, n_starts=300, random_state=0).fit(X)
+# sphinx_gallery_start_ignore
 assert random_starts.n_critical_sets_ < explorer.n_critical_sets_
+# sphinx_gallery_end_ignore
 print(f"random starts: {random_starts.n_critical_sets_} of {spectrum.n_sets}")
 
 # %%
@@ -53,8 +59,10 @@ print(f"random starts: {random_starts.n_critical_sets_} of {spectrum.n_sets}")
 
 graph = explorer.to_networkx()
 minimum, origin = 0, explorer.n_critical_sets_ - 1
+# sphinx_gallery_start_ignore
 assert explorer.morse_indices_[minimum] == 0
 assert explorer.morse_indices_[origin] == explorer.morse_indices_.max()
+# sphinx_gallery_end_ignore
 path = nx.shortest_path(graph, origin, minimum)
 print("a way from the origin to the minimum, set by set:", [truth.set[i] for i in path])
 
@@ -62,7 +70,9 @@ print("a way from the origin to the minimum, set by set:", [truth.set[i] for i i
 # The sets on this way gain or exchange eigenvectors; at its end are the two largest,
 # the principal components.
 
+# sphinx_gallery_start_ignore
 assert tuple(truth.set[minimum]) == (0, 1) and tuple(truth.set[origin]) == ()
+# sphinx_gallery_end_ignore
 
 # %%
 # The figures

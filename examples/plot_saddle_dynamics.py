@@ -47,8 +47,10 @@ for finder in (newton, dynamics):
 # Newton-MR falls back into the origin from all 200 starts, while saddle dynamics,
 # with k drawn anew for every start, spreads over the whole landscape.
 
+# sphinx_gallery_start_ignore
 assert newton.n_critical_sets_ == 1 and newton.morse_indices_.tolist() == [24]
 assert dynamics.n_critical_sets_ > 40
+# sphinx_gallery_end_ignore
 
 # %%
 # Asking for an index
@@ -65,9 +67,11 @@ asked = np.repeat(np.arange(25), 8)
 targeted = SaddleDynamicsFinder(index=asked, **common).fit(loss)
 index, nullity = targeted.results_["morse_index"], targeted.results_["nullity"]
 keeps = (index <= asked) & (asked <= index + nullity)
+# sphinx_gallery_start_ignore
 assert targeted.converged_.all() and targeted.score() == 1.0
 assert keeps.mean() > 0.95
 assert np.all(np.abs(index - asked)[~keeps] <= 2)
+# sphinx_gallery_end_ignore
 print(f"index <= k <= index + nullity: {keeps.sum()} of {len(keeps)} searches")
 print(f"index = k: {np.sum(index == asked)}")
 
@@ -75,8 +79,10 @@ print(f"index = k: {np.sum(index == asked)}")
 # Asking for k = 0 is minimisation. All of these searches end in the global minimum,
 # for this loss has no other one.
 
+# sphinx_gallery_start_ignore
 assert np.all(targeted.results_["critical_set"][asked == 0] == 0)
 assert targeted.morse_indices_[0] == 0
+# sphinx_gallery_end_ignore
 
 # %%
 # The figure

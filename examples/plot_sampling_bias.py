@@ -75,8 +75,10 @@ for name, finder in samplers.items():
 print(f"uniform over sets: {uniform_entropy:.2f} bits")
 
 by_iteration, by_height, dynamics = entropies.values()
+# sphinx_gallery_start_ignore
 assert by_iteration < 2.0 < by_height < 2.95
 assert abs(dynamics - uniform_entropy) < 0.1
+# sphinx_gallery_end_ignore
 
 # %%
 # Is it uniform?

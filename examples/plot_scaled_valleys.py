@@ -39,16 +39,20 @@ scales = np.logspace(0, 6, 25)
 walk = np.stack([
     loss.pack([b[np.newaxis] / scale, scale * b[:, np.newaxis]]) for scale in scales
 ])
+# sphinx_gallery_start_ignore
 np.testing.assert_allclose(loss.value(walk), 1.875)
 assert np.abs(spectrum.losses(spectrum.all_sets()) - 1.875).min() > 0.1
+# sphinx_gallery_end_ignore
 
 # %%
 # The first layer is divided by ``scale``, the second one multiplied. The squared
 # gradient norm falls with the square of the scale, far below every usual tolerance.
 
 squared = np.sum(loss.gradient(walk) ** 2, axis=-1)
+# sphinx_gallery_start_ignore
 np.testing.assert_allclose(squared, squared[0] / scales**2, rtol=1e-3)
 assert squared[-1] < 1e-12
+# sphinx_gallery_end_ignore
 
 # %%
 # The balanced gradient
@@ -59,7 +63,9 @@ assert squared[-1] < 1e-12
 # depends on the end-to-end matrix only, and stays what it was.
 
 balanced = np.sum(loss.gradient(loss.rescale(walk)) ** 2, axis=-1)
+# sphinx_gallery_start_ignore
 np.testing.assert_allclose(balanced, balanced[0], rtol=1e-6)
+# sphinx_gallery_end_ignore
 print(f"gradient norm at scale 1e6: {squared[-1] ** 0.5:.1e}")
 print(f"balanced gradient norm:     {balanced[-1] ** 0.5:.3f}")
 
@@ -73,8 +79,10 @@ judge = NewtonMRFinder(n_starts=1, init=walk[-1:], tol=tol, max_iter=0, balance=
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", NotConvergedWarning)
     judge.fit(loss)
+# sphinx_gallery_start_ignore
 assert judge.results_["squared_grad_norm"][0] < tol
 assert not judge.converged_[0]
+# sphinx_gallery_end_ignore
 
 # %%
 # What it does to a search
@@ -105,8 +113,10 @@ for balance in (False, True):
     print(f"balance={balance}: {finder.converged_.sum()} of 40 searches converged")
 
 free, balanced_finder = finders
+# sphinx_gallery_start_ignore
 assert free.converged_.mean() < 0.6
 assert balanced_finder.converged_.mean() > 0.9
+# sphinx_gallery_end_ignore
 
 # %%
 # The figure

@@ -47,13 +47,19 @@ print(f"{len(points)} critical points, up to symmetry")
 # and no eigenvalue of the dense Hessian is, so that the number of negative ones, the
 # Morse index, is certain. No two have the same invariants.
 
+# sphinx_gallery_start_ignore
 assert np.max(np.abs(loss.gradient(points))) < 1e-8
+# sphinx_gallery_end_ignore
 eigenvalues = np.linalg.eigvalsh(loss.hessian(points))
+# sphinx_gallery_start_ignore
 assert np.min(np.abs(eigenvalues)) > 1e-5
+# sphinx_gallery_end_ignore
 index = np.sum(eigenvalues < 0, axis=1)
 invariants = loss.invariants(points)
 distance = np.linalg.norm(invariants[:, None] - invariants, axis=-1)
+# sphinx_gallery_start_ignore
 assert np.min(distance[~np.eye(len(points), dtype=bool)]) > 0.1
+# sphinx_gallery_end_ignore
 
 # %%
 # Is the list complete?
@@ -75,9 +81,11 @@ print(f"{size.sum()} points, alternating sum {euler_sum}")
 # does not prove that a list is whole, because what is missing may cancel; another sum
 # proves that it is not.
 
+# sphinx_gallery_start_ignore
 assert len(points) <= 21 and size.sum() <= 579
 assert len(points) < 21 or (euler_sum == 1 and size.sum() == 579)
 assert len(points) >= 15 and np.sum(index == 0) == 1
+# sphinx_gallery_end_ignore
 
 # %%
 # The landscape

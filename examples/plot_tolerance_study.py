@@ -43,8 +43,10 @@ truths = [judge(fitted) for fitted in curve.finders]
 identified = np.array([truth.identified.mean() for truth in truths])
 for fitted in curve.finders:
     assert np.all(fitted.results_["squared_grad_norm"] <= fitted.tol)
+# sphinx_gallery_start_ignore
 assert curve.accuracy[0] == 0.0 and curve.accuracy[-1] == 1.0
 assert np.all(curve.accuracy <= np.minimum(identified, curve.converged))
+# sphinx_gallery_end_ignore
 
 # %%
 # What to expect can be known beforehand. ``resolution`` is the largest gradient norm,
@@ -53,7 +55,9 @@ assert np.all(curve.accuracy <= np.minimum(identified, curve.converged))
 
 spectrum = curve.finders[-1].loss_.analytical_spectrum()
 resolved = curve.tols < spectrum.resolution**2
+# sphinx_gallery_start_ignore
 assert np.all(identified[resolved] == 1.0)
+# sphinx_gallery_end_ignore
 print(f"squared resolution: {spectrum.resolution**2:.1e}")
 
 # %%
@@ -77,7 +81,9 @@ print("sets found:", [fitted.n_critical_sets_ for fitted in curve.finders])
 # to 1e-16 the mean number of Hessian-vector products grows by less than one half.
 
 strict, loose = np.argmin(curve.tols), np.argmin(np.abs(curve.tols - 1e-4))
+# sphinx_gallery_start_ignore
 assert curve.n_hvp[strict] < 1.5 * curve.n_hvp[loose]
+# sphinx_gallery_end_ignore
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 tols = curve.tols[1:]  # a logarithm has no place for infinity

@@ -116,8 +116,10 @@ print(recovery_report(finder))
 # Descent finds the global minimum from every start: of a linear autoencoder it is the
 # only one. It sees none of the ten saddles.
 
+# sphinx_gallery_start_ignore
 assert finder.score() == 1.0
 assert finder.n_critical_sets_ == 1 and finder.morse_indices_.tolist() == [0]
+# sphinx_gallery_end_ignore
 
 # %%
 # ``clone``, ``set_params`` and grid search work, for the parameters are arguments of
@@ -128,8 +130,10 @@ wild = clone(finder).set_params(step_size=10.0)
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", NotConvergedWarning)
     wild.fit(X)
+# sphinx_gallery_start_ignore
 assert set(wild.results_["status"]) == {"DIVERGED"}
 assert np.isfinite(wild.final_params_).all()
+# sphinx_gallery_end_ignore
 
 # %%
 # The figure

@@ -88,9 +88,11 @@ for number, point in enumerate(finder.critical_points_):
 # - saddles + maxima = 1, as Morse theory says: 3 - 2 + 0.
 
 index = finder.morse_indices_
+# sphinx_gallery_start_ignore
 assert np.sum(index == 0) == 3 and np.sum(index == 1) == 2
 assert sum((-1) ** index) == 1
 np.testing.assert_allclose(finder.critical_losses_[0], -146.6995, atol=1e-4)
+# sphinx_gallery_end_ignore
 
 # %%
 # What is no critical point
@@ -110,11 +112,15 @@ descent = GradNormFinder(
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", NotConvergedWarning)
     descent.fit(loss)
+# sphinx_gallery_start_ignore
 assert descent.morse_indices_.tolist() == finder.morse_indices_.tolist()
+# sphinx_gallery_end_ignore
 flat = descent.results_["status"] == "GRADIENT_FLAT"
 places = np.unique(descent.final_params_[flat].round(2), axis=0)
+# sphinx_gallery_start_ignore
 assert np.array_equal(flat, ~descent.converged_) and len(places) == 4
 assert descent.results_["squared_grad_norm"][flat].min() > 100
+# sphinx_gallery_end_ignore
 print(f"gradient-flat: {places.tolist()}")
 print(f"converged: Newton-MR {finder.converged_.sum()}, the other {(~flat).sum()}")
 

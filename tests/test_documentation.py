@@ -130,14 +130,64 @@ def test_included_code_is_there(page):
         assert code.strip()
 
 
-def test_every_page_is_in_the_index():
-    text = (DOC / "index.md").read_text(encoding="utf-8")
-    listed = [word.strip("<>") for word in text.split()]
-    for page in [*DOC.glob("*.md"), *DOC.glob("*.rst")]:
-        generated = page.name == "sg_execution_times.rst"
-        assert generated or page.stem in {*listed, "index"}, page.name
-    for page in (DOC / "changes").glob("*.rst"):
-        assert f"changes/{page.stem}" in listed
+SECTIONS = ("getting_started", "guide", "studies", "development")
+
+
+def toctrees(page):
+    """List the entries of the tables of contents of a page, without their titles."""
+    text = page.read_text(encoding="utf-8")
+    entries = []
+    for block in re.findall(r"```\{toctree\}\n(.*?)```", text, flags=re.DOTALL):
+        lines = [line for line in block.splitlines() if line and line[0] != ":"]
+        entries += [re.sub(r".*<(.*)>$", r"\1", line) for line in lines]
+    return entries
+
+
+def test_every_page_is_reached_from_the_index():
+    reached, waiting = set(), ["index"]
+    while waiting:
+        name = waiting.pop()
+        reached.add(name)
+        if (DOC / f"{name}.md").exists():
+            waiting += set(toctrees(DOC / f"{name}.md")) - reached
+    included = {"newton_mr_small_problems", "sg_execution_times"}
+    pages = {page.stem for page in [*DOC.glob("*.md"), *DOC.glob("*.rst")]}
+    assert pages - reached - included == set()
+    assert {
+        f"changes/{page.stem}" for page in (DOC / "changes").glob("*.rst")
+    } <= reached
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_sections_have_at_most_eight_entries(section):
+    assert 0 < len(toctrees(DOC / f"{section}.md")) <= 8
+
+
+def test_readme_is_short():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
+
+
+def test_numbers_in_prose_are_those_of_the_report():
+    report = (DOC / "paper" / "report.md").read_text(encoding="utf-8")
+    failed = re.findall(r"at a minimum of the gradient norm \| 0 of (\d+)", report)
+    for page in ("believing.md", "paper.md"):
+        text = (DOC / page).read_text(encoding="utf-8")
+        assert f"Of {sum(map(int, failed))} failed" in text
+    rows = re.findall(r"\| by height \| 0 \|(.*)", report)
+    entropies = re.findall(r"; (\d\.\d\d) \[", rows[0])[1:]
+    row = f"| by height, no noise | {' | '.join(entropies)} |"
+    assert row in (DOC / "choosing.md").read_text(encoding="utf-8")
+
+
+def test_every_finder_and_loss_is_named_in_a_page_and_shown_in_an_example():
+    pages = "".join(page.read_text(encoding="utf-8") for page in DOC.glob("*.md"))
+    examples = "".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "examples").glob("plot_*")
+    )
+    for name in filter(is_concrete, skcrit.__all__):
+        assert re.search(rf"\b{name}\b", pages), name
+        if issubclass(getattr(skcrit, name), skcrit.BaseFinder):
+            assert re.search(rf"\b{name}\b", examples), name
 
 
 def test_api_reference_is_whole():

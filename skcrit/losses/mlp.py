@@ -61,10 +61,10 @@ class MLPLoss(
     ----------
     hidden_layer_sizes : int or sequence of int, default=(10,)
         Widths of the hidden layers.
-    activation : {"identity", "tanh", "logistic", "softplus", "silu", "erf", "relu"}, \
-            default="tanh"
-        Activation of the hidden units. "silu" is z times the logistic function of z,
-        also known as swish.
+    activation : str, default="tanh"
+        Activation of the hidden units: "identity", "tanh", "logistic", "softplus",
+        "silu", "erf" or "relu". "silu" is z times the logistic function of z, also
+        known as swish.
     loss : {"squared_error", "log_loss"}, default="squared_error"
         Loss per sample.
     alpha : float, default=0.0
