@@ -8,6 +8,7 @@ from skcrit.linalg._linear_result import LinearStatus, MinresQLPResult
 from skcrit.linalg._lobpcg import lowest_eigenpairs
 from skcrit.linalg._minres_qlp import minres_qlp
 from skcrit.linalg._spectral_norm import spectral_norm
+from skcrit.linalg._units import comparable_units
 from skcrit.linalg.levels import (
     direction_level,
     flatness_level,
@@ -23,6 +24,7 @@ __all__ = [
     "KrylovSystem",
     "LinearStatus",
     "MinresQLPResult",
+    "comparable_units",
     "direction_level",
     "eigh",
     "flatness_level",

@@ -16,7 +16,7 @@ import numpy as np
 from skcrit._backend import array_namespace, device, to_host
 from skcrit._rows import Rows
 from skcrit._typing import Array, FloatArray, IntArray
-from skcrit.linalg import eigh, svd
+from skcrit.linalg import comparable_units, eigh, svd
 from skcrit.losses.base import Loss
 from skcrit.losses.local_model import LocalModel
 from skcrit.search.scales import Scales
@@ -138,7 +138,7 @@ def make_frame(
     """
     xp = array_namespace(local.theta)
     hessian, finite = _finite(xp, local.hessian())
-    unit = _fitted_units(xp, hessian, scales)
+    unit = comparable_units(hessian, scales.unit, scales.curvature)
     hessian = hessian * unit[:, :, None] * unit[:, None, :]
     tangents = loss.orbit_tangents(local.theta)
     basis, n_tangent = _orbit_basis(xp, tangents, unit, scales, hessian, false)
@@ -181,19 +181,6 @@ def scaled_hessian(frame: Frame, local: LocalModel) -> Array:
         ``D H D``.
     """
     return local.hessian() * frame.unit[:, :, None] * frame.unit[:, None, :]
-
-
-def _fitted_units(xp, hessian, scales):
-    """Shrink units that make entries larger than the typical curvature."""
-    # Small entries stay small: enlarged, they would be rounding errors of full size.
-    unit = xp.broadcast_to(scales.unit, hessian.shape[:-1])
-    if not scales.curvature > 0:
-        return unit
-    for _ in range(2):
-        size = xp.abs(hessian) * unit[:, :, None] * unit[:, None, :]
-        excess = xp.max(size, axis=-1) / scales.curvature
-        unit = unit / xp.sqrt(xp.where(excess > 1, excess, xp.ones_like(excess)))
-    return unit
 
 
 def _orbit_basis(xp, tangents, unit, scales, hessian, false):

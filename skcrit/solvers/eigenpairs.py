@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from skcrit._backend import array_namespace, device, take_rows, to_host
-from skcrit.linalg import eigh, lanczos, lowest_eigenpairs
+from skcrit.linalg import comparable_units, eigh, lanczos, lowest_eigenpairs
 
 __all__ = ["Eigenpairs", "dense_eigenpairs", "projected_eigenpairs"]
 
@@ -33,6 +33,9 @@ class Eigenpairs:
         Approximations of the lowest eigenvectors, to begin with at the next point.
     n_hvp : int or ndarray of int of shape (n,)
         Products spent.
+    unit : array of shape (n, n_params) or None
+        Units D in which the pairs are those of ``D H D``, and the components those of
+        ``D g``; None is the unit of ``theta``.
     """
 
     values: object
@@ -41,6 +44,7 @@ class Eigenpairs:
     basis: object = None
     lowest: object = None
     n_hvp: object = 0
+    unit: object = None
 
     def combine(self, weights):
         """Sum the vectors with weights.
@@ -53,13 +57,14 @@ class Eigenpairs:
         Returns
         -------
         vectors : array of shape (n, n_params)
-            The sums.
+            The sums, in the unit of ``theta``.
         """
         xp = array_namespace(weights)
         combined = self.vectors @ weights[..., None]
         if self.basis is not None:
             combined = xp.matrix_transpose(self.basis) @ combined
-        return combined[..., 0]
+        combined = combined[..., 0]
+        return combined if self.unit is None else self.unit * combined
 
 
 def dense_eigenpairs(local, gradient):
@@ -75,9 +80,30 @@ def dense_eigenpairs(local, gradient):
     Returns
     -------
     pairs : Eigenpairs
-        All pairs; values of zero where a Hessian is not finite.
+        All pairs; values of zero where a Hessian is not finite. If the loss has units
+        of its own for each parameter, the pairs are in these units: rounding leaves
+        small eigenvalues alone there, and their number of each sign does not change
+        (Sylvester's law of inertia).
     """
-    return _decomposed(local.hessian(), gradient, n_hvp=gradient.shape[-1])
+    hessian, n_hvp = local.hessian(), gradient.shape[-1]
+    unit = _units(local.loss, hessian)
+    if unit is None:
+        return _decomposed(hessian, gradient, n_hvp=n_hvp)
+    hessian = hessian * unit[:, :, None] * unit[:, None, :]
+    return _decomposed(hessian, unit * gradient, n_hvp=n_hvp, unit=unit)
+
+
+def _units(loss, hessian):
+    """Return units in which entries are comparable; None if one serves all."""
+    unit = loss.asarray(loss.parameter_unit())
+    if unit.ndim == 0:
+        return None
+    xp = array_namespace(hessian)
+    length = loss.asarray(loss.length_scale()) * xp.ones_like(unit)
+    level = xp.abs(hessian) * length[:, None] * length
+    level = xp.max(level, axis=(-2, -1))[:, None]
+    level = xp.where(xp.isfinite(level), level, xp.zeros_like(level))
+    return comparable_units(hessian, unit, level)
 
 
 def projected_eigenpairs(local, gradient, n_lowest, n_vectors, start):

@@ -17,7 +17,7 @@ from skcrit._backend import (
     to_host,
 )
 from skcrit._typing import BoolArray, FloatArray, IntArray
-from skcrit.linalg import symmetry_level
+from skcrit.linalg import rounding_level, symmetry_level
 from skcrit.linalg.dense import (
     MAX_DENSE_COUNT,
     MAX_DENSE_EIGENVECTORS,
@@ -155,7 +155,7 @@ class SaddleDynamics(Solver):
                 size = self.max_inner_iter
                 pairs = projected_eigenpairs(part, part.gradient, 0, size, None)
             values = to_host(pairs.values)
-            n_negative[rows] = np.sum(values < -_null_level(pairs.values), axis=1)
+            n_negative[rows] = np.sum(values < -_null_level(pairs), axis=1)
             n_hvp[rows] += pairs.n_hvp
         index = np.floor(self.quantile * (n_negative + 1)).astype(int)
         return replace(state, carry={"index": index}, n_hvp=n_hvp)
@@ -190,7 +190,7 @@ class SaddleDynamics(Solver):
         p, n_hvp = xp.zeros_like(theta), state.n_hvp.copy()
         for rows in self._groups(index, theta):
             pairs = self._eigenpairs(state, rows)
-            factors = loss.asarray(self._factors(state, rows, pairs.values))
+            factors = loss.asarray(self._factors(state, rows, pairs))
             p = replace_rows(p, rows, pairs.combine(factors * pairs.components))
             n_hvp[rows] += pairs.n_hvp
             if pairs.lowest is not None:
@@ -245,19 +245,22 @@ class SaddleDynamics(Solver):
         )
         return projected_eigenpairs(local, g, k, self.max_inner_iter, start)
 
-    def _factors(self, state, rows, values):
+    def _factors(self, state, rows, pairs):
         """Compute ``-s / max(|value|, epsilon |H|)``, zero for symmetries."""
-        values, index = to_host(values), state.carry["index"][rows]
+        values, index = to_host(pairs.values), state.carry["index"][rows]
         largest = _largest(values)
         up = np.arange(values.shape[1]) < index[:, None]
         signs = np.where(up, -1.0, 1.0)
         natural = (index == NATURAL)[:, None]
         signs = np.where(natural, np.sign(values), signs)
         # The gradient in the unit of a step: the floor goes where the search goes.
-        relative = np.sqrt(squared_norm(state.local.gradient))[rows, None]
+        gradient = take_rows(state.local.gradient, rows)
+        if pairs.unit is not None:
+            gradient = pairs.unit * gradient
+        relative = np.sqrt(squared_norm(gradient))[:, None]
         relative = relative / np.where(largest > 0, largest * self.max_step, 1.0)
         floored = np.maximum(np.abs(values), np.minimum(self.floor, relative) * largest)
-        keep = np.abs(values) > _null_level(values)
+        keep = np.abs(values) > _null_level(pairs)
         return np.where(keep, -signs / np.where(floored > 0, floored, 1.0), 0.0)
 
     def _balanced(self, loss, theta):
@@ -275,6 +278,8 @@ def _largest(values):
     return np.max(np.abs(to_host(values)), axis=-1)[:, None]
 
 
-def _null_level(values):
+def _null_level(pairs):
     """Compute moduli up to which eigenvalues are zero, as a column on the host."""
-    return to_host(symmetry_level(values))[:, None]
+    # In units of their own small eigenvalues mean something down to rounding.
+    level = symmetry_level if pairs.unit is None else rounding_level
+    return to_host(level(pairs.values))[:, None]

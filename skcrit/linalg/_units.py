@@ -1,0 +1,37 @@
+"""Units of parameters in which the entries of a Hessian are comparable."""
+
+from __future__ import annotations
+
+from skcrit._backend import array_namespace
+from skcrit._typing import Array
+
+__all__ = ["comparable_units"]
+
+
+def comparable_units(hessian: Array, unit: Array, level: Array | float) -> Array:
+    """Shrink units that make entries of a Hessian larger than a level.
+
+    Parameters
+    ----------
+    hessian : array of shape (n, n_params, n_params)
+        Symmetric matrices.
+    unit : array of shape (n_params,)
+        Units proposed.
+    level : float or array of shape (n, 1)
+        Typical size of the Hessian in natural units; zero leaves the units as they are.
+
+    Returns
+    -------
+    unit : array of shape (n, n_params)
+        With these units, ``unit_i |H_ij| unit_j`` is at most of the order of the level.
+        Small entries stay small: enlarged, they would be rounding errors of full size.
+    """
+    xp = array_namespace(hessian)
+    unit = xp.broadcast_to(unit, hessian.shape[:-1])
+    for _ in range(2):
+        size = xp.abs(hessian) * unit[:, :, None] * unit[:, None, :]
+        largest = xp.max(size, axis=-1)
+        excess = largest / xp.where(level > 0, level, xp.ones_like(largest))
+        above = (excess > 1) & (level > 0)
+        unit = unit / xp.sqrt(xp.where(above, excess, xp.ones_like(excess)))
+    return unit
