@@ -10,7 +10,7 @@ from skcrit.finders._doc import documented
 from skcrit.finders.base import BaseFinder
 from skcrit.losses.base import Loss
 from skcrit.solvers import NewtonMR
-from skcrit.utils._validation import Interval, StrOptions
+from skcrit.utils._validation import Interval
 
 __all__ = ["NewtonMRFinder"]
 
@@ -39,19 +39,11 @@ class NewtonMRFinder(BaseFinder):
         absolute, in the unit of the Hessian.
     balance : bool, default=True
         Whether to move each iterate to the rescaled point of its symmetry orbit.
-        ``balance=False, window=1, fall_back=None`` is the published method.
+        ``balance=False, window=1`` is the published method.
     window : int, default=5
         Number of latest squared gradient norms whose largest a step must get below (the
         non-monotone search of Grippo, Lampariello & Lucidi 1986); 1 is the monotone
         search of the published method.
-    fall_back : {"natural", None}, default="natural"
-        What a search does that is stuck or creeps, that is, whose squared gradient norm
-        has not fallen to a hundredth within ``patience`` iterations. "natural" takes
-        at most 100 Newton steps with floored eigenvalues, no merit function and at most
-        half a length scale, those of ``SaddleDynamicsFinder(index="natural")``; then
-        Newton-MR goes on. None is the published method.
-    patience : int, default=30
-        Iterations until a search that does not progress is said to creep.
     step_size : float, default=1.0
         First step length of the line search.
     sufficient_decrease : float, default=1e-4
@@ -105,9 +97,7 @@ class NewtonMRFinder(BaseFinder):
     1.0
     """
 
-    _columns_doc = (
-        '"inner_status" (of the last linear system) and "n_fall_back" (natural steps)'
-    )
+    _columns_doc = '"inner_status" (of the last linear system)'
 
     _parameter_constraints = {
         **BaseFinder._parameter_constraints,
@@ -117,8 +107,6 @@ class NewtonMRFinder(BaseFinder):
         "regularization": [Interval(Real, 0, None, closed="left")],
         "balance": ["boolean"],
         "window": [Interval(Integral, 1, None, closed="left")],
-        "fall_back": [StrOptions({"natural"}), None],
-        "patience": [Interval(Integral, 1, None, closed="left")],
         "step_size": [Interval(Real, 0, None, closed="neither")],
         "sufficient_decrease": [Interval(Real, 0, 1, closed="left")],
         "backtrack": [Interval(Real, 0, 1, closed="neither")],
@@ -145,8 +133,6 @@ class NewtonMRFinder(BaseFinder):
         regularization: float = 0.0,
         balance: bool = True,
         window: int = 5,
-        fall_back: str | None = "natural",
-        patience: int = 30,
         step_size: float = 1.0,
         sufficient_decrease: float = 1e-4,
         backtrack: float = 0.5,
@@ -171,8 +157,6 @@ class NewtonMRFinder(BaseFinder):
         self.regularization = regularization
         self.balance = balance
         self.window = window
-        self.fall_back = fall_back
-        self.patience = patience
         self.step_size = step_size
         self.sufficient_decrease = sufficient_decrease
         self.backtrack = backtrack
@@ -189,8 +173,6 @@ class NewtonMRFinder(BaseFinder):
             regularization=self.regularization,
             balance=self.balance,
             window=self.window,
-            fall_back=self.fall_back,
-            patience=self.patience,
             step_size=self.step_size,
             sufficient_decrease=self.sufficient_decrease,
             backtrack=self.backtrack,

@@ -8,12 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 from skcrit._backend import array_namespace, take_rows, to_host
-from skcrit._typing import Array, FloatArray
+from skcrit._typing import FloatArray
 from skcrit.linalg import minres_qlp
 from skcrit.losses.base import Loss
-from skcrit.losses.local_model import LocalModel
 from skcrit.losses.symmetries import rescaled
-from skcrit.solvers.fall_back import FallBackSolver
+from skcrit.solvers.base import Solver
 from skcrit.solvers.line_search import armijo, push_reference
 from skcrit.solvers.state import State
 from skcrit.solvers.tolerance import squared_norm
@@ -21,7 +20,7 @@ from skcrit.solvers.tolerance import squared_norm
 __all__ = ["NewtonMR"]
 
 
-class NewtonMR(FallBackSolver):
+class NewtonMR(Solver):
     """Solve ``H p = -g`` in the least-squares sense, and follow p to smaller gradients.
 
     The step is the iterate of MINRES-QLP that first meets the inner tolerance or limit;
@@ -47,8 +46,6 @@ class NewtonMR(FallBackSolver):
         Number of latest squared gradient norms whose largest a step must get below (the
         non-monotone search of Grippo, Lampariello & Lucidi 1986); 1 is the monotone
         search of the published method.
-    fall_back, patience
-        As in :class:`~skcrit.solvers.fall_back.FallBackSolver`.
     step_size, sufficient_decrease, backtrack, max_backtracks
         As in :func:`~skcrit.solvers.line_search.armijo`.
 
@@ -57,8 +54,7 @@ class NewtonMR(FallBackSolver):
     An iteration costs at most ``max_inner_iter + 4`` products, one gradient per length
     tried and one at the new point.
 
-    ``balance``, a ``window`` above 1 and ``fall_back`` are not part of the published
-    method. A linear
+    ``balance`` and a ``window`` above 1 are not part of the published method. A linear
     network's loss does not change when one layer is scaled up and the next one down,
     but its gradient does: along such valleys the gradient norm falls without a critical
     point, and steps minimise it by scaling. The rescaled point takes this way out of
@@ -70,7 +66,7 @@ class NewtonMR(FallBackSolver):
        with minimum residual sub-problem solver". arXiv:1810.00303, 2018.
     """
 
-    columns = ("inner_status", *FallBackSolver.columns)
+    columns = ("inner_status",)
 
     def __init__(
         self,
@@ -84,20 +80,12 @@ class NewtonMR(FallBackSolver):
         regularization: float = 0.0,
         balance: bool = True,
         window: int = 5,
-        fall_back: str | None = "natural",
-        patience: int = 30,
         step_size: float = 1.0,
         sufficient_decrease: float = 1e-4,
         backtrack: float = 0.5,
         max_backtracks: int = 30,
     ) -> None:
-        super().__init__(
-            tol=tol,
-            max_iter=max_iter,
-            store_history=store_history,
-            fall_back=fall_back,
-            patience=patience,
-        )
+        super().__init__(tol=tol, max_iter=max_iter, store_history=store_history)
         self.inner_tol = inner_tol
         self.max_inner_iter = max_inner_iter
         self.max_step = max_step
@@ -113,17 +101,14 @@ class NewtonMR(FallBackSolver):
 
     def setup(self, loss: Loss, theta0: FloatArray) -> State:  # noqa: D102 (documented in Solver)
         state = super().setup(loss, theta0)
-        if self.balance:
-            state = replace(state, local=loss.at(rescaled(loss, state.local.theta)))
-        return self.watched(replace(state, carry=self.fresh_carry(state.local)))
+        n = len(state.rows)
+        carry = {"reference": np.empty((n, 0)), "inner_status": np.full(n, -1)}
+        if not self.balance:
+            return replace(state, carry=carry)
+        theta = rescaled(loss, state.local.theta)
+        return replace(state, local=loss.at(theta), carry=carry)
 
-    def fresh_carry(self, local: LocalModel) -> dict[str, Array]:  # noqa: D102
-        n = local.theta.shape[0]
-        # What is below all numbers does not count in the largest of the last ones.
-        nothing = np.full((n, self.window), -np.inf)
-        return {"reference": nothing, "inner_status": np.full(n, -1)}
-
-    def search_step(self, loss: Loss, state: State) -> State:  # noqa: D102
+    def step(self, loss: Loss, state: State) -> State:  # noqa: D102
         local, squared = state.local, squared_norm(state.local.gradient)
         system = minres_qlp(
             local.hvp,
@@ -152,11 +137,7 @@ class NewtonMR(FallBackSolver):
         return replace(
             state,
             local=loss.at(self._balanced(loss, search.theta, stuck)),
-            carry={
-                **state.carry,
-                "reference": reference,
-                "inner_status": to_host(system.status),
-            },
+            carry={"reference": reference, "inner_status": to_host(system.status)},
             stuck=stuck,
             n_hvp=state.n_hvp + to_host(system.n_matvec),
             n_gradient=state.n_gradient + search.n_gradient + 1,
