@@ -19,6 +19,7 @@ from skcrit.finders import (
     NewtonTrajectoryFinder,
     NewtonTRFinder,
     SaddleDynamicsFinder,
+    connections,
 )
 from skcrit.ground_truth import AnalyticalSpectrum, KnownPoints
 from skcrit.losses import (
@@ -56,4 +57,5 @@ __all__ = [
     "TrajectoryStarts",
     "__version__",
     "certify",
+    "connections",
 ]

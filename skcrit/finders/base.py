@@ -209,7 +209,7 @@ class BaseFinder(
         """Validate, fit the loss, draw the starts; return solver and starts."""
         check_params(self)
         history_names(self.store_history)
-        for name in ("history_", "n_features_in_", "feature_names_in_"):
+        for name in ("history_", "connections_", "n_features_in_", "feature_names_in_"):
             if hasattr(self, name):  # of an earlier fit
                 delattr(self, name)
         self.loss_ = self._fit_loss(X, y)

@@ -17,6 +17,8 @@ from skcrit.finders.base import BaseFinder
 from skcrit.finders.newton_mr import NewtonMRFinder
 from skcrit.linalg.dense import MAX_DENSE_FORMED
 from skcrit.losses.base import Loss
+from skcrit.search.connect import connect
+from skcrit.search.connections import Connections
 from skcrit.search.landscape import Landscape, Origins
 from skcrit.search.problem import pose
 from skcrit.starts import random_streams
@@ -77,6 +79,9 @@ class LandscapeExplorer(BaseFinder):
     n_passes : int, default=4
         How often every direction is tried each way, with other lengths; then the
         landscape counts as exhausted.
+    connect : bool, default=False
+        Whether to go down from every saddle at the end, along at most
+        ``max_directions`` of its unstable directions, to find what it connects.
 
     Attributes
     ----------
@@ -89,6 +94,9 @@ class LandscapeExplorer(BaseFinder):
         Which set was reached from which: parent and child (rows of
         ``critical_points_``), the first direction and sign that led there, and how
         often it happened.
+    connections_ : Connections
+        What saddles connect, by :func:`skcrit.connections`; only with ``connect=True``.
+        Other than the edges it does not depend on how the exploration went.
     stop_reason_ : {"max_searches", "coverage", "exhausted", "failures", "callback"}
         Why the exploration ended. "exhausted": no direction is left untried;
         "failures": the same, but nothing was found or more than a tenth of the searches
@@ -96,6 +104,7 @@ class LandscapeExplorer(BaseFinder):
 
     See Also
     --------
+    skcrit.connections : What saddles connect.
     skcrit.metrics.probe_coverage : How much is still unseen, told by an independent
         sample.
 
@@ -138,12 +147,14 @@ class LandscapeExplorer(BaseFinder):
         "round_size": [Interval(Integral, 1, None, closed="left")],
         "n_passes": [Interval(Integral, 1, None, closed="left")],
         "max_directions": [Interval(Integral, 1, None, closed="left"), None],
+        "connect": ["boolean"],
     }
 
     n_searches_: int
     discovery_: IntArray
     edges_: IntArray
     stop_reason_: str
+    connections_: Connections
 
     def __init__(
         self,
@@ -167,6 +178,7 @@ class LandscapeExplorer(BaseFinder):
         round_size: int = 256,
         max_directions: int | None = 64,
         n_passes: int = 4,
+        connect: bool = False,
     ) -> None:
         super().__init__(
             loss=loss,
@@ -189,6 +201,7 @@ class LandscapeExplorer(BaseFinder):
         self.round_size = round_size
         self.max_directions = max_directions
         self.n_passes = n_passes
+        self.connect = connect
 
     def _make_solver(self) -> Any:
         """Build the local search for the first round."""
@@ -260,10 +273,23 @@ class LandscapeExplorer(BaseFinder):
             watch.append(FitReport(self, X, y, "round", self._attributes))
         self._explore(landscape, problem.into(starts), reach, watch)
         self._finish(landscape)
+        if self.connect:
+            self.connections_ = self._connected()
         for watcher in watch:
             watcher.finish()
         self._warn_of_failures()
         return self
+
+    def _connected(self) -> Connections:
+        """Go down from all saddles."""
+        return connect(
+            self.loss_,
+            self.critical_points_,
+            self.morse_indices_,
+            max_directions=self.max_directions,
+            max_iter=self.max_iter,
+            batches=self._batches(),
+        )
 
     def _explore(
         self,

@@ -8,7 +8,7 @@ import numpy as np
 
 from skcrit._typing import FloatArray, IntArray
 from skcrit.exceptions import NoGroundTruthError
-from skcrit.inspection._axes import FAILURE, SUCCESS, axes_of, name_axes
+from skcrit.inspection._axes import FAILURE, LEGEND, SUCCESS, axes_of, name_axes
 from skcrit.inspection._labels import place_names
 from skcrit.losses.adapt import as_loss
 from skcrit.utils._arguments import check_int, check_keywords, shown
@@ -50,6 +50,8 @@ class LandscapeGraphDisplay:
     names : list of str or None, default=None
         What to write beside the sets; None writes nothing. A name that finds no room
         is left out.
+    connections : ndarray of int of shape (n_connections, 2), default=None
+        Saddles and the sets below that they connect, drawn in another colour.
     detrend : bool, default=False
         Whether to draw the loss above its linear trend in the index: of large networks
         nothing else can be told apart. Without effect where an index is unknown.
@@ -67,11 +69,14 @@ class LandscapeGraphDisplay:
         Sets.
     edges_ : matplotlib.collections.LineCollection
         Edges.
+    connections_ : matplotlib.collections.LineCollection or None
+        Connections, dashed where the search edges are solid.
     texts_ : dict of int to matplotlib.text.Annotation
         Names that found room, by set.
 
     See Also
     --------
+    DisconnectivityDisplay : Minima, and the saddles at which they become connected.
     LossIndexDisplay : Loss against index, over the analytical critical sets.
 
     Examples
@@ -92,12 +97,14 @@ class LandscapeGraphDisplay:
         edges: IntArray,
         names: list[str] | None = None,
         *,
+        connections: IntArray | None = None,
         detrend: bool = False,
     ) -> None:
         self.loss = loss
         self.morse_index = morse_index
         self.edges = edges
         self.names = names
+        self.connections = connections
         self.detrend = detrend
 
     @classmethod
@@ -150,11 +157,13 @@ class LandscapeGraphDisplay:
         if names is None:
             names = _set_names(explorer)
         edges = explorer.edges_[:, :2]
+        known = getattr(explorer, "connections_", None)
         display = cls(
             explorer.critical_losses_,
             explorer.morse_indices_,
             edges,
             list(names) if n_sets <= max_labels else None,
+            connections=None if known is None else known.edges()[:, :2],
             detrend=n_sets > max_labels,
         )
         return display.plot(ax, node_kw=node_kw, edge_kw=edge_kw)
@@ -197,11 +206,15 @@ class LandscapeGraphDisplay:
             y = y - y.mean() - (x @ y) / (x @ x) * x
         self.positions_ = np.column_stack([_spread(_columns(index), y), y])
         self.edges_ = self._draw_edges(ax, edge_kw)
+        self.connections_ = self._draw_connections(ax)
         self.nodes_ = self._draw_nodes(ax, known, node_kw)
         height = "Loss above its linear trend in the index" if detrended else "Loss"
         name_axes(ax, "Morse index", height)
         n_edges = len(self.edges_.get_segments())
         ax.set_title(f"{len(y):,} sets, {n_edges:,} edges", fontsize="small")
+        if self.connections_ is not None:
+            handles = [self.edges_, self.connections_]
+            ax.legend(handles=handles, loc="best", **LEGEND)
         self._mark_unknown(ax, known)
         self.texts_ = self._write_names(ax)
         return self
@@ -218,9 +231,29 @@ class LandscapeGraphDisplay:
             "alpha": float(np.clip(_INK / max(len(edges), 1) ** _FADING, 0.02, 0.45)),
             "rasterized": many,
             "zorder": 1,
+            "label": "search edge",
         }
         segments = self.positions_[edges]
         return ax.add_collection(LineCollection(segments, **{**style, **options}))
+
+    def _draw_connections(self, ax):
+        """Draw what saddles connect, told apart from edges by colour and dashes."""
+        from matplotlib.collections import LineCollection
+
+        if self.connections is None:
+            return None
+        pairs = np.asarray(self.connections, dtype=int).reshape(-1, 2)
+        many = len(pairs) > _MAX_VECTOR
+        style = {
+            "color": FAILURE,
+            "linewidths": 0.5 if many else 1.0,
+            "linestyles": "dashed",
+            "alpha": float(np.clip(_INK / max(len(pairs), 1) ** _FADING, 0.05, 0.9)),
+            "rasterized": many,
+            "zorder": 1.5,
+            "label": "connection",
+        }
+        return ax.add_collection(LineCollection(self.positions_[pairs], **style))
 
     def _draw_nodes(self, ax, known, options):
         """Draw sets, smaller the more there are; another colour without index."""

@@ -1,6 +1,7 @@
 """Solvers: one algorithm a file, batched over starts."""
 
 from skcrit.solvers.base import Solver
+from skcrit.solvers.descent import Descent
 from skcrit.solvers.grad_norm import (
     GradNormDescent,
     GradNormLBFGS,
@@ -16,6 +17,7 @@ from skcrit.solvers.state import SolverResult, State
 from skcrit.solvers.status import Status
 
 __all__ = [
+    "Descent",
     "GradNormDescent",
     "GradNormLBFGS",
     "GradNormLM",

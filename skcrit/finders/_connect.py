@@ -1,0 +1,101 @@
+"""What the saddles that a fitted finder found connect."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from skcrit._backend import one_blas_thread
+from skcrit._typing import FittedFinder
+from skcrit.losses.adapt import as_loss
+from skcrit.search.batches import Batches
+from skcrit.search.connect import connect
+from skcrit.search.connections import Connections
+from skcrit.utils._arguments import check_int
+from skcrit.utils._validation import check_fitted
+
+__all__ = ["connections"]
+
+
+def connections(
+    finder: FittedFinder,
+    *,
+    max_directions: int | None = None,
+    max_iter: int = 500,
+    n_jobs: int | None = None,
+) -> Connections:
+    r"""Find what saddles connect: go down from each, to the critical sets below.
+
+    From each set of known Morse index k > 0 two ways set out along each of its k unstable
+    eigenvectors, forward and backward, by the gradient flow. It ends in a minimum, but
+    for exceptions such as symmetry. With k > 1 index-lowering dynamics, which goes down
+    along one direction and seeks a stationary point along all others, leads to sets of
+    smaller index.
+
+    Parameters
+    ----------
+    finder : BaseFinder
+        Fitted finder, a :class:`~skcrit.LandscapeExplorer` too.
+    max_directions : int or None, default=None
+        Largest number of unstable eigenvectors of a saddle, the weakest first; None is
+        all.
+    max_iter : int, default=500
+        Largest number of steps of a way.
+    n_jobs : int or None, default=None
+        Workers, through joblib.
+
+    Returns
+    -------
+    connections : Connections
+        A row per way, with the saddle, the set where it ends, and how it went.
+
+    Raises
+    ------
+    ValueError
+        If the loss has more than 4096 parameters, or a parameter is out of range.
+    NotFittedError
+        If the finder is not fitted.
+    TypeError
+        If ``finder`` is not a finder.
+
+    See Also
+    --------
+    skcrit.inspection.DisconnectivityDisplay : Which minima are connected, and how high.
+
+    Notes
+    -----
+    Costs two or four ways per unstable eigenvector, each some ten steps of a dense
+    Hessian. The ways begin 1e-3 length scales from the saddle. The flow is that of the
+    gradient in the parameters as they are; other units of single parameters give other
+    ways. Sets without unstable directions are only reached, also degenerate saddles of
+    index zero.
+
+    Where the list holds all saddles of index one, ``barriers()`` of the record are the
+    lowest ones [1]_; otherwise they are bounds from above.
+
+    References
+    ----------
+    .. [1] J. N. Murrell and K. J. Laidler. "Symmetries of activated complexes". Trans.
+       Faraday Soc. 64, 1968.
+
+    Examples
+    --------
+    >>> from skcrit import NewtonMRFinder, connections
+    >>> from skcrit.proving_grounds import make_himmelblau
+    >>> finder = NewtonMRFinder(n_starts=60, random_state=0).fit(make_himmelblau())
+    >>> connections(finder).barriers().shape
+    (4, 4)
+    """
+    check_fitted(finder, "finder", ("loss_", "critical_points_", "morse_indices_"))
+    if max_directions is not None:
+        max_directions = check_int(max_directions, "max_directions")
+    loss = as_loss(finder.loss_, "loss_")
+    batches = Batches(n_jobs=n_jobs, on_device=loss.backend != "numpy")
+    with one_blas_thread():
+        return connect(
+            finder.loss_,
+            finder.critical_points_,
+            finder.morse_indices_,
+            max_directions=max_directions,
+            max_iter=check_int(max_iter, "max_iter"),
+            batches=batches,
+        )
