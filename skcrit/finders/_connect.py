@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from skcrit._backend import one_blas_thread
 from skcrit._typing import FittedFinder
 from skcrit.losses.adapt import as_loss
@@ -25,11 +23,11 @@ def connections(
 ) -> Connections:
     r"""Find what saddles connect: go down from each, to the critical sets below.
 
-    From each set of known Morse index k > 0 two ways set out along each of its k unstable
-    eigenvectors, forward and backward, by the gradient flow. It ends in a minimum, but
-    for exceptions such as symmetry. With k > 1 index-lowering dynamics, which goes down
-    along one direction and seeks a stationary point along all others, leads to sets of
-    smaller index.
+    From each set of known Morse index k > 0 two ways set out along each of its k
+    unstable eigenvectors, forward and backward, by the gradient flow. It ends in a
+    minimum, but for exceptions such as symmetry. With k > 1
+    index-lowering dynamics, which goes down along one direction and seeks a stationary
+    point along all others, leads to sets of smaller index.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ import numpy as np
 
 from skcrit._typing import FloatArray
 from skcrit.finders import connections
-from skcrit.inspection._axes import GREY, SUCCESS, axes_of, name_axes
+from skcrit.inspection._axes import SUCCESS, axes_of, name_axes
 from skcrit.search.connections import Connections, Merge
 from skcrit.utils._arguments import check_keywords, shown
 
@@ -175,7 +175,9 @@ class DisconnectivityDisplay:
             If ``ax`` is None and Matplotlib is not installed.
         """
         if not isinstance(connections, Connections):
-            raise TypeError(f"connections must be Connections, got {shown(connections)}.")
+            raise TypeError(
+                f"connections must be Connections, got {shown(connections)}."
+            )
         minima = connections.minima()
         if names is not None and len(names) != len(minima):
             raise ValueError(
@@ -213,8 +215,8 @@ class DisconnectivityDisplay:
         ax, line_kw = axes_of(self, ax), check_keywords(line_kw, "line_kw")
         loss = np.asarray(self.loss, dtype=float)
         minima = [int(m) for m in self.minima]
-        roots, joined = _tree(minima, self.merges)
-        order = [leaf for root in roots for leaf in _leaves(root, minima)]
+        roots = _tree(minima, self.merges)
+        order = [leaf for root in roots for leaf in _leaves(root)]
         self.positions_ = {leaf: float(x) for x, leaf in enumerate(order)}
         heights = [loss[minima].min(initial=0), *(m.loss for m in self.merges)]
         top = max([*heights, *loss[minima]])
@@ -223,8 +225,10 @@ class DisconnectivityDisplay:
         for root in roots:
             x, y = self._branch(root, loss, segments)
             segments.append([(x, y), (x, top)])
-        style = {"color": GREY if not joined else "0.2", "linewidths": 1.0, "zorder": 1}
-        self.lines_ = ax.add_collection(LineCollection(segments, **{**style, **line_kw}))
+        style = {"color": "0.2", "linewidths": 1.0, "zorder": 1}
+        self.lines_ = ax.add_collection(
+            LineCollection(segments, **{**style, **line_kw})
+        )
         places = np.array([[self.positions_[m], loss[m]] for m in minima])
         places = places.reshape(-1, 2)
         self.leaves_ = ax.scatter(*places.T, s=14, color=SUCCESS, zorder=2)
@@ -257,18 +261,17 @@ def _tree(minima, merges):
     """Nest merges: a node is a minimum, or a merge and the nodes that it joins."""
     parts: dict[int, Any] = {minimum: minimum for minimum in minima}
     for merge in merges:
-        # Parts without a minimum, below a saddle whose minima are unknown, have no leaf.
+        # Ways from a saddle can end at another one, with no listed minimum below.
         children = [parts.pop(s) for s in merge.sets if s in parts]
         if len(children) == 1:
             parts[merge.sets[0]] = children[0]
         elif children:
             parts[merge.sets[0]] = (merge, children)
-    joined = any(isinstance(node, tuple) for node in parts.values())
-    return list(parts.values()), joined
+    return list(parts.values())
 
 
-def _leaves(node, minima):
+def _leaves(node):
     """List the minima of a node from left to right."""
     if not isinstance(node, tuple):
         return [node]
-    return [leaf for child in node[1] for leaf in _leaves(child, minima)]
+    return [leaf for child in node[1] for leaf in _leaves(child)]

@@ -58,8 +58,8 @@ class Descent(Solver):
 
     Notes
     -----
-    An iteration costs a dense Hessian (``n_params`` products), its eigenvectors, and two
-    gradients, one more for each time that a step is cut.
+    An iteration costs a dense Hessian (``n_params`` products), its eigenvectors, and
+    two gradients, one more for each time that a step is cut.
 
     References
     ----------
@@ -98,11 +98,14 @@ class Descent(Solver):
             )
         state = super().setup(loss, theta0)
         theta, n = state.local.theta, len(state.rows)
-        given = self.direction is not None
-        none = array_namespace(theta).zeros_like(theta)
-        lowers = np.full(n, given) if self.lowers_index is None else self.lowers_index
+        direction = array_namespace(theta).zeros_like(theta)
+        if self.direction is not None:
+            direction = loss.asarray(self.direction)
+        lowers = self.lowers_index
+        if lowers is None:
+            lowers = np.full(n, self.direction is not None)
         carry = {
-            "direction": loss.asarray(self.direction) if given else none,
+            "direction": direction,
             "lowers": np.asarray(lowers),
             "time": np.full(n, np.inf),
         }
