@@ -67,7 +67,7 @@ class Eigenpairs:
         return combined if self.unit is None else self.unit * combined
 
 
-def dense_eigenpairs(local, gradient):
+def dense_eigenpairs(local, gradient, own_units=True):
     """Compute all eigenpairs from the dense Hessian.
 
     Parameters
@@ -76,6 +76,9 @@ def dense_eigenpairs(local, gradient):
         Loss at a batch of points.
     gradient : array of shape (n, n_params)
         Gradients there.
+    own_units : bool, default=True
+        Whether to take the units of the loss. A flow that is to be that of the gradient
+        needs the eigenvectors of the Hessian as it is.
 
     Returns
     -------
@@ -86,7 +89,7 @@ def dense_eigenpairs(local, gradient):
         (Sylvester's law of inertia).
     """
     hessian, n_hvp = local.hessian(), gradient.shape[-1]
-    unit = _units(local.loss, hessian)
+    unit = _units(local.loss, hessian) if own_units else None
     if unit is None:
         return _decomposed(hessian, gradient, n_hvp=n_hvp)
     hessian = hessian * unit[:, :, None] * unit[:, None, :]
