@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral, Real
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -16,7 +17,9 @@ from skcrit.finders._watch import FitReport, SearchBar
 from skcrit.finders.base import BaseFinder
 from skcrit.finders.newton_mr import NewtonMRFinder
 from skcrit.linalg.dense import MAX_DENSE_FORMED
+from skcrit.losses.adapt import as_loss
 from skcrit.losses.base import Loss
+from skcrit.metrics._euler import euler_alarm
 from skcrit.search.connect import connect
 from skcrit.search.connections import Connections
 from skcrit.search.landscape import Landscape, Origins
@@ -97,10 +100,18 @@ class LandscapeExplorer(BaseFinder):
     connections_ : Connections
         What saddles connect, by :func:`skcrit.connections`; only with ``connect=True``.
         Other than the edges it does not depend on how the exploration went.
-    stop_reason_ : {"max_searches", "coverage", "exhausted", "failures", "callback"}
+    euler_sum_ : float
+        The alternating sum over the sets (:func:`skcrit.metrics.euler_sum`) of a
+        coercive loss: any number but +1 proves that sets are missing or an index is
+        wrong, and +1 proves nothing. NaN if the loss is not known to be coercive, or
+        the sum says nothing.
+    stop_reason_ : {"max_searches", "coverage", "exhausted", "failures", "incomplete", \
+            "callback"}
         Why the exploration ended. "exhausted": no direction is left untried;
         "failures": the same, but nothing was found or more than a tenth of the searches
-        failed, so that nothing follows from it.
+        failed, so that nothing follows from it. "incomplete": the budget is spent, and
+        ``euler_sum_`` proves that sets are missing. While it does, neither ``coverage``
+        nor tried directions end the exploration: all are tried again.
 
     See Also
     --------
@@ -153,6 +164,7 @@ class LandscapeExplorer(BaseFinder):
     n_searches_: int
     discovery_: IntArray
     edges_: IntArray
+    euler_sum_: float
     stop_reason_: str
     connections_: Connections
 
@@ -315,6 +327,9 @@ class LandscapeExplorer(BaseFinder):
             size = min(self.round_size, _FIRST_ROUND + 4 * len(landscape.atlas))
             room = self.max_searches - landscape.n_searches
             tasks = landscape.frontier.pop(min(size, room))
+            if not tasks and landscape.frontier.n_sets and self._lacks_sets(landscape):
+                landscape.frontier.extend(self.n_passes)
+                tasks = landscape.frontier.pop(min(size, room))
             if not tasks:
                 landscape.stop_reason = _exhausted(landscape)
                 return
@@ -342,16 +357,26 @@ class LandscapeExplorer(BaseFinder):
     def _over(self, landscape: Landscape) -> str | None:
         """Say why to stop, None if there is no reason."""
         if landscape.n_searches >= self.max_searches:
-            return "max_searches"
-        if self.coverage is not None and landscape.coverage() >= self.coverage:
-            return "coverage"
-        return None
+            return "incomplete" if self._lacks_sets(landscape) else "max_searches"
+        covered = self.coverage is not None and landscape.coverage() >= self.coverage
+        return "coverage" if covered and not self._lacks_sets(landscape) else None
+
+    def _lacks_sets(self, landscape: Landscape) -> bool:
+        """Tell whether the Euler sum proves that sets are missing."""
+        return self._euler_sum(super()._attributes(landscape.result())) not in (1, None)
+
+    def _euler_sum(self, attributes: dict[str, Any]) -> float | None:
+        """Sum over the sets of a coercive loss; None if the sum says nothing."""
+        if as_loss(self.loss_).is_coercive is not True:
+            return None
+        total, reason = euler_alarm(SimpleNamespace(**attributes))
+        return None if reason else total
 
     def _attributes(self, landscape: Any) -> dict[str, Any]:
         """Return all fitted attributes, as if the fit had ended with these rounds."""
         attributes = super()._attributes(landscape.result())
         origins = landscape.origins()
-        results = attributes["results_"]
+        results, total = attributes["results_"], self._euler_sum(attributes)
         results |= {
             "parent": origins.parent,
             "direction": origins.direction,
@@ -361,6 +386,7 @@ class LandscapeExplorer(BaseFinder):
             "n_searches_": landscape.n_searches,
             "discovery_": landscape.discovery(),
             "edges_": search_edges(results),
+            "euler_sum_": np.nan if total is None else total,
             "stop_reason_": landscape.stop_reason or "callback",
         }
 

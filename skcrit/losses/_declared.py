@@ -26,6 +26,7 @@ DECLARATIONS: dict[str, list[Any]] = {
     "invariants": [callable, None],
     "representative": [callable, None],
     "ground_truth": [GroundTruth, None],
+    "is_coercive": ["boolean", None],
 }
 
 
@@ -93,6 +94,15 @@ class DeclaredLoss(Loss):
         """Zero eigenvalues at critical points, by the number ``symmetries``."""
         symmetries = self._given["symmetries"]
         return int(symmetries) if isinstance(symmetries, Integral) else 0
+
+    @property
+    def is_coercive(self) -> bool | None:  # type: ignore[override]
+        """Whether the loss grows in every direction, as declared; None with bounds.
+
+        Critical points outside of the bounds are not listed, so that no sum over the
+        others means anything.
+        """
+        return None if self._given["bounds"] is not None else self._given["is_coercive"]
 
     def _declare(self) -> None:
         # Check what is declared, once the number of parameters is known.

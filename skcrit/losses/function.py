@@ -64,6 +64,9 @@ class FunctionLoss(DeclaredLoss):
     ground_truth : GroundTruth, default=None
         The critical points if they are known, for instance
         :class:`~skcrit.KnownPoints`. Scores, reports and figures compare with them.
+    is_coercive : bool, default=None
+        Whether the loss tends to infinity in every direction; None if you do not know.
+        With True the explorer takes a wrong Euler sum as an alarm.
     hessian_lipschitz : callable, default=None
         Maps points (..., n_params) and radii (...,) to Lipschitz constants (...,) of
         the Hessian, in the 2-norm, on the balls of these radii around the points. With
@@ -127,6 +130,7 @@ class FunctionLoss(DeclaredLoss):
         invariants: Callable[..., Any] | None = None,
         representative: Callable[..., Any] | None = None,
         ground_truth: GroundTruth | None = None,
+        is_coercive: bool | None = None,
         hessian_lipschitz: Callable[..., Any] | None = None,
         evaluation_error: Callable[..., Any] | None = None,
     ) -> None:
@@ -143,6 +147,7 @@ class FunctionLoss(DeclaredLoss):
             "invariants": invariants,
             "representative": representative,
             "ground_truth": ground_truth,
+            "is_coercive": is_coercive,
             "hessian_lipschitz": hessian_lipschitz,
             "evaluation_error": evaluation_error,
         }

@@ -67,7 +67,8 @@ class TorchLoss(DeclaredLoss):
         of 32; less than 32 evaluates one row after another. None bounds the memory: on
         the CPU the graphs of a chunk keep about 4 MiB, and rows of more than 256 KiB
         stand alone.
-    bounds, length, symmetries, invariants, representative, ground_truth : default=None
+    bounds, length, symmetries, invariants, representative, ground_truth, \
+            is_coercive : default=None
         What is known of the loss, see :class:`FunctionLoss`. Without a ``length``,
         weights have the inverse root of the number of inputs of their unit, biases that
         of the block before them: random starts are those of usual initialisations.
@@ -152,6 +153,7 @@ class TorchLoss(DeclaredLoss):
         invariants: Callable[..., Any] | None = None,
         representative: Callable[..., Any] | None = None,
         ground_truth: GroundTruth | None = None,
+        is_coercive: bool | None = None,
     ) -> None:
         self.module = module
         self.criterion = criterion
@@ -166,6 +168,7 @@ class TorchLoss(DeclaredLoss):
             "invariants": invariants,
             "representative": representative,
             "ground_truth": ground_truth,
+            "is_coercive": is_coercive,
         }
 
     def __getstate__(self):

@@ -87,6 +87,7 @@ def _collected(finder: Any, summary: Summary) -> dict[str, Any]:
         "richness": chao1_richness(finder) if is_sample else nan,
         "euler_sum": total,
         "euler_sum_reason": reason,
+        "euler_alarm": summary.alarm,
         "status": dict(zip(status.tolist(), counts.tolist(), strict=True)),
         "tol": largest_tol(finder),
         "sets": [dict(zip(columns, row, strict=True)) for row in rows],
@@ -123,4 +124,6 @@ def _header(report, digits):
         "sqrt(tol)": f"{report['tol'] ** 0.5:.1e}",
         "Euler sum": total,
     }
+    if report["euler_alarm"]:
+        lines["alarm"] = report["euler_alarm"]
     return [f"{name:<13}{text}" for name, text in lines.items()]

@@ -11,11 +11,30 @@ from skcrit._backend import to_host
 from skcrit._typing import ArrayLike, BoolArray, FittedFinder, IntArray
 from skcrit.losses.adapt import as_loss
 from skcrit.losses.proofs import Provable
-from skcrit.metrics._summary import ATTRIBUTES
 from skcrit.utils._arguments import as_numbers
 from skcrit.utils._validation import check_fitted
 
-__all__ = ["euler_sum", "euler_terms", "morse_inequalities"]
+__all__ = [
+    "ATTRIBUTES",
+    "euler_alarm",
+    "euler_sum",
+    "euler_terms",
+    "morse_inequalities",
+]
+
+# What a report needs of a finder.
+ATTRIBUTES = (
+    "loss_",
+    "critical_points_",
+    "critical_losses_",
+    "morse_indices_",
+    "nullities_",
+    "counts_",
+    "results_",
+)
+
+# Relative to the longest of all sets: tangents of symmetries below it are zero.
+_RANK = 1e-6
 
 
 def euler_sum(
@@ -217,6 +236,42 @@ def euler_terms(
     if characteristics is None:
         characteristics = _characteristics(finder)
     return np.where(index % 2 == 0, 1, -1) * characteristics
+
+
+def euler_alarm(finder: FittedFinder) -> tuple[float, str]:
+    """Compute the sum of a coercive loss, which is +1 for a complete list.
+
+    Parameters
+    ----------
+    finder : BaseFinder
+        Fitted finder, or an object with its attributes.
+
+    Returns
+    -------
+    total : float
+        The sum; NaN if it says nothing.
+    reason : str
+        Why it says nothing; empty if it does.
+    """
+    loss = as_loss(finder.loss_, "loss_")
+    if loss.is_coercive is not True:
+        known = "is not" if loss.is_coercive is False else "is not known to be"
+        return float("nan"), f"the loss {known} coercive"
+    if len(finder.critical_losses_) == 0:
+        return float("nan"), "nothing was found"
+    try:
+        terms = euler_terms(finder)
+    except ArithmeticError as reason:
+        return float("nan"), str(reason)
+    tangents = to_host(loss.orbit_tangents(loss.asarray(finder.critical_points_)))
+    sizes = np.linalg.svdvals(tangents)
+    ranks = np.sum(sizes > _RANK * np.max(sizes, initial=0), axis=-1)
+    degenerate = np.flatnonzero(np.asarray(finder.nullities_) != ranks)
+    if len(degenerate):
+        return float("nan"), (
+            f"{_sets(degenerate)} has other zero eigenvalues than those of symmetries"
+        )
+    return float(np.sum(terms)), ""
 
 
 def _characteristics(finder):

@@ -11,12 +11,13 @@ import numpy as np
 from skcrit._tables import html_table, text_table
 from skcrit._typing import BoolArray, FittedFinder, FloatArray, IntArray
 from skcrit.losses.adapt import as_loss
+from skcrit.metrics._euler import ATTRIBUTES, euler_alarm
 from skcrit.utils._validation import check_fitted
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["ATTRIBUTES", "Summary", "summarize", "warn_of_singletons"]
+__all__ = ["Summary", "alarm_text", "summarize", "warn_of_singletons"]
 
 # Rows that are printed; to_dict and to_frame have all.
 _MAX_ROWS = 40
@@ -24,17 +25,6 @@ _MAX_ROWS = 40
 # With at least so many sets, and more than this share of them reached by one start
 # only, something is likely to be wrong.
 _MANY_SETS, _SINGLETONS = 10, 0.9
-
-# What a table needs of a finder.
-ATTRIBUTES = (
-    "loss_",
-    "critical_points_",
-    "critical_losses_",
-    "morse_indices_",
-    "nullities_",
-    "counts_",
-    "results_",
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +53,8 @@ class Summary:
     confirmed : ndarray of bool of shape (n_sets,)
         Whether Newton steps from the end of a search have confirmed that there is a
         critical point. They need dense Hessians: beyond 4096 parameters it is False.
+    alarm : str, default=""
+        What the Euler sum of a coercive loss proves against the list, if anything.
 
     See Also
     --------
@@ -79,6 +71,7 @@ class Summary:
     count: IntArray
     orbit_size: IntArray
     confirmed: BoolArray
+    alarm: str = ""
 
     def __len__(self) -> int:
         return len(self.loss)
@@ -87,6 +80,8 @@ class Summary:
         lines = [self.title, text_table(self._cells(_MAX_ROWS))]
         if len(self) > _MAX_ROWS:
             lines.append(f"and {len(self) - _MAX_ROWS} more sets")
+        if self.alarm:
+            lines.append(self.alarm)
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -104,7 +99,9 @@ class Summary:
             "morse_index_low", "morse_index_high", "count", "orbit_size" and
             "confirmed".
         """
-        names = [f.name for f in fields(self) if f.name not in ("title", "n_params")]
+        names = [
+            f.name for f in fields(self) if f.name not in ("title", "n_params", "alarm")
+        ]
         columns = {name: getattr(self, name) for name in names}
         return {"set": np.arange(len(self)), **columns}
 
@@ -210,6 +207,29 @@ def summarize(finder: FittedFinder) -> Summary:
         count=finder.counts_,
         orbit_size=loss.orbit_size(loss.asarray(finder.critical_points_)),
         confirmed=confirmed,
+        alarm=alarm_text(finder),
+    )
+
+
+def alarm_text(finder: FittedFinder) -> str:
+    """Say what the Euler sum proves against a list of critical sets.
+
+    Parameters
+    ----------
+    finder : BaseFinder
+        Fitted finder.
+
+    Returns
+    -------
+    text : str
+        A sentence; empty if the sum is +1 or says nothing.
+    """
+    total, _ = euler_alarm(finder)
+    if np.isnan(total) or total == 1:
+        return ""
+    return (
+        f"Euler sum {total:+.0f}: the loss is coercive, and for a complete list it is "
+        "+1. Sets are missing."
     )
 
 

@@ -92,6 +92,8 @@ class SixHumpCamel(PlaneSurface):
         As there.
     """
 
+    is_coercive = True
+
     _digits = (
         (
             (-1.7036, 0.7961),
@@ -133,6 +135,8 @@ class ThreeHumpCamel(PlaneSurface):
     backend, dtype
         As there.
     """
+
+    is_coercive = True
 
     _digits = (
         ((-1.7476, 0.8738), (0.0, 0.0), (1.7476, -0.8738)),

@@ -61,6 +61,8 @@ class MuellerBrown(PlaneSurface):
         As there.
     """
 
+    is_coercive = True
+
     _digits = (
         ((-0.5582, 1.4417), (-0.05, 0.4667), (0.6235, 0.028)),
         ((-0.822, 0.6243), (0.2125, 0.293)),

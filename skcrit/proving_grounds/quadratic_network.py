@@ -91,6 +91,8 @@ class QuadraticLoss(Ground):
     A subclass sets ``_shape`` (n, r) and ``_target``, the matrix T.
     """
 
+    is_coercive = True
+
     _shape: tuple[int, int]
     _target: FloatArray
 

@@ -87,6 +87,8 @@ class SeparableQuartic(Ground):
         As there.
     """
 
+    is_coercive = True
+
     _parameter_constraints = {
         **Ground._parameter_constraints,
         "n_params": [Interval(Integral, 1, None, closed="left")],

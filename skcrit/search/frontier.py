@@ -141,6 +141,24 @@ class Frontier:
         self._directions.append(directions)
         self._push(len(self._directions) - 1, 0, 0)
 
+    @property
+    def n_sets(self) -> int:
+        """Number of sets whose directions are known."""
+        return len(self._directions)
+
+    def extend(self, n_passes: int) -> None:
+        """Try all directions again, once none is left.
+
+        Parameters
+        ----------
+        n_passes : int
+            How often, each way.
+        """
+        before = 2 * self.n_passes
+        self.n_passes += n_passes
+        for label in range(len(self._directions)):
+            self._push(label, before, 0)
+
     def pop(self, n_tasks: int) -> list[Displacement]:
         """Take the next displacements.
 

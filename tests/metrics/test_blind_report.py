@@ -46,6 +46,8 @@ def test_dict(finder):
         "richness": chao1_richness([1, 1, 3]),
         "euler_sum": 48 + 6 - 1,
         "euler_sum_reason": "",
+        "euler_alarm": "Euler sum +53: the loss is coercive, and for a complete list "
+        "it is +1. Sets are missing.",
         "status": {"CONVERGED": 5},
     }
     assert [row["count"] for row in rows] == [1, 1, 3]

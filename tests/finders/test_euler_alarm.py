@@ -1,0 +1,105 @@
+"""The Euler sum of a coercive loss keeps explorations going, and says what it proves."""
+
+import numpy as np
+import pytest
+
+from skcrit import (
+    FunctionLoss,
+    LandscapeExplorer,
+    LinearAutoencoderLoss,
+    NewtonMRFinder,
+)
+from skcrit.datasets import make_gaussian_spectrum
+from skcrit.metrics import recovery_report
+from skcrit.metrics._summary import alarm_text
+from skcrit.proving_grounds import make_himmelblau
+from tests.metrics._tanh import finder_at, make_points, make_tanh_loss
+
+
+def wells(**options):
+    """Four wells in the plane, whose nine critical points have the sum +1."""
+    return FunctionLoss(
+        lambda t: np.sum((t**2 - 1) ** 2, axis=-1),
+        lambda t: 4 * t * (t**2 - 1),
+        lambda t, v: (12 * t**2 - 4) * v,
+        n_params=2,
+        **options,
+    )
+
+
+@pytest.mark.parametrize("p", [1, 2, 3])
+def test_linear_network_with_the_sum_penalty(p):
+    X = make_gaussian_spectrum(60, eigenvalues=[3, 2, 1], exact=True, random_state=0)
+    loss = LinearAutoencoderLoss((p,), penalty="sum", alpha=0.1).fit(X)
+    explorer = LandscapeExplorer(max_searches=150, random_state=0).fit(loss)
+    assert explorer.n_critical_sets_ == loss.analytical_spectrum().n_sets
+    assert explorer.euler_sum_ == 1
+    assert explorer.summary().alarm == ""
+
+
+def test_tanh_network_says_that_sets_are_missing():
+    loss = make_tanh_loss()
+    points = make_points(loss)
+    assert alarm_text(finder_at(loss, points[:2])) == (
+        "Euler sum +24: the loss is coercive, and for a complete list it is +1. Sets "
+        "are missing."
+    )
+    assert alarm_text(finder_at(loss, points)) == ""
+
+
+def test_an_explorer_goes_on_while_sets_are_missing():
+    loss = wells(is_coercive=True).fit()
+    options = {"n_starts": 1, "init": [[0.9, 0.9]], "random_state": 0}
+    options |= {"coverage": 0.0, "round_size": 4, "max_searches": 200}
+    blind = LandscapeExplorer(**options).fit(wells().fit())
+    assert blind.stop_reason_ == "coverage"
+    assert np.isnan(blind.euler_sum_)
+    seeing = LandscapeExplorer(**options).fit(loss)
+    # One minimum has the sum +1 already, which proves nothing.
+    assert seeing.euler_sum_ == 1
+    assert seeing.n_critical_sets_ >= blind.n_critical_sets_
+    options["init"] = [[0.01, 0.9]]
+    blind = LandscapeExplorer(**options).fit(wells().fit())
+    assert blind.n_critical_sets_ == 1
+    seeing = LandscapeExplorer(**options).fit(loss)
+    assert seeing.n_critical_sets_ > 1
+    assert seeing.euler_sum_ == 1
+
+
+def test_a_spent_budget_is_called_incomplete():
+    explorer = LandscapeExplorer(
+        n_starts=1, init=[[0.01, 0.9]], max_searches=1, random_state=0
+    )
+    explorer.fit(wells(is_coercive=True).fit())
+    assert explorer.stop_reason_ == "incomplete"
+    assert explorer.euler_sum_ == -1
+    assert "Euler sum -1" in repr(explorer.summary())
+    assert "Sets are missing" in recovery_report(explorer)
+
+
+def test_exhausted_directions_are_tried_again():
+    loss = wells(is_coercive=True).fit()
+    explorer = LandscapeExplorer(
+        n_starts=1,
+        init=[[0.01, 0.9]],
+        max_searches=60,
+        n_passes=1,
+        displacement=(1e-3, 2e-3),
+        noise=0,
+        random_state=0,
+    )
+    explorer.fit(loss)
+    assert explorer.stop_reason_ == "incomplete" or explorer.euler_sum_ == 1
+    assert explorer.n_searches_ > 5
+
+
+def test_losses_of_users_and_bounds():
+    assert wells().is_coercive is None
+    assert wells(is_coercive=True).is_coercive is True
+    bounded = wells(is_coercive=True, bounds=(-2, 0.5))
+    assert bounded.is_coercive is None
+    with pytest.raises(ValueError, match="is_coercive"):
+        wells(is_coercive="yes").fit()
+    finder = NewtonMRFinder(n_starts=1, init=[[0.01, 0.9]]).fit(wells().fit())
+    assert finder.summary().alarm == ""
+    assert make_himmelblau().is_coercive
