@@ -7,6 +7,7 @@ ORDER = (
     "plot_at_a_minimum.py",
     "plot_tolerance_for_my_data.py",
     "plot_landscape_graph.py",
+    "plot_disconnectivity.py",
     "plot_saddle_dynamics.py",
     "plot_sampling_bias.py",
     "plot_grid_search.py",

@@ -69,8 +69,8 @@ def recovery_report(
         GRADIENT_FLAT), "sample_coverage" and "richness" (:func:`good_turing_coverage`
         and :func:`chao1_richness`; NaN for a :class:`~skcrit.LandscapeExplorer`, whose
         counts are not a random sample), "euler_sum" (:func:`euler_sum`; NaN with an
-        "euler_sum_reason"), "euler_alarm" (a sentence if the loss is
-        coercive and the sum proves that sets are missing), "status", "tol" and "sets", the rows of
+        "euler_sum_reason"), "euler_alarm" (a sentence if the loss is coercive and
+        the sum proves that sets are missing), "status", "tol" and "sets", the rows of
         ``finder.summary()``. The text says the same.
 
     Raises

@@ -1,4 +1,4 @@
-"""The Euler sum of a coercive loss keeps explorations going, and says what it proves."""
+"""The Euler sum of a coercive loss keeps explorations going, and is reported."""
 
 import numpy as np
 import pytest

@@ -1,0 +1,84 @@
+"""
+What saddles connect
+====================
+
+The graph of an explorer shows which search led where. That depends on the lengths of
+its steps. A property of the landscape itself is where one arrives by walking
+downhill from a saddle: ``connections`` follows the gradient flow from each saddle, both
+ways along each unstable direction. Two minima are separated by a barrier, the lowest
+saddle that one has to climb on the way from one to the other.
+"""
+
+# %%
+# Seven atoms
+# -----------
+#
+# A Lennard-Jones cluster of seven atoms has four minima. Saddle dynamics finds them,
+# and saddles of index one between them.
+
+import warnings
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from skcrit import (
+    LandscapeExplorer,
+    LinearAutoencoderLoss,
+    NotConvergedWarning,
+    SaddleDynamicsFinder,
+    connections,
+)
+from skcrit.datasets import make_gaussian_spectrum
+from skcrit.inspection import DisconnectivityDisplay, LandscapeGraphDisplay
+from skcrit.proving_grounds import make_lennard_jones
+
+index = np.repeat([0, 1], [60, 60])
+finder = SaddleDynamicsFinder(n_starts=120, index=index, max_iter=200, random_state=0)
+with warnings.catch_warnings():
+    # Some clusters fly apart.
+    warnings.simplefilter("ignore", NotConvergedWarning)
+    finder.fit(make_lennard_jones(7))
+atoms = connections(finder)
+assert len(atoms.minima()) == 4
+print(atoms.barriers().round(4))
+
+# %%
+# The lowest barriers are the transition states of the literature.
+
+np.testing.assert_allclose(
+    atoms.barriers()[0, 1:], [-15.4447, -15.3199, -15.2834], atol=1e-4
+)
+
+# %%
+# A linear network
+# ----------------
+#
+# From a saddle of the network 4-2-4, which contains some eigenvectors of the data, the
+# flow leads nearly always to the minimum. Index-lowering dynamics, which goes down along
+# one direction at a time, leads to the neighbours: the sets with one eigenvector
+# added, or exchanged for a larger one.
+
+X = make_gaussian_spectrum(100, eigenvalues=[4, 3, 2, 1], exact=True, random_state=0)
+loss = LinearAutoencoderLoss(hidden_layer_sizes=(2,))
+explorer = LandscapeExplorer(loss, max_searches=200, connect=True, random_state=0)
+explorer.fit(X)
+names = explorer.loss_.ground_truth().match(explorer.critical_points_).set
+for saddle, below, _ in explorer.connections_.edges("lowering").tolist():
+    lost, won = (
+        set(names[saddle]) - set(names[below]),
+        set(names[below]) - set(names[saddle]),
+    )
+    assert len(won) == 1 and len(lost) <= 1
+    assert not lost or min(won) < min(lost)
+
+# %%
+# The figures
+# -----------
+#
+# Left, the disconnectivity graph of the atoms: minima are leaves, and branches meet at
+# the saddles. Right, the sets of the network with both kinds of edges.
+
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.4), layout="constrained")
+DisconnectivityDisplay.from_connections(atoms, ax=left)
+LandscapeGraphDisplay.from_estimator(explorer, ax=right)
+plt.show()
