@@ -76,7 +76,7 @@ def main():
     pool([*study.performance, *study.bias]).to_csv(
         options.output / "runs.csv", index=False
     )
-    with plt.rc_context({"font.size": 8, "svg.fonttype": "none"}):
+    with plt.rc_context({"font.size": 9, "svg.fonttype": "none"}):
         draw(study, options.output)
     report = options.output / "report.md"
     command = shlex.join(["python", *sys.argv])

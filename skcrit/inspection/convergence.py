@@ -207,5 +207,21 @@ class ConvergenceDisplay:
         ]
         if self.tol_line_ is not None:
             handles.append(self.tol_line_)
-        # Early iterations are flat: the left half below is empty.
-        ax.legend(handles=handles, loc="center left", **LEGEND)
+        # Runs begin high on the left: the corner below them is empty.
+        legend = ax.legend(handles=handles, loc="lower left", **LEGEND)
+        self._make_room(ax, legend)
+
+    def _make_room(self, ax, legend):
+        """Lower the axis until the line of the tolerance lies above the legend."""
+        if self.tol_line_ is None:
+            return
+        tol = self.tol_line_.get_ydata()[0]
+        low, high = np.log10(ax.get_ylim())
+        text = sum(t.get_window_extent().height for t in legend.get_texts())
+        # Two more lines for the frame and the space between lines.
+        box = ax.get_window_extent().height
+        share = min(text * (1 + 2 / len(legend.get_texts())) / box, 0.6)
+        # The tolerance stands at (log tol - low) / (high - low) of the height.
+        level = np.log10(tol)
+        if level < high and (level - low) / (high - low) < share:
+            ax.set_ylim(bottom=10 ** ((level - share * high) / (1 - share)))

@@ -183,7 +183,7 @@ def _in_one_line(text, X):
         return f"{first} Fill or leave out missing values before fit."
     if first.startswith("Expected 2D"):
         return (
-            "X must be an array of shape (n_samples, n_features), got shape "
+            "Expected 2D array X of shape (n_samples, n_features), got shape "
             f"{np.shape(X)}. {more[-1]}"
         )
     if first.startswith("Complex data"):
