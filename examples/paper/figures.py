@@ -59,8 +59,10 @@ def figure1(fits):
             ax.set_ylabel("")
             ax.sharey(row[0])
     for row in axes[::2]:
-        # One run that leaps for an iteration would press the others together.
-        row[0].set_ylim(1e-6 * SUCCESS, 1e3)
+        # One run that leaps for an iteration would press the others together. Above
+        # the runs there is room for the legend.
+        row[0].set_ylim(1e-6 * SUCCESS, 1e13)
+        row[0].set_yticks([1e-15, 1e-10, 1e-5, 1])
     return figure
 
 
@@ -115,6 +117,9 @@ def figure2(fits):
         _loss_index(_at(below, tol), axes[1, place])
     for ax in axes[:, 1:].flat:
         ax.set_ylabel("")
+    # Below all points there is room for the legends.
+    low, high = axes[0, 0].get_ylim()
+    axes[0, 0].set_ylim(bottom=low - 0.35 * (high - low))
     for ax, column, letter in zip(axes[:, 0], (PUBLISHED, INTENDED), "ab", strict=True):
         ax.set_ylabel(f"{column.capitalize()}\n\nLoss")
         _letter(ax, letter)
@@ -245,7 +250,7 @@ def _index_histogram(finder, ax):
         color=COLOURS[0],
         label="found",
     )
-    ax.set_xlabel("Index / number of parameters")
+    ax.set_xlabel("Index / number of\nparameters")
     ax.set_ylabel("Share")
     # Above the bars.
     ax.set_ylim(top=1.25 * ax.get_ylim()[1])

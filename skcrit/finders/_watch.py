@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -201,7 +201,9 @@ class _Counter:
 
 
 @contextmanager
-def interruptible(finder: Any, unit: str, watch: list[Any]) -> Iterator[None]:
+def interruptible(
+    finder: Any, unit: str, watch: list[Any]
+) -> Generator[None, None, None]:
     """Say after Ctrl-C what was kept, and close the bar.
 
     Parameters

@@ -23,6 +23,9 @@ __all__ = ["ConvergenceDisplay"]
 # decades below.
 _ROOM = 1e-6
 
+# Largest power of ten on the axis: float64 ends a little above.
+_HIGHEST = 300
+
 
 class ConvergenceDisplay:
     """Squared gradient norm by iteration, a line per start.
@@ -207,21 +210,14 @@ class ConvergenceDisplay:
         ]
         if self.tol_line_ is not None:
             handles.append(self.tol_line_)
-        # Runs begin high on the left: the corner below them is empty.
-        legend = ax.legend(handles=handles, loc="lower left", **LEGEND)
+        legend = ax.legend(handles=handles, loc="upper right", **LEGEND)
         self._make_room(ax, legend)
 
     def _make_room(self, ax, legend):
-        """Lower the axis until the line of the tolerance lies above the legend."""
-        if self.tol_line_ is None:
-            return
-        tol = self.tol_line_.get_ydata()[0]
-        low, high = np.log10(ax.get_ylim())
-        text = sum(t.get_window_extent().height for t in legend.get_texts())
+        """Raise the axis until the legend stands above all runs."""
+        lines = [text.get_window_extent().height for text in legend.get_texts()]
         # Two more lines for the frame and the space between lines.
-        box = ax.get_window_extent().height
-        share = min(text * (1 + 2 / len(legend.get_texts())) / box, 0.6)
-        # The tolerance stands at (log tol - low) / (high - low) of the height.
-        level = np.log10(tol)
-        if level < high and (level - low) / (high - low) < share:
-            ax.set_ylim(bottom=10 ** ((level - share * high) / (1 - share)))
+        height = sum(lines) * (1 + 2 / len(lines))
+        share = min(height / ax.get_window_extent().height, 0.6)
+        low, high = np.log10(ax.get_ylim())
+        ax.set_ylim(top=10 ** min(low + (high - low) / (1 - share), _HIGHEST))
