@@ -32,6 +32,7 @@ from skcrit.losses import (
     TorchLoss,
 )
 from skcrit.starts import GaussianStarts, TrajectoryStarts
+from skcrit.utils._versions import show_versions
 
 __all__ = [
     "AnalyticalSpectrum",
@@ -58,4 +59,5 @@ __all__ = [
     "__version__",
     "certify",
     "connections",
+    "show_versions",
 ]

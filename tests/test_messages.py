@@ -51,7 +51,8 @@ def functions(value=value, gradient=gradient, hvp=hvp, n_params=2):
 
 NO_LOSS = "loss must be a loss with the methods value, gradient, hvp, fit; "
 ROWS = (
-    "X must be an array of shape (n_samples, n_features), got shape (8,). Reshape your "
+    "Expected 2D array, got 1D array instead: X must have shape (n_samples, "
+    "n_features), got (8,). Reshape your data either using"
 )
 AXES = "Functions take points along leading axes: theta[..., i] is parameter i"
 NAN = "Input X contains NaN. Fill or leave out missing values before fit."

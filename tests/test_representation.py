@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from sklearn import set_config
+from sklearn import config_context, set_config
 
 from skcrit import (
     AnalyticalSpectrum,
@@ -127,3 +127,19 @@ def test_tables():
     assert "<caption>A &amp; B</caption>" in html
     assert "<td>a&lt;b</td>" in html
     assert html_table("none", {"x": []}).count("<tr>") == 1
+
+
+def test_notebooks_show_the_table_under_the_diagram(finder):
+    table = finder.summary()._repr_html_()
+    for html in (finder._repr_html_(), finder._repr_mimebundle_()["text/html"]):
+        assert "NewtonMRFinder" in html
+        assert html.endswith(f"{table}</div>")
+    new = NewtonMRFinder()
+    for html in (new._repr_html_(), new._repr_mimebundle_()["text/html"]):
+        assert "NewtonMRFinder" in html
+        assert "<caption>" not in html
+
+
+def test_text_display_has_no_table(finder):
+    with config_context(display="text"):
+        assert "text/html" not in finder._repr_mimebundle_()

@@ -19,7 +19,7 @@ __all__ = ["figure1", "figure2", "figure3", "figure_costs"]
 # Colours of Okabe & Ito (2008); line styles and markers say the same.
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9"]
 COLOURS += ["black", "0.6"]
-SMALL = {"fontsize": "x-small", "framealpha": 0.9, "handlelength": 1.8}
+SMALL = {"fontsize": "small", "framealpha": 0.9, "handlelength": 1.8}
 TITLE = {"fontsize": "medium"}
 
 # Thousands of points in each of many panels: not as shapes.
@@ -59,8 +59,10 @@ def figure1(fits):
             ax.set_ylabel("")
             ax.sharey(row[0])
     for row in axes[::2]:
-        # One run that leaps for an iteration would press the others together.
-        row[0].set_ylim(1e-6 * SUCCESS, 1e3)
+        # One run that leaps for an iteration would press the others together. Above
+        # the runs there is room for the legend.
+        row[0].set_ylim(1e-6 * SUCCESS, 1e13)
+        row[0].set_yticks([1e-15, 1e-10, 1e-5, 1])
     return figure
 
 
@@ -84,7 +86,7 @@ def _convergence(fit, ax):
         line.set_data(keep, row[keep])
         line.set_markevery([keep.size - 1])
     if squared.shape[1] > 2000:
-        ax.set_xticks([0, 1, 10, 100, 1000, 10_000], ["0", "1", "10", "100", "", "10⁴"])
+        ax.set_xticks([0, 1, 10, 100, 1000, 10_000], ["0", "1", "", "100", "", "10000"])
 
 
 def figure2(fits):
@@ -115,8 +117,12 @@ def figure2(fits):
         _loss_index(_at(below, tol), axes[1, place])
     for ax in axes[:, 1:].flat:
         ax.set_ylabel("")
-    _letter(axes[0, 0], "a")
-    _letter(axes[1, 0], "b")
+    # Below all points there is room for the legends.
+    low, high = axes[0, 0].get_ylim()
+    axes[0, 0].set_ylim(bottom=low - 0.35 * (high - low))
+    for ax, column, letter in zip(axes[:, 0], (PUBLISHED, INTENDED), "ab", strict=True):
+        ax.set_ylabel(f"{column.capitalize()}\n\nLoss")
+        _letter(ax, letter)
     return figure
 
 
@@ -208,12 +214,15 @@ def _entropies(fits, ax):
     label = "authors (bin at 0 counted twice)"
     ax.plot(x, list(authors.values()), "k_", markersize=22, label=label)
     spectrum = fits[0].finder.loss_.analytical_spectrum()
-    ax.axhline(np.log2(spectrum.rank + 1), color="black", linestyle=":", linewidth=1)
+    most = np.log2(spectrum.rank + 1)
+    label = f"maximum, {most:.2f} bits"
+    ax.axhline(most, color="black", linestyle=":", linewidth=1, label=label)
     ax.set_xticks(range(len(NOISE)), [f"{noise:g}" for noise in NOISE])
     ax.set_xlabel("Noise variance")
     ax.set_ylabel("Entropy of participation (bits)")
     ax.set_ylim(1.2, 4.3)
-    ax.legend(loc="lower right", **SMALL)
+    # Intervals can span the whole panel: there is room only below it.
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), **SMALL)
     _letter(ax, "c")
 
 
@@ -241,9 +250,11 @@ def _index_histogram(finder, ax):
         color=COLOURS[0],
         label="found",
     )
-    ax.set_xlabel("Index / number of parameters")
+    ax.set_xlabel("Index / number of\nparameters")
     ax.set_ylabel("Share")
-    ax.legend(**SMALL)
+    # Above the bars.
+    ax.set_ylim(top=1.25 * ax.get_ylim()[1])
+    ax.legend(loc="upper center", ncols=2, **SMALL)
 
 
 def figure_costs(fits):

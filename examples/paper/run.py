@@ -18,6 +18,7 @@ import experiments
 import figures
 import matplotlib.pyplot as plt
 from report import write_report
+from sections import performance_tables
 from summaries import pool, select
 
 
@@ -55,6 +56,26 @@ def draw(study, folder):
         plt.close(figure)
 
 
+def conclude(study, scale):
+    """Print what came of the paper's methods, and how much it proves.
+
+    Parameters
+    ----------
+    study : Study
+        All fits.
+    scale : str
+        Name of the scale.
+    """
+    _, intended = performance_tables(study.performance)
+    print("\nAs intended, the paper's methods:\n", *intended, sep="\n")
+    if scale != "full":
+        print(
+            f"\nScale {scale!r}: few starts and few iterations. It shows that the "
+            "programs run; its numbers prove nothing. Run the full scale to compare "
+            "with the paper.\n"
+        )
+
+
 def main():
     """Run everything."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -76,11 +97,12 @@ def main():
     pool([*study.performance, *study.bias]).to_csv(
         options.output / "runs.csv", index=False
     )
-    with plt.rc_context({"font.size": 8, "svg.fonttype": "none"}):
+    with plt.rc_context({"font.size": 9, "svg.fonttype": "none"}):
         draw(study, options.output)
     report = options.output / "report.md"
     command = shlex.join(["python", *sys.argv])
     write_report(report, study, command, time.perf_counter() - begin)
+    conclude(study, options.scale)
     print(f"Wrote {report.resolve()}, the figures and all runs beside it.")
 
 

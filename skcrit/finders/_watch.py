@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from skcrit.search.engine import SearchResult
 
-__all__ = ["FitReport", "Progress", "SearchBar", "progress_bar"]
+__all__ = ["FitReport", "Progress", "SearchBar", "interruptible", "progress_bar"]
 
 
 class FitReport:
@@ -179,3 +180,68 @@ class SearchBar:
     def finish(self) -> None:
         """Close the bar."""
         self.bar.close()
+
+
+class _Counter:
+    """Count the parts of a fit that have come in."""
+
+    def __init__(self) -> None:
+        self.done = 0
+
+    def begin(self, n_parts: int | None) -> None:
+        """Do nothing when a part begins."""
+
+    def end(self, so_far: Any) -> bool:
+        """Count a part."""
+        self.done += 1
+        return False
+
+    def finish(self) -> None:
+        """Do nothing at the end."""
+
+
+@contextmanager
+def interruptible(
+    finder: Any, unit: str, watch: list[Any]
+) -> Generator[None, None, None]:
+    """Say after Ctrl-C what was kept, and close the bar.
+
+    Parameters
+    ----------
+    finder : BaseFinder
+        Finder that is being fitted.
+    unit : str
+        What a part of the fit is called.
+    watch : list of Watch
+        What looks at the fit; a counter is added.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        In place of the one that came from deep inside: with a message, and without the
+        frames of the search.
+    """
+    counter = _Counter()
+    watch.append(counter)
+    try:
+        yield
+    except KeyboardInterrupt:
+        for watcher in watch:
+            if isinstance(watcher, Progress | SearchBar):
+                watcher.finish()
+        name, done = type(finder).__name__, counter.done
+        plural = "es" if unit.endswith("ch") else "s"
+        parts = f"{done} finished {unit}{'' if done == 1 else plural}"
+        if finder.memory is None:
+            kept = (
+                f"{parts} lost, the finder is not fitted. With memory='some_folder' "
+                "they are kept, and the same fit goes on from there"
+            )
+        else:
+            folder = getattr(finder.memory, "location", finder.memory)
+            kept = f"{parts} kept in {str(folder)!r}. The same fit goes on from there"
+        text = f"{name} was interrupted: {kept}."
+    else:
+        return
+    # The frames of the search, where it happened to be, say nothing more.
+    raise KeyboardInterrupt(text) from None

@@ -31,8 +31,9 @@ from skcrit._typing import (
 from skcrit.certification.certificates import Certificates
 from skcrit.certification.certify import certify
 from skcrit.exceptions import NoGroundTruthError, NotConvergedWarning
+from skcrit.finders._display import NotebookDisplay
 from skcrit.finders._doc import documented
-from skcrit.finders._watch import FitReport, Progress
+from skcrit.finders._watch import FitReport, Progress, interruptible
 from skcrit.finders.attributes import fitted_attributes
 from skcrit.losses.adapt import as_loss, fitted_loss, is_loss
 from skcrit.losses.base import Loss
@@ -66,6 +67,7 @@ def _can_transform(finder: BaseFinder) -> bool:
 
 @documented
 class BaseFinder(
+    NotebookDisplay,
     CallbackSupportMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
@@ -198,7 +200,8 @@ class BaseFinder(
         if self.verbose:
             watch.append(Progress(self.n_starts))
         batches = self._batches(watched=bool(watch))
-        result = search(self.loss_, solver, starts, batches=batches, watch=watch)
+        with interruptible(self, "batch", watch):
+            result = search(self.loss_, solver, starts, batches=batches, watch=watch)
         self._finish(result)
         for watcher in watch:
             watcher.finish()

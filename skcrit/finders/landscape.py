@@ -13,7 +13,7 @@ from sklearn.base import clone
 from skcrit._typing import ArrayLike, FloatArray, IntArray, Memory, RandomState, Sampler
 from skcrit.finders._doc import documented
 from skcrit.finders._graph import search_edges, search_graph
-from skcrit.finders._watch import FitReport, SearchBar
+from skcrit.finders._watch import FitReport, SearchBar, interruptible
 from skcrit.finders.base import BaseFinder
 from skcrit.finders.newton_mr import NewtonMRFinder
 from skcrit.linalg.dense import MAX_DENSE_FORMED
@@ -283,7 +283,8 @@ class LandscapeExplorer(BaseFinder):
         watch: list[Any] = [SearchBar(self.max_searches)] if self.verbose else []
         if has_callbacks(self):
             watch.append(FitReport(self, X, y, "round", self._attributes))
-        self._explore(landscape, problem.into(starts), reach, watch)
+        with interruptible(self, "round", watch):
+            self._explore(landscape, problem.into(starts), reach, watch)
         self._finish(landscape)
         if self.connect:
             self.connections_ = self._connected()

@@ -12,9 +12,9 @@ SUCCESS = "#0072B2"
 FAILURE = "#E69F00"
 GREY = "0.65"
 
-# Small enough for a figure of one column.
+# Small enough for a figure of one column, and legible there.
 LEGEND = {
-    "fontsize": "x-small",
+    "fontsize": "small",
     "framealpha": 0.9,
     "handlelength": 1.4,
     "handletextpad": 0.5,

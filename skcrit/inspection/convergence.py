@@ -23,6 +23,9 @@ __all__ = ["ConvergenceDisplay"]
 # decades below.
 _ROOM = 1e-6
 
+# Largest power of ten on the axis: float64 ends a little above.
+_HIGHEST = 300
+
 
 class ConvergenceDisplay:
     """Squared gradient norm by iteration, a line per start.
@@ -207,5 +210,14 @@ class ConvergenceDisplay:
         ]
         if self.tol_line_ is not None:
             handles.append(self.tol_line_)
-        # Early iterations are flat: the left half below is empty.
-        ax.legend(handles=handles, loc="center left", **LEGEND)
+        legend = ax.legend(handles=handles, loc="upper right", **LEGEND)
+        self._make_room(ax, legend)
+
+    def _make_room(self, ax, legend):
+        """Raise the axis until the legend stands above all runs."""
+        lines = [text.get_window_extent().height for text in legend.get_texts()]
+        # Two more lines for the frame and the space between lines.
+        height = sum(lines) * (1 + 2 / len(lines))
+        share = min(height / ax.get_window_extent().height, 0.6)
+        low, high = np.log10(ax.get_ylim())
+        ax.set_ylim(top=10 ** min(low + (high - low) / (1 - share), _HIGHEST))

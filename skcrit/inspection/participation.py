@@ -25,7 +25,7 @@ _BAR, _ORIGIN_BAR = 0.8, 0.02
 
 # Height of a line of the legend above the bars, and of what surrounds the lines, in
 # points; and the width of axes below which its columns do not stand side by side.
-_LINE, _FRAME, _NARROW = 12, 12, 170
+_LINE, _FRAME, _NARROW = 14, 14, 190
 
 # Width of a character and of the space between labels, in units of the font size.
 _CHARACTER, _SPACE = 0.65, 0.8
@@ -214,7 +214,7 @@ class ParticipationDisplay:
         highest = max(shares.max(), 1 / len(shares))
         height = ax.get_window_extent().height * 72 / ax.figure.dpi
         room = (_FRAME + _LINE * n_lines) / height
-        ax.set_ylim(0, highest / (1 - min(room, 0.65)))
+        ax.set_ylim(0, highest / (1 - min(room, 0.8)))
         return self
 
     def _label(self, ax, x):

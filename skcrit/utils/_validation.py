@@ -90,9 +90,8 @@ def check_params(estimator):
         except InvalidParameterError as error:
             # A whole table of data where a number belongs is not printed.
             expected = str(error).rpartition(" Got ")[0]
-            raise InvalidParameterError(
-                f"{expected} Got {shown(value)} instead."
-            ) from None
+            message = f"{expected} Got {shown(value)} instead."
+            raise type(error)(message) from None
         except ValueError:
             raise
         # Values that cannot even be compared with a bound.
@@ -183,7 +182,7 @@ def _in_one_line(text, X):
         return f"{first} Fill or leave out missing values before fit."
     if first.startswith("Expected 2D"):
         return (
-            "X must be an array of shape (n_samples, n_features), got shape "
+            f"{first.rstrip(':')}: X must have shape (n_samples, n_features), got "
             f"{np.shape(X)}. {more[-1]}"
         )
     if first.startswith("Complex data"):

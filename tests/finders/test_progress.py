@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,6 +16,7 @@ from skcrit.finders import _watch
 from skcrit.finders._watch import FitReport, Progress
 from skcrit.search.critical_sets import Identity, group_points
 from skcrit.search.describe import UNKNOWN
+from skcrit.solvers import NewtonMR
 
 
 @pytest.fixture
@@ -299,3 +301,51 @@ def test_missing_tqdm(X, monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
     with pytest.raises(ImportError, match=r"verbose > 0 needs tqdm: install skcrit"):
         NewtonMRFinder(n_starts=2, random_state=0, verbose=1).fit(X)
+
+
+def interrupted(finder, monkeypatch, n_batches=2):
+    """Fit a finder that is interrupted after some parts; return the error."""
+    done = []
+
+    def solve(self, *args, _solve=NewtonMR.solve):
+        if len(done) == n_batches:
+            raise KeyboardInterrupt
+        done.append(args)
+        return _solve(self, *args)
+
+    monkeypatch.setattr(NewtonMR, "solve", solve)
+    X = np.random.default_rng(0).standard_normal((20, 3))
+    with pytest.raises(KeyboardInterrupt) as caught:
+        finder.fit(X)
+    return caught.value
+
+
+@pytest.mark.parametrize("verbose", [0, 1])
+def test_ctrl_c_says_what_is_lost(monkeypatch, capsys, verbose):
+    finder = NewtonMRFinder(n_starts=6, batch_size=2, random_state=0, verbose=verbose)
+    error = interrupted(finder, monkeypatch)
+    assert str(error) == (
+        "NewtonMRFinder was interrupted: 2 finished batches lost, the finder is not "
+        "fitted. With memory='some_folder' they are kept, and the same fit goes on "
+        "from there."
+    )
+    text = "".join(traceback.format_exception(error))
+    assert "engine.py" not in text
+    assert len(text.splitlines()) < 20
+    assert verbose == 0 or capsys.readouterr().err.endswith("\n")
+
+
+def test_ctrl_c_says_what_is_kept(monkeypatch, tmp_path):
+    finder = NewtonMRFinder(n_starts=6, batch_size=2, random_state=0, memory=tmp_path)
+    error = interrupted(finder, monkeypatch, n_batches=1)
+    assert str(error) == (
+        f"NewtonMRFinder was interrupted: 1 finished batch kept in {str(tmp_path)!r}. "
+        "The same fit goes on from there."
+    )
+    assert len(finished(tmp_path)) == 1
+
+
+def test_ctrl_c_of_an_explorer(monkeypatch):
+    explorer = LandscapeExplorer(n_starts=3, random_state=0)
+    error = interrupted(explorer, monkeypatch, n_batches=1)
+    assert str(error).startswith("LandscapeExplorer was interrupted: 1 finished round ")

@@ -35,6 +35,25 @@ def test_legend_of_participation_leaves_the_bars_alone(failed_finder, size):
     assert max(bar.get_window_extent().y1 for bar in bars) < legend.y0
 
 
+@pytest.mark.parametrize("size", [(2.4, 1.9), (3.3, 2.5), (10, 7)])
+def test_legend_of_convergence_stands_above_the_runs(size):
+    _, ax = plt.subplots(figsize=size, layout="constrained")
+    runs = np.array([[1.0, 1e3, 1e-4, 1e-20], [1.0, 2.0, 3.0, 4.0]])
+    display = ConvergenceDisplay(runs, np.array([True, False]), 1e-10).plot(ax)
+    ax.figure.canvas.draw()
+    legend = ax.get_legend().get_window_extent()
+    marks = [ax.transData.transform(line.get_xydata()) for line in display.lines_]
+    assert np.vstack(marks)[:, 1].max() < legend.y0
+    assert legend.y1 <= ax.get_window_extent().y1
+
+
+@pytest.mark.parametrize("display", DISPLAYS)
+def test_legends_are_legible(failed_finder, display):
+    _, ax = plt.subplots()
+    display.from_estimator(failed_finder, ax=ax)
+    assert min(text.get_size() for text in ax.get_legend().get_texts()) > 7
+
+
 def test_names_are_broken_only_where_they_are_too_long():
     text = "Index / number of parameters"
     assert wrap(text, 300, 10) == text

@@ -415,7 +415,7 @@ class WithoutProducts:
     [
         (None, LinearAutoencoderLoss(), NotFittedError, "X .* LinearAuto.* not fitted"),
         (None, WithoutProducts(), ValueError, "X must .* WithoutProducts lacks hvp"),
-        (None, None, ValueError, "Expected 2D array"),
+        (None, None, ValueError, "X must be an array .*, got None: Linear"),
         (None, [[np.nan]], ValueError, "X contains NaN"),
         (WithoutProducts(), None, ValueError, "'loss' parameter of GradientNormLoss"),
         (3, None, ValueError, "'loss' parameter .* None. Got 3"),

@@ -127,7 +127,7 @@ def test_zero_rtol():
         (np.array([["a", "b"]]), "could not convert string to float"),
         (np.ones(4), "Expected 2D array, got 1D array instead"),
         (np.ones((2, 2, 2)), "Found array with dim 3"),
-        (None, "Expected 2D array, got scalar array instead"),
+        (None, r"X must be an array .*, got None: LinearAutoencoderLoss needs data"),
         (np.ones((2, 2)) * 1j, "Complex data not supported"),
         (np.diag([1e200, 1.0]), r"X must be small enough .* got entries up to 1e\+200"),
         (np.diag([1.7e308, 1.7e308]), "X must be small enough"),
