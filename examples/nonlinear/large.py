@@ -41,7 +41,7 @@ def enlarged_digits(n_samples):
     return np.pad(inner, ((0, 0), (4, 4), (4, 4))).reshape(-1, 784), y[:n_samples]
 
 
-def examine(hidden, alpha, n_samples, n_starts):
+def examine(hidden, alpha, n_samples, n_starts, max_iter):
     """Search a few critical points, and bound the index where searches end.
 
     Parameters
@@ -50,8 +50,8 @@ def examine(hidden, alpha, n_samples, n_starts):
         Hidden units.
     alpha : float
         Weight of the penalty.
-    n_samples, n_starts : int
-        Numbers of images and of searches.
+    n_samples, n_starts, max_iter : int
+        Numbers of images, of searches and of iterations of each.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def examine(hidden, alpha, n_samples, n_starts):
     """
     X, y = enlarged_digits(n_samples)
     loss = MLPLoss((hidden,), "silu", loss="log_loss", alpha=alpha)
-    finder = NewtonMRFinder(loss, n_starts=n_starts, max_iter=30, random_state=0)
+    finder = NewtonMRFinder(loss, n_starts=n_starts, max_iter=max_iter, random_state=0)
     begin = time.perf_counter()
     finder.set_params(tol=1e-4).fit(X, y)
     searched = time.perf_counter() - begin
@@ -98,11 +98,15 @@ def main():
     parser.add_argument("--hidden", nargs="+", default=[30, 100], type=int)
     parser.add_argument("--images", default=500, type=int)
     parser.add_argument("--starts", default=2, type=int)
+    parser.add_argument("--max-iter", default=30, type=int)
+    parser.add_argument("--alpha", nargs="+", default=[0.1, 0.0], type=float)
     options = parser.parse_args()
     rows = []
     for hidden in options.hidden:
-        for alpha in (0.1, 0.0):
-            rows += examine(hidden, alpha, options.images, options.starts)
+        for alpha in options.alpha:
+            rows += examine(
+                hidden, alpha, options.images, options.starts, options.max_iter
+            )
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / "large.json").write_text(json.dumps(rows, indent=1) + "\n")
 

@@ -39,9 +39,10 @@ memory : str, path-like or joblib.Memory, default=None
     Folder where finished batches are kept: an interrupted fit that is started again
     repeats none of them.
 store_history : bool or list of str, default=False
-    What to keep of every iterate: names out of "loss", "squared_grad_norm" and "theta";
-    True is the first two. It takes 8 bytes per number, for at most ``max_iter + 1``
-    iterates.
+    What to keep of every iterate: names out of "loss", "squared_grad_norm",
+    "theta", "residual_ratio" and "kernel_ratio"; True is the first two. The last two
+    cost at most 52 products per iterate, which "n_hvp" does not count. It takes 8 bytes
+    per number, for at most ``max_iter + 1`` iterates.
 random_state : int, RandomState, Generator or None, default=None
     Source of randomness. Each start has a stream of its own, so that the result depends
     neither on ``n_jobs`` nor on ``batch_size``.
@@ -97,7 +98,8 @@ is_continuum_ : ndarray of bool of shape (n_critical_sets_,)
     points connects and no declared symmetry of the loss.
 history_ : dict of str to ndarray of shape (n_starts, n_iter_ + 1)
     "loss" and "squared_grad_norm" of every iterate, NaN after the end of a run; only
-    with ``store_history``, which may also ask for "theta", of shape (..., n_params).
+    with ``store_history``, which may also ask for "theta", of shape (..., n_params),
+    and for "residual_ratio" and "kernel_ratio", as in ``results_``.
 """
 
 

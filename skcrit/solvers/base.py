@@ -40,8 +40,9 @@ class Solver(ABC):
     max_iter : int, default=500
         Largest number of iterations per start.
     store_history : bool or list of str, default=False
-        What to keep of every iterate: names out of "loss", "squared_grad_norm" and
-        "theta"; True is the first two.
+        What to keep of every iterate: names out of "loss", "squared_grad_norm",
+        "theta", "residual_ratio" and "kernel_ratio"; True is the first two. The last
+        two cost at most 52 products per iterate, which no count includes.
     """
 
     # Names of the entries of ``carry`` that a method reports, a column for each.

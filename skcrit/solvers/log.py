@@ -11,13 +11,14 @@ import numpy as np
 from skcrit._backend import to_host
 from skcrit._rows import Rows
 from skcrit._typing import BoolArray, FloatArray, IntArray
+from skcrit.solvers.flatness import flatness
 from skcrit.solvers.state import SolverResult, State
 from skcrit.solvers.status import RUNNING, Status
 
 __all__ = ["HISTORY", "History", "Log", "Look", "history_names"]
 
 # What can be kept of every iterate.
-HISTORY = ("loss", "squared_grad_norm", "theta")
+HISTORY = ("loss", "squared_grad_norm", "theta", "residual_ratio", "kernel_ratio")
 
 # Ends that are looked at once more.
 _FAILED = (Status.STALLED, Status.MAX_ITER, Status.GRADIENT_FLAT)
@@ -144,7 +145,7 @@ def history_names(store_history: bool | Sequence[str]) -> tuple[str, ...]:
     Returns
     -------
     names : tuple of str
-        Names out of "loss", "squared_grad_norm" and "theta".
+        Names out of :data:`HISTORY`.
 
     Raises
     ------
@@ -198,6 +199,9 @@ class History:
         columns = {"loss": value, "squared_grad_norm": squared}
         if "theta" in self.names:
             columns["theta"] = to_host(state.local.theta)
+        if "residual_ratio" in self.names or "kernel_ratio" in self.names:
+            ratios = flatness(state.local)[:2]
+            columns["residual_ratio"], columns["kernel_ratio"] = ratios
         for name in self.names:
             self.columns[name].append(np.array(columns[name][new], float))
 

@@ -1,0 +1,139 @@
+"""Speed on 4-5-3, the index fraction at 1210 parameters, and points at infinity."""
+
+import time
+import warnings
+
+import numpy as np
+from sklearn.datasets import load_digits, load_iris
+from sklearn.preprocessing import scale
+
+from skcrit import MLPLoss, NewtonTRFinder, NotConvergedWarning
+from skcrit.search.index_bounds import bound_index
+from skcrit.search.problem import pose
+
+
+def fitted(finder, loss):
+    """Fit without warnings, and measure the time.
+
+    Parameters
+    ----------
+    finder : BaseFinder
+        Not fitted.
+    loss : MLPLoss
+        Fitted loss.
+
+    Returns
+    -------
+    finder : BaseFinder
+        Fitted.
+    seconds : float
+        Wall time.
+    """
+    begin = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotConvergedWarning)
+        finder.fit(loss)
+    return finder, time.perf_counter() - begin
+
+
+def iris(small):
+    """Search 4-5-3 with softplus units on iris from ten starts."""
+    X, y = load_iris(return_X_y=True)
+    # Penalty: 1e-3 times the squared norm of the weights.
+    loss = MLPLoss((5,), "softplus", loss="log_loss", alpha=0.3).fit(scale(X), y)
+    finder = NewtonTRFinder(n_starts=10, init="gaussian", random_state=0, max_iter=200)
+    finder, seconds = fitted(finder, loss)
+    squared = finder.results_["squared_grad_norm"]
+    return {
+        "what": "4-5-3 softplus on iris, Newton-TR from ten starts",
+        "seconds per start": seconds / 10,
+        "below 1e-20": int(np.sum(squared < 1e-20)),
+        "published finder": "10.2 s per start, 2 of 10 below 1e-20",
+    }
+
+
+def dense(small):
+    """Compare intervals with dense Hessians at 1210 parameters."""
+    X, y = load_digits(return_X_y=True)
+    X, y = X[:200] / 16, y[:200]
+    loss = MLPLoss((16,), loss="log_loss", alpha=1.0).fit(X, y)
+    rng, hits, widths, seconds = np.random.default_rng(0), [], [], []
+    n_points = 3 if small else 20
+    points = rng.normal(size=(n_points, loss.n_params_)) * 0.5
+    problem = pose(loss)
+    unknown = 0
+    for theta in points:
+        begin = time.perf_counter()
+        inside = problem.loss.asarray(problem.into(theta[None]))
+        found = bound_index(problem.loss, inside, problem.scales)
+        middle = time.perf_counter()
+        values = np.linalg.eigvalsh(loss.hessian(theta))
+        seconds.append((middle - begin, time.perf_counter() - middle))
+        part = np.mean(values < 0)
+        hits.append(found.low[0] <= part <= found.high[0])
+        widths.append(found.high[0] - found.low[0])
+        unknown += bool(np.isnan(found.fraction[0]))
+    return {
+        "what": "index fraction at 1210 parameters against dense Hessians",
+        "points": n_points,
+        "covered": int(np.sum(hits)),
+        "median width": float(np.median(widths)),
+        "fraction unknown": unknown,
+        "median seconds: products, dense": np.median(seconds, axis=0).tolist(),
+    }
+
+
+def infinity(small):
+    """Search without a penalty, and continue what is called converged."""
+    rng, rows = np.random.default_rng(0), []
+    X = rng.normal(size=(20, 2))
+    targets = {"squared_error": X[:, 0] * X[:, 1], "log_loss": X[:, 0] > 0}
+    for name, y in targets.items():
+        loss = MLPLoss((3,), loss=name).fit(X, y)
+        n = 20 if small else 200
+        finder = NewtonTRFinder(n_starts=n, init="gaussian", random_state=0)
+        finder, _ = fitted(finder, loss)
+        ends = finder.final_params_[finder.converged_]
+        status, counts = np.unique(finder.results_["status"], return_counts=True)
+        # A few exact Newton steps more: who is at infinity goes on.
+        moved = []
+        for theta in ends:
+            t = theta.copy()
+            for _ in range(20):
+                H, g = loss.hessian(t), loss.gradient(t)
+                t = t - np.linalg.pinv(H, rcond=1e-12, hermitian=True) @ g
+            moved.append(np.linalg.norm(t - theta) / np.linalg.norm(theta))
+        rows.append({
+            "what": f"unregularised tanh, {name}",
+            "status": dict(zip(status.tolist(), counts.tolist(), strict=True)),
+            "converged that 20 Newton steps move by more than 1 %": int(
+                np.sum(np.array(moved) > 1e-2)
+            ),
+            "largest norm of a converged end": float(
+                np.max(np.linalg.norm(ends, axis=1), initial=0)
+            ),
+        })
+    return rows
+
+
+def main(small=False):
+    """Run all checks.
+
+    Parameters
+    ----------
+    small : bool, default=False
+        Whether to do little.
+
+    Returns
+    -------
+    rows : list of dict
+        A row per check.
+    """
+    rows = [iris(small), dense(small), *infinity(small)]
+    for row in rows:
+        print(row, flush=True)
+    return rows
+
+
+if __name__ == "__main__":
+    main()
