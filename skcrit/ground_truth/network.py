@@ -52,9 +52,9 @@ class LinearNetworkSpectrum(LinearSpectrum):
         Smallest positive eigenvalue, and smallest gap between distinct ones.
     resolution : float
         Lower bound of the balanced gradient norms above which points cannot be
-        distinguished: 0.1 s^(1-1/L) times the smallest gap between the roots of the eigenvalues
-        and zero, for the smallest singular value s, times what whitening can change. It
-        is far too strict if the variances of the inputs differ by orders of magnitude.
+        distinguished: 0.1 s^(1-1/L) times the smallest gap between the roots of the
+        eigenvalues and zero, for the smallest singular value s, times what whitening
+        can change. It is far too strict if the variances of the inputs differ by orders of magnitude.
 
     References
     ----------
