@@ -93,7 +93,6 @@ sphinx_gallery_conf = {
     # Which class is used in which example: its page shows them.
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("skcrit",),
-    "reference_url": {"skcrit": None},
     "inspect_global_variables": False,
     "plot_gallery": "True",
 }

@@ -54,7 +54,8 @@ class LinearNetworkSpectrum(LinearSpectrum):
         Lower bound of the balanced gradient norms above which points cannot be
         distinguished: 0.1 s^(1-1/L) times the smallest gap between the roots of the
         eigenvalues and zero, for the smallest singular value s, times what whitening
-        can change. It is far too strict if the variances of the inputs differ by orders of magnitude.
+        can change. It is far too strict if the variances of the inputs differ by orders
+        of magnitude.
 
     References
     ----------
