@@ -43,6 +43,8 @@ myst_heading_anchors = 3
 
 autosummary_generate = True
 autodoc_typehints = "none"
+# "fit", not "NewtonMRFinder.fit", in the contents of a page.
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 
@@ -91,7 +93,6 @@ sphinx_gallery_conf = {
     # Which class is used in which example: its page shows them.
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("skcrit",),
-    "reference_url": {"skcrit": None},
     "inspect_global_variables": False,
     "plot_gallery": "True",
 }

@@ -17,7 +17,12 @@ import warnings
 import matplotlib.pyplot as plt
 import numpy as np
 
-from skcrit import LandscapeExplorer, NotConvergedWarning, SaddleDynamicsFinder
+from skcrit import (
+    LandscapeExplorer,
+    NewtonTrajectoryFinder,
+    NotConvergedWarning,
+    SaddleDynamicsFinder,
+)
 from skcrit.metrics import recovery_coverage
 from skcrit.proving_grounds import make_mueller_brown
 
@@ -59,3 +64,15 @@ for kind, marker, colour in (("minimum", "o", "#D55E00"), ("saddle", "D", "#F0E4
 ax.set(xlabel="first parameter", ylabel="second parameter")
 ax.legend(loc="upper right", fontsize=11)
 plt.show()
+
+# %%
+# With so few parameters ``NewtonTrajectoryFinder`` does the same. It follows curves on
+# which the gradient keeps its direction; critical points lie on them.
+
+curves = NewtonTrajectoryFinder(n_starts=60, init="gaussian", random_state=0).fit(loss)
+print(f"{curves.converged_.sum()} of 60 searches, indices {curves.morse_indices_}")
+
+# sphinx_gallery_start_ignore
+assert curves.converged_.all()
+assert np.allclose(curves.critical_losses_, explorer.critical_losses_)
+# sphinx_gallery_end_ignore

@@ -16,7 +16,7 @@ from sklearn.datasets import load_iris
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import scale
 
-from skcrit import MLPLoss, NewtonMRFinder
+from skcrit import MLPLoss, NewtonMRFinder, NewtonTRFinder
 
 X, y = load_iris(return_X_y=True)
 X = scale(X)
@@ -61,3 +61,17 @@ ax.axhline(0, color="0.6", linewidth=0.8, zorder=0)
 ax.set(xlabel="number of the eigenvalue", ylabel="eigenvalue of the Hessian")
 ax.legend()
 plt.show()
+
+# %%
+# From the saddle one need not train again. ``NewtonTRFinder`` follows the loss downhill
+# from a point that is moved along the direction of negative curvature.
+
+saddle = ends[1e-4][0]
+direction = np.linalg.eigh(loss.hessian(saddle))[1][:, 0]
+downhill = NewtonTRFinder(n_starts=1, init=(saddle + direction)[None]).fit(loss)
+print(f"loss {downhill.results_['loss'][0]:.6f}, index {downhill.morse_indices_[0]}")
+
+# sphinx_gallery_start_ignore
+assert downhill.morse_indices_[0] == 0
+assert downhill.results_["loss"][0] < loss.value(saddle)
+# sphinx_gallery_end_ignore

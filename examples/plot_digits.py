@@ -45,7 +45,7 @@ print(f"{spectrum}: eigenvalues from {largest:.2g} down to {smallest:.2g}")
 # ----------------------------
 #
 # ``resolution`` is the largest gradient norm, at the balanced point, at which critical
-# sets can be told apart. ``tol`` bounds the squared gradient norm, so it should not
+# sets can be distinguished. ``tol`` bounds the squared gradient norm, so it should not
 # exceed the square of the resolution. The usual 1e-10 is too large by seven decades.
 
 loose_tol, strict_tol = 1e-10, 1e-18

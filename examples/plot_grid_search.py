@@ -65,8 +65,8 @@ with warnings.catch_warnings():
 # At 1e-2 and 1e-4 no search gets close enough to a critical point to say which one it
 # is, at 1e-8 and below all do, and more strictness changes nothing. This does not
 # depend on the method: some eigenvalues of these data are close to each other, and
-# sets that differ by them need a small gradient to be told apart. ``resolution`` says
-# how small, and its square is what ``tol`` should stay below.
+# sets that differ by them are distinguished by a small gradient only. ``tol`` should
+# be below the square of ``resolution``.
 
 results = search.cv_results_
 scores = {name: results[f"mean_test_{name}"] for name in ("accuracy", "coverage")}

@@ -3,9 +3,10 @@ Saddle dynamics against Newton-MR
 =================================
 
 Newton-MR goes to the critical point that is near, whatever it is. Index-k saddle
-dynamics can be told what to look for: it climbs along the k lowest eigenvectors of
-the Hessian and descends along all others, so that saddles of Morse index k attract it
-(Yin, Zhang and Zhang, 2019). This example shows what that changes, and what it costs.
+dynamics looks for saddles of a given index k: it climbs along the k lowest
+eigenvectors of the Hessian and descends along all others, so that these saddles
+attract it (Yin, Zhang and Zhang, 2019). This example shows what that changes, and
+what it costs.
 """
 
 # %%

@@ -101,7 +101,7 @@ beside = np.empty(len(points))  # neighbours of the same index, side by side
 for k in np.unique(index):
     beside[index == k] = k + 0.07 * (np.arange(np.sum(index == k)) - 3.5)
 figure, ax = plt.subplots(figsize=(6.5, 4.2), layout="constrained")
-# Colours of Okabe and Ito (2008), which every eye tells apart.
+# Colours of Okabe and Ito (2008), which every eye distinguishes.
 colours = ["#000000", "#E69F00", "#56B4E9", "#009E73"]
 for kind in np.unique(kinds):
     chosen = kinds == kind

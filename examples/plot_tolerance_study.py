@@ -50,7 +50,7 @@ assert np.all(curve.accuracy <= np.minimum(identified, curve.converged))
 
 # %%
 # What to expect can be known beforehand. ``resolution`` is the largest gradient norm,
-# at a rescaled point, at which the critical sets of this loss can be told apart.
+# at a rescaled point, at which the critical sets of this loss can be distinguished.
 # Below its square every point is identified.
 
 spectrum = curve.finders[-1].loss_.analytical_spectrum()

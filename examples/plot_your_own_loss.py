@@ -95,8 +95,8 @@ np.testing.assert_allclose(finder.critical_losses_[0], -146.6995, atol=1e-4)
 # sphinx_gallery_end_ignore
 
 # %%
-# What is no critical point
-# -------------------------
+# Ends that are not critical
+# --------------------------
 #
 # Two thirds of the searches found something. Where the others ended, another method
 # shows more clearly. Levenberg-Marquardt descends the gradient norm step by step from
@@ -137,13 +137,13 @@ levels = np.arange(-150, 201, 25)
 mesh = ax.contourf(grid_x, grid_y, heights, levels=levels, cmap="Greys", extend="max")
 ax.contour(grid_x, grid_y, heights, levels=levels, colors="0.5", linewidths=0.3)
 figure.colorbar(mesh, label="Potential (arbitrary units)", ticks=levels[::2])
-# Colours of Okabe and Ito (2008), which every eye tells apart.
+# Colours of Okabe and Ito (2008), which every eye distinguishes.
 for points, marker, colour, label in (
     (finder.critical_points_[index == 0], "o", "#0072B2", "minimum"),
     (finder.critical_points_[index == 1], "D", "#D55E00", "saddle"),
     (places, "X", "#E69F00", "gradient-flat, not critical"),
 ):
-    # A light rim tells the marks from any ground.
+    # A light rim sets the marks off from any ground.
     style = {"marker": marker, "color": colour, "edgecolors": "white"}
     ax.scatter(*points.T, s=80, zorder=3, label=label, **style)
 ax.set(xlabel="x", ylabel="y", title="Critical points of the Mueller-Brown surface")

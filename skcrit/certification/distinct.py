@@ -24,7 +24,7 @@ def number_sets(
     Two sets are different if their losses are, or their inertia, or their invariants.
     The first point that was not proved to lie on one of the sets before it names a new
     set only if it is proved to differ from all of them; otherwise it shares the number
-    of the first from which it was not told apart.
+    of the first from which it was not distinguished.
 
     Parameters
     ----------

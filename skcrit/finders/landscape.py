@@ -116,7 +116,7 @@ class LandscapeExplorer(BaseFinder):
     See Also
     --------
     skcrit.connections : What saddles connect.
-    skcrit.metrics.probe_coverage : How much is still unseen, told by an independent
+    skcrit.metrics.probe_coverage : How much is still unseen, by an independent
         sample.
 
     Notes
@@ -126,10 +126,10 @@ class LandscapeExplorer(BaseFinder):
 
     The order of directions is what matters: along the weakest unstable eigenvector of a
     saddle lies the neighbour that differs least. Which sets are known decides where
-    later searches begin, so that ``counts_`` are no sample of anything, and searches
-    end near where they begin, so that most of what is far away is not missed. That the
-    latest searches found nothing new is necessary for completeness, and no proof;
-    :func:`skcrit.metrics.probe_coverage` tells more.
+    later searches begin, so that ``counts_`` are not a random sample, and searches
+    end near where they begin, so that they contain little about sets far away. That the
+    latest searches found nothing new is necessary for completeness, not sufficient;
+    :func:`skcrit.metrics.probe_coverage` is a stronger test.
 
     References
     ----------

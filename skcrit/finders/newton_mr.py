@@ -33,7 +33,7 @@ class NewtonMRFinder(BaseFinder):
         Largest number of Hessian-vector products per step.
     max_step : float or None, default=None
         Largest norm of a step, absolute, in the unit of ``theta``; longer ones are
-        shortened. None is no limit.
+        shortened. None sets no limit.
     regularization : float, default=0.0
         Multiple of the identity that is added to the Hessian in the linear system,
         absolute, in the unit of the Hessian.
@@ -73,10 +73,9 @@ class NewtonMRFinder(BaseFinder):
     these valleys, and most failures of the published method on linear networks end
     there.
 
-    Morse index and nullity are counted at the rescaled point, after one Newton
-    correction, with a threshold that bounds by how much the eigenvalues can still be
-    wrong. They, the labels and the status come from the loss alone, never from the
-    analytical critical points.
+    Morse index and nullity are counted at the rescaled point, after Newton steps to the
+    level of rounding, with the measured error of the eigenvalues. They, the labels and
+    the status come from the loss alone, never from the analytical critical points.
 
     References
     ----------

@@ -82,7 +82,7 @@ class AnalyticalSpectrum(LinearSpectrum):
         Smallest gap between distinct eigenvalues that a set can use; infinite if there
         are fewer than two.
     resolution : float
-        Largest balanced gradient norm at which a point can be told apart:
+        Largest balanced gradient norm at which a point is distinguishable:
         0.1 min(min_gap, 2 smallest_positive) / n_features. Halfway between two sets the
         gradient norm is their gap over n_features, and leaving out a weak direction
         costs 2 lambda / n_features. With a penalty it is multiplied by the square root
@@ -312,7 +312,7 @@ class AnalyticalSpectrum(LinearSpectrum):
         -------
         is_open : bool or ndarray of bool of shape (...,)
             Whether some pivot is open. Weaker singular values than ``rtol`` that are
-            genuine cannot be told from noise.
+            genuine cannot be distinguished from noise.
         """
         theta, rtol = check_theta(theta, self.n_params), check_number(rtol, "rtol", 0)
         shape = theta.shape[:-1]

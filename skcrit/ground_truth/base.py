@@ -100,8 +100,8 @@ class GroundTruth(Protocol):
     n_params : int
         Length of ``theta``.
     resolution : float
-        Largest gradient norm, at rescaled points, at which sets can be told apart; NaN
-        if it is not known.
+        Largest gradient norm, at rescaled points, at which sets can be distinguished;
+        NaN if it is not known.
     """
 
     @property
@@ -114,7 +114,7 @@ class GroundTruth(Protocol):
 
     @property
     def resolution(self) -> float:
-        """Largest gradient norm at which sets can be told apart."""
+        """Largest gradient norm at which sets can be distinguished."""
 
     def match(
         self,

@@ -38,7 +38,7 @@ _REACH = 0.1
 # Rounding of a loss, in units of eps times the largest known loss.
 _ROUNDING = 100.0
 
-# Sets can be told apart up to this fraction of the gradient norm between them.
+# Sets can be distinguished up to this fraction of the gradient norm between them.
 _BETWEEN = 0.1
 
 
@@ -75,7 +75,7 @@ class KnownPoints:
         of the distance to the nearest other known point; for a single set a tenth of
         ``loss.length_scale()``, or 0.1 without a loss.
     resolution : float, default=None
-        Largest gradient norm, at rescaled points, at which the sets can be told apart.
+        Largest gradient norm, at rescaled points, at which sets can be distinguished.
         None, with a loss, is a tenth of the smallest over all points of the largest
         gradient norm on the way to the nearest other point (at a quarter, a half and
         three quarters of it), infinite for a single set; without a loss it is NaN, not

@@ -51,10 +51,11 @@ class LinearNetworkSpectrum(LinearSpectrum):
     smallest_positive, min_gap : float
         Smallest positive eigenvalue, and smallest gap between distinct ones.
     resolution : float
-        Lower bound of the balanced gradient norms above which points cannot be told
-        apart: 0.1 s^(1-1/L) times the smallest gap between the roots of the eigenvalues
-        and zero, for the smallest singular value s, times what whitening can change. It
-        is far too strict if the variances of the inputs differ by orders of magnitude.
+        Lower bound of the balanced gradient norms above which points cannot be
+        distinguished: 0.1 s^(1-1/L) times the smallest gap between the roots of the
+        eigenvalues and zero, for the smallest singular value s, times what whitening
+        can change. It is far too strict if the variances of the inputs differ by orders
+        of magnitude.
 
     References
     ----------

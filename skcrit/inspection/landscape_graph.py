@@ -54,7 +54,7 @@ class LandscapeGraphDisplay:
         Saddles and the sets below that they connect, drawn in another colour.
     detrend : bool, default=False
         Whether to draw the loss above its linear trend in the index: of large networks
-        nothing else can be told apart. Without effect where an index is unknown.
+        nothing else can be distinguished. Without effect where an index is unknown.
 
     Attributes
     ----------

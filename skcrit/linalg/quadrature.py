@@ -99,8 +99,8 @@ def inertia_fractions(
         :math:`\sqrt{2 f (1 - f) / (N n)}`.
     n_vectors : int, default=100
         Dimension m of the Krylov space of each, cut to n. Eigenvalues that are nearer
-        to a threshold than about the m-th part of the spectrum's length are not told
-        from those beyond it, unless a gap separates them.
+        to a threshold than about the m-th part of the spectrum's length are not
+        distinguished from those beyond it, unless a gap separates them.
     confidence_level : float, default=0.95
         Probability at least of an interval to contain the true part.
     random_state : int, RandomState instance or None, default=None

@@ -294,7 +294,7 @@ class DeclaredLoss(Loss):
     def enclose_invariants(
         self, theta: Array, radius: ArrayLike
     ) -> tuple[Array, Array] | None:
-        """Enclose what tells critical sets apart: the points, without symmetries.
+        """Enclose what distinguishes critical sets: the points, without symmetries.
 
         Parameters
         ----------

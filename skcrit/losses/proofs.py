@@ -92,7 +92,7 @@ class Provable(Symmetries):
     def enclose_invariants(
         self, theta: Array, radius: ArrayLike
     ) -> tuple[Array, Array] | None:
-        """Enclose what tells critical sets apart, on balls around points.
+        """Enclose what distinguishes critical sets, on balls around points.
 
         By default these are the points themselves if the loss declares no symmetries
         (no :meth:`invariants` of its own), and nothing otherwise.

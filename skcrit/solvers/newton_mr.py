@@ -36,7 +36,7 @@ class NewtonMR(Solver):
     max_inner_iter : int, default=50
         Largest number of Hessian-vector products per step.
     max_step : float or None, default=None
-        Largest norm of a step, absolute, in the unit of ``theta``. None is no limit.
+        Largest norm of a step, absolute, in the unit of ``theta``. None sets no limit.
     regularization : float, default=0.0
         Multiple of the identity that is added to the Hessian in the linear system,
         absolute, in the unit of the Hessian.
