@@ -31,6 +31,7 @@ from skcrit.search.polish import (
     without_false_tangents,
 )
 from skcrit.search.scales import Scales
+from skcrit.search.underflow import is_underflow
 from skcrit.solvers._vectors import norm
 from skcrit.solvers.status import Status
 
@@ -244,6 +245,8 @@ def _examined(
     blurred = (end.code == Status.CONVERGED) & ~(steady & (drift <= LONG))
     end.code[blurred] = Status.UNCONFIRMED
     outside = (end.code == Status.CONVERGED) & ~loss.inside(end.frame.theta)
+    rows = np.flatnonzero(end.code == Status.CONVERGED)
+    outside |= is_underflow(loss, end.frame, rows)
     end.code[outside] = Status.ESCAPED
     confirmed = end.code == Status.CONVERGED
     counts = _counts(loss, end, error, scales)

@@ -11,7 +11,7 @@ from skcrit._typing import Array
 from skcrit.losses.base import Loss
 from skcrit.solvers.tolerance import scaled_curvature
 
-__all__ = ["Scales", "natural_scales"]
+__all__ = ["Scales", "natural_scales", "probes"]
 
 # Random starts at which the curvature is estimated.
 _N_POINTS = 8
@@ -53,10 +53,25 @@ def natural_scales(loss: Loss) -> Scales:
     ones = np.ones(loss.n_params_)
     length = loss.asarray(loss.length_scale())
     unit = loss.asarray(to_host(loss.asarray(loss.parameter_unit())) * ones)
-    streams = [np.random.default_rng((3, i)) for i in range(_N_POINTS)]
     with np.errstate(all="ignore"):  # a start can lie outside of what is finite
-        starts = loss.asarray(loss.draw_starts(streams))
-        sizes = scaled_curvature(loss, starts, length)
+        sizes = scaled_curvature(loss, probes(loss), length)
     finite = sizes[np.isfinite(sizes)]
     curvature = float(np.median(finite)) if len(finite) else 0.0
     return Scales(length * loss.asarray(ones), unit, curvature)
+
+
+def probes(loss: Loss) -> Array:
+    """Draw points at which a loss shows what is typical for it.
+
+    Parameters
+    ----------
+    loss : Loss
+        Fitted loss.
+
+    Returns
+    -------
+    theta : array of shape (8, n_params)
+        Random starts, always the same.
+    """
+    streams = [np.random.default_rng((3, i)) for i in range(_N_POINTS)]
+    return loss.asarray(loss.draw_starts(streams))

@@ -11,7 +11,7 @@ from sklearn.datasets import load_breast_cancer
 from skcrit import NewtonMRFinder
 from skcrit.datasets import make_gaussian_spectrum
 from skcrit.exceptions import NotConvergedWarning
-from skcrit.losses import LinearAutoencoderLoss
+from skcrit.losses import FunctionLoss, LinearAutoencoderLoss
 from skcrit.search.describe import describe
 from skcrit.search.problem import pose
 from skcrit.solvers import Status
@@ -186,3 +186,24 @@ def test_poles_are_no_critical_points(length, tol):
     with pytest.warns(NotConvergedWarning):
         finder.fit()
     assert not finder.converged_.any()
+
+
+def test_gradients_that_underflow_are_those_of_tails(rng):
+    # exp(-745) is zero: to the last bit these losses are constant there.
+    far = np.stack([rng.uniform(800, 1e5, 20), np.zeros(20)], axis=1)
+    assert set(judged(exponential_tail(), far).status) == {Status.ESCAPED}
+    around = on_sphere(2, 40, rng) * 10 ** rng.uniform(1.5, 5, (40, 1))
+    assert set(judged(well(), around).status) == {Status.ESCAPED}
+
+
+def test_flat_valleys_and_constants_are_critical(rng):
+    valley = FunctionLoss(
+        lambda t: t[..., 0] ** 2 * t[..., 1] ** 2,
+        lambda t: 2 * t * t[..., ::-1] ** 2,
+        lambda t, v: (
+            2 * v * t[..., ::-1] ** 2 + 4 * np.prod(t, -1)[..., None] * v[..., ::-1]
+        ),
+        n_params=2,
+    ).fit()
+    on_axis = np.stack([rng.uniform(0.5, 2, 10), np.zeros(10)], axis=1)
+    assert_inertia(judged(valley, on_axis), 0, 1)

@@ -1,0 +1,1 @@
+"""Measure whether what the library reports as known is true; writes doc/truth.md."""
