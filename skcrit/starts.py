@@ -21,7 +21,17 @@ from skcrit.utils._validation import (
 if TYPE_CHECKING:
     from skcrit.losses.base import Loss
 
-__all__ = ["GaussianStarts", "TrajectoryStarts", "make_starts", "random_streams"]
+__all__ = [
+    "GaussianStarts",
+    "SpreadStarts",
+    "TrajectoryStarts",
+    "make_starts",
+    "random_streams",
+]
+
+# Draws whose mean is the middle of what a loss proposes, and sizes of starts.
+_N_MIDDLE = 64
+_N_SIZES = 5
 
 
 def random_streams(
@@ -119,6 +129,59 @@ class GaussianStarts(BaseEstimator):
             return loss.draw_starts(streams)
         draws = [stream.standard_normal(loss.n_params_) for stream in streams]
         return float(self.scale) * np.stack(draws)
+
+
+class SpreadStarts(BaseEstimator):
+    """Draw starts of several sizes around the middle of what the loss proposes.
+
+    Start i is :meth:`~skcrit.losses.Loss.draw_starts`, moved towards the middle of 64
+    other draws: 1, 1/2, 1/4, 1/8 and 1/16 of the way remain, in turn. Large starts lead
+    to low critical points, small ones to those of high index near the middle, such as
+    the origin of a network.
+
+    Examples
+    --------
+    >>> from skcrit.losses import LinearAutoencoderLoss
+    >>> from skcrit.starts import SpreadStarts
+    >>> loss = LinearAutoencoderLoss((2,)).fit([[1.0, 0.0], [0.0, 1.0], [1.0, 3.0]])
+    >>> SpreadStarts().sample(loss, 5, random_state=0).shape
+    (5, 8)
+    """
+
+    def sample(
+        self, loss: Loss, n_starts: int, random_state: RandomState = None
+    ) -> FloatArray:
+        """Draw starting points.
+
+        Parameters
+        ----------
+        loss : Loss
+            Fitted loss.
+        n_starts : int
+            Number of points.
+        random_state : int, RandomState instance or None, default=None
+            Source of randomness; every start has a stream of its own.
+
+        Returns
+        -------
+        theta0 : ndarray of shape (n_starts, n_params)
+            Starting points.
+
+        Raises
+        ------
+        ValueError
+            If ``n_starts`` is not positive.
+        TypeError
+            If ``loss`` is none.
+        """
+        loss = as_loss(loss)
+        n_starts = check_int(n_starts, "n_starts", 1)
+        random_state = check_seed(random_state)
+        streams = random_streams(random_state, _N_MIDDLE, kind=3)
+        middle = np.mean(loss.draw_starts(streams), axis=0)
+        starts = loss.draw_starts(random_streams(random_state, n_starts))
+        remains = 0.5 ** (np.arange(n_starts) % _N_SIZES)
+        return middle + remains[:, None] * (starts - middle)
 
 
 class TrajectoryStarts(BaseEstimator):
@@ -293,7 +356,7 @@ def make_starts(
 
     Parameters
     ----------
-    init : {"gaussian", "height", "iteration"}, array or sampler
+    init : {"gaussian", "spread", "height", "iteration"}, array or sampler
         Name of a sampler of this module, points, or an object with the method
         ``sample(loss, n_starts, random_state)``.
     loss : Loss
@@ -317,6 +380,7 @@ def make_starts(
     shape = (n_starts, loss.n_params_)
     samplers = {
         "gaussian": GaussianStarts(),
+        "spread": SpreadStarts(),
         "height": TrajectoryStarts(by="height"),
         "iteration": TrajectoryStarts(by="iteration"),
     }

@@ -116,8 +116,9 @@ def _flat(kernel: FloatArray) -> FloatArray:
 class Frontier:
     """Untried displacements, in stages: unstable directions, the others, and again.
 
-    Within a stage those of the sets with the fewest tries go first, of these the newest
-    set's. A set tries every direction of a stage one way, then the other way.
+    Within a stage those of the sets with the fewest fruitless tries go first, of these
+    the newest set's: a set from which others were found is likely to have more
+    neighbours. A set tries every direction of a stage one way, then the other way.
 
     Parameters
     ----------
@@ -127,7 +128,10 @@ class Frontier:
 
     def __init__(self, n_passes: int) -> None:
         self.n_passes = n_passes
-        self._heap: list[tuple[int, int, int]] = []
+        # Stage, tries and discoveries of each set in this stage; the last stage is over.
+        self._stage: list[int] = []
+        self._tries: list[int] = []
+        self._found: list[int] = []
         self._directions: list[Directions] = []
 
     def add(self, directions: Directions) -> None:
@@ -139,7 +143,20 @@ class Frontier:
             Ways to leave it.
         """
         self._directions.append(directions)
-        self._push(len(self._directions) - 1, 0, 0)
+        self._stage.append(0)
+        self._tries.append(0)
+        self._found.append(0)
+        self._advance(len(self._directions) - 1)
+
+    def reward(self, label: int) -> None:
+        """Take note that a displacement from a set led to a new set.
+
+        Parameters
+        ----------
+        label : int
+            The set it came from.
+        """
+        self._found[label] += 1
 
     @property
     def n_sets(self) -> int:
@@ -173,17 +190,28 @@ class Frontier:
             None if nothing is left to try.
         """
         tasks: list[Displacement] = []
-        while self._heap and len(tasks) < n_tasks:
-            stage, tries, minus_label = heapq.heappop(self._heap)
+        heap = [self._key(label) for label in range(len(self._directions))]
+        heap = [key for key in heap if key[0] < 2 * self.n_passes]
+        heapq.heapify(heap)
+        while heap and len(tasks) < n_tasks:
+            stage, _, minus_label = heapq.heappop(heap)
             label = -minus_label
             begin, n = self._range(label, stage)
-            turn, step = divmod(tries, n)
+            turn, step = divmod(self._tries[label], n)
             direction = begin + step
             sign = (-1) ** (turn + label + direction)
             vector = self._directions[label].vectors[direction]
             tasks.append(Displacement(label, direction, sign, stage // 2, vector))
-            self._push(label, stage, tries + 1)
+            self._tries[label] += 1
+            self._advance(label)
+            if self._stage[label] < 2 * self.n_passes:
+                heapq.heappush(heap, self._key(label))
         return tasks
+
+    def _key(self, label: int) -> tuple[int, int, int]:
+        """Return what is compared: the smallest goes first."""
+        fruitless = self._tries[label] - self._found[label]
+        return self._stage[label], fruitless, -label
 
     def _range(self, label: int, stage: int) -> tuple[int, int]:
         """Return the first direction of a stage, and how many it has."""
@@ -193,10 +221,10 @@ class Frontier:
         n_unstable = directions.n_unstable
         return n_unstable, len(directions.vectors) - n_unstable
 
-    def _push(self, label: int, stage: int, tries: int) -> None:
-        """Put the next try of a set into its place."""
-        while stage < 2 * self.n_passes:
-            if tries < 2 * self._range(label, stage)[1]:
-                heapq.heappush(self._heap, (stage, tries, -label))
+    def _advance(self, label: int) -> None:
+        """Go to the next stage of a set that has directions left, if this one is over."""
+        while self._stage[label] < 2 * self.n_passes:
+            if self._tries[label] < 2 * self._range(label, self._stage[label])[1]:
                 return
-            stage, tries = stage + 1, 0
+            self._stage[label] += 1
+            self._tries[label] = self._found[label] = 0

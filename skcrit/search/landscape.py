@@ -122,12 +122,21 @@ class Landscape:
         outcomes = list(run_batches(self.batches, solve_ends, calls))
         results, invariants, squared = zip(*outcomes, strict=True)
         runs = SolverResult.concatenate(results)
+        known = len(self.atlas)
         labels, status = self._recognised(runs, np.concatenate(invariants))
         squared = np.concatenate(squared)
         done = _Round(starts, runs, squared, labels, status, origins)
         self.rounds.append(done)
+        self._reward(done, known)
         self.n_searches += len(starts)
         self._past.append((self.n_searches, len(self.atlas)))
+
+    def _reward(self, done: _Round, known: int) -> None:
+        """Tell the frontier from which sets new ones were found."""
+        _, first = np.unique(done.labels, return_index=True)
+        for row in first[done.labels[first] >= known]:
+            if done.origins.parent[row] >= 0:
+                self.frontier.reward(int(done.origins.parent[row]))
 
     def coverage(self) -> float:
         """Estimate how much of what lies near is known.
