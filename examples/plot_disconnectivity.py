@@ -54,8 +54,8 @@ np.testing.assert_allclose(
 # ----------------
 #
 # From a saddle of the network 4-2-4, which contains some eigenvectors of the data, the
-# flow leads nearly always to the minimum. Index-lowering dynamics, which goes down along
-# one direction at a time, leads to the neighbours: the sets with one eigenvector
+# flow leads nearly always to the minimum. Index-lowering dynamics, which goes down
+# along one direction at a time, leads to the neighbours: the sets with one eigenvector
 # added, or exchanged for a larger one.
 
 X = make_gaussian_spectrum(100, eigenvalues=[4, 3, 2, 1], exact=True, random_state=0)

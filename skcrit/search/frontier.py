@@ -128,7 +128,7 @@ class Frontier:
 
     def __init__(self, n_passes: int) -> None:
         self.n_passes = n_passes
-        # Stage, tries and discoveries of each set in this stage; the last stage is over.
+        # Stage of each set, and its tries and discoveries there; the last is over.
         self._stage: list[int] = []
         self._tries: list[int] = []
         self._found: list[int] = []
@@ -171,10 +171,9 @@ class Frontier:
         n_passes : int
             How often, each way.
         """
-        before = 2 * self.n_passes
         self.n_passes += n_passes
         for label in range(len(self._directions)):
-            self._push(label, before, 0)
+            self._advance(label)
 
     def pop(self, n_tasks: int) -> list[Displacement]:
         """Take the next displacements.
@@ -222,7 +221,7 @@ class Frontier:
         return n_unstable, len(directions.vectors) - n_unstable
 
     def _advance(self, label: int) -> None:
-        """Go to the next stage of a set that has directions left, if this one is over."""
+        """Go to the next stage that has directions left, if this one is over."""
         while self._stage[label] < 2 * self.n_passes:
             if self._tries[label] < 2 * self._range(label, self._stage[label])[1]:
                 return
