@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import platform
 import sys
+from collections.abc import Mapping
 
 from threadpoolctl import threadpool_info
 
@@ -58,7 +59,7 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _print(title: str, values: dict[str, object]) -> None:
+def _print(title: str, values: Mapping[str, object]) -> None:
     """Print names and values below a title."""
     print(f"{'' if title == 'System' else chr(10)}{title}:")
     for name, value in values.items():
