@@ -35,7 +35,7 @@ def show_versions() -> None:
     >>> import skcrit
     >>> skcrit.show_versions()  # doctest: +ELLIPSIS
     System:
-         python: ...
+            python: ...
     """
     system = {
         "python": sys.version.replace("\n", " "),
