@@ -43,7 +43,7 @@ assert len(atoms.minima()) == 4
 print(atoms.barriers().round(4))
 
 # %%
-# The lowest barriers are the transition states of the literature.
+# The barriers from the lowest minimum, in the unit of the energy of a pair.
 
 np.testing.assert_allclose(
     atoms.barriers()[0, 1:], [-15.4447, -15.3199, -15.2834], atol=1e-4
@@ -53,9 +53,9 @@ np.testing.assert_allclose(
 # A linear network
 # ----------------
 #
-# From a saddle of the network 4-2-4, which contains some eigenvectors of the data, the
-# flow leads nearly always to the minimum. Index-lowering dynamics, which goes down
-# along one direction at a time, leads to the neighbours: the sets with one eigenvector
+# A saddle of the network 4-2-4 contains some eigenvectors of the data. From there the
+# flow leads nearly always to the minimum. Index-lowering dynamics goes down along
+# one direction at a time, and leads to the neighbours: the sets with one eigenvector
 # added, or exchanged for a larger one.
 
 X = make_gaussian_spectrum(100, eigenvalues=[4, 3, 2, 1], exact=True, random_state=0)

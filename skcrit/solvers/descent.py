@@ -64,7 +64,7 @@ class Descent(Solver):
     References
     ----------
     .. [1] M. Hochbruck, A. Ostermann and J. Schweitzer. "Exponential Rosenbrock-type
-       methods". SIAM J. Numer. Anal. 47, 2009.
+       methods". SIAM J. Numerical Analysis 47, 2009.
     """
 
     def __init__(
