@@ -67,11 +67,13 @@ class TorchLoss(DeclaredLoss):
         of 32; less than 32 evaluates one row after another. None bounds the memory: on
         the CPU the graphs of a chunk keep about 4 MiB, and rows of more than 256 KiB
         stand alone.
-    bounds, length, symmetries, invariants, representative, ground_truth, \
-            is_coercive : default=None
+    bounds, length, symmetries, invariants, representative, ground_truth : default=None
         What is known of the loss, see :class:`FunctionLoss`. Without a ``length``,
         weights have the inverse root of the number of inputs of their unit, biases that
         of the block before them: random starts are those of usual initialisations.
+    is_coercive : bool, default=None
+        Whether the loss tends to infinity in every direction, see
+        :class:`FunctionLoss`.
 
     Attributes
     ----------

@@ -31,7 +31,7 @@ def wells(**options):
 def test_linear_network_with_the_sum_penalty(p):
     X = make_gaussian_spectrum(60, eigenvalues=[3, 2, 1], exact=True, random_state=0)
     loss = LinearAutoencoderLoss((p,), penalty="sum", alpha=0.1).fit(X)
-    explorer = LandscapeExplorer(max_searches=150, random_state=0).fit(loss)
+    explorer = LandscapeExplorer(max_searches=80, random_state=0).fit(loss)
     assert explorer.n_critical_sets_ == loss.analytical_spectrum().n_sets
     assert explorer.euler_sum_ == 1
     assert explorer.summary().alarm == ""
