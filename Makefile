@@ -18,12 +18,13 @@ export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help paper landscape certify test coverage test-long test-gpu test-torch test-oldest test-pre test-sdist lint doc bench bench-large bench-defaults grounds clean
+.PHONY: help paper landscape nonlinear certify test coverage test-long test-gpu test-torch test-oldest test-pre test-sdist lint doc bench bench-large bench-defaults grounds clean
 
 help:
 	@echo "make paper   run the whole study, write figures 1-4 and the report to $(OUTPUT)/"
 	@echo "             (SCALE=small: the quick version)"
 	@echo "make landscape  find every critical set of the paper's network"
+	@echo "make nonlinear  study small nonlinear networks (SCALE=small: the quick version)"
 	@echo "make certify  prove that these sets are there, and of which index"
 	@echo "make test    run the whole test suite"
 	@echo "make coverage  run it and measure its coverage"
@@ -52,6 +53,9 @@ paper: $(VENV)/.installed
 
 landscape: $(VENV)/.installed
 	$(BIN)/python examples/landscape/run.py --output $(OUTPUT)
+
+nonlinear: $(VENV)/.installed
+	$(BIN)/python examples/nonlinear/run.py --scale $(SCALE) --output $(OUTPUT)
 
 certify: $(VENV)/.installed
 	$(BIN)/python benchmarks/certify.py --jobs 2

@@ -1,0 +1,112 @@
+"""Is a trained PyTorch network of 100 000 parameters at a minimum, or at a saddle?
+
+Usage: ``python examples/nonlinear/verdict.py [--output results]``; needs PyTorch.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from large import COARSE, enlarged_digits
+
+from skcrit import TorchLoss
+from skcrit.linalg import inertia_fractions, lowest_eigenpairs
+from skcrit.solvers.flatness import flatness
+
+
+def trained(X, y, n_steps):
+    """Train a network by Adam.
+
+    Parameters
+    ----------
+    X, y : ndarray
+        Data.
+    n_steps : int
+        Full-batch steps.
+
+    Returns
+    -------
+    network : torch.nn.Module
+        Trained, with 101 770 parameters.
+    """
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(
+        torch.nn.Linear(784, 128), torch.nn.Tanh(), torch.nn.Linear(128, 10)
+    ).double()
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+    entropy = torch.nn.CrossEntropyLoss()
+    inputs, labels = torch.as_tensor(X), torch.as_tensor(y)
+    for _ in range(n_steps):
+        optimizer.zero_grad()
+        entropy(network(inputs), labels).backward()
+        optimizer.step()
+    return network
+
+
+def verdict(loss, theta):
+    """Say what products tell of a point.
+
+    Parameters
+    ----------
+    loss : TorchLoss
+        Fitted loss.
+    theta : ndarray of shape (n_params,)
+        Point.
+
+    Returns
+    -------
+    row : dict
+        Gradient, lowest eigenpairs, index interval, flatness and seconds.
+    """
+    begin, n = time.perf_counter(), len(theta)
+    local = loss.at(theta[None])
+    gradient = float(np.linalg.norm(local.gradient))
+    r, image, _ = flatness(local)
+    flat = time.perf_counter()
+    start = np.random.default_rng(0).standard_normal((1, 4, n))
+    values, _, residual, _ = lowest_eigenpairs(local.hvp, start, rtol=1e-6, max_iter=30)
+    lowest = time.perf_counter()
+    parts = inertia_fractions(
+        loss.at(theta).hvp, n, level=COARSE, n_probes=4, n_vectors=60, random_state=0
+    )
+    return {
+        "parameters": n,
+        "loss": float(loss.value(theta)),
+        "gradient norm": gradient,
+        "residual ratio": float(r[0]),
+        "kernel ratio": float(image[0]),
+        "lowest Ritz values": values[0].tolist(),
+        "their residual norms": residual[0].tolist(),
+        "index fraction below -1e-3": parts.negative,
+        "interval": list(parts.negative_interval),
+        "seconds: flatness, lowest, index": [
+            round(flat - begin, 1),
+            round(lowest - flat, 1),
+            round(time.perf_counter() - lowest, 1),
+        ],
+    }
+
+
+def main():
+    """Train, examine and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", default="results", type=Path)
+    parser.add_argument("--images", default=500, type=int)
+    options = parser.parse_args()
+    X, y = enlarged_digits(options.images)
+    rows = []
+    for n_steps in (10, 300):
+        network = trained(X, y, n_steps)
+        loss = TorchLoss(network, torch.nn.CrossEntropyLoss()).fit(X, y)
+        row = {"steps of Adam": n_steps, **verdict(loss, loss.theta_of(network))}
+        rows.append(row)
+        print(row, flush=True)
+    options.output.mkdir(parents=True, exist_ok=True)
+    (options.output / "verdict.json").write_text(json.dumps(rows, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
