@@ -212,8 +212,8 @@ class TrajectoryStarts(BaseEstimator):
 
     Notes
     -----
-    A descent costs ``n_steps`` gradients. Iterates of more than 64 MB are not kept: such
-    a descent is run twice, once for the losses and once for the chosen iterates.
+    A descent costs ``n_steps`` gradients. Iterates of more than 64 MB are not kept:
+    then descents are run twice, once for the losses and once for the chosen iterates.
 
     References
     ----------
