@@ -19,7 +19,10 @@ __all__ = ["Directions", "Displacement", "Frontier", "order_directions"]
 _N_FLAT = 16
 
 # Losses that differ by less, relative to the range of all, are taken for the same.
-_SAME = 1e-7
+_SAME = 1e-9
+
+# Where more than this part of neighbouring losses are the same, a loss names no set.
+_FEW = 0.01
 
 
 @dataclass
@@ -227,7 +230,7 @@ class Frontier:
         heap = [self._key(label) for label in range(len(self._directions))]
         heap = [key for key in heap if key[0] < 2 * self.n_passes]
         heapq.heapify(heap)
-        losses = sorted(self._losses)
+        losses = sorted(self._losses) if self._losses_tell_apart() else []
         while (heap or self._waiting) and len(tasks) < n_tasks:
             stage = heap[0][0] if heap else 2 * self.n_passes
             if self._waiting and self._waiting[0][0] < stage:
@@ -242,6 +245,11 @@ class Frontier:
             else:
                 tasks.append(task)
         return tasks
+
+    def _losses_tell_apart(self) -> bool:
+        """Tell whether different sets have different losses, with few exceptions."""
+        gaps = np.diff(np.sort(self._losses))
+        return bool(np.sum(gaps <= _SAME * np.sum(gaps)) <= _FEW * len(gaps))
 
     def _next(self, label: int) -> Displacement:
         """Take the next displacement from a set."""
@@ -259,12 +267,13 @@ class Frontier:
         """Tell whether a search will end at one of the losses; if not, add its own."""
         curvature = float(self._directions[task.label].curvatures[task.direction])
         change = self._forecast.change(curvature)
-        if change is None:
+        if change is None or not losses:
             return False
         loss = self._losses[task.label] + change
         tol = _SAME * (losses[-1] - losses[0])
         place = bisect_left(losses, loss)
-        if any(abs(other - loss) <= tol for other in losses[max(place - 1, 0) : place + 1]):
+        near = losses[max(place - 1, 0) : place + 1]
+        if any(abs(other - loss) <= tol for other in near):
             return True
         losses.insert(place, loss)
         return False
