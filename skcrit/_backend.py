@@ -8,9 +8,11 @@ Arrays cross between host and device in :func:`to_device` and :func:`to_host` on
 from contextlib import AbstractContextManager
 from functools import cache
 
+import array_api_compat
+import array_api_compat.numpy as numpy_namespace
 import numpy as np
 import scipy.special
-from array_api_compat import array_namespace, device, is_array_api_strict_namespace
+from array_api_compat import device, is_array_api_strict_namespace
 from threadpoolctl import ThreadpoolController
 
 __all__ = [
@@ -22,9 +24,11 @@ __all__ = [
     "get_namespace",
     "one_blas_thread",
     "replace_rows",
+    "take",
     "take_rows",
     "to_device",
     "to_host",
+    "transposed",
 ]
 
 # "array_api_strict" is the standard's reference implementation. It is here for the
@@ -35,6 +39,45 @@ BACKENDS = ("numpy", "cupy", "array_api_strict")
 # took twice as long to describe the ends of searches.
 _HOST_NUMBERS = 2**20
 _DEVICE_NUMBERS = 2**23
+
+
+def array_namespace(*arrays):
+    """Return the namespace of arrays.
+
+    Parameters
+    ----------
+    *arrays : array
+        Arrays of one library.
+
+    Returns
+    -------
+    xp : module
+        Array API namespace.
+    """
+    # Searches ask for it in their innermost loops, nearly always of NumPy's arrays:
+    # the general answer takes as long as a small product.
+    for array in arrays:
+        if type(array) is not np.ndarray:
+            return array_api_compat.array_namespace(*arrays)
+    return numpy_namespace
+
+
+def transposed(array):
+    """Transpose matrices, as the function of the namespace does, without its overhead.
+
+    Parameters
+    ----------
+    array : array of shape (..., m, n)
+        Matrices.
+
+    Returns
+    -------
+    array : array of shape (..., n, m)
+        Their transposes, a view where the library has views.
+    """
+    if type(array) is np.ndarray:
+        return array.swapaxes(-1, -2)
+    return array_namespace(array).matrix_transpose(array)
 
 
 def get_namespace(backend):
@@ -60,9 +103,7 @@ def get_namespace(backend):
         If the library behind ``backend`` is not installed.
     """
     if backend == "numpy":
-        import array_api_compat.numpy as xp
-
-        return xp, "cpu"
+        return numpy_namespace, "cpu"
     if backend == "cupy":
         try:
             import array_api_compat.cupy as xp
@@ -112,6 +153,8 @@ def to_host(array):
     array : ndarray
         The same numbers as a NumPy array (the array itself if it is one).
     """
+    if type(array) is np.ndarray:
+        return array
     if isinstance(array, np.ndarray | np.generic):
         return np.asarray(array)
     xp = array_namespace(array)
@@ -158,8 +201,29 @@ def take_rows(array, rows):
     array : array of shape (m, ...)
         The rows, on the same device.
     """
-    xp = array_namespace(array)
-    return xp.take(array, _as_index(array, rows), axis=0)
+    if type(array) is np.ndarray:
+        return array.take(rows, axis=0)
+    return take(array, _as_index(array, rows))
+
+
+def take(array, index):
+    """Select rows by numbers that are where the array is.
+
+    Parameters
+    ----------
+    array : array of shape (n, ...)
+        Batch of any backend.
+    index : array of int of shape (m,)
+        Row numbers, of the same library and on the same device.
+
+    Returns
+    -------
+    array : array of shape (m, ...)
+        The rows.
+    """
+    if type(array) is np.ndarray:
+        return array.take(index, axis=0)
+    return array_namespace(array).take(array, index, axis=0)
 
 
 def replace_rows(array, rows, values):
@@ -179,6 +243,10 @@ def replace_rows(array, rows, values):
     array : array of shape (n, ...)
         The batch with the new rows.
     """
+    if type(array) is np.ndarray:
+        array = array.copy()
+        array[rows] = values
+        return array
     # The Array API has no assignment to an index array: gather from both instead.
     source = np.arange(array.shape[0])
     source[rows] = array.shape[0] + np.arange(len(rows))

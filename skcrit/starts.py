@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from skcrit._backend import to_host
+from skcrit._backend import array_namespace, to_host
 from skcrit._typing import ArrayLike, FloatArray, RandomState, Sampler
 from skcrit.losses.adapt import as_loss
 from skcrit.utils._arguments import as_numbers, check_int, check_seed, shown
@@ -32,6 +32,11 @@ __all__ = [
 # Draws whose mean is the middle of what a loss proposes, and sizes of starts.
 _N_MIDDLE = 64
 _N_SIZES = 5
+
+# Iterates of all descents whose losses are computed together, and numbers in iterates
+# that are kept: 64 MB of float64.
+_BLOCK_ROWS = 128
+_KEPT_NUMBERS = 2**23
 
 
 def random_streams(
@@ -207,9 +212,8 @@ class TrajectoryStarts(BaseEstimator):
 
     Notes
     -----
-    The descent is run twice, once for the losses and once for the chosen iterates, so
-    that memory does not grow with ``n_steps * n_params``. It costs ``2 * n_steps``
-    gradients per descent.
+    A descent costs ``n_steps`` gradients. Iterates of more than 64 MB are not kept:
+    then descents are run twice, once for the losses and once for the chosen iterates.
 
     References
     ----------
@@ -297,19 +301,24 @@ class TrajectoryStarts(BaseEstimator):
     def _pick(self, loss, first, streams):
         """Choose an iterate for each start by the losses, then descend to it again."""
         rate = self._rate(loss, first)
-        losses = np.stack([value for _, _, value in self._descend(loss, first, rate)])
+        blocks = self._descend(loss, first, rate)
+        kept = (self.n_steps + 1) * first.size <= _KEPT_NUMBERS
+        if kept:
+            blocks = list(blocks)
+        losses = np.concatenate([value for _, value in blocks])
         descents = np.arange(len(streams)) % len(first)
         iterations = np.array([
             self._draw_iteration(losses[:, descent], stream)
             for descent, stream in zip(descents, streams, strict=True)
         ])
         theta0 = np.empty((len(streams), loss.n_params_))
-        last = iterations.max()
-        for step, theta, _ in self._descend(loss, first, rate):
-            chosen = iterations == step
-            if chosen.any():
-                theta0[chosen] = to_host(theta)[descents[chosen]]
-            if step == last:
+        begin, last = 0, iterations.max()
+        for points, value in blocks if kept else self._descend(loss, first, rate):
+            end = begin + len(value)
+            rows = np.flatnonzero((iterations >= begin) & (iterations < end))
+            theta0[rows] = points[iterations[rows] - begin, descents[rows]]
+            begin = end
+            if begin > last:
                 break
         return theta0
 
@@ -323,19 +332,26 @@ class TrajectoryStarts(BaseEstimator):
         return 0.02 / size if size > 0 else 1.0
 
     def _descend(self, loss, first, rate):
-        """Iterate gradient descent, yielding step, points and losses."""
+        """Iterate gradient descent, yielding blocks of points and of their losses."""
+        # Losses do not depend on the batch that they are in: those of many iterates at
+        # once take less time than one by one.
+        length = max(_BLOCK_ROWS // len(first), 1)
         theta = loss.asarray(first)
-        for step in range(self.n_steps + 1):
-            local = loss.at(theta)
-            value = to_host(local.value)
-            if not np.all(np.isfinite(value)):
+        for begin in range(0, self.n_steps + 1, length):
+            block = []
+            for _ in range(min(length, self.n_steps + 1 - begin)):
+                block.append(theta)
+                theta = theta - rate * loss.at(theta).gradient
+            points = array_namespace(theta).concat(block, axis=0)
+            value = to_host(loss.value(points)).reshape(len(block), len(first))
+            finite = np.all(np.isfinite(value), axis=1)
+            if not finite.all():
                 raise ValueError(
                     "learning_rate must be small enough for gradient descent to stay "
                     f"finite, got {self.learning_rate!r} (step length {rate:.3g}; the "
-                    f"loss is not finite after {step} steps)."
+                    f"loss is not finite after {begin + np.argmin(finite)} steps)."
                 )
-            yield step, theta, value
-            theta = theta - rate * local.gradient
+            yield to_host(points).reshape(len(block), *first.shape), value
 
     def _draw_iteration(self, losses, stream):
         """Draw the number of an iterate of one descent."""

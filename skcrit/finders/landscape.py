@@ -125,7 +125,11 @@ class LandscapeExplorer(BaseFinder):
     ``4 n_params (1 + n_directions)`` bytes and more, and two points per search.
 
     The order of directions is what matters: along the weakest unstable eigenvector of a
-    saddle lies the neighbour that differs least. Which sets are known decides where
+    saddle lies the neighbour that differs least. If searches along eigenvectors of
+    equal eigenvalues, from different sets, have changed the loss by equal amounts, as
+    they do for linear networks, the loss at the end of a search can be told beforehand.
+    Then a search that would end at the loss of a known set, or where another one of the
+    same round goes, waits for the end of its stage. Which sets are known decides where
     later searches begin, so that ``counts_`` are not a random sample, and searches
     end near where they begin, so that they contain little about sets far away. That the
     latest searches found nothing new is necessary for completeness, not sufficient;

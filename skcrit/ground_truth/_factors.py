@@ -24,12 +24,11 @@ def layer_shapes(layer_sizes):
 
 def split_weights(theta: Array, shapes: list[tuple[int, int]]) -> list[Array]:
     """Cut flat parameters (..., n_params) into matrices (..., n_out, n_in)."""
-    xp = array_namespace(theta)
+    reshape, leading = array_namespace(theta).reshape, theta.shape[:-1]
     weights, start = [], 0
     for shape in shapes:
         stop = start + prod(shape)
-        part = theta[..., start:stop]
-        weights.append(xp.reshape(part, (*theta.shape[:-1], *shape)))
+        weights.append(reshape(theta[..., start:stop], (*leading, *shape)))
         start = stop
     return weights
 

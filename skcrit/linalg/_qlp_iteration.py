@@ -22,7 +22,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from skcrit._backend import array_namespace, device, to_host
+from skcrit._backend import array_namespace, device, take, to_host
 from skcrit._typing import Array, BoolArray, IntArray
 from skcrit.linalg._linear_result import LinearStatus
 from skcrit.linalg._products import Products
@@ -99,8 +99,8 @@ def _start(products: Products, b: tuple[Array, Array], goal: Array) -> SimpleNam
     s.stack = xp.stack((s.v1, s.v1, s.v1, s.v1), axis=1)
     s.step = xp.zeros((v.shape[0], 4, 4), dtype=v.dtype, device=device(v))
     s.step[:, 0, 0] = s.one
-    for name, value in _resting(s).items():
-        setattr(s, name, value)
+    for name, value in _resting(s.eps).items():
+        setattr(s, name, s.zero + value)
     s.phi = s.one
     s.rows, s.alive = np.arange(v.shape[0]), to_host(s.beta1 > 0)
     s.n_alive = int(np.count_nonzero(s.alive))
@@ -117,7 +117,7 @@ def _idle(s: SimpleNamespace, local: IntArray) -> tuple[IntArray, dict[str, Arra
     codes = (LinearStatus.SOLVED, LinearStatus.NON_FINITE)
     solved, bad = (xp.full_like(index, int(code)) for code in codes)
     zero, one, inf, x, size = (
-        xp.take(a, index, axis=0) for a in (s.zero, s.one, s.inf, s.v1, s.beta1)
+        take(a, index) for a in (s.zero, s.one, s.inf, s.v1, s.beta1)
     )
     return local, {
         "x": x,
@@ -130,18 +130,18 @@ def _idle(s: SimpleNamespace, local: IntArray) -> tuple[IntArray, dict[str, Arra
     }
 
 
-def _resting(s: SimpleNamespace) -> dict[str, Array]:
+def _resting(eps: float) -> dict[str, float]:
     """Say what a system with nothing to solve has in the recurrences."""
     # Columns -1 and 0 of L are large multiples of those of the identity, with w = 0:
     # their reflections are [1 0; 0 -1].
-    large = s.one / s.eps**2
+    large = 1 / eps**2
     zeros = dict.fromkeys(
         ("beta", "delta", "epsilon", "theta1", "part1", "row2", "chi", "anorm", "phi")
         + ("mu0", "mu1", "s"),
-        s.zero,
+        0.0,
     )
-    infinite = dict.fromkeys(("gmin", "gmin2", "curvature"), s.inf)
-    return zeros | infinite | {"c": s.minus_one, "gamma1": large, "gamma2": large}
+    infinite = dict.fromkeys(("gmin", "gmin2", "curvature"), math.inf)
+    return zeros | infinite | {"c": -1.0, "gamma1": large, "gamma2": large}
 
 
 def _first_product(s: SimpleNamespace) -> Array:
@@ -294,7 +294,7 @@ def _retire(s: SimpleNamespace, k: int, ending: BoolArray) -> None:
 
     def pick(name: str) -> Array:
         array = getattr(s, name)
-        return array if together else xp.take(array, index, axis=0)
+        return array if together else take(array, index)
 
     def earlier(name: str, back: Array) -> Array:
         return xp.where(back, pick("last_" + name), pick(name))
@@ -347,14 +347,13 @@ _REASONS = (
 
 def _rest(s: SimpleNamespace, ending: BoolArray) -> None:
     """Let systems that have ended go on with nothing to solve."""
-    xp = s.xp
-    keep = xp.asarray(~ending, device=device(s.v))
-    for name, value in _resting(s).items():
-        setattr(s, name, xp.where(keep, getattr(s, name), value))
-    for name in ("v", "v1"):
-        array = getattr(s, name)
-        setattr(s, name, xp.where(keep[:, None], array, xp.zeros_like(array)))
-    s.stack = xp.where(keep[:, None, None], s.stack, xp.zeros_like(s.stack))
+    # In place: an iteration makes all of these anew, and what was kept of the systems
+    # that ended are copies.
+    rows = s.xp.asarray(ending, device=device(s.v))
+    for name, value in _resting(s.eps).items():
+        getattr(s, name)[rows] = value
+    for array in (s.v, s.v1, s.stack):
+        array[rows] = 0.0
 
 
 def _drop(s: SimpleNamespace) -> bool:
@@ -374,7 +373,7 @@ def _drop(s: SimpleNamespace) -> bool:
         # A module has a function of this name.
         is_array = isinstance(getattr(value, "shape", None), tuple)
         if is_array and name not in {"rows", "alive"}:
-            setattr(s, name, s.xp.take(value, index, axis=0))
+            setattr(s, name, take(value, index))
     return True
 
 

@@ -30,14 +30,9 @@ into one large product would be faster, and would round differently.
 
 from functools import cached_property
 
-from skcrit._backend import array_namespace, device
+from skcrit._backend import array_namespace, device, transposed
 
 __all__ = ["Sweep", "hessian", "hvp", "third_derivative"]
-
-
-def _transposed(a):
-    # Transpose matrices.
-    return array_namespace(a).matrix_transpose(a)
 
 
 def _mul(a, b):
@@ -51,12 +46,12 @@ def _mul_t(a, b):
     # Multiply a by the transpose of b, where None is the identity.
     if b is None:
         return a
-    return a @ _transposed(b)
+    return a @ transposed(b)
 
 
 def _t_mul(a, b):
     # Multiply the transpose of a by b.
-    return _transposed(a) @ b
+    return transposed(a) @ b
 
 
 class Sweep:
@@ -159,7 +154,7 @@ class Sweep:
         """
         gradient = [_mul_t(B, A) for B, A in zip(self.B, self.A, strict=False)]
         moved = self.times_T(self.A[-1], self.K[-1])
-        last = self.weights[-1] @ self.inner - _transposed(moved)
+        last = self.weights[-1] @ self.inner - transposed(moved)
         return [*gradient, last]
 
 
@@ -185,7 +180,6 @@ def hvp(sweep, V):
         dA.append(V[ell] @ A[ell] + weights[ell] @ dA[-1])
         dK.append(V[ell] @ K[ell] + weights[ell] @ dK[-1])
     # B'_{L-1} = V_L^T E + W_L^T E' with E' = V_L K_{L-1} + W_L K'_{L-1}
-    transposed = array_namespace(V[0]).matrix_transpose  # looked up once: it is slow
     V_last_t = transposed(V[-1])
     cross = V_last_t @ weights[-1]
     dB = (cross + transposed(cross)) @ K[-1] + sweep.gram @ dK[-1] - V_last_t @ sweep.T

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Loss"]
 
+# Columns of a dense Hessian that are formed together: what a loss holds for its samples
+# it holds for each of them.
+_HOST_COLUMNS, _DEVICE_COLUMNS = 16, 256
+
 
 class Loss(Provable, BaseEstimator, ABC):
     """Describe a smooth function of a flat parameter vector.
@@ -131,18 +135,27 @@ class Loss(Provable, BaseEstimator, ABC):
 
         Notes
         -----
-        Costs ``n_params`` Hessian-vector products per point.
+        Costs ``n_params`` Hessian-vector products per point, and the memory of 16 of
+        them at a time (256 on a device).
         """
         theta = self._as_points(theta)
         xp, place = get_namespace(self.backend)
-        identity = xp.eye(self.n_params_, dtype=theta.dtype, device=place)
-        product = self.hvp(theta[..., None, :], identity)
-        expected = (*theta.shape, self.n_params_)
-        if tuple(product.shape) != expected:
-            raise ValueError(
-                f"hvp of {type(self).__name__} must return an array of shape "
-                f"{expected} for so many directions, got shape {tuple(product.shape)}."
-            )
+        n = self.n_params_
+        identity = xp.eye(n, dtype=theta.dtype, device=place)
+        local, parts = self.at(theta[..., None, :]), []
+        # How many go together may not depend on the points: products round by it.
+        size = _HOST_COLUMNS if isinstance(theta, np.ndarray) else _DEVICE_COLUMNS
+        for begin in range(0, n, size):
+            end = min(begin + size, n)
+            part = local.hvp(identity[begin:end, :])
+            expected = (*theta.shape[:-1], end - begin, n)
+            if tuple(part.shape) != expected:
+                raise ValueError(
+                    f"hvp of {type(self).__name__} must return an array of shape "
+                    f"{expected} for so many directions, got shape {tuple(part.shape)}."
+                )
+            parts.append(part)
+        product = xp.concat(parts, axis=-2)
         # Products that are differences of gradients are symmetric only to rounding.
         return (product + xp.matrix_transpose(product)) / 2
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,11 +11,18 @@ import numpy as np
 from skcrit._typing import FloatArray
 from skcrit.linalg import direction_level
 from skcrit.search.describe import UNKNOWN
+from skcrit.search.forecast import Forecast
 
 __all__ = ["Directions", "Displacement", "Frontier", "order_directions"]
 
 # Random directions in the kernel of the Hessian, per set.
 _N_FLAT = 16
+
+# Losses that differ by less, relative to the range of all, are taken for the same.
+_SAME = 1e-9
+
+# Where more than this part of neighbouring losses are the same, a loss names no set.
+_FEW = 0.01
 
 
 @dataclass
@@ -27,10 +35,13 @@ class Directions:
         Unit vectors, in the order to try them.
     n_unstable : int
         How many of them, the first ones, are unstable.
+    curvatures : ndarray of shape (n_directions,)
+        Eigenvalues of the Hessian; zero for flat directions.
     """
 
     vectors: FloatArray
     n_unstable: int
+    curvatures: FloatArray
 
 
 @dataclass
@@ -99,9 +110,10 @@ def order_directions(
         order += [rows[first], rows[~first]]
     flat = _flat(vectors[kind == 0])
     # Single precision is plenty for a displacement, and the store is large.
-    chosen = np.concatenate([vectors[np.concatenate(order)], flat])
-    chosen = chosen[:limit].astype(np.float32)
-    return Directions(chosen, min(int(np.sum(kind < 0)), len(chosen)))
+    rows = np.concatenate(order)
+    chosen = np.concatenate([vectors[rows], flat])[:limit].astype(np.float32)
+    curvatures = np.concatenate([values[rows], np.zeros(len(flat))])[:limit]
+    return Directions(chosen, min(int(np.sum(kind < 0)), len(chosen)), curvatures)
 
 
 def _flat(kernel: FloatArray) -> FloatArray:
@@ -119,6 +131,9 @@ class Frontier:
     Within a stage those of the sets with the fewest fruitless tries go first, of these
     the newest set's: a set from which others were found is likely to have more
     neighbours. A set tries every direction of a stage one way, then the other way.
+    What seems to lead to a known set, or where another search of the round goes, waits
+    for the end of its stage: the :class:`~skcrit.search.forecast.Forecast` says so by
+    the loss, if it knows.
 
     Parameters
     ----------
@@ -133,16 +148,24 @@ class Frontier:
         self._tries: list[int] = []
         self._found: list[int] = []
         self._directions: list[Directions] = []
+        self._losses: list[float] = []
+        self._forecast = Forecast()
+        # What has to wait, with its stage and a number that keeps the order.
+        self._waiting: list[tuple[int, int, Displacement]] = []
+        self._n_waited = 0
 
-    def add(self, directions: Directions) -> None:
+    def add(self, directions: Directions, loss: float) -> None:
         """Add the directions of the next set.
 
         Parameters
         ----------
         directions : Directions
             Ways to leave it.
+        loss : float
+            Its loss.
         """
         self._directions.append(directions)
+        self._losses.append(float(loss))
         self._stage.append(0)
         self._tries.append(0)
         self._found.append(0)
@@ -157,6 +180,21 @@ class Frontier:
             The set it came from.
         """
         self._found[label] += 1
+
+    def learn(self, label: int, direction: int, end: int) -> None:
+        """Take note of where a search has led.
+
+        Parameters
+        ----------
+        label, direction : int
+            Set that it set out from, and along which of its directions.
+        end : int
+            Set that it ended in.
+        """
+        curvature = float(self._directions[label].curvatures[direction])
+        if curvature != 0:
+            change = self._losses[end] - self._losses[label]
+            self._forecast.learn(curvature, change)
 
     @property
     def n_sets(self) -> int:
@@ -192,20 +230,53 @@ class Frontier:
         heap = [self._key(label) for label in range(len(self._directions))]
         heap = [key for key in heap if key[0] < 2 * self.n_passes]
         heapq.heapify(heap)
-        while heap and len(tasks) < n_tasks:
-            stage, _, minus_label = heapq.heappop(heap)
-            label = -minus_label
-            begin, n = self._range(label, stage)
-            turn, step = divmod(self._tries[label], n)
-            direction = begin + step
-            sign = (-1) ** (turn + label + direction)
-            vector = self._directions[label].vectors[direction]
-            tasks.append(Displacement(label, direction, sign, stage // 2, vector))
-            self._tries[label] += 1
-            self._advance(label)
-            if self._stage[label] < 2 * self.n_passes:
-                heapq.heappush(heap, self._key(label))
+        losses = sorted(self._losses) if self._losses_tell_apart() else []
+        while (heap or self._waiting) and len(tasks) < n_tasks:
+            stage = heap[0][0] if heap else 2 * self.n_passes
+            if self._waiting and self._waiting[0][0] < stage:
+                tasks.append(heapq.heappop(self._waiting)[-1])
+                continue
+            task = self._next(-heapq.heappop(heap)[-1])
+            if self._stage[task.label] < 2 * self.n_passes:
+                heapq.heappush(heap, self._key(task.label))
+            if self._is_expected(task, losses):
+                heapq.heappush(self._waiting, (stage, self._n_waited, task))
+                self._n_waited += 1
+            else:
+                tasks.append(task)
         return tasks
+
+    def _losses_tell_apart(self) -> bool:
+        """Tell whether different sets have different losses, with few exceptions."""
+        gaps = np.diff(np.sort(self._losses))
+        return bool(np.sum(gaps <= _SAME * np.sum(gaps)) <= _FEW * len(gaps))
+
+    def _next(self, label: int) -> Displacement:
+        """Take the next displacement from a set."""
+        stage = self._stage[label]
+        begin, n = self._range(label, stage)
+        turn, step = divmod(self._tries[label], n)
+        direction = begin + step
+        sign = (-1) ** (turn + label + direction)
+        vector = self._directions[label].vectors[direction]
+        self._tries[label] += 1
+        self._advance(label)
+        return Displacement(label, direction, sign, stage // 2, vector)
+
+    def _is_expected(self, task: Displacement, losses: list[float]) -> bool:
+        """Tell whether a search will end at one of the losses; if not, add its own."""
+        curvature = float(self._directions[task.label].curvatures[task.direction])
+        change = self._forecast.change(curvature)
+        if change is None or not losses:
+            return False
+        loss = self._losses[task.label] + change
+        tol = _SAME * (losses[-1] - losses[0])
+        place = bisect_left(losses, loss)
+        near = losses[max(place - 1, 0) : place + 1]
+        if any(abs(other - loss) <= tol for other in near):
+            return True
+        losses.insert(place, loss)
+        return False
 
     def _key(self, label: int) -> tuple[int, int, int]:
         """Return what is compared: the smallest goes first."""

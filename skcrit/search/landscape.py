@@ -132,11 +132,15 @@ class Landscape:
         self._past.append((self.n_searches, len(self.atlas)))
 
     def _reward(self, done: _Round, known: int) -> None:
-        """Tell the frontier from which sets new ones were found."""
+        """Tell the frontier where searches led, and from which sets new ones came."""
         _, first = np.unique(done.labels, return_index=True)
         for row in first[done.labels[first] >= known]:
             if done.origins.parent[row] >= 0:
                 self.frontier.reward(int(done.origins.parent[row]))
+        origins = done.origins
+        for row in np.flatnonzero((done.labels >= 0) & (origins.parent >= 0)):
+            parent, direction = origins.parent[row], origins.direction[row]
+            self.frontier.learn(parent, direction, done.labels[row])
 
     def coverage(self) -> float:
         """Estimate how much of what lies near is known.
@@ -192,7 +196,7 @@ class Landscape:
         if len(rows):
             labels[rows], new = self.atlas.add(found.take(rows))
             for row in rows[new]:
-                self.frontier.add(directions[row])
+                self.frontier.add(directions[row], found.loss[row])
         return labels, found.status
 
     def result(self) -> SearchResult:

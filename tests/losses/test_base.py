@@ -128,3 +128,35 @@ def test_messages_name_the_argument(theta):
         loss.hvp(theta, theta[0, :2])
     with pytest.raises(ValueError, match="v must have leading axes that broadcast"):
         loss.hvp(theta, np.ones((5, 3)))
+
+
+class Wide(Loss):
+    """f(t) = |S t|^4 / 4 summed over samples S, noting how many directions come."""
+
+    def fit(self, X, y=None):
+        self.samples_, self.n_params_, self.most_ = X, X.shape[1], 0
+        return self
+
+    def value(self, theta):
+        return ((theta @ self.samples_.T) ** 4).sum(-1) / 4
+
+    def gradient(self, theta):
+        return (theta @ self.samples_.T) ** 3 @ self.samples_
+
+    def hvp(self, theta, v):
+        self.most_ = max(self.most_, v.shape[-2])
+        weights = 3 * (theta @ self.samples_.T) ** 2
+        return (weights * (v @ self.samples_.T)) @ self.samples_
+
+
+def test_memory_of_a_dense_hessian_does_not_grow_with_its_columns():
+    rng = np.random.default_rng(0)
+    loss = Wide().fit(rng.standard_normal((5, 50)))
+    theta = rng.standard_normal((2, 3, 50))
+    hessian = loss.hessian(theta)
+    weights = 3 * (theta @ loss.samples_.T) ** 2
+    expected = np.einsum("...s,si,sj->...ij", weights, loss.samples_, loss.samples_)
+    np.testing.assert_allclose(hessian, expected, rtol=1e-12, atol=1e-10)
+    assert loss.most_ <= 16
+    # A row is the same bit by bit in every batch.
+    np.testing.assert_array_equal(hessian[1, 2], loss.hessian(theta[1, 2]))
