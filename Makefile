@@ -18,7 +18,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help paper landscape nonlinear certify test coverage test-long test-gpu test-torch test-oldest test-pre test-sdist lint doc bench bench-large bench-defaults grounds clean
+.PHONY: help paper landscape nonlinear certify test coverage test-long test-gpu test-torch test-oldest test-pre test-sdist lint doc bench bench-large bench-defaults grounds truth clean
 
 help:
 	@echo "make paper   run the whole study, write figures 1-4 and the report to $(OUTPUT)/"
@@ -40,6 +40,7 @@ help:
 	@echo "make bench-large  the same for sizes that take longer"
 	@echo "make bench-defaults  measure the methods' defaults, write doc/newton_mr_*.md"
 	@echo "make grounds  run every finder on every proving ground, write doc/proving_grounds.md"
+	@echo "make truth  measure whether every label is true, write doc/truth.md"
 	@echo "make clean   remove environment and results"
 
 $(VENV)/.installed: pyproject.toml setup.py
@@ -128,6 +129,9 @@ bench-defaults: $(VENV)/.installed
 	$(BIN)/python benchmarks/newton_mr_defaults.py --scale $(SCALE)
 
 # Ten minutes on two cores.
+truth: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.truth.run
+
 grounds: $(VENV)/.installed
 	$(BIN)/python benchmarks/grounds.py
 

@@ -150,6 +150,16 @@ class SaddleDynamicsFinder(BaseFinder):
         self.eigensolver = eigensolver
         self.max_inner_iter = max_inner_iter
 
+    def _begin(self, X, y=None):
+        solver, starts = super()._begin(X, y)
+        asked = [] if isinstance(self.index, str) else solver.index
+        if np.max(asked, initial=0) > self.n_params_:
+            raise ValueError(
+                f"index must be at most the number of parameters, {self.n_params_}, "
+                f"got {np.max(asked)}."
+            )
+        return solver, starts
+
     def _make_solver(self):
         return SaddleDynamics(
             tol=self.tol,

@@ -204,3 +204,8 @@ def test_a_function(eigensolver):
     finder.set_params(index=1).fit(loss)
     assert finder.converged_.all()
     assert finder.results_["morse_index"].tolist() == [1, 1, 1]
+
+
+def test_an_index_above_the_number_of_parameters_is_refused(X):
+    with pytest.raises(ValueError, match="at most the number of parameters"):
+        make(n_starts=2, index=99).fit(X)
