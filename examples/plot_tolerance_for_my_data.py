@@ -20,7 +20,7 @@ from skcrit.inspection import ToleranceDisplay
 from skcrit.model_selection import tolerance_curve
 
 X = scale(load_wine().data)
-finder = NewtonMRFinder(LinearAutoencoderLoss((2,)), n_starts=30, random_state=0)
+finder = NewtonMRFinder(LinearAutoencoderLoss((2,)), n_starts=20, random_state=0)
 curve = tolerance_curve(finder, X, tols=np.logspace(-2, -20, 7))
 for tol, accuracy in zip(curve.tols, curve.accuracy, strict=True):
     print(f"tol {tol:.0e}: {accuracy:.2f} of the searches identified and right")

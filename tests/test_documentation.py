@@ -8,6 +8,7 @@ import importlib
 import inspect
 import io
 import re
+import runpy
 import sys
 from enum import EnumType
 from pathlib import Path
@@ -177,6 +178,24 @@ def test_numbers_in_prose_are_those_of_the_report():
     entropies = re.findall(r"; (\d\.\d\d) \[", rows[0])[1:]
     row = f"| by height, no noise | {' | '.join(entropies)} |"
     assert row in (DOC / "choosing.md").read_text(encoding="utf-8")
+
+
+def test_names_of_the_library_become_links():
+    pytest.importorskip("sphinx")
+    links = runpy.run_path(str(DOC / "links.py"))
+    known, pattern = links["targets"](DOC), links["NAME"]
+    literals = []
+    for page in DOC.glob("*.md"):
+        text = re.sub(
+            r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL
+        )
+        literals += re.findall(r"`([^`\n]+)`", text)
+    linked = [match[1] for match in map(pattern.fullmatch, literals) if match]
+    linked = [known[name] for name in linked if name in known]
+    # Every finder and every concrete loss has a link in some page.
+    for name in filter(is_concrete, skcrit.__all__):
+        assert f"skcrit.{name}" in linked, name
+    assert len(linked) > 120
 
 
 def test_every_finder_and_loss_is_named_in_a_page_and_shown_in_an_example():

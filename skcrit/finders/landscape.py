@@ -105,8 +105,9 @@ class LandscapeExplorer(BaseFinder):
         coercive loss: any number but +1 proves that sets are missing or an index is
         wrong, and +1 proves nothing. NaN if the loss is not known to be coercive, or
         the sum says nothing.
-    stop_reason_ : {"max_searches", "coverage", "exhausted", "failures", "incomplete", \
-            "callback"}
+    stop_reason_ : str
+        One of "max_searches", "coverage", "exhausted",
+        "failures", "incomplete" and "callback".
         Why the exploration ended. "exhausted": no direction is left untried;
         "failures": the same, but nothing was found or more than a tenth of the searches
         failed, so that nothing follows from it. "incomplete": the budget is spent, and
