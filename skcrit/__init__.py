@@ -31,7 +31,7 @@ from skcrit.losses import (
     MLPLoss,
     TorchLoss,
 )
-from skcrit.starts import GaussianStarts, TrajectoryStarts
+from skcrit.starts import GaussianStarts, SpreadStarts, TrajectoryStarts
 from skcrit.utils._versions import show_versions
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "ResolutionWarning",
     "SaddleDynamicsFinder",
     "TorchLoss",
+    "SpreadStarts",
     "TrajectoryStarts",
     "__version__",
     "certify",

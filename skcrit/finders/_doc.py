@@ -15,10 +15,10 @@ loss : Loss, default=None
     ``LinearAutoencoderLoss()``.
 n_starts : int, default={n_starts}
     Number of searches.
-init : {{"gaussian", "height", "iteration"}}, array or sampler, default={init}
-    Where searches begin: ``GaussianStarts()``, ``TrajectoryStarts(by=init)``, given
-    points of shape (n_starts, n_params), or an object with the method
-    ``sample(loss, n_starts, random_state)``.
+init : {{"gaussian", "spread", "height", "iteration"}}, array or sampler, default={init}
+    Where searches begin: ``GaussianStarts()``, ``SpreadStarts()``,
+    ``TrajectoryStarts(by=init)``, given points of shape (n_starts, n_params), or an
+    object with the method ``sample(loss, n_starts, random_state)``.
 tol : float or "auto", default={tol}
     A float is absolute, on the squared gradient norm: a start has reached it when its
     squared gradient norm is at most ``tol``, at its own point and at the rescaled point

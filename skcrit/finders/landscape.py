@@ -24,7 +24,7 @@ from skcrit.search.connect import connect
 from skcrit.search.connections import Connections
 from skcrit.search.landscape import Landscape, Origins
 from skcrit.search.problem import pose
-from skcrit.starts import random_streams
+from skcrit.starts import make_starts, random_streams
 from skcrit.utils._arguments import as_numbers, shown
 from skcrit.utils._validation import (
     HasMethods,
@@ -45,8 +45,11 @@ _FIRST_ROUND = 16
 # Later passes try other lengths: shorter, longer, and much shorter.
 _PASSES = (1.0, 0.4, 1.6, 0.15)
 
-# Above this share of failed searches untried directions are not all that is missing.
+# Above this share of failed searches untried directions are not all that is missing:
+# then so many rounds of new starts have a say, and above half of them must converge.
 _MANY_FAILURES = 0.1
+_N_FRESH = 3
+_MOST = 0.5
 
 
 @documented
@@ -108,9 +111,11 @@ class LandscapeExplorer(BaseFinder):
     stop_reason_ : str
         One of "max_searches", "coverage", "exhausted",
         "failures", "incomplete" and "callback".
-        Why the exploration ended. "exhausted": no direction is left untried;
-        "failures": the same, but nothing was found or more than a tenth of the searches
-        failed, so that nothing follows from it. "incomplete": the budget is spent, and
+        Why the exploration ended. "exhausted": no direction is left untried.
+        If nothing was found so far, or more than a tenth of the searches failed,
+        three rounds of new starts follow, and what they find is explored as well.
+        "failures": more than half of the searches from starts failed, or still nothing
+        was found, so that nothing follows. "incomplete": the budget is spent, and
         ``euler_sum_`` proves that sets are missing. While it does, neither ``coverage``
         nor tried directions end the exploration: all are tried again.
 
@@ -318,8 +323,9 @@ class LandscapeExplorer(BaseFinder):
     ) -> None:
         """Run round after round until there is a reason to stop."""
         stream = random_streams(self.random_state, 1, kind=2)[0]
-        none = np.full(len(starts), -1)
-        origins = Origins(none, none, np.zeros(len(starts), dtype=int))
+        origins, n_fresh = _no_origins(len(starts)), 0
+        # Without iterations new starts end where they are.
+        n_more = _N_FRESH if self.max_iter > 0 else 0
         while True:
             for watcher in watch:
                 watcher.begin(None)
@@ -336,10 +342,21 @@ class LandscapeExplorer(BaseFinder):
             if not tasks and landscape.frontier.n_sets and self._lacks_sets(landscape):
                 landscape.frontier.extend(self.n_passes)
                 tasks = landscape.frontier.pop(min(size, room))
-            if not tasks:
+            if tasks:
+                starts, origins = self._displaced(landscape, tasks, reach, stream)
+            elif n_fresh == n_more or not _doubtful(landscape):
                 landscape.stop_reason = _exhausted(landscape)
                 return
-            starts, origins = self._displaced(landscape, tasks, reach, stream)
+            else:
+                n_fresh += 1
+                starts = self._fresh(landscape, int(stream.integers(2**31)))[:room]
+                origins = _no_origins(len(starts))
+
+    def _fresh(self, landscape, seed):
+        """Draw new starts; given points are not used again."""
+        init = "spread" if _are_points(self.init) else self.init
+        starts = make_starts(init, as_loss(self.loss_), self.n_starts, seed)
+        return landscape.problem.into(starts)
 
     def _displaced(self, landscape, tasks, reach, stream):
         """Set out from known sets."""
@@ -430,5 +447,24 @@ class LandscapeExplorer(BaseFinder):
 
 def _exhausted(landscape: Landscape) -> str:
     """Say what it means that no direction is left."""
+    if not _doubtful(landscape):
+        return "exhausted"
+    share = landscape.first_failed()
+    return "failures" if len(landscape.atlas) == 0 or share > _MOST else "exhausted"
+
+
+def _doubtful(landscape: Landscape) -> bool:
+    """Tell whether untried directions are not all that is missing."""
     many = landscape.n_failed > _MANY_FAILURES * landscape.n_searches
-    return "failures" if many or len(landscape.atlas) == 0 else "exhausted"
+    return many or len(landscape.atlas) == 0
+
+
+def _no_origins(n: int) -> Origins:
+    """Make the record of searches that set out from no set."""
+    none = np.full(n, -1)
+    return Origins(none, none, np.zeros(n, dtype=int))
+
+
+def _are_points(init: Any) -> bool:
+    """Tell starts that are given from a way to draw them."""
+    return not isinstance(init, str) and not hasattr(init, "sample")

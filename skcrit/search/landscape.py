@@ -102,6 +102,12 @@ class Landscape:
         """Number of searches that did not end at a critical point."""
         return int(sum(np.sum(r.status != Status.CONVERGED) for r in self.rounds))
 
+    def first_failed(self) -> float:
+        """Return the share of failures among searches that set out from no set."""
+        failed = np.concatenate([r.status != Status.CONVERGED for r in self.rounds])
+        parent = np.concatenate([r.origins.parent for r in self.rounds])
+        return float(np.mean(failed[parent < 0]))
+
     def search(self, solver: Any, starts: FloatArray, origins: Origins) -> None:
         """Run one round of searches.
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.datasets import load_wine
+from sklearn.preprocessing import StandardScaler
 
 from skcrit import (
     GradNormFinder,
@@ -20,6 +22,7 @@ from skcrit import (
 from skcrit.datasets import make_gaussian_spectrum
 from skcrit.exceptions import NotConvergedWarning
 from skcrit.losses import FunctionLoss
+from skcrit.proving_grounds import make_mueller_brown
 from skcrit.starts import GaussianStarts
 
 from ..solvers._potentials import HIMMELBLAU, HIMMELBLAU_POINTS
@@ -409,3 +412,20 @@ def test_killed_and_started_again(tmp_path):
     np.testing.assert_array_equal(
         np.load(whole / "found.npy"), np.load(broken / "found.npy")
     )
+
+
+def test_all_sets_of_wine_within_six_searches_a_set():
+    data = StandardScaler().fit_transform(load_wine().data)
+    loss = LinearAutoencoderLoss((2,)).fit(data)
+    n_sets = loss.analytical_spectrum().n_sets
+    explorer = LandscapeExplorer(max_searches=6 * n_sets, random_state=0).fit(loss)
+    assert explorer.n_critical_sets_ == n_sets
+    assert explorer.score() == 1
+
+
+def test_searches_that_fail_do_not_spoil_a_complete_exploration():
+    loss = make_mueller_brown()
+    with pytest.warns(NotConvergedWarning):
+        explorer = LandscapeExplorer(random_state=0).fit(loss)
+    assert explorer.n_critical_sets_ == 5
+    assert explorer.stop_reason_ == "exhausted"
