@@ -28,10 +28,11 @@ def comparable_units(hessian: Array, unit: Array, level: Array | float) -> Array
     """
     xp = array_namespace(hessian)
     unit = xp.broadcast_to(unit, hessian.shape[:-1])
+    level = xp.zeros_like(unit) + level
+    divisor = xp.where(level > 0, level, xp.ones_like(level))
     for _ in range(2):
         size = xp.abs(hessian) * unit[:, :, None] * unit[:, None, :]
-        largest = xp.max(size, axis=-1)
-        excess = largest / xp.where(level > 0, level, xp.ones_like(largest))
+        excess = xp.max(size, axis=-1) / divisor
         above = (excess > 1) & (level > 0)
         unit = unit / xp.sqrt(xp.where(above, excess, xp.ones_like(excess)))
     return unit

@@ -83,10 +83,10 @@ def dense_eigenpairs(local, gradient, own_units=True):
     Returns
     -------
     pairs : Eigenpairs
-        All pairs; values of zero where a Hessian is not finite. If the loss has units
-        of its own for each parameter, the pairs are in these units: rounding leaves
-        small eigenvalues alone there, and their number of each sign does not change
-        (Sylvester's law of inertia).
+        All pairs; values of zero where a Hessian is not finite. If the units of the
+        parameters differ so much that rounding would hide curvatures, the pairs are in
+        these units: small eigenvalues keep their digits there, and their number of each
+        sign does not change (Sylvester's law of inertia).
     """
     hessian, n_hvp = local.hessian(), gradient.shape[-1]
     unit = _units(local.loss, hessian) if own_units else None
@@ -99,9 +99,12 @@ def dense_eigenpairs(local, gradient, own_units=True):
 def _units(loss, hessian):
     """Return units in which entries are comparable; None if one serves all."""
     unit = loss.asarray(loss.parameter_unit())
-    if unit.ndim == 0:
-        return None
     xp = array_namespace(hessian)
+    # Curvatures differ as the squares of units do. Rounding, relative to the largest,
+    # leaves the others half of their digits up to this ratio, and the published dynamics
+    # in one unit for all spreads its ends more evenly.
+    if xp.min(unit) ** 2 >= xp.finfo(unit.dtype).eps ** 0.5 * xp.max(unit) ** 2:
+        return None
     length = loss.asarray(loss.length_scale()) * xp.ones_like(unit)
     level = xp.abs(hessian) * length[:, None] * length
     level = xp.max(level, axis=(-2, -1))[:, None]
