@@ -101,8 +101,8 @@ def _units(loss, hessian):
     unit = loss.asarray(loss.parameter_unit())
     xp = array_namespace(hessian)
     # Curvatures differ as the squares of units do. Rounding, relative to the largest,
-    # leaves the others half of their digits up to this ratio, and the published dynamics
-    # in one unit for all spreads its ends more evenly.
+    # leaves the others half of their digits up to this ratio, and the published
+    # dynamics in one unit for all spreads its ends more evenly.
     if xp.min(unit) ** 2 >= xp.finfo(unit.dtype).eps ** 0.5 * xp.max(unit) ** 2:
         return None
     length = loss.asarray(loss.length_scale()) * xp.ones_like(unit)
