@@ -53,19 +53,23 @@ METHODS = {
         **published.RUNS["Newton-TR"]
     ),
     (PUBLISHED, "GNM"): published.PublishedGradNormFinder(**published.RUNS["GNM"]),
-    (INTENDED, "Newton-MR"): NewtonMRFinder(tol=TOL),
+    (INTENDED, "Newton-MR"): NewtonMRFinder(tol=TOL, fallback=False),
     (INTENDED, "Newton-MR, unbalanced"): NewtonMRFinder(
-        tol=TOL, balance=False, window=1
+        tol=TOL, balance=False, window=1, fallback=False
     ),
     (INTENDED, "Newton-TR"): NewtonTRFinder(tol=TOL),
-    (INTENDED, "GNM, l-bfgs"): GradNormFinder(tol=TOL, minimizer="l-bfgs"),
-    (INTENDED, "GNM, lm"): GradNormFinder(tol=TOL, minimizer="lm"),
-    (INTENDED, "GNM, btls"): GradNormFinder(tol=TOL, minimizer="btls", max_iter=10_000),
+    (INTENDED, "GNM, l-bfgs"): GradNormFinder(
+        tol=TOL, fallback=False, minimizer="l-bfgs"
+    ),
+    (INTENDED, "GNM, lm"): GradNormFinder(tol=TOL, fallback=False, minimizer="lm"),
+    (INTENDED, "GNM, btls"): GradNormFinder(
+        tol=TOL, fallback=False, minimizer="btls", max_iter=10_000
+    ),
     (INTENDED, "GNM, l-bfgs, unbalanced"): GradNormFinder(
-        tol=TOL, minimizer="l-bfgs", balance=False
+        tol=TOL, fallback=False, minimizer="l-bfgs", balance=False
     ),
     (INTENDED, "GNM, lm, unbalanced"): GradNormFinder(
-        tol=TOL, minimizer="lm", balance=False
+        tol=TOL, fallback=False, minimizer="lm", balance=False
     ),
 }
 

@@ -9,7 +9,13 @@ from skcrit._typing import ArrayLike, Memory, RandomState, Sampler
 from skcrit.finders._doc import documented
 from skcrit.finders.base import BaseFinder
 from skcrit.losses.base import Loss
-from skcrit.solvers import GradNormDescent, GradNormLBFGS, GradNormLM, GradNormWolfe
+from skcrit.solvers import (
+    Fallback,
+    GradNormDescent,
+    GradNormLBFGS,
+    GradNormLM,
+    GradNormWolfe,
+)
 from skcrit.utils._validation import Interval, StrOptions
 
 __all__ = ["GradNormFinder"]
@@ -68,6 +74,11 @@ class GradNormFinder(BaseFinder):
         may be left.
     max_trials : int, default=60
         Largest number of step lengths, or of dampings, that are tried.
+    fallback : bool, default=True
+        Whether a search that creeps (its squared gradient norm does not fall to a tenth
+        in 20 iterations) or is stuck goes on in bounded Newton steps, up along as many
+        eigenvectors of the Hessian as have negative eigenvalues there, see
+        :class:`skcrit.solvers.Fallback`. False is minimisation alone.
 
     Attributes
     ----------
@@ -129,6 +140,7 @@ class GradNormFinder(BaseFinder):
         "sufficient_decrease": [Interval(Real, 0, 1, closed="neither")],
         "curvature": [Interval(Real, 0, 1, closed="neither")],
         "max_trials": [Interval(Integral, 1, None, closed="left")],
+        "fallback": ["boolean"],
     }
 
     def __init__(
@@ -156,6 +168,7 @@ class GradNormFinder(BaseFinder):
         sufficient_decrease: float = 1e-4,
         curvature: float = 0.9,
         max_trials: int = 60,
+        fallback: bool = True,
     ) -> None:
         super().__init__(
             loss=loss,
@@ -181,6 +194,7 @@ class GradNormFinder(BaseFinder):
         self.sufficient_decrease = sufficient_decrease
         self.curvature = curvature
         self.max_trials = max_trials
+        self.fallback = fallback
 
     def _make_solver(self):
         if self.curvature <= self.sufficient_decrease:
@@ -190,10 +204,11 @@ class GradNormFinder(BaseFinder):
                 f"sufficient_decrease={self.sufficient_decrease!r}."
             )
         solver, names = _MINIMIZERS[self.minimizer]
-        return solver(
+        method = solver(
             tol=self.tol,
             max_iter=self.max_iter,
             store_history=self.store_history,
             balance=self.balance,
             **{name: getattr(self, name) for name in names},
         )
+        return Fallback(method) if self.fallback else method

@@ -9,7 +9,7 @@ from skcrit._typing import ArrayLike, Memory, RandomState, Sampler
 from skcrit.finders._doc import documented
 from skcrit.finders.base import BaseFinder
 from skcrit.losses.base import Loss
-from skcrit.solvers import NewtonMR
+from skcrit.solvers import Fallback, NewtonMR
 from skcrit.utils._validation import Interval
 
 __all__ = ["NewtonMRFinder"]
@@ -53,6 +53,12 @@ class NewtonMRFinder(BaseFinder):
         Factor between step lengths.
     max_backtracks : int, default=30
         Largest number of reductions of a step.
+    fallback : bool, default=True
+        Whether a search that creeps (its squared gradient norm does not fall to a tenth
+        in 20 iterations) or is stuck goes on in bounded Newton steps, up along as many
+        eigenvectors of the Hessian as have negative eigenvalues there, see
+        :class:`skcrit.solvers.Fallback`. ``balance=False, window=1, fallback=False``
+        is the published method.
 
     Attributes
     ----------
@@ -96,7 +102,9 @@ class NewtonMRFinder(BaseFinder):
     1.0
     """
 
-    _columns_doc = '"inner_status" (of the last linear system)'
+    _columns_doc = (
+        '"inner_status" (of the last linear system), "n_fallback" (natural steps)'
+    )
 
     _parameter_constraints = {
         **BaseFinder._parameter_constraints,
@@ -110,6 +118,7 @@ class NewtonMRFinder(BaseFinder):
         "sufficient_decrease": [Interval(Real, 0, 1, closed="left")],
         "backtrack": [Interval(Real, 0, 1, closed="neither")],
         "max_backtracks": [Interval(Integral, 0, None, closed="left")],
+        "fallback": ["boolean"],
     }
 
     def __init__(
@@ -136,6 +145,7 @@ class NewtonMRFinder(BaseFinder):
         sufficient_decrease: float = 1e-4,
         backtrack: float = 0.5,
         max_backtracks: int = 30,
+        fallback: bool = True,
     ) -> None:
         super().__init__(
             loss=loss,
@@ -160,9 +170,10 @@ class NewtonMRFinder(BaseFinder):
         self.sufficient_decrease = sufficient_decrease
         self.backtrack = backtrack
         self.max_backtracks = max_backtracks
+        self.fallback = fallback
 
     def _make_solver(self):
-        return NewtonMR(
+        method = NewtonMR(
             tol=self.tol,
             max_iter=self.max_iter,
             store_history=self.store_history,
@@ -177,3 +188,4 @@ class NewtonMRFinder(BaseFinder):
             backtrack=self.backtrack,
             max_backtracks=self.max_backtracks,
         )
+        return Fallback(method) if self.fallback else method

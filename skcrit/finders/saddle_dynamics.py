@@ -11,7 +11,7 @@ from skcrit._typing import ArrayLike, Distribution, Memory, RandomState, Sampler
 from skcrit.finders._doc import documented
 from skcrit.finders.base import BaseFinder
 from skcrit.losses.base import Loss
-from skcrit.solvers import SaddleDynamics
+from skcrit.solvers import Fallback, SaddleDynamics
 from skcrit.starts import random_streams
 from skcrit.utils._arguments import as_numbers, shown
 from skcrit.utils._validation import HasMethods, Interval, StrOptions
@@ -52,6 +52,11 @@ class SaddleDynamicsFinder(BaseFinder):
         ``(n_params / 200)^2``: the crossover that was measured.
     max_inner_iter : int, default=100
         Dimension of the Krylov space.
+    fallback : bool, default=True
+        Whether a search that creeps (its squared gradient norm does not fall to a tenth
+        in 20 iterations) or is stuck goes on in bounded Newton steps, up along as many
+        eigenvectors of the Hessian as have negative eigenvalues there, see
+        :class:`skcrit.solvers.Fallback`. The index that was asked for is kept.
 
     Attributes
     ----------
@@ -107,6 +112,7 @@ class SaddleDynamicsFinder(BaseFinder):
         "balance": ["boolean"],
         "eigensolver": [StrOptions({"auto", "dense", "lobpcg"})],
         "max_inner_iter": [Interval(Integral, 1, None, closed="left")],
+        "fallback": ["boolean"],
     }
 
     def __init__(
@@ -129,6 +135,7 @@ class SaddleDynamicsFinder(BaseFinder):
         balance: bool = True,
         eigensolver: str = "auto",
         max_inner_iter: int = 100,
+        fallback: bool = True,
     ) -> None:
         super().__init__(
             loss=loss,
@@ -149,10 +156,12 @@ class SaddleDynamicsFinder(BaseFinder):
         self.balance = balance
         self.eigensolver = eigensolver
         self.max_inner_iter = max_inner_iter
+        self.fallback = fallback
 
     def _begin(self, X, y=None):
         solver, starts = super()._begin(X, y)
-        asked = [] if isinstance(self.index, str) else solver.index
+        method = solver.solver if self.fallback else solver
+        asked = [] if isinstance(self.index, str) else method.index
         if np.max(asked, initial=0) > self.n_params_:
             raise ValueError(
                 f"index must be at most the number of parameters, {self.n_params_}, "
@@ -161,7 +170,7 @@ class SaddleDynamicsFinder(BaseFinder):
         return solver, starts
 
     def _make_solver(self):
-        return SaddleDynamics(
+        method = SaddleDynamics(
             tol=self.tol,
             max_iter=self.max_iter,
             store_history=self.store_history,
@@ -172,6 +181,7 @@ class SaddleDynamicsFinder(BaseFinder):
             max_inner_iter=self.max_inner_iter,
             **self._indices(),
         )
+        return Fallback(method) if self.fallback else method
 
     def _indices(self):
         """Choose the index of each start, or how it depends on the start."""

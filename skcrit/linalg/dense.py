@@ -22,6 +22,7 @@ size  2 trials: dense    10 shifts: dense   count: dense
 __all__ = [
     "MAX_DENSE_COUNT",
     "MAX_DENSE_EIGENVECTORS",
+    "MAX_DENSE_FALLBACK",
     "MAX_DENSE_FORMED",
     "MAX_DENSE_LADDER",
     "MAX_DENSE_TRIALS",
@@ -39,6 +40,10 @@ MAX_DENSE_LADDER = 256
 # times as long as with products at 256, and 2.8 times at 384; for higher indices
 # products pay later (benchmarks/saddle_dynamics_crossover.py, doc/landscape.md).
 MAX_DENSE_EIGENVECTORS = 256
+
+# All eigenvectors in each step of a search that has not got on with products: some tens
+# of decompositions take less time than going on to creep.
+MAX_DENSE_FALLBACK = 512
 
 # The number of negative eigenvalues, once per search: 0.3 seconds at 1024. Only dense
 # Hessians give it exactly.

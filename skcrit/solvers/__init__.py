@@ -2,6 +2,7 @@
 
 from skcrit.solvers.base import Solver
 from skcrit.solvers.descent import Descent
+from skcrit.solvers.fallback import Fallback
 from skcrit.solvers.grad_norm import (
     GradNormDescent,
     GradNormLBFGS,
@@ -18,6 +19,7 @@ from skcrit.solvers.status import Status
 
 __all__ = [
     "Descent",
+    "Fallback",
     "GradNormDescent",
     "GradNormLBFGS",
     "GradNormLM",

@@ -102,7 +102,9 @@ class NewtonMR(Solver):
     def setup(self, loss: Loss, theta0: FloatArray) -> State:  # noqa: D102 (documented in Solver)
         state = super().setup(loss, theta0)
         n = len(state.rows)
-        carry = {"reference": np.empty((n, 0)), "inner_status": np.full(n, -1)}
+        # Nothing is below -inf: entries that stand for no iterate.
+        none = np.full((n, self.window), -np.inf)
+        carry = {"reference": none, "inner_status": np.full(n, -1)}
         if not self.balance:
             return replace(state, carry=carry)
         theta = rescaled(loss, state.local.theta)

@@ -79,7 +79,7 @@ EXPECTED = {
 def test_parameters_reach_the_solver(minimizer):
     finder = GradNormFinder(minimizer=minimizer, **COMMON, **OWN)
     solver, own = EXPECTED[minimizer]
-    made = finder._make_solver()
+    made = finder._make_solver().solver
     assert type(made) is solver
     assert vars(made) == {**COMMON, **own}
 

@@ -177,14 +177,14 @@ PARAMS = {
 
 
 def test_parameters_reach_the_solver():
-    given = vars(NewtonMRFinder(**PARAMS)._make_solver())
+    given = vars(NewtonMRFinder(**PARAMS, fallback=False)._make_solver())
     flat = {**given, **given.pop("line_search")}
     flat.pop("line_search", None)
     assert flat == PARAMS
 
 
 def test_defaults_are_those_of_the_solver():
-    finder, solver = vars(NewtonMRFinder()._make_solver()), vars(NewtonMR())
+    finder, solver = vars(NewtonMRFinder()._make_solver().solver), vars(NewtonMR())
     assert finder == solver
 
 

@@ -111,13 +111,13 @@ PARAMS = {
 
 
 def test_parameters_reach_the_solver():
-    given = vars(SaddleDynamicsFinder(**PARAMS, index="natural")._make_solver())
+    given = vars(SaddleDynamicsFinder(**PARAMS, index="natural")._make_solver().solver)
     assert given == {**PARAMS, "index": "natural", "quantile": None}
 
 
 def test_defaults_are_those_of_the_solver():
     finder = SaddleDynamicsFinder(index="natural")
-    assert vars(finder._make_solver()) == vars(SaddleDynamics())
+    assert vars(finder._make_solver().solver) == vars(SaddleDynamics())
 
 
 INDEX = 'index must be "uniform", "natural", a non-negative int, an array of them'
@@ -150,7 +150,8 @@ def test_draws_are_of_the_start_and_not_of_their_number():
     for index in ("uniform", randint(0, 9)):
         name = "quantile" if index == "uniform" else "index"
         few, many = (
-            getattr(make(index=index, n_starts=n)._make_solver(), name) for n in (5, 60)
+            getattr(make(index=index, n_starts=n)._make_solver().solver, name)
+            for n in (5, 60)
         )
         np.testing.assert_array_equal(few, many[:5])
         assert len(set(many)) > 5

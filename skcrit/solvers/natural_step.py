@@ -1,0 +1,158 @@
+r"""Bounded Newton steps in natural units, with a fixed number of ascent directions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from skcrit._backend import array_namespace, chunks_of_rows, replace_rows, to_host
+from skcrit._typing import Array, FloatArray, IntArray
+from skcrit.linalg import comparable_units, direction_level, eigh, rounding_level
+from skcrit.linalg.dense import MAX_DENSE_FALLBACK
+from skcrit.losses.base import Loss
+from skcrit.losses.local_model import LocalModel
+from skcrit.solvers._vectors import norm
+from skcrit.solvers.eigenpairs import Eigenpairs, projected_eigenpairs
+
+__all__ = ["UNCHOSEN", "NaturalStep", "natural_step"]
+
+# What stands in place of an index that the next step chooses.
+UNCHOSEN = -1
+
+# Longest step, in length scales of the loss.
+_MAX_STEP = 0.5
+
+# Smallest modulus by which a direction is scaled, relative to the largest; it shrinks
+# with the gradient, for quadratic convergence.
+_FLOOR = 1e-2
+
+# Dimension of the Krylov space where no dense Hessian is formed.
+_N_VECTORS = 100
+
+
+@dataclass
+class NaturalStep:
+    """Steps from a batch of points.
+
+    Attributes
+    ----------
+    p : array of shape (n, n_params)
+        Steps, in the unit of theta.
+    index : ndarray of int of shape (n,)
+        Number of directions in which each went up.
+    n_hvp : int or ndarray of int of shape (n,)
+        Hessian-vector products spent.
+    """
+
+    p: Array
+    index: IntArray
+    n_hvp: int | IntArray
+
+
+def natural_step(loss: Loss, local: LocalModel, index: IntArray) -> NaturalStep:
+    r"""Step up along the k lowest eigenvectors of the Hessian, down along the others.
+
+    With a diagonal matrix D of natural units, and eigenpairs :math:`\lambda_i, q_i` of
+    ``D H D``, the step is
+
+    .. math::
+
+        p = -D \sum_i s_i \frac{q_i^T D g}{\max(|\lambda_i|, \epsilon |D H D|)} q_i,
+        \qquad s_i = -1 \text{ for } i < k, \text{ else } 1,
+
+    shortened to half a length scale of the loss.
+
+    Parameters
+    ----------
+    loss : Loss
+        Fitted loss.
+    local : LocalModel
+        Loss at a batch of points.
+    index : ndarray of int of shape (n,)
+        Number k of ascent directions; ``UNCHOSEN`` takes the number of negative
+        eigenvalues here.
+
+    Returns
+    -------
+    step : NaturalStep
+        A row per point.
+
+    Notes
+    -----
+    It costs a dense Hessian up to 512 parameters. Beyond that the eigenvectors are the
+    Ritz vectors of the gradient's Krylov space of 100 products, D is the identity, and
+    every direction has the sign of its Ritz value, whatever ``index``: a space of one
+    vector does not say which directions are the lowest.
+
+    References
+    ----------
+    .. [1] C. J. Cerjan and W. H. Miller. "On finding transition states". J. Chem. Phys.
+       75, 1981, doi:10.1063/1.442352.
+    """
+    n, n_params = local.theta.shape
+    if n_params > MAX_DENSE_FALLBACK:
+        return _from_products(loss, local, index)
+    p, index = array_namespace(local.theta).zeros_like(local.theta), index.copy()
+    for rows in chunks_of_rows(np.arange(n), n_params**2, local.theta):
+        part = local if len(rows) == n else local.take(rows)
+        pairs, unit = _all_pairs(loss, part)
+        lowest = to_host(pairs.values) < -_column(direction_level(pairs.values))
+        chosen = np.where(index[rows] == UNCHOSEN, np.sum(lowest, axis=1), index[rows])
+        up = np.arange(n_params) < chosen[:, None]
+        step = unit * _combined(loss, pairs, np.where(up, -1.0, 1.0))
+        p, index[rows] = replace_rows(p, rows, _bounded(loss, step)), chosen
+    return NaturalStep(p, index, n_params)
+
+
+def _from_products(loss: Loss, local: LocalModel, index: IntArray) -> NaturalStep:
+    """Step with the signs of the Ritz values of the gradient's Krylov space."""
+    pairs = projected_eigenpairs(local, local.gradient, 0, _N_VECTORS, None)
+    p = _combined(loss, pairs, np.sign(to_host(pairs.values)))
+    return NaturalStep(_bounded(loss, p), index, pairs.n_hvp)
+
+
+def _bounded(loss: Loss, p: Array) -> Array:
+    """Shorten steps to the bound; what is not finite does not move."""
+    xp = array_namespace(p)
+    excess = np.maximum(norm(p / loss.asarray(loss.length_scale())) / _MAX_STEP, 1.0)
+    p = p / loss.asarray(excess)[:, None]
+    return xp.where(xp.isfinite(p), p, xp.zeros_like(p))
+
+
+def _all_pairs(loss: Loss, local: LocalModel) -> tuple[Eigenpairs, Array]:
+    """Decompose Hessians in natural units; return the units too."""
+    hessian = local.hessian()
+    xp = array_namespace(hessian)
+    finite = xp.all(xp.isfinite(hessian), axis=(-2, -1))[:, None, None]
+    hessian = xp.where(finite, hessian, xp.zeros_like(hessian))
+    ones = xp.ones_like(local.theta)
+    # As large as the largest entry in length scales: there units need no fitting.
+    scales = loss.asarray(loss.length_scale()) * ones
+    level = xp.max(
+        xp.abs(hessian) * scales[:, :, None] * scales[:, None, :], axis=(-2, -1)
+    )
+    start = loss.asarray(to_host(loss.asarray(loss.parameter_unit()))) * ones
+    unit = comparable_units(hessian, start, level[:, None])
+    values, vectors = eigh(hessian * unit[:, :, None] * unit[:, None, :])
+    gradient = (unit * local.gradient)[..., None]
+    components = (xp.matrix_transpose(vectors) @ gradient)[..., 0]
+    return Eigenpairs(values, components, vectors), unit
+
+
+def _combined(loss: Loss, pairs: Eigenpairs, signs: FloatArray) -> Array:
+    """Sum ``-s q^T g / max(|value|, epsilon |H|) q``, without what is rounding."""
+    values = np.abs(to_host(pairs.values))
+    largest = np.max(values, axis=1, keepdims=True)
+    # The gradient in the unit of a step: the floor goes where the search goes.
+    relative = norm(pairs.components)[:, None]
+    relative = relative / np.where(largest > 0, largest * _MAX_STEP, 1.0)
+    floored = np.maximum(values, np.minimum(_FLOOR, relative) * largest)
+    keep = values > _column(rounding_level(pairs.values))
+    factors = np.where(keep, -signs / np.where(keep, floored, 1.0), 0.0)
+    return pairs.combine(loss.asarray(factors) * pairs.components)
+
+
+def _column(level: Array) -> FloatArray:
+    """Bring levels to the host, as a column."""
+    return to_host(level)[:, None]

@@ -1,0 +1,77 @@
+"""Searches that creep go on in natural steps; the others do not notice."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer, load_wine
+from sklearn.preprocessing import StandardScaler
+
+from skcrit import LinearAutoencoderLoss, NewtonMRFinder, SaddleDynamicsFinder
+from skcrit.losses import FunctionLoss
+from skcrit.solvers import Fallback, NewtonMR, Status
+from skcrit.solvers.natural_step import UNCHOSEN, natural_step
+
+BREAST_CANCER = load_breast_cancer().data
+
+
+@pytest.mark.filterwarnings("ignore::skcrit.exceptions.ResolutionWarning")
+@pytest.mark.parametrize("finder", [NewtonMRFinder, SaddleDynamicsFinder])
+@pytest.mark.parametrize(
+    "X",
+    [
+        load_wine().data,
+        BREAST_CANCER[:, :10],
+        StandardScaler().fit_transform(BREAST_CANCER[:, :10]),
+    ],
+    ids=["wine", "breast cancer", "standardised"],
+)
+def test_defaults_are_right_on_real_data(finder, X):
+    loss = LinearAutoencoderLoss((2,))
+    fit = finder(loss, n_starts=10, init="gaussian", random_state=0).fit(X)
+    assert fit.score() == 1.0
+
+
+def test_the_fallback_is_counted_and_leaves_others_alone():
+    loss = LinearAutoencoderLoss((2,)).fit(load_wine().data).coordinates().loss
+    streams = [np.random.default_rng(i) for i in range(6)]
+    starts = loss.draw_starts(streams)
+    method = NewtonMR(max_iter=50)
+    alone, result = method.solve(loss, starts), Fallback(method).solve(loss, starts)
+    own = result.extra["n_fallback"] == 0
+    assert 0 < np.sum(own) < len(own)
+    np.testing.assert_array_equal(result.theta[own], alone.theta[own])
+    np.testing.assert_array_equal(result.n_hvp[own], alone.n_hvp[own])
+    assert np.sum(result.status == 0) > np.sum(alone.status == 0)
+    # A start does not depend on its batch.
+    for row in (np.flatnonzero(own)[0], np.flatnonzero(~own)[0]):
+        single = Fallback(method).solve(loss, starts[[row]])
+        np.testing.assert_array_equal(single.theta[0], result.theta[row])
+
+
+def test_a_natural_step_turns_the_lowest_directions_up():
+    # Up along x, where the curvature is -2, down along y and z; 0.5 is the bound.
+    A = np.diag([-2.0, 1.0, 4.0])
+    loss = FunctionLoss(
+        lambda t: np.sum(t * (t @ A), axis=-1) / 2,
+        lambda t: t @ A,
+        lambda t, v: v @ A,
+        n_params=3,
+    ).fit()
+    theta = np.array([[0.1, 0.02, -0.03], [10.0, 0.0, 0.0]])
+    step = natural_step(loss, loss.at(theta), np.full(2, UNCHOSEN))
+    np.testing.assert_allclose(step.p[0], -theta[0], rtol=1e-12)
+    np.testing.assert_allclose(step.p[1], [-0.5, 0, 0], rtol=1e-12)
+    assert step.index.tolist() == [1, 1]
+    forced = natural_step(loss, loss.at(theta[:1]), np.array([0]))
+    np.testing.assert_allclose(forced.p[0], [0.1, -0.02, 0.03], rtol=1e-12)
+
+
+def test_a_search_without_critical_points_ends():
+    loss = FunctionLoss(
+        lambda t: t[..., 0] + t[..., 1] ** 2,
+        lambda t: np.stack([np.ones_like(t[..., 0]), 2 * t[..., 1]], axis=-1),
+        lambda t, v: np.stack([0 * v[..., 0], 2 * v[..., 1]], axis=-1),
+        n_params=2,
+    ).fit()
+    result = Fallback(NewtonMR()).solve(loss, np.array([[0.0, 1.0]]))
+    assert result.status[0] in (Status.STALLED, Status.GRADIENT_FLAT)
+    assert result.n_iter[0] < 150
