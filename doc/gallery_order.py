@@ -11,6 +11,7 @@ ORDER = (
     "plot_saddle_dynamics.py",
     "plot_sampling_bias.py",
     "plot_grid_search.py",
+    "plot_penalty_path.py",
     "plot_dask_cluster.py",
     "plot_tolerance_study.py",
     "plot_digits.py",

@@ -7,7 +7,14 @@ import numpy as np
 from sklearn.datasets import load_digits, load_iris
 from sklearn.preprocessing import scale
 
-from skcrit import MLPLoss, NewtonTRFinder, NotConvergedWarning
+from skcrit import (
+    GradNormFinder,
+    MLPLoss,
+    NewtonMRFinder,
+    NewtonTRFinder,
+    NotConvergedWarning,
+    SaddleDynamicsFinder,
+)
 from skcrit.search.index_bounds import bound_index
 from skcrit.search.problem import pose
 
@@ -36,20 +43,52 @@ def fitted(finder, loss):
     return finder, time.perf_counter() - begin
 
 
-def iris(small):
-    """Search 4-5-3 with softplus units on iris from ten starts."""
+def ten_starts(small):
+    """Search 4-5-3 with softplus units on iris from ten starts, by several finders.
+
+    The published finder took 10.2 s per start, it is not known of which kind, and got 2
+    of 10 other starts below 1e-20.
+    """
     X, y = load_iris(return_X_y=True)
     # Penalty: 1e-3 times the squared norm of the weights.
     loss = MLPLoss((5,), "softplus", loss="log_loss", alpha=0.3).fit(scale(X), y)
-    finder = NewtonTRFinder(n_starts=10, init="gaussian", random_state=0, max_iter=200)
-    finder, seconds = fitted(finder, loss)
-    squared = finder.results_["squared_grad_norm"]
-    return {
-        "what": "4-5-3 softplus on iris, Newton-TR from ten starts",
-        "seconds per start": seconds / 10,
-        "below 1e-20": int(np.sum(squared < 1e-20)),
-        "published finder": "10.2 s per start, 2 of 10 below 1e-20",
-    }
+    common = {"n_starts": 10, "init": "gaussian", "random_state": 0}
+    finders = [
+        NewtonMRFinder(**common),
+        NewtonMRFinder(max_iter=100, **common),
+        NewtonMRFinder(tol=1e-20, **common),
+        NewtonMRFinder(tol=1e-20, max_iter=100, **common),
+        GradNormFinder(minimizer="lm", **common),
+        GradNormFinder(minimizer="lm", max_iter=500, **common),
+        SaddleDynamicsFinder(**common),
+        NewtonTRFinder(max_iter=200, **common),
+        # Others, to see what the ten starts are worth.
+        NewtonMRFinder(
+            tol=1e-20, max_iter=100, n_starts=100, init="gaussian", random_state=1
+        ),
+    ]
+    rows = []
+    for finder in finders[1:2] if small else finders:
+        begin = time.process_time()
+        finder, seconds = fitted(finder, loss)
+        small_gradient = finder.results_["squared_grad_norm"] < 1e-20
+        # The classes are of equal size: log 3 is the loss without any weights.
+        constant = np.abs(finder.results_["loss"] - np.log(3)) < 1e-9
+        rows.append({
+            "what": "4-5-3 softplus on iris",
+            "finder": type(finder).__name__,
+            "starts": finder.n_starts,
+            "max_iter, tol": [finder.max_iter, finder.tol],
+            "below 1e-20": int(np.sum(small_gradient)),
+            "of them constant predictors": int(np.sum(small_gradient & constant)),
+            "confirmed": int(np.sum(finder.converged_)),
+            "sets": finder.n_critical_sets_,
+            "seconds per start: processor, wall": [
+                round((time.process_time() - begin) / finder.n_starts, 3),
+                round(seconds / finder.n_starts, 3),
+            ],
+        })
+    return rows
 
 
 def dense(small):
@@ -129,7 +168,7 @@ def main(small=False):
     rows : list of dict
         A row per check.
     """
-    rows = [iris(small), dense(small), *infinity(small)]
+    rows = [*ten_starts(small), dense(small), *infinity(small)]
     for row in rows:
         print(row, flush=True)
     return rows
