@@ -14,6 +14,7 @@ from skcrit.linalg.rounding import frobenius_bound, gamma, unit_roundoff
 from skcrit.losses import _network, _network_bounds
 from skcrit.losses._tangents import orbit_tangents
 from skcrit.losses.proofs import Provable, as_radius
+from skcrit.losses.symmetries import stiefel_euler
 
 __all__ = ["LinearProofs"]
 
@@ -218,7 +219,6 @@ class LinearProofs(Provable):
         ranks = np.sum(sizes > _RANK_RTOL * np.max(self.length_scale()), axis=-1)
         hidden = [shape[0] for shape in self._shapes[:-1]]
         of_rank = [
-            prod(1 + (-1) ** (p - a - 1) for p in hidden for a in range(k))
-            for k in range(min(hidden) + 1)
+            prod(stiefel_euler(k, p) for p in hidden) for k in range(min(hidden) + 1)
         ]
         return np.array(of_rank, dtype=float)[np.minimum(ranks, min(hidden))]
