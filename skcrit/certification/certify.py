@@ -13,8 +13,9 @@ from skcrit._typing import ArrayLike, FloatArray
 from skcrit.certification.certificates import Certificates
 from skcrit.certification.distinct import number_sets
 from skcrit.certification.newton import Ball, certified_ball, loss_change
+from skcrit.certification.reasons import SMALL, causes, too_far, why
 from skcrit.certification.refine import refine, sizes
-from skcrit.certification.slices import Proved, prove
+from skcrit.certification.slices import prove
 from skcrit.certification.surface import expand, lipschitz
 from skcrit.losses.adapt import as_loss
 from skcrit.losses.base import Loss
@@ -28,7 +29,7 @@ _NUMBERS = 2**20
 
 # Radii that are tried: a part of the largest ball on which Newton's map can contract,
 # with a bound for no radius and then for the last one, and a few times the first step.
-_LARGE, _SMALL, _N_RADII = 0.5, 4.0, 3
+_LARGE, _N_RADII = 0.5, 3
 
 
 def certify(
@@ -170,11 +171,9 @@ def certify_chunk(loss: Loss, theta: FloatArray, reach: float) -> Certificates:
         points, slices, ahead = refine(loss, theta[rows], reach)
         limit = reach * np.maximum(sizes(loss, theta[rows]), 1.0)
         near = np.isfinite(ahead) & (ahead <= limit)
-    for row, distance in zip(rows[~near], ahead[~near], strict=True):
-        record.reason[row] = (
-            f"not a critical point: a Newton step ends {distance:.1e} length scales "
-            f"from it, beyond reach={reach:g}"
-        )
+    far = too_far(loss, theta[rows[~near]], ahead[~near], reach)
+    for row, reason in zip(rows[~near], far, strict=True):
+        record.reason[row] = reason
     record.moved[rows] = ahead
     rows, points = rows[near], points[near]
     record.point[rows] = points
@@ -218,9 +217,11 @@ def _proved(loss, record, rows, points, slices):
         for i, chosen in enumerate(slices)
     ]
     balls, K, guessed = _balls(loss, there, proved)
+    conditioning = loss.conditioning()
+    named = causes(loss, points, balls, proved)
     for i, (row, ball, known) in enumerate(zip(rows, balls, proved, strict=True)):
         if ball is None:
-            record.reason[row] = _why(known, K[i])
+            record.reason[row] = why(known, K[i], named[i], conditioning)
             continue
         is_guess = bool(there.estimated[i] or guessed[i])
         record.certified[row], record.estimated[row] = not is_guess, is_guess
@@ -258,7 +259,7 @@ def _balls(loss, there, proved):
         with np.errstate(all="ignore"):
             radius = np.fmin(widest, _LARGE * sigma / (stretch**3 * K))
         if attempt == _N_RADII - 1:
-            radius = _SMALL * step
+            radius = SMALL * step
         usable = (sigma > 0) & np.isfinite(radius) & (radius > 0) & np.isfinite(stretch)
         left = [i for i in range(n) if balls[i] is None and usable[i]]
         if not left:
@@ -270,32 +271,6 @@ def _balls(loss, there, proved):
             K[i], guessed[i] = k, is_guess
             balls[i] = certified_ball(proved[i], float(k), float(radius[i]))
     return balls, K, guessed
-
-
-def _why(known: Proved, K: float) -> str:
-    """Say why there is no certificate."""
-    if not np.isfinite(known.uncertainty + known.slope):
-        return "not finite: gradient, Hessian or their error bounds overflow"
-    if not known.curvature > 0:
-        least = known.curvature + known.uncertainty
-        return (
-            "degenerate beyond the symmetry, or too badly conditioned: the least "
-            f"curvature across the orbit, {least:.1e}, is within its error "
-            f"{known.uncertainty:.1e}"
-        )
-    step = known.slope / known.curvature
-    if known.turn < _SMALL * step:
-        return (
-            "orbit turns too fast: tangents can become dependent within "
-            f"{known.turn:.1e}, where the critical point is only known to {step:.1e}"
-        )
-    decrease = 2 * known.stretch**3 * K * step / known.curvature
-    cause = "rounding" if known.slope < 10 * known.slope_error else "the gradient"
-    return (
-        f"radius too large: {cause} leaves a step of {step:.1e}, and 2 K step / "
-        f"curvature = {decrease:.1e} must be below 1 (curvature {known.curvature:.1e}, "
-        f"K = {K:.1e})"
-    )
 
 
 def _numbered(loss, record):

@@ -24,6 +24,7 @@ import numpy as np
 
 from skcrit._typing import FloatArray
 from skcrit.linalg import eigh
+from skcrit.linalg.levels import pseudoinverse_level
 from skcrit.linalg.rounding import TINY, UNIT, frobenius_bound, gamma, spectral_bound
 
 __all__ = ["Proved", "Slice", "make_slice", "prove"]
@@ -32,9 +33,6 @@ __all__ = ["Proved", "Slice", "make_slice", "prove"]
 # to the largest or to the length scale of the loss: near the origin all tangents of
 # linear actions are small. A wrong choice gives no certificate, never a false one.
 _RANK_RTOL = 1e-5
-
-# Curvatures that Newton steps leave out, relative to the largest.
-_FLAT = 1e-15
 
 
 @dataclass
@@ -68,7 +66,8 @@ class Slice:
         step : ndarray of shape (n_params,)
             The step; directions without curvature are left out.
         """
-        flat = _FLAT * np.max(np.abs(self.curvatures), initial=0.0)
+        # No proof counts the sign of a curvature below this level: its error is more.
+        flat = pseudoinverse_level(self.curvatures) if self.curvatures.size else 0.0
         safe = np.where(np.abs(self.curvatures) > flat, self.curvatures, np.inf)
         return -self.basis @ ((self.basis.T @ gradient) / safe)
 

@@ -87,7 +87,10 @@ class LandscapeExplorer(BaseFinder):
         landscape counts as exhausted.
     connect : bool, default=False
         Whether to go down from every saddle at the end, along at most
-        ``max_directions`` of its unstable directions, to find what it connects.
+        ``max_directions`` of its unstable directions, to find what it connects. If this
+        leads to critical points that are not listed, searches begin there, one for each
+        even beyond ``max_searches``, the exploration goes on, and all saddles go down
+        again.
 
     Attributes
     ----------
@@ -297,11 +300,27 @@ class LandscapeExplorer(BaseFinder):
             self._explore(landscape, problem.into(starts), reach, watch)
         self._finish(landscape)
         if self.connect:
-            self.connections_ = self._connected()
+            self._go_down(landscape, reach, watch)
         for watcher in watch:
             watcher.finish()
         self._warn_of_failures()
         return self
+
+    def _go_down(
+        self, landscape: Landscape, reach: tuple[float, float], watch: list[Any]
+    ) -> None:
+        """Connect the sets, and explore on from ends that are not among them."""
+        while True:
+            self.connections_ = self._connected()
+            new, n_sets = self.connections_.new_points, len(landscape.atlas)
+            if len(new) == 0 or landscape.stop_reason in (None, "callback"):
+                return
+            landscape.stop_reason = None
+            with interruptible(self, "round", watch):
+                self._explore(landscape, landscape.problem.into(new), reach, watch)
+            self._finish(landscape)
+            if len(landscape.atlas) == n_sets:  # no search confirmed them
+                return
 
     def _connected(self) -> Connections:
         """Go down from all saddles."""

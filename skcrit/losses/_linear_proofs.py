@@ -12,8 +12,10 @@ from skcrit._backend import array_namespace, to_host
 from skcrit._typing import Array, ArrayLike, FloatArray
 from skcrit.linalg.rounding import frobenius_bound, gamma, unit_roundoff
 from skcrit.losses import _network, _network_bounds
+from skcrit.losses._linear_degeneracies import data_causes, leaves
 from skcrit.losses._tangents import orbit_tangents
 from skcrit.losses.proofs import Provable, as_radius
+from skcrit.losses.symmetries import stiefel_euler
 
 __all__ = ["LinearProofs"]
 
@@ -31,6 +33,9 @@ class LinearProofs(Provable):
 
     value: Callable[..., Any]
     _split: Callable[..., Any]
+    _placed: Callable[..., Any]
+    _data_bases: Callable[[], Any]
+    eigenvalues_: FloatArray
     _shapes: list[tuple[int, int]]
     _moment: Array
     _target: Array
@@ -187,6 +192,54 @@ class LinearProofs(Provable):
         flat = xp.reshape(W, (*W.shape[:-2], prod(W.shape[-2:])))
         return flat, (1 + 1e3 * unit) * (change + rounding)
 
+    def degeneracies(self, theta: Array) -> list[str]:
+        """Say which ties and which lack of rank make critical points degenerate.
+
+        Parameters
+        ----------
+        theta : array of shape (n, n_params)
+            Critical points.
+
+        Returns
+        -------
+        causes : list of str, one per point
+            Such as "eigenvalues 1 and 2 are tied", by their numbers in
+            ``eigenvalues_``: those of which the point has a part, so that rotations
+            among them move it. Empty if the data are not the cause.
+        """
+        theta = self._as_points(theta)
+        found: list[list[str]] = [[] for _ in theta]
+        orbit = to_host(self.exact_tangents(theta)[0])
+        size = np.linalg.norm(to_host(theta), axis=-1)
+        for cause, turns, flats in data_causes(*self._data_bases()):
+            free = [[self._placed(part) for part in parts] for parts in (turns, flats)]
+            weights, only_rotations = self._split(theta), self._decay > 0
+            moves = orbit_tangents(
+                weights, self._moment, self._tau, only_rotations, *free
+            )
+            moves = to_host(moves)[:, orbit.shape[1] :]  # those of the orbit come first
+            for row, texts in enumerate(found):
+                if leaves(moves[row], orbit[row], size[row]):
+                    texts.append(cause)
+        return [" and ".join(texts) for texts in found]
+
+    def conditioning(self) -> str:
+        """Say which eigenvalues the data have, and how close they lie.
+
+        Returns
+        -------
+        text : str
+            Range of the positive eigenvalues, and their least relative distance.
+        """
+        values = np.unique(self.eigenvalues_[self.eigenvalues_ > 0])
+        if len(values) < 2:
+            return ""
+        gap = np.min(np.diff(values) / values[1:])
+        return (
+            f"the eigenvalues of the data reach from {values[0]:.1e} to "
+            f"{values[-1]:.1e}, the closest differ by {gap:.1e} of themselves"
+        )
+
     def orbit_euler(self, theta: Array) -> FloatArray:
         """Compute the Euler characteristic of the orbits of critical points.
 
@@ -218,7 +271,6 @@ class LinearProofs(Provable):
         ranks = np.sum(sizes > _RANK_RTOL * np.max(self.length_scale()), axis=-1)
         hidden = [shape[0] for shape in self._shapes[:-1]]
         of_rank = [
-            prod(1 + (-1) ** (p - a - 1) for p in hidden for a in range(k))
-            for k in range(min(hidden) + 1)
+            prod(stiefel_euler(k, p) for p in hidden) for k in range(min(hidden) + 1)
         ]
         return np.array(of_rank, dtype=float)[np.minimum(ranks, min(hidden))]

@@ -14,7 +14,7 @@ from skcrit._typing import Array, ArrayLike, FloatArray
 from skcrit.ground_truth._eigenvalues import clean_eigenvalues
 from skcrit.ground_truth.autoencoder import AnalyticalSpectrum
 from skcrit.losses import _bases
-from skcrit.losses._data_symmetries import data_flats, data_ties, data_turns
+from skcrit.losses._data_symmetries import data_ties
 from skcrit.losses._moments import check_size, column_means, second_moments
 from skcrit.losses.coordinates import Coordinates
 from skcrit.losses.linear_base import LinearLoss
@@ -192,18 +192,12 @@ class LinearAutoencoderLoss(TransformerMixin, LinearLoss):
             "ties": data_ties(self.eigenvectors_, self.eigenvalues_, self.rank_),
         }
 
-    def _data_symmetries(self):
-        # Rotations, and directions without variance.
+    def _data_bases(self):
+        # Inputs and outputs are the same, and so are their rotations.
         lam, basis, rank = self.eigenvalues_, self.eigenvectors_, self.rank_
         seen, null, size = basis[:, :rank], basis[:, rank:].T, np.sqrt(lam[:rank])
         penalty = self.penalty if self.alpha > 0 else None
-        inverse = (seen / size).T
-        turns = data_turns(
-            *(basis, seen * size, inverse, null, lam),
-            penalised=penalty is not None,
-            joint=True,
-        )
-        return turns, data_flats(basis, inverse, null, lam, penalty)
+        return (basis, seen * size, (seen / size).T, null, lam), penalty, True
 
     def _set_moment(self, moment):
         # Clean the eigenvalues once, and let loss and ground truth share the result.

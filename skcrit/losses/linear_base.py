@@ -18,6 +18,7 @@ from skcrit.ground_truth._factors import (
     thin_svd,
 )
 from skcrit.losses._bases import uncorrelated
+from skcrit.losses._data_symmetries import data_flats, data_turns
 from skcrit.losses._linear_proofs import LinearProofs
 from skcrit.losses._network_model import NetworkModel
 from skcrit.losses._tangents import orbit_tangents
@@ -307,6 +308,15 @@ class LinearLoss(LinearProofs, Loss):
         turns, (silent, deaf, unseen) = self._data_symmetries()
         idle = len(silent) * widths[-1] + len(deaf) * widths[0]
         return count + len(turns[0]) + idle + len(unseen) * widths[0]
+
+    def _data_symmetries(self):
+        # Rotations of what is tied or zero, and directions that explain nothing or have
+        # nothing to explain. A subclass has the bases, the penalty, and whether outputs
+        # of one value may rotate with the inputs that explain them.
+        bases, penalty, joint = self._data_bases()
+        outputs, _, inverse, null, values = bases
+        turns = data_turns(*bases, penalised=penalty is not None, joint=joint)
+        return turns, data_flats(outputs, inverse, null, values, penalty)
 
     def _penalty_value(self, theta, sweep):
         # Evaluate the penalty at each point.

@@ -13,7 +13,7 @@ from skcrit._typing import Array, ArrayLike, FloatArray
 from skcrit.exceptions import NoGroundTruthError
 from skcrit.ground_truth._whitening import whiten
 from skcrit.ground_truth.network import LinearNetworkSpectrum
-from skcrit.losses._data_symmetries import data_flats, data_ties, data_turns
+from skcrit.losses._data_symmetries import data_ties
 from skcrit.losses._moments import check_size, column_means, residual, second_moments
 from skcrit.losses.linear_base import LinearLoss
 from skcrit.utils._arguments import as_numbers, shown
@@ -199,13 +199,11 @@ class LinearNetworkLoss(LinearLoss):
             "ties": None if penalised else ties,
         }
 
-    def _data_symmetries(self):
-        # Rotations, and directions that explain nothing or have nothing to explain.
+    def _data_bases(self):
+        # A penalty sees the inputs that explain tied outputs.
         form, penalised = self._form, self.alpha > 0
         bases = (form.outputs, form.root, form.inverse, form.null, form.values)
-        turns = data_turns(*bases, penalised=penalised, joint=not penalised)
-        penalty = "sum" if penalised else None
-        return turns, data_flats(form.outputs, *bases[2:], penalty)
+        return bases, "sum" if penalised else None, not penalised
 
     def _set_moments(self, X, Y, moment, cross):
         # Clean the eigenvalues once, and let loss and ground truth share the result.

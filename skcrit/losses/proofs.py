@@ -117,6 +117,31 @@ class Provable(Symmetries):
             return None
         return as_radius(self, theta, radius)
 
+    def degeneracies(self, theta: Array) -> list[str]:
+        """Say what of the data makes critical points degenerate beyond the symmetry.
+
+        Parameters
+        ----------
+        theta : array of shape (n, n_params)
+            Points.
+
+        Returns
+        -------
+        causes : list of str, one per point
+            For the reasons of certificates; empty where nothing is known, the default.
+        """
+        return [""] * len(theta)
+
+    def conditioning(self) -> str:
+        """Say how badly the data are conditioned.
+
+        Returns
+        -------
+        text : str
+            For the reasons of certificates; by default empty.
+        """
+        return ""
+
     def orbit_euler(self, theta: Array) -> FloatArray:
         """Compute the Euler characteristic of the orbits of critical points.
 

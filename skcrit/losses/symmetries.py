@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from skcrit._backend import array_namespace, device
 from skcrit._typing import Array, FloatArray, IntArray
 from skcrit.losses._points import TakesPoints
 
-__all__ = ["Symmetries", "rescaled"]
+__all__ = ["Symmetries", "rescaled", "stiefel_euler"]
 
 
 class Symmetries(TakesPoints):
@@ -177,3 +179,21 @@ def rescaled(loss, theta):
     finite = xp.all(xp.isfinite(theta), axis=-1)[:, None]
     safe = xp.where(finite, theta, xp.zeros_like(theta))
     return xp.where(finite, loss.rescale(safe), theta)
+
+
+def stiefel_euler(n_vectors, n_dims):
+    """Compute the Euler characteristic of a Stiefel manifold.
+
+    Parameters
+    ----------
+    n_vectors, n_dims : int
+        The manifold of so many orthonormal vectors in so many dimensions.
+
+    Returns
+    -------
+    euler : int
+        The product of those of spheres, ``1 + (-1)^(n_dims - a - 1)`` for each vector
+        a: all vectors orthogonal to a given one make a Stiefel manifold again. It is 1
+        for no vector, 2 for one in an odd number of dimensions, and 2 for n_dims = 1.
+    """
+    return prod(1 + (-1) ** (n_dims - a - 1) for a in range(n_vectors))

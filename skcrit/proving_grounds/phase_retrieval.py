@@ -7,14 +7,16 @@ from itertools import combinations
 import numpy as np
 
 from skcrit._backend import array_namespace, to_host
-from skcrit._typing import Array, ArrayLike, IntArray
+from skcrit._typing import Array, ArrayLike, BoolArray, FloatArray, IntArray
+from skcrit.losses.symmetries import stiefel_euler
 from skcrit.proving_grounds._base import Ground, KnownSets, as_vector
 from skcrit.proving_grounds.quadratic_network import QuadraticLoss
 from skcrit.utils._arguments import shown
 
 __all__ = ["PhaseRetrieval", "make_phase_retrieval"]
 
-# The cosine of the angle to the signal below which a point is orthogonal to it.
+# Parts of a point along the signal or across it that are zero, in lengths of the
+# signal.
 _ZERO = 1e-6
 
 
@@ -198,8 +200,30 @@ class PhaseRetrieval(QuadraticLoss):
         size : ndarray of int of shape (...,)
             Across the signal, rotations reach the opposite point.
         """
-        along, across = np.moveaxis(to_host(self.invariants(theta)), -1, 0)
-        return np.where(along > _ZERO**2 * (along + across), 2, 1)
+        return np.where(self._present(theta)[0], 2, 1)
+
+    def orbit_euler(self, theta: Array) -> FloatArray:
+        """Compute the Euler characteristic of the orbits.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points.
+
+        Returns
+        -------
+        euler : ndarray of float of shape (...,)
+            Points across the signal make a sphere in n - 1 dimensions, those with a
+            part along it have two signs, and 0 is a point.
+        """
+        along, across = self._present(theta)
+        sphere = stiefel_euler(1, self.n_params_ - 1)
+        return np.where(along, 2.0, 1.0) * np.where(across, sphere, 1.0)
+
+    def _present(self, theta: Array) -> tuple[BoolArray, BoolArray]:
+        """Say which points have a part along the signal, and across it."""
+        parts = to_host(self.invariants(theta)) > (_ZERO * self._size) ** 2
+        return parts[..., 0], parts[..., 1]
 
     def _known_sets(self) -> KnownSets:
         n, size = self.n_params_, self._size

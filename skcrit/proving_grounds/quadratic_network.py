@@ -10,13 +10,14 @@ import numpy as np
 
 from skcrit._backend import array_namespace, device, to_host
 from skcrit._typing import Array, ArrayLike, FloatArray, IntArray
+from skcrit.losses.symmetries import stiefel_euler
 from skcrit.proving_grounds._base import Ground, KnownSets, as_vector
 from skcrit.utils._arguments import shown
 from skcrit.utils._validation import Interval
 
 __all__ = ["QuadraticLoss", "QuadraticNetwork", "make_quadratic_network"]
 
-# Singular values below this part of the largest are zero.
+# Singular values below this part of the length scale are zero.
 _RANK = 1e-6
 
 
@@ -246,10 +247,31 @@ class QuadraticNetwork(QuadraticLoss):
         size : ndarray of int of shape (...,)
             Rotations and reflections of W of lower rank reach the same points.
         """
+        return np.where(self._ranks(theta) == self._shape[1], 2, 1)
+
+    def orbit_euler(self, theta: Array) -> FloatArray:
+        """Compute the Euler characteristic of the orbits.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points.
+
+        Returns
+        -------
+        euler : ndarray of float of shape (...,)
+            That of k orthonormal vectors in r dimensions, the right singular vectors of
+            W, where W has rank k: 1 for k = 0, for k = 1 that of a sphere, 0 beyond.
+        """
+        r = self._shape[1]
+        of_rank = np.array([stiefel_euler(k, r) for k in range(r + 1)], dtype=float)
+        return of_rank[self._ranks(theta)]
+
+    def _ranks(self, theta: Array) -> IntArray:
+        """Count the singular values of W that are not zero."""
         _, W = self._weights(to_host(self._as_points(theta)))
         sizes = np.linalg.svd(W, compute_uv=False)
-        full = np.all(sizes > _RANK * self.length_scale(), axis=-1)
-        return np.where(full, 2, 1)
+        return np.sum(sizes > _RANK * self.length_scale(), axis=-1)
 
     def _known_sets(self) -> KnownSets:
         n, r = self._shape

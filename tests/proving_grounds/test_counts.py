@@ -8,6 +8,7 @@ import pytest
 from scipy.optimize import root
 
 from skcrit import KnownPoints
+from skcrit.losses.symmetries import stiefel_euler
 from skcrit.proving_grounds import (
     make_brockett_cost,
     make_central_configurations,
@@ -53,6 +54,9 @@ COUNTS = {
     "lennard-jones 7": (make_lennard_jones(7), 4, 8904),
     "lennard-jones 8": (make_lennard_jones(8), 8, None),
 }
+# Numbers of eigenvalues and of hidden units.
+SHAPES = [(4, 1), (5, 1), (4, 2), (4, 3), (5, 3), (5, 4), (5, 5)]
+
 every = pytest.mark.parametrize("name", COUNTS)
 
 
@@ -171,6 +175,39 @@ def test_the_euler_characteristic_of_the_plane(name):
     truth = loss.ground_truth()
     signs = (-1) ** truth.morse_indices(truth.all_sets())
     assert np.sum(signs * loss.orbit_size(truth.points)) == 1
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        *(make_quadratic_network(np.arange(n, 0, -1), r) for n, r in SHAPES),
+        *(make_phase_retrieval(np.arange(n) + 1.0) for n in (3, 4, 5, 6)),
+    ],
+    ids=[*(f"quadratic {n}, {r}" for n, r in SHAPES), *map("phase {}".format, "3456")],
+)
+def test_the_euler_characteristic_of_a_space_of_orbits(loss):
+    # Rounding, and another point of the orbit, change nothing.
+    truth = loss.ground_truth()
+    signs = (-1) ** truth.morse_indices(truth.all_sets())
+    near = truth.points + 1e-9 * np.random.default_rng(0).normal(
+        size=truth.points.shape
+    )
+    for points in (truth.points, near, -near):
+        euler = loss.orbit_euler(points)
+        assert np.sum(signs * euler) == 1
+    # A discrete orbit has as many points as components.
+    discrete = truth.nullities(truth.all_sets()) == 0
+    np.testing.assert_array_equal(euler[discrete], loss.orbit_size(near)[discrete])
+
+
+@pytest.mark.parametrize("n_dims", range(1, 6))
+def test_the_euler_characteristic_of_orthonormal_vectors(n_dims):
+    # One vector makes a sphere. Of two neighbouring spheres one has an odd dimension,
+    # and with it the characteristic zero.
+    assert stiefel_euler(0, n_dims) == 1
+    assert stiefel_euler(1, n_dims) == 2 * (n_dims % 2)
+    for n_vectors in range(2, n_dims + 1):
+        assert stiefel_euler(n_vectors, n_dims) == 0
 
 
 @pytest.mark.parametrize("n", range(3, 8))

@@ -168,6 +168,46 @@ def test_of_finders_and_explorers():
     assert list(table) == ["saddle", "end", "direction", "sign", "dynamics", "status"]
 
 
+@pytest.mark.parametrize("make", [make_himmelblau, make_mueller_brown])
+def test_ends_that_were_not_known_become_sets(make):
+    loss = make()
+    truth = loss.ground_truth()
+    # One search, which stays at its start, the highest point that is known.
+    start = truth.points[[np.argmax(loss.value(truth.points))]]
+    options = {"n_starts": 1, "init": start, "max_searches": 1, "random_state": 0}
+    alone = LandscapeExplorer(**options).fit(loss)
+    assert alone.n_critical_sets_ == 1
+    record = connections(alone)
+    explorer = LandscapeExplorer(connect=True, **options).fit(loss)
+    assert explorer.n_critical_sets_ >= 1 + len(record.new_points) > 1
+    assert explorer.n_searches_ == len(explorer.results_["status"])
+    # What was added is true, has its inertia, and takes part in the connections.
+    points = explorer.critical_points_
+    gaps = np.linalg.norm(points[:, None] - truth.points, axis=-1)
+    assert np.all(gaps.min(axis=1) < 1e-8)
+    index = np.asarray(truth.morse_indices(truth.all_sets()))[gaps.argmin(axis=1)]
+    np.testing.assert_array_equal(explorer.morse_indices_, index)
+    again = connections(explorer, max_directions=64, max_iter=200)
+    np.testing.assert_array_equal(explorer.connections_.end, again.end)
+    assert len(again.new_points) == 0
+    assert np.all(np.isfinite(again.barriers()[:2, :2]))
+
+
+def test_an_exploration_goes_on_from_ends_that_were_not_known():
+    # From the maximum, whose Euler sum is +1: the first search is the last one.
+    loss = make_himmelblau()
+    truth = loss.ground_truth()
+    start = truth.points[truth.morse_indices(truth.all_sets()) == 2]
+    options = {"n_starts": 1, "init": start, "coverage": 0.0, "random_state": 0}
+    alone = LandscapeExplorer(max_searches=40, **options).fit(loss)
+    assert alone.n_critical_sets_ == 1
+    explorer = LandscapeExplorer(connect=True, max_searches=40, **options).fit(loss)
+    assert explorer.n_critical_sets_ == truth.n_sets == 9
+    joined = np.flatnonzero(explorer.morse_indices_ < 2)
+    assert np.any(np.isin(explorer.results_["parent"], joined))
+    assert explorer.euler_sum_ == 1
+
+
 def test_wrong_arguments():
     finder = NewtonMRFinder(n_starts=5, random_state=0).fit(make_himmelblau())
     with pytest.raises(TypeError, match="finder must be fitted"):
