@@ -18,7 +18,8 @@ class NotConvergedWarning(ConvergenceWarning):
 class ResolutionWarning(UserWarning):
     """Eigenvalues of the data lie so close together, or to zero, that labels may flip.
 
-    The values and the index intervals of the critical sets remain right.
+    The values and the index intervals of the critical sets remain right. Data without
+    any variance, which leave nothing to find, are warned of as well.
     """
 
 
