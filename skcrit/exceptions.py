@@ -12,7 +12,7 @@ __all__ = [
 
 
 class NotConvergedWarning(ConvergenceWarning):
-    """Some starts of a finder did not reach the tolerance."""
+    """Some starts of a finder did not reach the tolerance, or the index asked for."""
 
 
 class ResolutionWarning(UserWarning):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property, partial
-from typing import Self
+from typing import Any, Self
 
 from skcrit._backend import array_namespace, device
 from skcrit._typing import Array, ArrayLike
@@ -112,9 +112,7 @@ class GradientNormLoss(Loss):
         """Floating type of all computations: that of f."""
         return getattr(getattr(self, "loss_", self.loss), "dtype", "float64")
 
-    def fit(
-        self, X: ArrayLike | Loss | None = None, y: ArrayLike | None = None
-    ) -> Self:
+    def fit(self, X: ArrayLike | Loss | None = None, y: Any = None) -> Self:
         """Fit the loss whose gradient norm is taken.
 
         Parameters
