@@ -33,7 +33,7 @@ def make_gaussian_spectrum(
     exact : bool, default=False
         Whether the centred second moment of the sample itself has these eigenvalues, to
         rounding. It needs more samples than features.
-    random_state : int, RandomState instance or None, default=None
+    random_state : int, RandomState, Generator or None, default=None
         Source of randomness.
 
     Returns

@@ -12,13 +12,14 @@ __all__ = [
 
 
 class NotConvergedWarning(ConvergenceWarning):
-    """Some starts of a finder did not reach the tolerance."""
+    """Some starts of a finder did not reach the tolerance, or the index asked for."""
 
 
 class ResolutionWarning(UserWarning):
     """Eigenvalues of the data lie so close together, or to zero, that labels may flip.
 
-    The values and the index intervals of the critical sets remain right.
+    The values and the index intervals of the critical sets remain right. Data without
+    any variance, which leave nothing to find, are warned of as well.
     """
 
 

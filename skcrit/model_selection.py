@@ -32,7 +32,8 @@ class ToleranceCurve:
     finders : list of BaseFinder
         Fitted finder at each tolerance, what ``fit`` with this ``tol`` would give.
     converged : ndarray of shape (n_tols,)
-        Fraction of the starts that reached the tolerance.
+        Fraction of the starts that reached the tolerance and a critical point: Newton
+        steps from where they stopped contract to the level of rounding.
     accuracy : ndarray of shape (n_tols,)
         Recovery accuracy: fraction of all starts that end at a critical point known in
         closed form, with its loss and Morse index.

@@ -46,7 +46,7 @@ def random_streams(
 
     Parameters
     ----------
-    random_state : int, RandomState instance or None
+    random_state : int, RandomState, Generator or None
         Source of the seed.
     n_streams : int
         Number of generators.
@@ -111,7 +111,7 @@ class GaussianStarts(BaseEstimator):
             Fitted loss.
         n_starts : int
             Number of points.
-        random_state : int, RandomState instance or None, default=None
+        random_state : int, RandomState, Generator or None, default=None
             Source of randomness; every start has a stream of its own.
 
         Returns
@@ -164,7 +164,7 @@ class SpreadStarts(BaseEstimator):
             Fitted loss.
         n_starts : int
             Number of points.
-        random_state : int, RandomState instance or None, default=None
+        random_state : int, RandomState, Generator or None, default=None
             Source of randomness; every start has a stream of its own.
 
         Returns
@@ -267,7 +267,7 @@ class TrajectoryStarts(BaseEstimator):
             Fitted loss.
         n_starts : int
             Number of points.
-        random_state : int, RandomState instance or None, default=None
+        random_state : int, RandomState, Generator or None, default=None
             Source of randomness; every descent and every start has a stream of its own.
 
         Returns
@@ -379,7 +379,7 @@ def make_starts(
         Fitted loss.
     n_starts : int
         Number of points.
-    random_state : int, RandomState instance or None
+    random_state : int, RandomState, Generator or None
         Source of randomness.
 
     Returns

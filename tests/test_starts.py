@@ -5,9 +5,23 @@ import pytest
 from scipy import stats
 from sklearn.base import clone
 
+from skcrit import (
+    GradNormFinder,
+    LandscapeExplorer,
+    NewtonMRFinder,
+    NewtonTrajectoryFinder,
+    NewtonTRFinder,
+    SaddleDynamicsFinder,
+)
 from skcrit.datasets import make_gaussian_spectrum
+from skcrit.exceptions import ResolutionWarning
 from skcrit.losses import FunctionLoss, LinearAutoencoderLoss
-from skcrit.starts import GaussianStarts, TrajectoryStarts, random_streams
+from skcrit.starts import (
+    GaussianStarts,
+    SpreadStarts,
+    TrajectoryStarts,
+    random_streams,
+)
 
 
 def autoencoder(eigenvalues, hidden=(2,), unit=1.0, **params):
@@ -212,7 +226,8 @@ def test_automatic_step_of_a_loss_without_data():
 
 
 def test_constant_data_stays_where_it_is():
-    loss = LinearAutoencoderLoss().fit(np.ones((5, 3)))
+    with pytest.warns(ResolutionWarning, match="X has no variance"):
+        loss = LinearAutoencoderLoss().fit(np.ones((5, 3)))
     theta0 = TrajectoryStarts(n_steps=10).sample(loss, 4, 0)
     first = GaussianStarts().sample(loss, 1, np.random.RandomState(0))
     np.testing.assert_array_equal(theta0, np.repeat(first, 4, axis=0))
@@ -275,3 +290,39 @@ def test_parameters_are_kept_and_cloned():
     assert clone(sampler).get_params() == params
     assert clone(GaussianStarts(scale=0.2)).get_params() == {"scale": 0.2}
     assert GaussianStarts().set_params(scale=3).scale == 3
+
+
+KINDS = [GaussianStarts(), SpreadStarts(), TrajectoryStarts(n_steps=20)]
+SOURCES = [np.random.RandomState, np.random.default_rng]
+FINDERS = [
+    GradNormFinder(n_starts=3),
+    LandscapeExplorer(n_starts=3, max_searches=3),
+    NewtonMRFinder(n_starts=3),
+    NewtonTRFinder(n_starts=3),
+    NewtonTrajectoryFinder(n_starts=3),
+    SaddleDynamicsFinder(n_starts=3),
+]
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+@pytest.mark.parametrize("sampler", KINDS, ids=lambda thing: type(thing).__name__)
+def test_a_source_is_used_up_as_in_scikit_learn(loss, sampler, kind):
+    rng, again = kind(3), kind(3)
+    drawn = [sampler.sample(loss, 4, random_state=rng) for _ in range(2)]
+    assert not np.array_equal(*drawn)
+    for points in drawn:
+        repeated = sampler.sample(loss, 4, random_state=again)
+        np.testing.assert_array_equal(repeated, points)
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+@pytest.mark.parametrize("finder", FINDERS, ids=lambda thing: type(thing).__name__)
+@pytest.mark.filterwarnings("ignore::skcrit.exceptions.NotConvergedWarning")
+def test_finders_use_up_their_source(loss, finder, kind):
+    finder = clone(finder).set_params(max_iter=1, init=KINDS[2])
+    finder.set_params(random_state=kind(3))
+    starts = [finder.fit(loss).start_params_ for _ in range(2)]
+    assert not np.array_equal(*starts)
+    finder.set_params(random_state=kind(3))
+    for points in starts:
+        np.testing.assert_array_equal(finder.fit(loss).start_params_, points)

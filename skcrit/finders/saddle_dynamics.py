@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from numbers import Integral, Real
 
 import numpy as np
 
 from skcrit._typing import ArrayLike, Distribution, Memory, RandomState, Sampler
+from skcrit.exceptions import NotConvergedWarning
 from skcrit.finders._doc import documented
 from skcrit.finders.base import BaseFinder
 from skcrit.losses.base import Loss
@@ -35,7 +37,8 @@ class SaddleDynamicsFinder(BaseFinder):
         eigenvalues of the Hessian at the start; "natural" gives every direction the
         sign of its eigenvalue, so that points of any index attract; an array of shape
         (n_starts,) has an index for each start; a distribution is an object with
-        ``rvs(size, random_state)``, such as those of ``scipy.stats``.
+        ``rvs(size, random_state)``, such as those of ``scipy.stats``. A warning counts
+        the searches that end at another index than one of the last three asked for.
     floor : float, default=1e-2
         Smallest eigenvalue by which a direction is scaled, relative to the largest; it
         shrinks with the gradient, for quadratic convergence.
@@ -98,6 +101,8 @@ class SaddleDynamicsFinder(BaseFinder):
     >>> finder.score(X), finder.n_critical_sets_
     (1.0, 7)
     """
+
+    _columns_doc = '"index_asked" (index k of the search, -1 for "natural")'
 
     _parameter_constraints = {
         **BaseFinder._parameter_constraints,
@@ -168,6 +173,24 @@ class SaddleDynamicsFinder(BaseFinder):
                 f"got {np.max(asked)}."
             )
         return solver, starts
+
+    def _warn_of_failures(self):
+        super()._warn_of_failures()
+        asked, found = (self.results_[key] for key in ("index_asked", "morse_index"))
+        other = self.converged_ & (found >= 0) & (found != asked)
+        # "uniform" proposes indices, and "natural" has none: they ask for nothing.
+        if isinstance(self.index, str) or not np.any(other):
+            return
+        warnings.warn(
+            f"{type(self).__name__}: {np.sum(other)} of {len(asked)} searches ended at "
+            "a critical point of another Morse index than was asked for: compare "
+            'results_["index_asked"] and results_["morse_index"]. Either they began at '
+            "such a point, or directions without curvature took the place of some that "
+            "lead upwards.",
+            NotConvergedWarning,
+            # The decorator of fit is a frame of its own.
+            stacklevel=3 + hasattr(self.fit, "__wrapped__"),
+        )
 
     def _make_solver(self):
         method = SaddleDynamics(

@@ -252,7 +252,7 @@ class KnownPoints:
         ----------
         n : int
             Number of draws.
-        random_state : int, RandomState instance or None, default=None
+        random_state : int, RandomState, Generator or None, default=None
             Source of randomness.
 
         Returns

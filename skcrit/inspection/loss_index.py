@@ -144,7 +144,7 @@ class LossIndexDisplay:
             Largest number of known critical sets to draw. If there are more, as
             many are drawn at random, uniformly and with replacement, and the legend
             says so.
-        random_state : int, RandomState instance or None, default=None
+        random_state : int, RandomState, Generator or None, default=None
             Source of randomness of that sample.
         point_kw, analytical_kw : dict, default=None
             Passed to ``ax.scatter`` for the numerical and the known points.

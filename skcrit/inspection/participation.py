@@ -125,7 +125,7 @@ class ParticipationDisplay:
         groups : array-like of shape (n_starts,), default=None
             Labels of starts that are not independent, see
             ``participation_entropy_interval``.
-        random_state : int, RandomState instance or None, default=None
+        random_state : int, RandomState, Generator or None, default=None
             Source of randomness of the resamples.
         bar_kw : dict, default=None
             Passed to ``ax.bar`` for all bars.

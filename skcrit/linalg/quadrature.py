@@ -103,7 +103,7 @@ def inertia_fractions(
         distinguished from those beyond it, unless a gap separates them.
     confidence_level : float, default=0.95
         Probability at least of an interval to contain the true part.
-    random_state : int, RandomState instance or None, default=None
+    random_state : int, RandomState, Generator or None, default=None
         Seed or source of the random vectors.
     kernel : array of shape (k, n), default=None
         Linearly independent vectors that the matrix is known to map to zero, such as

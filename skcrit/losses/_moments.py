@@ -1,8 +1,18 @@
 """Moments of data that may be larger than the memory."""
 
+import warnings
+
 import numpy as np
 
-__all__ = ["check_size", "column_means", "residual", "second_moments"]
+from skcrit.exceptions import ResolutionWarning
+
+__all__ = [
+    "check_size",
+    "column_means",
+    "residual",
+    "second_moments",
+    "warn_of_nothing",
+]
 
 
 def column_means(X):
@@ -60,6 +70,19 @@ def check_size(X, mean, size, dtype, name="X"):
         f"{dtype}: expected a second moment between {low:.1g} and {high:.1g}, got "
         f"entries up to {np.max(np.abs(X)):.3g} and a second moment up to {size:.3g}. "
         f"Change the unit of {name}{remedy}."
+    )
+
+
+def warn_of_nothing(moment, center):
+    """Warn of inputs without variance, on which no output depends."""
+    if np.any(moment):
+        return
+    what = "its samples are all equal, and center=True" if center else "it is all zeros"
+    warnings.warn(
+        f"X has no variance: {what}. Then the loss, but for a penalty, is the same for "
+        "all parameters, and every point is critical.",
+        ResolutionWarning,
+        stacklevel=3,
     )
 
 

@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skcrit._backend import to_device
 from skcrit._typing import Array, ArrayLike
-from skcrit.utils._arguments import as_numbers
+from skcrit.utils._arguments import as_numbers, foreign
 
 __all__ = ["TakesPoints"]
 
@@ -85,9 +85,9 @@ class TakesPoints:
                 raise TypeError("complex numbers")
             return to_device(array, self.backend, self.dtype)
         except (TypeError, ValueError, RuntimeError) as error:  # each library its own
+            what = foreign(array) or type(array).__name__
             raise ValueError(
-                f"{name} must be an array of real numbers, got {type(array).__name__}: "
-                f"{error}."
+                f"{name} must be an array of real numbers, got {what}: {error}."
             ) from error
 
     @staticmethod

@@ -10,7 +10,7 @@ from sklearn.exceptions import NotFittedError
 from skcrit._typing import Array, ArrayLike
 from skcrit.losses.base import Loss
 
-__all__ = ["as_loss", "fitted_loss", "is_loss"]
+__all__ = ["as_loss", "check_methods", "fitted_loss", "is_loss"]
 
 REQUIRED = ("value", "gradient", "hvp")
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from functools import cached_property, partial
-from typing import Self
-
-from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
+from typing import Any, Self
 
 from skcrit._backend import array_namespace, device
 from skcrit._typing import Array, ArrayLike
+from skcrit.losses.adapt import check_methods, fitted_loss
 from skcrit.losses.base import LocalModel, Loss
 from skcrit.losses.linear_autoencoder import LinearAutoencoderLoss
 from skcrit.utils._validation import HasMethods, check_params
@@ -114,7 +112,7 @@ class GradientNormLoss(Loss):
         """Floating type of all computations: that of f."""
         return getattr(getattr(self, "loss_", self.loss), "dtype", "float64")
 
-    def fit(self, X: ArrayLike | Loss | None = None, y: object = None) -> Self:
+    def fit(self, X: ArrayLike | Loss | None = None, y: Any = None) -> Self:
         """Fit the loss whose gradient norm is taken.
 
         Parameters
@@ -122,8 +120,8 @@ class GradientNormLoss(Loss):
         X : array-like of shape (n_samples, n_features), or fitted Loss
             Data to fit the loss to, or a loss to use as it is; then the parameter
             ``loss`` is not used. None where the loss needs no data.
-        y : None
-            Ignored.
+        y : array-like, default=None
+            Targets, passed to the fit of the loss.
 
         Returns
         -------
@@ -139,31 +137,16 @@ class GradientNormLoss(Loss):
             be fitted to ``X``.
         """
         check_params(self)
-        self.loss_ = self._fit_loss(X)
+        loss = LinearAutoencoderLoss() if self.loss is None else self.loss
+        self.loss_ = fitted_loss(loss, X, y)
+        # f is asked for more than searches need.
+        check_methods(self.loss_, "X" if self.loss_ is X else "loss", _METHODS)
         self.n_params_ = self.loss_.n_params_
         for name in ("n_features_in_", "feature_names_in_"):
             self.__dict__.pop(name, None)  # of an earlier fit
             if hasattr(self.loss_, name):
                 setattr(self, name, getattr(self.loss_, name))
         return self
-
-    def _fit_loss(self, X):
-        # As finders do: X itself, or a clone of the parameter fitted to X.
-        if not all(callable(getattr(X, m, None)) for m in ("value", "gradient")):
-            loss = LinearAutoencoderLoss() if self.loss is None else self.loss
-            return clone(loss).fit(X)
-        missing = [m for m in _METHODS if not callable(getattr(X, m, None))]
-        if missing:
-            raise ValueError(
-                f"X must be data, or a loss with the methods {', '.join(_METHODS)}; "
-                f"{type(X).__name__} lacks {', '.join(missing)}."
-            )
-        if not hasattr(X, "n_params_"):
-            raise NotFittedError(
-                f"X must be a fitted loss; this {type(X).__name__} instance is not "
-                "fitted yet: call its fit first."
-            )
-        return X
 
     def value(self, theta: Array) -> Array:  # noqa: D102 (documented in Loss)
         return self.at(theta).value

@@ -15,7 +15,12 @@ from skcrit.ground_truth._eigenvalues import clean_eigenvalues
 from skcrit.ground_truth.autoencoder import AnalyticalSpectrum
 from skcrit.losses import _bases
 from skcrit.losses._data_symmetries import data_ties
-from skcrit.losses._moments import check_size, column_means, second_moments
+from skcrit.losses._moments import (
+    check_size,
+    column_means,
+    second_moments,
+    warn_of_nothing,
+)
 from skcrit.losses.coordinates import Coordinates
 from skcrit.losses.linear_base import LinearLoss
 from skcrit.utils._validation import (
@@ -161,7 +166,7 @@ class LinearAutoencoderLoss(TransformerMixin, LinearLoss):
         ResolutionWarning
             If cleaning moves eigenvalues by more than rounding, and the loss with them;
             or if eigenvalues lie so close together, or to zero, that the labels of the
-            critical sets are unstable.
+            critical sets are unstable; or if the data have no variance.
         """
         check_params(self)
         sizes = check_hidden_layer_sizes(self.hidden_layer_sizes)
@@ -171,6 +176,7 @@ class LinearAutoencoderLoss(TransformerMixin, LinearLoss):
             self.mean_ = column_means(X) if self.center else np.zeros(d)
             moment = second_moments(X, self.mean_)
         check_size(X, self.mean_, np.max(np.abs(moment)), self.dtype)
+        warn_of_nothing(moment, self.center)
         self._set_moment(moment)
         penalty = float(self.alpha)
         self._decay = penalty if self.penalty == "sum" else 0.0

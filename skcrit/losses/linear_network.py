@@ -14,7 +14,13 @@ from skcrit.exceptions import NoGroundTruthError
 from skcrit.ground_truth._whitening import whiten
 from skcrit.ground_truth.network import LinearNetworkSpectrum
 from skcrit.losses._data_symmetries import data_ties
-from skcrit.losses._moments import check_size, column_means, residual, second_moments
+from skcrit.losses._moments import (
+    check_size,
+    column_means,
+    residual,
+    second_moments,
+    warn_of_nothing,
+)
 from skcrit.losses.linear_base import LinearLoss
 from skcrit.utils._arguments import as_numbers, shown
 from skcrit.utils._validation import (
@@ -162,7 +168,7 @@ class LinearNetworkLoss(LinearLoss):
             If cleaning moves eigenvalues by more than rounding, and the loss with them;
             or if eigenvalues of :math:`S_{xx}` lie so close to zero, or those of
             :math:`\Sigma` so close together or to zero, that the labels of the critical
-            sets are unstable.
+            sets are unstable; or if the inputs have no variance.
         """
         check_params(self)
         hidden = check_hidden_layer_sizes(self.hidden_layer_sizes)
@@ -178,6 +184,7 @@ class LinearNetworkLoss(LinearLoss):
             power = residual(X, self.mean_, Y, self.target_mean_, 0 * moments[1])
         check_size(X, self.mean_, np.max(np.abs(moments[0])), self.dtype)
         check_size(Y, self.target_mean_, power / Y.shape[1], self.dtype, "y")
+        warn_of_nothing(moments[0], self.center)
         self._set_moments(X, Y, *moments)
         self._decay = float(self.alpha)
         self._prepare((d, *hidden, self.n_outputs_), **self._matrices())

@@ -134,7 +134,7 @@ def participation_entropy_interval(
         ``np.arange(n_starts) % n_trajectories`` for ``TrajectoryStarts``. Groups are
         resampled as a whole. None takes all starts for independent: if they lie on one
         descent, or a few, the interval speaks of starts on these descents only.
-    random_state : int, RandomState instance or None, default=None
+    random_state : int, RandomState, Generator or None, default=None
         Source of randomness of the resamples.
 
     Returns

@@ -62,7 +62,7 @@ def uniformity_test(
         bins of ``participation_counts``; or Morse indices.
     n_resamples : int, default=999
         Number of simulated uniform samples.
-    random_state : int, RandomState instance or None, default=None
+    random_state : int, RandomState, Generator or None, default=None
         Source of randomness of the simulation.
 
     Returns

@@ -96,6 +96,8 @@ class SaddleDynamics(Solver):
        75, 1981, doi:10.1063/1.442352.
     """
 
+    columns = ("index_asked",)
+
     def __init__(
         self,
         *,
@@ -134,9 +136,11 @@ class SaddleDynamics(Solver):
         if self.quantile is not None:
             state = self._choose(state)
         elif isinstance(self.index, str):
-            state = replace(state, carry={"index": np.full(len(state.rows), NATURAL)})
+            state = replace(
+                state, carry={"index_asked": np.full(len(state.rows), NATURAL)}
+            )
         else:
-            state = replace(state, carry={"index": np.asarray(self.index)})
+            state = replace(state, carry={"index_asked": np.asarray(self.index)})
         return self._with_guesses(state)
 
     def _choose(self, state):
@@ -158,11 +162,11 @@ class SaddleDynamics(Solver):
             n_negative[rows] = np.sum(values < -_null_level(pairs), axis=1)
             n_hvp[rows] += pairs.n_hvp
         index = np.floor(self.quantile * (n_negative + 1)).astype(int)
-        return replace(state, carry={"index": index}, n_hvp=n_hvp)
+        return replace(state, carry={"index_asked": index}, n_hvp=n_hvp)
 
     def _with_guesses(self, state):
         """Guess the lowest eigenvectors where they will be computed from products."""
-        index, theta = state.carry["index"], state.local.theta
+        index, theta = state.carry["index_asked"], state.local.theta
         n_params, xp = theta.shape[-1], array_namespace(theta)
         dense = self._is_dense(index, n_params)
         if (
@@ -181,12 +185,12 @@ class SaddleDynamics(Solver):
         guess = np.random.default_rng(0).standard_normal((m, n_params))
         guess = state.local.loss.asarray(guess)[None, ...]
         lowest = xp.broadcast_to(guess, (theta.shape[0], m, n_params))
-        return replace(state, carry={"index": index, "lowest": lowest})
+        return replace(state, carry={"index_asked": index, "lowest": lowest})
 
     def step(self, loss: Loss, state: Any) -> State:  # noqa: D102
         theta = state.local.theta
         xp = array_namespace(theta)
-        index, lowest = state.carry["index"], state.carry["lowest"]
+        index, lowest = state.carry["index_asked"], state.carry["lowest"]
         p, n_hvp = xp.zeros_like(theta), state.n_hvp.copy()
         for rows in self._groups(index, theta):
             pairs = self._eigenpairs(state, rows)
@@ -202,7 +206,7 @@ class SaddleDynamics(Solver):
         return replace(
             state,
             local=loss.at(self._balanced(loss, theta + bound[:, None] * p)),
-            carry={"index": index, "lowest": lowest},
+            carry={"index_asked": index, "lowest": lowest},
             n_hvp=n_hvp,
             n_gradient=state.n_gradient + 1,
         )
@@ -234,7 +238,7 @@ class SaddleDynamics(Solver):
 
     def _eigenpairs(self, state, rows):
         """Compute the eigenpairs for a group."""
-        local, k = state.local, max(int(state.carry["index"][rows[0]]), 0)
+        local, k = state.local, max(int(state.carry["index_asked"][rows[0]]), 0)
         g, n_params = local.gradient, local.theta.shape[-1]
         if len(rows) < len(state.rows):
             local, g = _at(local, rows), take_rows(g, rows)
@@ -247,7 +251,7 @@ class SaddleDynamics(Solver):
 
     def _factors(self, state, rows, pairs):
         """Compute ``-s / max(|value|, epsilon |H|)``, zero for symmetries."""
-        values, index = to_host(pairs.values), state.carry["index"][rows]
+        values, index = to_host(pairs.values), state.carry["index_asked"][rows]
         largest = _largest(values)
         up = np.arange(values.shape[1]) < index[:, None]
         signs = np.where(up, -1.0, 1.0)

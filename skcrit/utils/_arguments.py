@@ -26,6 +26,7 @@ __all__ = [
     "check_number",
     "check_seed",
     "check_streams",
+    "foreign",
     "is_int",
     "is_number",
     "shown",
@@ -97,12 +98,38 @@ def as_numbers(value: Any, name: str, shape: str = "") -> FloatArray:
         else:
             with np.errstate(over="ignore"):  # long doubles become infinite
                 return array.astype(np.float64, copy=False)
-    except (TypeError, ValueError, OverflowError, IndexError) as error:
+    # The last is what other libraries raise for arrays on a device.
+    except (TypeError, ValueError, OverflowError, IndexError, RuntimeError) as error:
         reason = str(error)
+    what = foreign(value) or type(value).__name__
     raise ValueError(
         f"{name} must be an array of real numbers{shape and f' of shape {shape}'}, got "
-        f"{type(value).__name__}: {reason} in {shown(value)}."
+        f"{what}: {reason} in {shown(value)}."
     )
+
+
+def foreign(value: Any) -> str:
+    """Name an array of another library, and the device that it lives on.
+
+    Parameters
+    ----------
+    value : object
+        Anything.
+
+    Returns
+    -------
+    name : str
+        Such as "a torch.Tensor on cuda:0"; empty for what is no such array.
+    """
+    if isinstance(value, np.ndarray | np.generic | type):
+        return ""
+    place = getattr(value, "device", None)
+    if place is None or not hasattr(value, "shape"):
+        return ""
+    kind = type(value)
+    library = kind.__module__.partition(".")[0]
+    article = "an" if library[:1] in "aeiou" else "a"
+    return f"{article} {library}.{kind.__name__} on {place}"
 
 
 def _is_no_number(item):

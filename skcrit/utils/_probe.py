@@ -29,7 +29,7 @@ class Probe:
         Fitted loss.
     points : int or array-like of shape (n_points, n_params)
         Points, or how many to draw.
-    random_state : int, RandomState instance or None
+    random_state : int, RandomState, Generator or None
         Draws points and directions.
     rtol : float or None
         Tolerance of derivatives; None depends on the dtype.

@@ -16,7 +16,7 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import check_is_fitted
 from sklearn.utils.validation import validate_data as _validate_data
 
-from skcrit.utils._arguments import is_int, shown
+from skcrit.utils._arguments import foreign, is_int, shown
 
 try:
     from sklearn.callback import CallbackSupportMixin
@@ -148,7 +148,7 @@ def validate_data(estimator, X, **options):
     Raises
     ------
     TypeError
-        If they are sparse.
+        If they are sparse, or an array of another library that NumPy cannot read.
     ValueError
         If they are no finite real numbers in two dimensions, have masked entries, which
         conversion would uncover, or are dates, which it would count.
@@ -164,6 +164,7 @@ def validate_data(estimator, X, **options):
             "X must be an array of real numbers of shape (n_samples, n_features), got "
             f"None: {type(estimator).__name__} needs data."
         )
+    _refuse_foreign(X)
     try:
         return _validate_data(estimator, X, **options)
     except (ValueError, TypeError, OverflowError) as error:
@@ -173,6 +174,19 @@ def validate_data(estimator, X, **options):
             text = f"X cannot be used: {text}"
         # The cause would say the same once more, with all that was left out.
         raise kind(text) from None
+
+
+def _refuse_foreign(X):
+    """Refuse an array of another library that cannot become one of NumPy."""
+    name = foreign(X)
+    if not name:
+        return
+    try:
+        np.asarray(X)
+    except Exception as error:  # each library has its own
+        raise TypeError(
+            f"X cannot be used: {name} does not convert to a NumPy array ({error})."
+        ) from None
 
 
 def _in_one_line(text, X):

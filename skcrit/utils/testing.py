@@ -45,7 +45,7 @@ def check_loss(
         Points to check at. None draws them from the standard normal distribution.
     n_points : int, default=5
         Number of points to draw, at least 2. Ignored if ``points`` is given.
-    random_state : int, RandomState instance or None, default=0
+    random_state : int, RandomState, Generator or None, default=0
         Draws the points and the directions.
     rtol : float, default=None
         Bound on the error of a derivative, relative to its norm. None means 1e-6 for
@@ -97,7 +97,7 @@ def check_gradient(
         Fitted loss.
     theta : array-like of shape (n_params,) or (n_points, n_params)
         Points to check at.
-    random_state : int, RandomState instance or None, default=0
+    random_state : int, RandomState, Generator or None, default=0
         Draws one direction per point.
     rtol : float, default=None
         Bound on the error along the direction, relative to the norm of the gradient.
@@ -142,7 +142,7 @@ def check_hvp(
         Fitted loss.
     theta : array-like of shape (n_params,) or (n_points, n_params)
         Points to check at.
-    random_state : int, RandomState instance or None, default=0
+    random_state : int, RandomState, Generator or None, default=0
         Draws the directions.
     rtol : float, default=None
         Bound on the error, relative to the norm of the product. None means 1e-6 for

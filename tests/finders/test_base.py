@@ -21,6 +21,7 @@ from skcrit import (
     LinearAutoencoderLoss,
     NewtonMRFinder,
     NotConvergedWarning,
+    ResolutionWarning,
     TrajectoryStarts,
 )
 from skcrit.datasets import make_gaussian_spectrum
@@ -665,7 +666,8 @@ def test_transform_is_the_error_of_each_sample(fitted, X):
 
 @pytest.mark.parametrize("shape", [(5, 3), (1, 3)])
 def test_constant_data_have_one_critical_set(shape):
-    finder = small().fit(np.ones(shape))
+    with pytest.warns(ResolutionWarning, match="X has no variance"):
+        finder = small().fit(np.ones(shape))
     assert finder.n_critical_sets_ == 1
     assert np.all(finder.converged_)
     assert finder.critical_losses_.tolist() == [0.0]

@@ -14,6 +14,9 @@ from skcrit.ground_truth import GroundTruth, LinearMatch, LinearNetworkSpectrum
 from skcrit.metrics import participation_counts, recovery_precision, uniformity_test
 from tests.ground_truth import _reference as ref
 
+# Of constant inputs, which are one of the cases.
+pytestmark = pytest.mark.filterwarnings("ignore:X has no variance")
+
 
 def regression(n_inputs, n_outputs, seed=0, noise=1.0, spread=0.5):
     """Draw inputs of different variances and noisy targets, not centred."""

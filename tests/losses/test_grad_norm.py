@@ -11,7 +11,13 @@ from sklearn.exceptions import NotFittedError
 from skcrit import NewtonMRFinder
 from skcrit._backend import to_device, to_host
 from skcrit.exceptions import NoGroundTruthError
-from skcrit.losses import FunctionLoss, GradientNormLoss, LinearAutoencoderLoss, Loss
+from skcrit.losses import (
+    FunctionLoss,
+    GradientNormLoss,
+    LinearAutoencoderLoss,
+    LinearNetworkLoss,
+    Loss,
+)
 from skcrit.utils.testing import check_loss
 from tests.losses import _reference
 
@@ -408,6 +414,15 @@ class WithoutProducts:
         return 0.0
 
     gradient = at = value
+
+
+def test_targets_reach_the_loss(rng):
+    X, y = rng.standard_normal((9, 3)), rng.standard_normal((9, 2))
+    loss = GradientNormLoss(LinearNetworkLoss((2,))).fit(X, y)
+    assert loss.loss_.n_outputs_ == 2
+    theta = rng.standard_normal(loss.n_params_)
+    inner = LinearNetworkLoss((2,)).fit(X, y)
+    assert loss.value(theta) == np.sum(inner.gradient(theta) ** 2) / 2
 
 
 @pytest.mark.parametrize(

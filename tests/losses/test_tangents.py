@@ -12,6 +12,9 @@ from skcrit._backend import to_host
 from tests.ground_truth import test_network as networks
 from tests.metrics._fits import make_data
 
+# Of constant data, which are one of the cases.
+pytestmark = pytest.mark.filterwarnings("ignore:X has no variance")
+
 SPECTRA = {
     "distinct": (4.0, 3.0, 2.0, 1.0),
     "ties": (4.0, 2.0, 2.0, 1.0),

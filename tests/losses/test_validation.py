@@ -12,8 +12,9 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import check_estimator
 
+from skcrit import NewtonMRFinder
 from skcrit.exceptions import NoGroundTruthError, ResolutionWarning
-from skcrit.losses import LinearAutoencoderLoss
+from skcrit.losses import LinearAutoencoderLoss, LinearNetworkLoss
 
 
 @pytest.fixture
@@ -75,7 +76,8 @@ def test_integers():
 @pytest.mark.parametrize("n_samples", [1, 7, 1000])
 def test_constant_data(number, n_samples):
     # The mean of 0.1, 0.1, ... is not 0.1, and the difference is no variance.
-    loss = LinearAutoencoderLoss((2,)).fit(np.full((n_samples, 3), number))
+    with pytest.warns(ResolutionWarning, match="X has no variance"):
+        loss = LinearAutoencoderLoss((2,)).fit(np.full((n_samples, 3), number))
     assert loss.rank_ == 0
     theta = np.ones((2, loss.n_params_))
     np.testing.assert_array_equal(loss.value(theta), [0, 0])
@@ -319,3 +321,51 @@ def test_linear_operator_finds_the_lowest_eigenvalue(loss, theta):
         ValueError, match=r"one vector of shape \(16,\), got .* \(2, 16"
     ):
         loss.linear_operator(np.ones((2, 16)))
+
+
+@pytest.mark.parametrize("center", [True, False])
+@pytest.mark.parametrize("kind", [LinearAutoencoderLoss, LinearNetworkLoss])
+def test_data_without_variance_warn(kind, center):
+    loss = kind((2,), center=center)
+    with pytest.warns(ResolutionWarning, match="X has no variance") as caught:
+        loss.fit(np.full((7, 3), 0.1 if center else 0.0))
+    assert caught[0].filename == __file__
+    assert loss.rank_ == 0
+    loss.fit(0.1 + np.eye(7, 3))  # says nothing
+
+
+class Tensor:
+    """As NumPy sees an array that lies on a device."""
+
+    device, shape, ndim, dtype = "cuda:0", (5, 3), 2, "torch.float64"
+
+    def __len__(self):
+        return 5
+
+    def __array__(self, *args, **options):
+        raise TypeError("can't convert cuda:0 device type tensor to numpy.")
+
+
+Tensor.__module__ = "torch"
+DEVICE_ARRAY = array_api_strict.zeros((5, 3), device=array_api_strict.Device("device1"))
+
+
+@pytest.mark.parametrize(
+    ("array", "name"),
+    [
+        (Tensor(), "a torch.Tensor on cuda:0"),
+        (DEVICE_ARRAY, "an array_api_strict.Array on .*device1"),
+    ],
+    ids=["torch", "array_api_strict"],
+)
+def test_arrays_of_other_libraries_that_cannot_be_used_are_named(loss, X, array, name):
+    finder = NewtonMRFinder(n_starts=5)
+    for estimator in (LinearAutoencoderLoss(), finder):
+        with pytest.raises(TypeError, match=f"X cannot be used: {name}.*convert"):
+            estimator.fit(array)
+    with pytest.raises(ValueError, match=f"init must be .*{name}"):
+        finder.set_params(init=array).fit(X)
+    with pytest.raises(ValueError, match=f"theta must be .*{name}"):
+        loss.value(array)
+    with pytest.raises(ValueError, match=f"y must be .*{name}"):
+        LinearNetworkLoss().fit(X, array)

@@ -271,7 +271,7 @@ def test_symmetries_do_not_count_as_negative(dtype, rng):
     exact = LinearAutoencoderLoss((2,)).fit(X @ rotation).analytical_spectrum()
     starts = np.stack([exact.representative(name) for name in SETS])
     solver = SaddleDynamics(quantile=np.full(len(SETS), 1 - 1e-12))
-    chosen = solver.setup(loss, starts).carry["index"]
+    chosen = solver.setup(loss, starts).carry["index_asked"]
     np.testing.assert_array_equal(chosen, exact.morse_indices(SETS))
 
 
@@ -280,7 +280,7 @@ def test_quantiles_divide_the_unit_interval_evenly():
     for index, start in ((2, (-0.27, -0.92)), (1, (0.09, 2.88)), (0, (3.0, 2.0))):
         u = np.append(np.arange(60) / 60, np.nextafter(1.0, 0.0))
         solver = SaddleDynamics(quantile=u)
-        chosen = solver.setup(HIMMELBLAU, np.tile(start, (61, 1))).carry["index"]
+        chosen = solver.setup(HIMMELBLAU, np.tile(start, (61, 1))).carry["index_asked"]
         expected = [*np.repeat(np.arange(index + 1), 60 // (index + 1)), index]
         np.testing.assert_array_equal(chosen, expected)
 
