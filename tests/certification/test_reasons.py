@@ -118,3 +118,24 @@ def test_idle_layers_are_not_blamed_on_the_data(rng):
     assert left
     assert all("or too badly conditioned: the least" in reason for reason in left)
     assert not any("tied" in reason or "rank" in reason for reason in left)
+
+
+def test_a_loss_of_a_user_names_its_causes():
+    class Trough:
+        n_params_ = 2
+
+        def value(self, theta):
+            return theta[..., 0] ** 2
+
+        def gradient(self, theta):
+            return theta * np.array([2.0, 0.0])
+
+        def hvp(self, theta, v):
+            return v * np.array([2.0, 0.0]) + 0 * theta
+
+        def degeneracies(self, theta):
+            return ["the second column is zero" for _ in theta]
+
+    (reason,) = certify(Trough(), np.zeros((1, 2))).reason
+    cause = "degenerate beyond the symmetry: the second column is zero; the least"
+    assert reason.startswith(cause)
