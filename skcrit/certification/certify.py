@@ -20,7 +20,7 @@ from skcrit.certification.surface import expand, lipschitz
 from skcrit.losses.adapt import as_loss
 from skcrit.losses.base import Loss
 from skcrit.search.batches import Batches, run_batches
-from skcrit.utils._arguments import as_numbers, shown
+from skcrit.utils._arguments import as_numbers, check_workers, shown
 
 __all__ = ["certify"]
 
@@ -106,10 +106,7 @@ def certify(
     loss = as_loss(loss)
     points = _checked(loss, theta)
     reach = _checked_reach(reach)
-    is_int = isinstance(n_jobs, int | np.integer)
-    is_int &= not isinstance(n_jobs, bool | np.timedelta64)  # NumPy's times are ints
-    if n_jobs is not None and (not is_int or n_jobs == 0):
-        raise ValueError(f"n_jobs must be None or an int but 0, got {shown(n_jobs)}.")
+    check_workers(n_jobs)
     size = max(_NUMBERS // loss.n_params_**2, 1)
     calls = [(loss, points[i : i + size], reach) for i in range(0, len(points), size)]
     batches = Batches(n_jobs=n_jobs, on_device=loss.backend != "numpy")

@@ -8,7 +8,7 @@ from skcrit.losses.adapt import as_loss
 from skcrit.search.batches import Batches
 from skcrit.search.connect import connect
 from skcrit.search.connections import Connections
-from skcrit.utils._arguments import check_int
+from skcrit.utils._arguments import check_int, check_workers
 from skcrit.utils._validation import check_fitted
 
 __all__ = ["connections"]
@@ -86,6 +86,7 @@ def connections(
     check_fitted(finder, "finder", ("loss_", "critical_points_", "morse_indices_"))
     if max_directions is not None:
         max_directions = check_int(max_directions, "max_directions")
+    check_workers(n_jobs)
     loss = as_loss(finder.loss_, "loss_")
     batches = Batches(n_jobs=n_jobs, on_device=loss.backend != "numpy")
     with one_blas_thread():

@@ -2,7 +2,9 @@
 
 import numpy as np
 
-__all__ = ["place_names"]
+from skcrit.utils._arguments import shown
+
+__all__ = ["checked_names", "place_names"]
 
 # Distances from point to name that are tried, in points, nearest first. Beyond the
 # second a line shows which point is meant.
@@ -14,6 +16,42 @@ _ANGLES = (0, 180, 45, 225, 135, 315, 90, 270, 22, 202, 158, 338, 68, 248, 112, 
 
 # Clear space around every name, in points.
 _PAD = 1.0
+
+
+def checked_names(names, n_things, what):
+    """Return names as a list of texts, one for each of what is named.
+
+    Parameters
+    ----------
+    names : iterable of str
+        What came.
+    n_things : int
+        How many there must be.
+    what : str
+        What is named, for the message.
+
+    Returns
+    -------
+    texts : list of str
+        The names.
+
+    Raises
+    ------
+    ValueError
+        If these are not so many texts.
+    """
+    try:
+        texts = [] if isinstance(names, str | bytes) else list(names)
+    except TypeError:
+        texts = []
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError(f"names must be a list of texts, got {shown(names)}.")
+    if len(texts) != n_things:
+        raise ValueError(
+            f"names must have one entry for each of the {n_things} {what}, got "
+            f"{len(texts)}: {shown(names)}."
+        )
+    return texts
 
 
 def place_names(ax, points, names, radius):

@@ -9,6 +9,7 @@ import numpy as np
 from skcrit._typing import FloatArray
 from skcrit.finders import connections
 from skcrit.inspection._axes import SUCCESS, axes_of, name_axes
+from skcrit.inspection._labels import checked_names
 from skcrit.search.connections import Connections, Merge
 from skcrit.utils._arguments import check_keywords, shown
 
@@ -179,11 +180,8 @@ class DisconnectivityDisplay:
                 f"connections must be Connections, got {shown(connections)}."
             )
         minima = connections.minima()
-        if names is not None and len(names) != len(minima):
-            raise ValueError(
-                f"names must have one entry for each of the {len(minima)} minima, got "
-                f"{len(names)}."
-            )
+        if names is not None:
+            names = checked_names(names, len(minima), "minima")
         loss, merges = connections.critical_losses, connections.merges()
         display = cls(minima, loss, merges, names)
         return display.plot(ax, line_kw=line_kw)

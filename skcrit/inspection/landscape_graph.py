@@ -9,9 +9,9 @@ import numpy as np
 from skcrit._typing import FloatArray, IntArray
 from skcrit.exceptions import NoGroundTruthError
 from skcrit.inspection._axes import FAILURE, LEGEND, SUCCESS, axes_of, name_axes
-from skcrit.inspection._labels import place_names
+from skcrit.inspection._labels import checked_names, place_names
 from skcrit.losses.adapt import as_loss
-from skcrit.utils._arguments import check_int, check_keywords, shown
+from skcrit.utils._arguments import check_int, check_keywords
 from skcrit.utils._validation import check_fitted
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class LandscapeGraphDisplay:
         max_labels = check_int(max_labels, "max_labels")
         n_sets = explorer.n_critical_sets_
         if names is not None:
-            names = _checked_names(names, n_sets)
+            names = checked_names(names, n_sets, "sets")
         if names is None:
             names = _set_names(explorer)
         edges = explorer.edges_[:, :2]
@@ -294,22 +294,6 @@ class LandscapeGraphDisplay:
         root.draw_without_rendering()
         radius = np.sqrt(self.nodes_.get_sizes().max()) / 2
         return place_names(ax, self.positions_, self.names, radius)
-
-
-def _checked_names(names, n_sets):
-    """Return names as a list of texts, one for each set."""
-    try:
-        texts = [] if isinstance(names, str | bytes) else list(names)
-    except TypeError:
-        texts = []
-    if not all(isinstance(text, str) for text in texts):
-        raise ValueError(f"names must be a list of texts, got {shown(names)}.")
-    if len(texts) != n_sets:
-        raise ValueError(
-            f"names must have one entry for each of the {n_sets} sets, got "
-            f"{len(texts)}: {shown(names)}."
-        )
-    return texts
 
 
 def _columns(index):

@@ -7,6 +7,7 @@ from math import prod
 from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from skcrit._backend import array_namespace, to_host
 from skcrit._typing import Array, ArrayLike, FloatArray
@@ -208,6 +209,8 @@ class LinearProofs(Provable):
             among them move it. Empty if the data are not the cause.
         """
         theta = self._as_points(theta)
+        xp = array_namespace(theta)
+        theta = xp.where(xp.isfinite(theta), theta, xp.zeros_like(theta))
         found: list[list[str]] = [[] for _ in theta]
         orbit = to_host(self.exact_tangents(theta)[0])
         size = np.linalg.norm(to_host(theta), axis=-1)
@@ -231,6 +234,7 @@ class LinearProofs(Provable):
         text : str
             Range of the positive eigenvalues, and their least relative distance.
         """
+        check_is_fitted(self)
         values = np.unique(self.eigenvalues_[self.eigenvalues_ > 0])
         if len(values) < 2:
             return ""

@@ -270,6 +270,7 @@ class UnitSymmetries(NetworkLayout, Symmetries):
             Number of vectors per point. On images, of which many pixels are always
             zero, they can take gigabytes.
         """
+        self._as_points(theta)
         return self._coordinates.n_tangents
 
     def unit_degeneracies(self, theta: Array, rtol: float = 1e-6) -> UnitDegeneracies:

@@ -302,7 +302,7 @@ class LinearLoss(LinearProofs, Loss):
         n_tangents : int
             Number of vectors per point.
         """
-        weights, only_rotations = self.unpack(theta), self._decay > 0
+        weights, only_rotations = self.weights(theta), self._decay > 0
         widths = [W.shape[-2] for W in weights[:-1]]
         count = sum(h * (h - 1) // 2 if only_rotations else h * h for h in widths)
         turns, (silent, deaf, unseen) = self._data_symmetries()

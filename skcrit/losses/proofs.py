@@ -130,7 +130,7 @@ class Provable(Symmetries):
         causes : list of str, one per point
             For the reasons of certificates; empty where nothing is known, the default.
         """
-        return [""] * len(theta)
+        return [""] * np.size(self.orbit_size(theta))
 
     def conditioning(self) -> str:
         """Say how badly the data are conditioned.

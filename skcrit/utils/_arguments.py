@@ -26,6 +26,7 @@ __all__ = [
     "check_number",
     "check_seed",
     "check_streams",
+    "check_workers",
     "foreign",
     "is_int",
     "is_number",
@@ -247,6 +248,33 @@ def check_int(value: Any, name: str, low: int = 0) -> int:
     if not is_int(value, low):
         raise ValueError(f"{name} must be an int >= {low}, got {shown(value)}.")
     return int(value)
+
+
+def check_workers(value: Any, name: str = "n_jobs") -> int | None:
+    """Check a number of workers.
+
+    Parameters
+    ----------
+    value : object
+        What came.
+    name : str, default="n_jobs"
+        Name of the parameter.
+
+    Returns
+    -------
+    n_jobs : int or None
+        The number, negative to count from the number of cores.
+
+    Raises
+    ------
+    ValueError
+        If it is neither None nor an int other than 0.
+    """
+    is_int = isinstance(value, int | np.integer)
+    is_int &= not isinstance(value, bool | np.timedelta64)  # NumPy's times are ints
+    if value is not None and (not is_int or value == 0):
+        raise ValueError(f"{name} must be None or an int but 0, got {shown(value)}.")
+    return value
 
 
 def check_flag(value: Any, name: str) -> bool:

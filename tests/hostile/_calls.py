@@ -45,6 +45,7 @@ __all__ = [
     "LABELS",
     "THETA",
     "X",
+    "connected",
     "fitted",
     "known",
     "loss",
@@ -104,6 +105,12 @@ def explorer():
 def curve():
     """Return recovery at two tolerances."""
     return tolerance_curve(fitted(), X, [1e-2, 1e-8])
+
+
+@cache
+def connected():
+    """Return what the saddles of the loss connect."""
+    return skcrit.connections(LandscapeExplorer(n_starts=8, random_state=0).fit(loss()))
 
 
 @cache
@@ -234,6 +241,8 @@ def _display(cls, name):
         matplotlib.use("Agg")
         if name == "from_curve":
             return cls.from_curve(**{"curve": curve()} | arguments)
+        if name == "from_connections":
+            return cls.from_connections(**{"connections": connected()} | arguments)
         valid = {argument: make()}
         if cls.__name__ == "ConvergenceDisplay":
             valid = {argument: _with_history()}
@@ -336,6 +345,7 @@ _FUNCTIONS = {
     "fitted_loss": (fitted_loss, {"X": X}),
     "make_starts": (make_starts, {"init": "gaussian", "n_starts": 2}),
     "random_streams": (random_streams, {"random_state": 0, "n_streams": 2}),
+    "connections": (skcrit.connections, {"max_iter": 5}),
     "certify": (skcrit.certify, {"loss": loss(), "theta": THETA}),
     "check_loss": (testing.check_loss, {}),
     "check_gradient": (testing.check_gradient, {"theta": THETA}),
@@ -376,7 +386,7 @@ def _calls():
                 valid = {k: v for k, v in valid.items() if _takes(function, k)}
             elif name == "fitted_loss":
                 valid = {"loss": LinearAutoencoderLoss(), **valid}
-            elif "X" in valid or "n_resamples" in valid:
+            elif {"X", "n_resamples", "max_iter"} & set(valid):
                 valid = {"finder": fitted(), **valid}
             calls[name] = _function(function, **valid)
         elif name.startswith(_COUNTS):

@@ -100,6 +100,8 @@ BY_NAME = {
     "max_inner_iter": kinds.integer(1),
     "regularization": _NUMBER,
     "balance": kinds.boolean(),
+    "connect": kinds.boolean(),
+    "fallback": kinds.boolean(),
     "window": kinds.integer(1),
     "step_size": kinds.real(0, closed="neither"),
     "sufficient_decrease": kinds.real(0, 1, closed="neither"),

@@ -15,6 +15,7 @@ from ._calls import (
     LABELS,
     THETA,
     X,
+    connected,
     curve,
     explorer,
     fitted,
@@ -32,7 +33,19 @@ __all__ = ["RECORDS", "kind_of"]
 # Results that the library makes and users read: their fields are kept as they come.
 RECORDS = (
     "AnalyticalSpectrum",  # made by from_eigenvalues, from a validated problem
+    "Connections",  # made by connections()
+    "Connections.barriers",
+    "Connections.concatenate",
+    "Connections.edges",
+    "Connections.empty",
+    "Connections.merges",
+    "Connections.minima",
+    "Connections.replace",
+    "Connections.take",
+    "Connections.to_dict",
+    "Connections.to_frame",
     "ConvergenceDisplay",
+    "DisconnectivityDisplay",
     "GroundTruth",  # what a ground truth must have, not one
     "Judgement",
     "Summary",  # made by a fitted finder
@@ -47,6 +60,7 @@ RECORDS = (
     "LossIndexDisplay",
     "Match",
     "Match.from_columns",
+    "Merge",
     "ParticipationDisplay",
     "ToleranceCurve",
     "ToleranceDisplay",
@@ -89,6 +103,11 @@ _BY_OWNER = {
         "an explorer": (OK, explorer)
     }),
     "ToleranceDisplay.from_curve.curve": kinds.nothing_but({"a curve": (OK, curve)}),
+    "DisconnectivityDisplay.from_connections.connections": kinds.nothing_but({
+        "connections": (OK, connected)
+    }),
+    "FunctionLoss.is_coercive": kinds.boolean()
+    | kinds.only({"none": (OK, lambda: None)}),
     "GradientNormLoss.loss": kinds.nothing_but({
         "none": (OK, lambda: None),
         "a loss": (OK, lambda: LinearAutoencoderLoss()),
