@@ -41,9 +41,9 @@ def checked_names(names, n_things, what):
         If these are not so many texts.
     """
     try:
-        texts = [] if isinstance(names, str | bytes) else list(names)
+        texts = [None] if isinstance(names, str | bytes) else list(names)
     except TypeError:
-        texts = []
+        texts = [None]
     if not all(isinstance(text, str) for text in texts):
         raise ValueError(f"names must be a list of texts, got {shown(names)}.")
     if len(texts) != n_things:
