@@ -60,6 +60,13 @@ class SaddleDynamicsFinder(BaseFinder):
         in 20 iterations) or is stuck goes on in bounded Newton steps, up along as many
         eigenvectors of the Hessian as have negative eigenvalues there, see
         :class:`skcrit.solvers.Fallback`. The index that was asked for is kept.
+    skip_symmetries : bool, default=False
+        Whether tangents of the symmetries that the loss declares, and directions of
+        eigenvalue zero, are passed over when the k directions that lead upwards are
+        chosen. True lets a search climb out of the minimum of a molecule, which can be
+        moved and turned. At points where symmetry orbits shrink, such as the origin of
+        a network, these directions are needed. Only where all eigenvectors are taken,
+        see ``eigensolver``.
 
     Attributes
     ----------
@@ -118,6 +125,7 @@ class SaddleDynamicsFinder(BaseFinder):
         "eigensolver": [StrOptions({"auto", "dense", "lobpcg"})],
         "max_inner_iter": [Interval(Integral, 1, None, closed="left")],
         "fallback": ["boolean"],
+        "skip_symmetries": ["boolean"],
     }
 
     def __init__(
@@ -141,6 +149,7 @@ class SaddleDynamicsFinder(BaseFinder):
         eigensolver: str = "auto",
         max_inner_iter: int = 100,
         fallback: bool = True,
+        skip_symmetries: bool = False,
     ) -> None:
         super().__init__(
             loss=loss,
@@ -162,6 +171,7 @@ class SaddleDynamicsFinder(BaseFinder):
         self.eigensolver = eigensolver
         self.max_inner_iter = max_inner_iter
         self.fallback = fallback
+        self.skip_symmetries = skip_symmetries
 
     def _begin(self, X, y=None):
         solver, starts = super()._begin(X, y)
@@ -186,7 +196,7 @@ class SaddleDynamicsFinder(BaseFinder):
             "a critical point of another Morse index than was asked for: compare "
             'results_["index_asked"] and results_["morse_index"]. Either they began at '
             "such a point, or directions without curvature took the place of some that "
-            "lead upwards.",
+            "lead upwards, which skip_symmetries=True prevents.",
             NotConvergedWarning,
             # The decorator of fit is a frame of its own.
             stacklevel=3 + hasattr(self.fit, "__wrapped__"),
@@ -202,6 +212,7 @@ class SaddleDynamicsFinder(BaseFinder):
             balance=self.balance,
             eigensolver=self.eigensolver,
             max_inner_iter=self.max_inner_iter,
+            skip_symmetries=self.skip_symmetries,
             **self._indices(),
         )
         return Fallback(method) if self.fallback else method

@@ -78,6 +78,10 @@ class SaddleDynamics(Solver):
         "dense" up to 256 parameters, and where k exceeds ``(n_params / 200)^2``.
     max_inner_iter : int, default=100
         Dimension of the Krylov space.
+    skip_symmetries : bool, default=False
+        Whether the k lowest eigendirections are those orthogonal to the tangents of the
+        symmetries that the loss declares, and those whose eigenvalue is zero are passed
+        over. Only with all eigenvectors; Ritz vectors count as they are.
 
     Notes
     -----
@@ -111,6 +115,7 @@ class SaddleDynamics(Solver):
         balance: bool = True,
         eigensolver: str = "auto",
         max_inner_iter: int = 100,
+        skip_symmetries: bool = False,
     ) -> None:
         super().__init__(tol=tol, max_iter=max_iter, store_history=store_history)
         self.index = index
@@ -120,6 +125,7 @@ class SaddleDynamics(Solver):
         self.balance = balance
         self.eigensolver = eigensolver
         self.max_inner_iter = max_inner_iter
+        self.skip_symmetries = skip_symmetries
 
     def select(self, rows: slice | BoolArray) -> Self:  # noqa: D102 (documented in Solver)
         part = copy(self)
@@ -243,7 +249,7 @@ class SaddleDynamics(Solver):
         if len(rows) < len(state.rows):
             local, g = _at(local, rows), take_rows(g, rows)
         if self._is_dense(np.array([k]), n_params)[0]:
-            return dense_eigenpairs(local, g)
+            return dense_eigenpairs(local, g, across=self.skip_symmetries)
         start = (
             take_rows(state.carry["lowest"], rows)[:, : k + N_GUARD, :] if k else None
         )
@@ -253,7 +259,9 @@ class SaddleDynamics(Solver):
         """Compute ``-s / max(|value|, epsilon |H|)``, zero for symmetries."""
         values, index = to_host(pairs.values), state.carry["index_asked"][rows]
         largest = _largest(values)
-        up = np.arange(values.shape[1]) < index[:, None]
+        keep = np.abs(values) > _null_level(pairs)
+        climbs = keep if self.skip_symmetries else np.ones_like(keep)
+        up = climbs & (np.cumsum(climbs, axis=1) <= index[:, None])
         signs = np.where(up, -1.0, 1.0)
         natural = (index == NATURAL)[:, None]
         signs = np.where(natural, np.sign(values), signs)
@@ -264,7 +272,6 @@ class SaddleDynamics(Solver):
         relative = np.sqrt(squared_norm(gradient))[:, None]
         relative = relative / np.where(largest > 0, largest * self.max_step, 1.0)
         floored = np.maximum(np.abs(values), np.minimum(self.floor, relative) * largest)
-        keep = np.abs(values) > _null_level(pairs)
         return np.where(keep, -signs / np.where(floored > 0, floored, 1.0), 0.0)
 
     def _balanced(self, loss, theta):

@@ -1,6 +1,7 @@
 """The saddle dynamics finder: what its parameters do, and what it recovers."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from skcrit import FunctionLoss, LinearAutoencoderLoss, SaddleDynamicsFinder
 from skcrit.datasets import make_gaussian_spectrum
 from skcrit.exceptions import NotConvergedWarning
 from skcrit.metrics import judge, participation_entropy, recovery_accuracy_scorer
+from skcrit.proving_grounds import make_lennard_jones
 from skcrit.solvers import SaddleDynamics
 from skcrit.starts import GaussianStarts
 
@@ -112,6 +114,7 @@ PARAMS = {
     "floor": 0.1,
     "max_step": 0.7,
     "balance": False,
+    "skip_symmetries": True,
     "eigensolver": "lobpcg",
     "max_inner_iter": 11,
 }
@@ -243,3 +246,21 @@ def test_column_of_drawn_indices(X):
     finder = make(n_starts=8, max_iter=0, tol=np.inf).fit(X)
     largest = finder.results_["index_asked"].max()
     assert 0 < largest <= finder.n_params_
+
+
+def test_climbing_out_of_the_minimum_of_a_molecule(rng):
+    loss = make_lennard_jones(4)
+    minimum = min(loss.ground_truth().points, key=loss.value)
+    starts = minimum + 0.05 * rng.standard_normal((12, 12))
+    finder = SaddleDynamicsFinder(n_starts=12, init=starts, index=1, max_iter=300)
+    with pytest.warns(NotConvergedWarning, match="another Morse index"):
+        finder.fit(loss)
+    found = finder.results_["morse_index"]
+    assert np.mean(found == 0) > 0.7
+    # Six zero modes took the place of the direction that leads upwards.
+    finder.set_params(skip_symmetries=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotConvergedWarning)
+        finder.fit(loss)
+    assert finder.converged_.mean() > 0.7
+    assert np.all(finder.results_["morse_index"][finder.converged_] == 1)
