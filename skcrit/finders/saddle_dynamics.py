@@ -42,9 +42,10 @@ class SaddleDynamicsFinder(BaseFinder):
     floor : float, default=1e-2
         Smallest eigenvalue by which a direction is scaled, relative to the largest; it
         shrinks with the gradient, for quadratic convergence.
-    max_step : float, default=0.5
-        Largest norm of a step, absolute, in the unit of ``theta``: the default suits
-        networks, whose balanced weights have singular values near one.
+    max_step : float or "auto", default="auto"
+        Largest norm of a step, absolute, in the unit of ``theta``. "auto" is half of
+        the loss's ``length_scale()``, each parameter measured in its own; that of
+        linear autoencoders is one.
     balance : bool, default=True
         Whether to move each iterate to the rescaled point of its symmetry orbit.
     eigensolver : {"auto", "dense", "lobpcg"}, default="auto"
@@ -120,7 +121,7 @@ class SaddleDynamicsFinder(BaseFinder):
             HasMethods("rvs"),
         ],
         "floor": [Interval(Real, 0, 1, closed="neither")],
-        "max_step": [Interval(Real, 0, None, closed="neither")],
+        "max_step": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "balance": ["boolean"],
         "eigensolver": [StrOptions({"auto", "dense", "lobpcg"})],
         "max_inner_iter": [Interval(Integral, 1, None, closed="left")],
@@ -144,7 +145,7 @@ class SaddleDynamicsFinder(BaseFinder):
         verbose: int = 0,
         index: str | int | ArrayLike | Distribution = "uniform",
         floor: float = 1e-2,
-        max_step: float = 0.5,
+        max_step: float | str = "auto",
         balance: bool = True,
         eigensolver: str = "auto",
         max_inner_iter: int = 100,

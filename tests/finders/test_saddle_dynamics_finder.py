@@ -264,3 +264,26 @@ def test_climbing_out_of_the_minimum_of_a_molecule(rng):
         finder.fit(loss)
     assert finder.converged_.mean() > 0.7
     assert np.all(finder.results_["morse_index"][finder.converged_] == 1)
+
+
+def test_steps_of_linear_autoencoders_are_half_a_unit(X):
+    expected = make(n_starts=8, max_step=0.5).fit(X).final_params_
+    np.testing.assert_array_equal(make(n_starts=8).fit(X).final_params_, expected)
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e3])
+def test_steps_have_the_length_of_the_loss(unit, rng):
+    starts = rng.uniform(-1.5, 1.5, (12, 2))
+    ends = []
+    for scale in (1.0, unit):
+        loss = FunctionLoss(
+            lambda t, scale=scale: double_well(t / scale),
+            lambda t, scale=scale: 4 * t / scale**2 * ((t / scale) ** 2 - 1),
+            n_params=2,
+        ).fit()
+        finder = SaddleDynamicsFinder(
+            n_starts=12, init=scale * starts, random_state=0, max_iter=60
+        ).fit(loss)
+        assert finder.converged_.all()
+        ends.append(finder.final_params_ / scale)
+    np.testing.assert_allclose(ends[1], ends[0], atol=1e-6)
