@@ -60,8 +60,9 @@ class NewtonTRFinder(BaseFinder):
 
     Positive shifts turn steps into descent on the loss. On linear networks the searches
     that converge therefore end almost all in the global minimum, and where no candidate
-    lowers the gradient norm a search ends at once: this method is a minimiser rather
-    than a sampler of saddles. Figures are on the page on the paper.
+    lowers the gradient norm a search ends at once, as it does beside a saddle, on whose
+    way down the gradient grows: for minima :class:`SaddleDynamicsFinder` with
+    ``index=0`` is more reliable. Figures are on the pages on the paper and on choosing.
 
     Morse index, nullity, labels and status come from the loss alone, see
     :class:`NewtonMRFinder`.

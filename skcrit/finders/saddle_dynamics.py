@@ -42,9 +42,10 @@ class SaddleDynamicsFinder(BaseFinder):
     floor : float, default=1e-2
         Smallest eigenvalue by which a direction is scaled, relative to the largest; it
         shrinks with the gradient, for quadratic convergence.
-    max_step : float, default=0.5
-        Largest norm of a step, absolute, in the unit of ``theta``: the default suits
-        networks, whose balanced weights have singular values near one.
+    max_step : float or "auto", default="auto"
+        Largest norm of a step, absolute, in the unit of ``theta``. "auto" is half of
+        the loss's ``length_scale()``, each parameter measured in its own; that of
+        linear autoencoders is one.
     balance : bool, default=True
         Whether to move each iterate to the rescaled point of its symmetry orbit.
     eigensolver : {"auto", "dense", "lobpcg"}, default="auto"
@@ -60,6 +61,13 @@ class SaddleDynamicsFinder(BaseFinder):
         in 20 iterations) or is stuck goes on in bounded Newton steps, up along as many
         eigenvectors of the Hessian as have negative eigenvalues there, see
         :class:`skcrit.solvers.Fallback`. The index that was asked for is kept.
+    skip_symmetries : bool, default=False
+        Whether tangents of the symmetries that the loss declares, and directions of
+        eigenvalue zero, are passed over when the k directions that lead upwards are
+        chosen. True lets a search climb out of the minimum of a molecule, which can be
+        moved and turned. At points where symmetry orbits shrink, such as the origin of
+        a network, these directions are needed. Only where all eigenvectors are taken,
+        see ``eigensolver``.
 
     Attributes
     ----------
@@ -113,11 +121,12 @@ class SaddleDynamicsFinder(BaseFinder):
             HasMethods("rvs"),
         ],
         "floor": [Interval(Real, 0, 1, closed="neither")],
-        "max_step": [Interval(Real, 0, None, closed="neither")],
+        "max_step": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "balance": ["boolean"],
         "eigensolver": [StrOptions({"auto", "dense", "lobpcg"})],
         "max_inner_iter": [Interval(Integral, 1, None, closed="left")],
         "fallback": ["boolean"],
+        "skip_symmetries": ["boolean"],
     }
 
     def __init__(
@@ -136,11 +145,12 @@ class SaddleDynamicsFinder(BaseFinder):
         verbose: int = 0,
         index: str | int | ArrayLike | Distribution = "uniform",
         floor: float = 1e-2,
-        max_step: float = 0.5,
+        max_step: float | str = "auto",
         balance: bool = True,
         eigensolver: str = "auto",
         max_inner_iter: int = 100,
         fallback: bool = True,
+        skip_symmetries: bool = False,
     ) -> None:
         super().__init__(
             loss=loss,
@@ -162,6 +172,7 @@ class SaddleDynamicsFinder(BaseFinder):
         self.eigensolver = eigensolver
         self.max_inner_iter = max_inner_iter
         self.fallback = fallback
+        self.skip_symmetries = skip_symmetries
 
     def _begin(self, X, y=None):
         solver, starts = super()._begin(X, y)
@@ -186,7 +197,7 @@ class SaddleDynamicsFinder(BaseFinder):
             "a critical point of another Morse index than was asked for: compare "
             'results_["index_asked"] and results_["morse_index"]. Either they began at '
             "such a point, or directions without curvature took the place of some that "
-            "lead upwards.",
+            "lead upwards, which skip_symmetries=True prevents.",
             NotConvergedWarning,
             # The decorator of fit is a frame of its own.
             stacklevel=3 + hasattr(self.fit, "__wrapped__"),
@@ -202,6 +213,7 @@ class SaddleDynamicsFinder(BaseFinder):
             balance=self.balance,
             eigensolver=self.eigensolver,
             max_inner_iter=self.max_inner_iter,
+            skip_symmetries=self.skip_symmetries,
             **self._indices(),
         )
         return Fallback(method) if self.fallback else method

@@ -20,11 +20,9 @@ from skcrit.linalg import comparable_units, eigh, svd
 from skcrit.losses.base import Loss
 from skcrit.losses.local_model import LocalModel
 from skcrit.search.scales import Scales
+from skcrit.solvers.eigenpairs import DEPENDENT
 
 __all__ = ["Frame", "make_frame", "norm_of_rows", "scaled_hessian"]
-
-# Singular values of the tangents count as zero below this part of the largest.
-_DEPENDENT = 1e-8
 
 # The Hessian is zero along the orbit of a critical point, and small beside one. A
 # vector along which it is larger than this part of its size only looks like a tangent:
@@ -191,14 +189,14 @@ def _orbit_basis(xp, tangents, unit, scales, hessian, false):
     # Which of them depend on others is decided in length scales: units that differ by
     # orders of magnitude would make some vectors vanish beside others.
     _, size, right = svd(tangents / scales.length)
-    used = size > _DEPENDENT * size[:, :1]
+    used = size > DEPENDENT * size[:, :1]
     right = _normalized(xp, right * scales.length / unit[:, None, :])
     image = xp.sqrt(xp.sum((right @ hessian) ** 2, axis=-1))
     typical = xp.max(xp.sqrt(xp.sum(hessian**2, axis=-1)), axis=-1)[:, None]
     used = used & (image <= false * typical)
     right = xp.where(used[..., None], right, xp.zeros_like(right))
     _, size, basis = svd(right)
-    used = size > _DEPENDENT
+    used = size > DEPENDENT
     basis = xp.where(used[..., None], basis, xp.zeros_like(basis))
     return basis, np.sum(to_host(used), axis=1)
 

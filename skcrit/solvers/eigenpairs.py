@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from skcrit._backend import array_namespace, device, take_rows, to_host
-from skcrit.linalg import comparable_units, eigh, lanczos, lowest_eigenpairs
+from skcrit.linalg import comparable_units, eigh, lanczos, lowest_eigenpairs, svd
 
-__all__ = ["Eigenpairs", "dense_eigenpairs", "projected_eigenpairs"]
+__all__ = ["DEPENDENT", "Eigenpairs", "dense_eigenpairs", "projected_eigenpairs"]
 
 # Pairs that are computed beyond those asked for: the last ones converge slowly.
 N_GUARD = 2
@@ -13,6 +13,9 @@ N_GUARD = 2
 # Relative, on the residual norms of the lowest pairs. They only choose directions: the
 # error of a Ritz value is of the order of the square.
 RTOL = 1e-3
+
+# Singular values of the tangents count as zero below this part of the largest.
+DEPENDENT = 1e-8
 
 
 @dataclass
@@ -67,7 +70,7 @@ class Eigenpairs:
         return combined if self.unit is None else self.unit * combined
 
 
-def dense_eigenpairs(local, gradient, own_units=True):
+def dense_eigenpairs(local, gradient, own_units=True, across=False):
     """Compute all eigenpairs from the dense Hessian.
 
     Parameters
@@ -79,6 +82,10 @@ def dense_eigenpairs(local, gradient, own_units=True):
     own_units : bool, default=True
         Whether to take the units of the loss. A flow that is to be that of the gradient
         needs the eigenvectors of the Hessian as it is.
+    across : bool, default=False
+        Whether the Hessian is restricted to the complement of the tangents of declared
+        symmetries, along which the values are then zero. Away from critical points the
+        Hessian is as large as the gradient along them.
 
     Returns
     -------
@@ -90,10 +97,28 @@ def dense_eigenpairs(local, gradient, own_units=True):
     """
     hessian, n_hvp = local.hessian(), gradient.shape[-1]
     unit = _units(local.loss, hessian) if own_units else None
+    tangents = local.loss.orbit_tangents(local.theta) if across else None
     if unit is None:
-        return _decomposed(hessian, gradient, n_hvp=n_hvp)
+        return _decomposed(_across(hessian, tangents), gradient, n_hvp=n_hvp)
     hessian = hessian * unit[:, :, None] * unit[:, None, :]
+    tangents = tangents / unit[:, None, :] if across else None
+    hessian = _across(hessian, tangents)
     return _decomposed(hessian, unit * gradient, n_hvp=n_hvp, unit=unit)
+
+
+def _across(hessian, tangents):
+    """Restrict Hessians to the complements of tangents, which stand in rows."""
+    if tangents is None or tangents.shape[1] == 0:
+        return hessian
+    xp = array_namespace(hessian)
+    finite = xp.all(xp.isfinite(tangents), axis=(-2, -1))[:, None, None]
+    _, size, rows = svd(xp.where(finite, tangents, xp.zeros_like(tangents)))
+    used = size > DEPENDENT * size[:, :1]
+    rows = xp.where(used[..., None], rows, xp.zeros_like(rows))
+    for _ in range(2):  # what is left is symmetric
+        hessian = hessian - xp.matrix_transpose(rows) @ (rows @ hessian)
+        hessian = xp.matrix_transpose(hessian)
+    return hessian
 
 
 def _units(loss, hessian):

@@ -40,6 +40,9 @@ CROSSOVER = 200
 # What stands in place of an index where every direction keeps its own sign.
 NATURAL = -1
 
+# Largest norm of a step in length scales.
+_STEP = 0.5
+
 
 class SaddleDynamics(Solver):
     r"""Follow ``-S |H|^-1 g``, where S turns the k lowest eigendirections upwards.
@@ -66,8 +69,9 @@ class SaddleDynamics(Solver):
         m the number of negative eigenvalues at the start.
     floor : float, default=1e-2
         Largest epsilon; it shrinks with the gradient, for quadratic convergence.
-    max_step : float, default=0.5
-        Largest norm of a step, absolute, in the unit of ``theta``.
+    max_step : float or "auto", default="auto"
+        Largest norm of a step, absolute, in the unit of ``theta``. "auto" is half of
+        the loss's ``length_scale()``, each parameter measured in its own.
     balance : bool, default=True
         Whether to move each iterate to the rescaled point of its symmetry orbit.
     eigensolver : {"auto", "dense", "lobpcg"}, default="auto"
@@ -78,6 +82,10 @@ class SaddleDynamics(Solver):
         "dense" up to 256 parameters, and where k exceeds ``(n_params / 200)^2``.
     max_inner_iter : int, default=100
         Dimension of the Krylov space.
+    skip_symmetries : bool, default=False
+        Whether the k lowest eigendirections are those orthogonal to the tangents of the
+        symmetries that the loss declares, and those whose eigenvalue is zero are passed
+        over. Only with all eigenvectors; Ritz vectors count as they are.
 
     Notes
     -----
@@ -107,10 +115,11 @@ class SaddleDynamics(Solver):
         index: str | IntArray = "natural",
         quantile: FloatArray | None = None,
         floor: float = 1e-2,
-        max_step: float = 0.5,
+        max_step: float | str = "auto",
         balance: bool = True,
         eigensolver: str = "auto",
         max_inner_iter: int = 100,
+        skip_symmetries: bool = False,
     ) -> None:
         super().__init__(tol=tol, max_iter=max_iter, store_history=store_history)
         self.index = index
@@ -120,6 +129,7 @@ class SaddleDynamics(Solver):
         self.balance = balance
         self.eigensolver = eigensolver
         self.max_inner_iter = max_inner_iter
+        self.skip_symmetries = skip_symmetries
 
     def select(self, rows: slice | BoolArray) -> Self:  # noqa: D102 (documented in Solver)
         part = copy(self)
@@ -201,8 +211,9 @@ class SaddleDynamics(Solver):
                 old = take_rows(lowest, rows)[:, pairs.lowest.shape[1] :, :]
                 new = xp.concat([pairs.lowest, old], axis=1)
                 lowest = replace_rows(lowest, rows, new)
-        size = xp.sqrt(xp.sum(p * p, axis=-1))
-        bound = self.max_step / xp.where(size > self.max_step, size, self.max_step)
+        unit, longest = self._longest(loss)
+        size = xp.sqrt(xp.sum((p / unit) ** 2, axis=-1))
+        bound = longest / xp.where(size > longest, size, longest)
         return replace(
             state,
             local=loss.at(self._balanced(loss, theta + bound[:, None] * p)),
@@ -210,6 +221,12 @@ class SaddleDynamics(Solver):
             n_hvp=n_hvp,
             n_gradient=state.n_gradient + 1,
         )
+
+    def _longest(self, loss):
+        """Return the unit of steps, and the largest norm of a step in it."""
+        if isinstance(self.max_step, str):
+            return loss.asarray(loss.length_scale()), _STEP
+        return 1.0, self.max_step
 
     def _is_dense(self, index, n_params):
         """Tell which starts need all eigenvectors."""
@@ -243,7 +260,7 @@ class SaddleDynamics(Solver):
         if len(rows) < len(state.rows):
             local, g = _at(local, rows), take_rows(g, rows)
         if self._is_dense(np.array([k]), n_params)[0]:
-            return dense_eigenpairs(local, g)
+            return dense_eigenpairs(local, g, across=self.skip_symmetries)
         start = (
             take_rows(state.carry["lowest"], rows)[:, : k + N_GUARD, :] if k else None
         )
@@ -253,18 +270,22 @@ class SaddleDynamics(Solver):
         """Compute ``-s / max(|value|, epsilon |H|)``, zero for symmetries."""
         values, index = to_host(pairs.values), state.carry["index_asked"][rows]
         largest = _largest(values)
-        up = np.arange(values.shape[1]) < index[:, None]
+        keep = np.abs(values) > _null_level(pairs)
+        climbs = keep if self.skip_symmetries else np.ones_like(keep)
+        up = climbs & (np.cumsum(climbs, axis=1) <= index[:, None])
         signs = np.where(up, -1.0, 1.0)
         natural = (index == NATURAL)[:, None]
         signs = np.where(natural, np.sign(values), signs)
         # The gradient in the unit of a step: the floor goes where the search goes.
         gradient = take_rows(state.local.gradient, rows)
+        unit, longest = self._longest(state.local.loss)
         if pairs.unit is not None:
             gradient = pairs.unit * gradient
+            unit = unit / pairs.unit if isinstance(self.max_step, str) else unit
+        longest = longest * np.max(to_host(state.local.loss.asarray(unit)))
         relative = np.sqrt(squared_norm(gradient))[:, None]
-        relative = relative / np.where(largest > 0, largest * self.max_step, 1.0)
+        relative = relative / np.where(largest > 0, largest * longest, 1.0)
         floored = np.maximum(np.abs(values), np.minimum(self.floor, relative) * largest)
-        keep = np.abs(values) > _null_level(pairs)
         return np.where(keep, -signs / np.where(floored > 0, floored, 1.0), 0.0)
 
     def _balanced(self, loss, theta):

@@ -1,6 +1,7 @@
 """The saddle dynamics finder: what its parameters do, and what it recovers."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from skcrit import FunctionLoss, LinearAutoencoderLoss, SaddleDynamicsFinder
 from skcrit.datasets import make_gaussian_spectrum
 from skcrit.exceptions import NotConvergedWarning
 from skcrit.metrics import judge, participation_entropy, recovery_accuracy_scorer
+from skcrit.proving_grounds import make_lennard_jones
 from skcrit.solvers import SaddleDynamics
 from skcrit.starts import GaussianStarts
 
@@ -112,6 +114,7 @@ PARAMS = {
     "floor": 0.1,
     "max_step": 0.7,
     "balance": False,
+    "skip_symmetries": True,
     "eigensolver": "lobpcg",
     "max_inner_iter": 11,
 }
@@ -243,3 +246,44 @@ def test_column_of_drawn_indices(X):
     finder = make(n_starts=8, max_iter=0, tol=np.inf).fit(X)
     largest = finder.results_["index_asked"].max()
     assert 0 < largest <= finder.n_params_
+
+
+def test_climbing_out_of_the_minimum_of_a_molecule(rng):
+    loss = make_lennard_jones(4)
+    minimum = min(loss.ground_truth().points, key=loss.value)
+    starts = minimum + 0.05 * rng.standard_normal((12, 12))
+    finder = SaddleDynamicsFinder(n_starts=12, init=starts, index=1, max_iter=300)
+    with pytest.warns(NotConvergedWarning, match="another Morse index"):
+        finder.fit(loss)
+    found = finder.results_["morse_index"]
+    assert np.mean(found == 0) > 0.7
+    # Six zero modes took the place of the direction that leads upwards.
+    finder.set_params(skip_symmetries=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotConvergedWarning)
+        finder.fit(loss)
+    assert finder.converged_.mean() > 0.7
+    assert np.all(finder.results_["morse_index"][finder.converged_] == 1)
+
+
+def test_steps_of_linear_autoencoders_are_half_a_unit(X):
+    expected = make(n_starts=8, max_step=0.5).fit(X).final_params_
+    np.testing.assert_array_equal(make(n_starts=8).fit(X).final_params_, expected)
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e3])
+def test_steps_have_the_length_of_the_loss(unit, rng):
+    starts = rng.uniform(-1.5, 1.5, (12, 2))
+    ends = []
+    for scale in (1.0, unit):
+        loss = FunctionLoss(
+            lambda t, scale=scale: double_well(t / scale),
+            lambda t, scale=scale: 4 * t / scale**2 * ((t / scale) ** 2 - 1),
+            n_params=2,
+        ).fit()
+        finder = SaddleDynamicsFinder(
+            n_starts=12, init=scale * starts, random_state=0, max_iter=60
+        ).fit(loss)
+        assert finder.converged_.all()
+        ends.append(finder.final_params_ / scale)
+    np.testing.assert_allclose(ends[1], ends[0], atol=1e-6)

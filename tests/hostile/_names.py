@@ -102,6 +102,7 @@ BY_NAME = {
     "balance": kinds.boolean(),
     "connect": kinds.boolean(),
     "fallback": kinds.boolean(),
+    "skip_symmetries": kinds.boolean(),
     "window": kinds.integer(1),
     "step_size": kinds.real(0, closed="neither"),
     "sufficient_decrease": kinds.real(0, 1, closed="neither"),

@@ -113,7 +113,9 @@ def test_lennard_jones():
     loss = make_lennard_jones(7)
     truth = loss.ground_truth()
     minima = np.asarray(truth.points)
-    finder = SaddleDynamicsFinder(n_starts=60, index=1, max_iter=200, random_state=0)
+    finder = SaddleDynamicsFinder(
+        n_starts=60, index=1, max_step=0.5, max_iter=200, random_state=0
+    )
     with pytest.warns(UserWarning):
         finder.fit(loss)
     rows = np.flatnonzero(finder.morse_indices_ == 1)[:8]
