@@ -51,6 +51,7 @@ starts = np.random.default_rng(0).uniform([-3.0, -2.0], [2.5, 2.0], size=(40, 2)
 def search(finder, loss, **params):
     """Fit a finder to the same starts, quietly: the status says what failed."""
     finder.set_params(n_starts=len(starts), init=starts, random_state=0, **params)
+    finder.set_params(fallback=False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotConvergedWarning)
         return finder.fit(loss)
@@ -62,7 +63,9 @@ def search(finder, loss, **params):
 #
 # With ``floor=0.3`` the gradient at the flat point is about 0.9. Levenberg-Marquardt,
 # which minimises the gradient norm, ends there from every start on that side. None of
-# these ends counts as converged; their status is GRADIENT_FLAT.
+# these ends counts as converged; their status is GRADIENT_FLAT. ``fallback=False``
+# leaves a method to itself: by default a search that is stuck goes on in steps of
+# another kind.
 
 flat_loss = make_loss(floor=0.3)
 descent = search(GradNormFinder(minimizer="lm"), flat_loss, tol=1e-10)

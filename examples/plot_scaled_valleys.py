@@ -103,6 +103,7 @@ for balance in (False, True):
         minimizer="l-bfgs",
         tol=tol,
         balance=balance,
+        fallback=False,
         max_iter=300,
         store_history=True,
         random_state=0,

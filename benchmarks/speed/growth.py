@@ -68,7 +68,9 @@ def starts(sizes=(10, 100, 1_000, 10_000), backend="numpy", max_iter=5):
     rows = []
     for n in sizes:
         theta = problems.points(loss, n)
-        finder = NewtonMRFinder(init=theta, n_starts=n, max_iter=max_iter, tol=0.0)
+        finder = NewtonMRFinder(
+            init=theta, n_starts=n, max_iter=max_iter, tol=0.0, fallback=False
+        )
 
         def fit(finder=finder):
             with warnings.catch_warnings():

@@ -111,11 +111,13 @@ def _minimize(method):
 
 
 METHODS = {
-    "NewtonMRFinder": _ours(NewtonMRFinder(max_iter=MAX_ITER)),
+    "NewtonMRFinder": _ours(NewtonMRFinder(max_iter=MAX_ITER, fallback=False)),
     "GradNormFinder, l-bfgs": _ours(
-        GradNormFinder(minimizer="l-bfgs", max_iter=MAX_ITER)
+        GradNormFinder(minimizer="l-bfgs", max_iter=MAX_ITER, fallback=False)
     ),
-    "GradNormFinder, lm": _ours(GradNormFinder(minimizer="lm", max_iter=MAX_ITER)),
+    "GradNormFinder, lm": _ours(
+        GradNormFinder(minimizer="lm", max_iter=MAX_ITER, fallback=False)
+    ),
     "SaddleDynamicsFinder": _ours(
         SaddleDynamicsFinder(index="natural", max_iter=MAX_ITER, random_state=0)
     ),
