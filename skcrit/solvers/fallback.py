@@ -115,9 +115,9 @@ def _watched(loss: Loss, state: State) -> State:
     # The steps that take over have a patience of their own.
     carry["n_waiting"] = np.where(begins, 0, carry["n_waiting"])
     carry["home"] = _chosen(loss, begins, state.local.theta, carry["home"])
-    if "index" in carry:
+    if "index_asked" in carry:
         free = begins & (carry["fallback_index"] == UNCHOSEN)
-        index = np.where(free, carry["index"], carry["fallback_index"])
+        index = np.where(free, carry["index_asked"], carry["fallback_index"])
         carry["fallback_index"] = index
     return replace(state, carry=carry)
 
