@@ -114,7 +114,12 @@ def test_lennard_jones():
     truth = loss.ground_truth()
     minima = np.asarray(truth.points)
     finder = SaddleDynamicsFinder(
-        n_starts=60, index=1, max_step=0.5, max_iter=200, random_state=0
+        n_starts=60,
+        index=1,
+        max_step=0.5,
+        skip_symmetries=True,
+        max_iter=200,
+        random_state=0,
     )
     with pytest.warns(UserWarning):
         finder.fit(loss)
