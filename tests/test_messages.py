@@ -105,8 +105,8 @@ MISTAKES = {
     ),
     "value not batched": (
         lambda: fit(loss=functions(value=lambda t: np.sum((t**2 - 1) ** 2))),
-        "value must return an array of shape (1,) for theta of shape (1, 2), got shape "
-        f"(). {AXES}",
+        "value must return an array of shape (128,) for theta of shape (128, 2), got "
+        f"shape (). {AXES}",
     ),
     "gradient not batched": (
         lambda: fit(loss=functions(gradient=lambda t: np.stack([t[0], t[1]]))),
@@ -191,7 +191,7 @@ def test_advice_for_a_torch_module():
 @pytest.mark.parametrize(
     "mistake, error, name, shapes",
     [
-        ({"value": lambda t: t[..., 2]}, IndexError, "value", r"1 .* \(1, 2\)"),
+        ({"value": lambda t: t[..., 2]}, IndexError, "value", r"1 .* \(128, 2\)"),
         ({"hvp": gradient}, TypeError, "hvp", r"2 .* \(1, 2\) and \(1, 2\)"),
     ],
     ids=["n_params too small", "product without direction"],

@@ -46,6 +46,8 @@ def assert_same(one, other):
     elif isinstance(one, np.ndarray):
         assert one.dtype == other.dtype
         assert_array_equal(one, other)
+    elif isinstance(one, float):
+        assert_array_equal(one, other)  # NaN is NaN
     elif hasattr(one, "get_params"):
         assert_same(vars(one), vars(other))
     else:

@@ -143,6 +143,8 @@ class Loss(Provable, BaseEstimator, ABC):
         n = self.n_params_
         identity = xp.eye(n, dtype=theta.dtype, device=place)
         local, parts = self.at(theta[..., None, :]), []
+        if not isinstance(local, LocalModel):  # check_loss says so: not the fault here
+            local = LocalModel(self, theta[..., None, :])
         # How many go together may not depend on the points: products round by it.
         size = _HOST_COLUMNS if isinstance(theta, np.ndarray) else _DEVICE_COLUMNS
         for begin in range(0, n, size):
