@@ -8,14 +8,20 @@ search.
 """
 
 # %%
+# A curve over tolerances
+# -----------------------
+#
 # The wines of scikit-learn, each feature scaled to unit variance.
+
+import warnings
+from collections import Counter
 
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_wine
 from sklearn.preprocessing import scale
 
-from skcrit import LinearAutoencoderLoss, NewtonMRFinder
+from skcrit import LinearAutoencoderLoss, NewtonMRFinder, NotConvergedWarning
 from skcrit.inspection import ToleranceDisplay
 from skcrit.model_selection import tolerance_curve
 
@@ -38,3 +44,23 @@ assert curve.accuracy[0] < 1.0
 figure, ax = plt.subplots(figsize=(5.5, 3.8), layout="constrained")
 ToleranceDisplay.from_curve(curve, scores=["converged", "accuracy"], ax=ax)
 plt.show()
+
+# %%
+# Without a known truth
+# ---------------------
+#
+# From where a search meets its tolerance a finder takes Newton steps to the level of
+# rounding. If these lead away, the point was not critical, and the status of the
+# search is UNCONFIRMED, or ESCAPED if they lead towards infinity: the tolerance is too
+# loose for this loss. That needs no list of critical points.
+
+for tol in (1.0, 1e-4, "auto"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotConvergedWarning)
+        finder.set_params(tol=tol).fit(X)
+    products = finder.results_["n_hvp"].mean()
+    status = Counter(finder.results_["status"].tolist())
+    print(f"tol {tol}: {products:.0f} products per search, {dict(status)}")
+# sphinx_gallery_start_ignore
+assert finder.converged_.all() and finder.score() == 1.0
+# sphinx_gallery_end_ignore

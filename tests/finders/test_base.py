@@ -212,13 +212,13 @@ def test_attributes_have_their_shapes_and_types(fitted):
 
 
 def test_results_have_a_row_per_start(fitted):
-    assert set(fitted.results_) == set(COLUMNS) | {"inner_status"}
+    assert set(fitted.results_) == set(COLUMNS) | {"inner_status", "n_fallback"}
     for name, kind in COLUMNS.items():
         assert type(fitted.results_[name]) is np.ndarray, name
         assert fitted.results_[name].shape == (60,), name
         assert fitted.results_[name].dtype.kind == kind, name
     frame = pd.DataFrame(fitted.results_)
-    assert frame.shape == (60, len(COLUMNS) + 1)
+    assert frame.shape == (60, len(COLUMNS) + 2)
     assert set(frame["status"]) <= {s.name for s in Status}
     assert ((frame["status"] == "CONVERGED") == frame["converged"]).all()
 
@@ -361,7 +361,10 @@ def test_nothing_found(cls, X):
     "params, message",
     [
         ({"max_iter": 1}, "NewtonMRFinder: .* of 12 starts .*tol=auto.*max_iter"),
-        ({"max_backtracks": 0, "max_iter": 50}, "STALLED.*max_backtracks"),
+        (
+            {"max_backtracks": 0, "max_iter": 50, "fallback": False},
+            "STALLED.*max_backtracks",
+        ),
     ],
 )
 def test_the_warning_names_the_parameter(params, message, X):
