@@ -100,11 +100,11 @@ np.testing.assert_allclose(finder.critical_losses_[0], -146.6995, atol=1e-4)
 #
 # Four fifths of the searches found something. Where the others ended, another method
 # shows more clearly. Levenberg-Marquardt, left to itself, descends the gradient norm
-# step by step from the same starts and never jumps over anything. It finds the same five points, and it
-# stops at four more places. There the gradient is large, but it lies along a
-# direction in which the Hessian has no curvature, so that no small step can shrink
-# it: these places are gradient-flat. They have a status of their own and are not
-# counted.
+# step by step from the same starts and never jumps over anything. It finds the same
+# five points, and it stops at four more places. There the gradient is large, but it
+# lies along a direction in which the Hessian has no curvature, so that no small step
+# can shrink it: these places are gradient-flat. They have a status of their own and are
+# not counted.
 
 descent = GradNormFinder(
     n_starts=len(starts), init=starts, tol=1e-12, minimizer="lm", fallback=False
