@@ -79,7 +79,8 @@ def connections(
     --------
     >>> from skcrit import NewtonMRFinder, connections
     >>> from skcrit.proving_grounds import make_himmelblau
-    >>> finder = NewtonMRFinder(n_starts=60, random_state=0).fit(make_himmelblau())
+    >>> finder = NewtonMRFinder(n_starts=60, init="gaussian", random_state=0)
+    >>> finder = finder.fit(make_himmelblau())
     >>> connections(finder).barriers().shape
     (4, 4)
     """

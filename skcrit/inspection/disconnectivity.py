@@ -80,7 +80,8 @@ class DisconnectivityDisplay:
     >>> from skcrit import NewtonMRFinder
     >>> from skcrit.inspection import DisconnectivityDisplay
     >>> from skcrit.proving_grounds import make_himmelblau
-    >>> finder = NewtonMRFinder(n_starts=60, random_state=0).fit(make_himmelblau())
+    >>> finder = NewtonMRFinder(n_starts=60, init="gaussian", random_state=0)
+    >>> finder = finder.fit(make_himmelblau())
     >>> display = DisconnectivityDisplay.from_estimator(finder)
     >>> len(display.positions_)
     4

@@ -16,7 +16,7 @@ from skcrit.finders import _watch
 from skcrit.finders._watch import FitReport, Progress
 from skcrit.search.critical_sets import Identity, group_points
 from skcrit.search.describe import UNKNOWN
-from skcrit.solvers import NewtonMR
+from skcrit.solvers import Fallback
 
 
 @pytest.fixture
@@ -307,13 +307,13 @@ def interrupted(finder, monkeypatch, n_batches=2):
     """Fit a finder that is interrupted after some parts; return the error."""
     done = []
 
-    def solve(self, *args, _solve=NewtonMR.solve):
+    def solve(self, *args, _solve=Fallback.solve):
         if len(done) == n_batches:
             raise KeyboardInterrupt
         done.append(args)
         return _solve(self, *args)
 
-    monkeypatch.setattr(NewtonMR, "solve", solve)
+    monkeypatch.setattr(Fallback, "solve", solve)
     X = np.random.default_rng(0).standard_normal((20, 3))
     with pytest.raises(KeyboardInterrupt) as caught:
         finder.fit(X)

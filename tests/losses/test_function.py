@@ -182,6 +182,7 @@ def test_get_params_and_set_params():
         "ground_truth",
         "hessian_lipschitz",
         "evaluation_error",
+        "is_coercive",
     }
     assert loss.set_params(n_params=5, hvp=hvp) is loss
     assert loss.get_params()["hvp"] is hvp
