@@ -21,6 +21,9 @@ _TOGETHER = {"cpu": 2**18, "device": 2**26}
 _CHUNK = {"cpu": 2**22, "device": 2**30}
 _LARGEST = {"cpu": 1024, "device": 8192}
 
+# Rows on which is tried whether they depend on each other.
+_N_TRIED = 4 * UNIT
+
 
 def probe(network, theta, targets, chunk_size):
     """Evaluate once; settle the type of the targets and the number of rows.
@@ -206,6 +209,8 @@ def _choose_rows(network, theta, chunk_size):
     if rows < UNIT:
         return 1
     reason = _reason_against_vmap(network, theta)
+    if reason is None and _depends_on_batch(network, theta):
+        reason = "on this machine the rounding of a row depends on the others"
     if reason is None:
         return rows
     if chunk_size is not None:
@@ -232,6 +237,27 @@ def _reason_against_vmap(network, theta):
     texts = [str(warning.message) for warning in caught]
     # Then it would be a loop all the same, and a slow one.
     return next((text for text in texts if "performance drop" in text), None)
+
+
+def _depends_on_batch(network, theta):
+    """Try whether a row gives other bits among many rows than among few."""
+    # Kernels of small matrices can divide a batch among the lanes of a processor, and
+    # which formula a row meets then depends on its place.
+    rng = np.random.default_rng(0)
+    rows = theta + rng.standard_normal((_N_TRIED, len(theta)))
+    rows, v = rows.astype(theta.dtype), rows[::-1].astype(theta.dtype)
+    together = _derivatives(Graph(network, rows), v)
+    for part in (slice(0, 7), slice(7, 7 + UNIT), slice(7 + UNIT, None)):
+        alone = _derivatives(Graph(network, rows[part]), v[part])
+        for one, other in zip(alone, together, strict=True):
+            if not np.array_equal(one, other[part], equal_nan=True):
+                return True
+    return False
+
+
+def _derivatives(graph, v):
+    """Evaluate value, gradient and products."""
+    return graph.value(), graph.gradient(), graph.product(v)
 
 
 def _kind(tensor):

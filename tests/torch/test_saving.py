@@ -34,6 +34,7 @@ def test_get_params_and_set_params():
         "chunk_size": None,
         "bounds": None,
         "length": None,
+        "is_coercive": None,
         "symmetries": None,
         "invariants": second_power_sums,
         "representative": None,
