@@ -19,7 +19,7 @@ from skcrit import (
 from ._modules import KNOWN, dense, small_loss
 
 START = {"init": "gaussian", "random_state": 0, "tol": 1e-18}
-WIDE = {"init": np.random.default_rng(0).normal(size=(16, 13))}
+WIDE = {"init": np.random.default_rng(0).normal(size=(48, 13))}
 
 
 def searched(finder, X, y=None):
@@ -32,9 +32,8 @@ def searched(finder, X, y=None):
 @pytest.mark.parametrize(
     "finder",
     [
-        # By itself: natural steps lead 16 starts to two values of the loss only.
-        NewtonMRFinder(n_starts=16, max_iter=60, fallback=False, **START | WIDE),
-        SaddleDynamicsFinder(n_starts=16, max_iter=60, **START | WIDE),
+        NewtonMRFinder(n_starts=48, max_iter=60, **START | WIDE),
+        SaddleDynamicsFinder(n_starts=48, max_iter=60, **START | WIDE),
     ],
     ids=lambda finder: type(finder).__name__,
 )
