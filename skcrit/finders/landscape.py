@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.base import clone
 
-from skcrit._typing import ArrayLike, FloatArray, IntArray, Memory, RandomState, Sampler
+from skcrit._typing import ArrayLike, IntArray, Memory, RandomState, Sampler
 from skcrit.finders._doc import documented
+from skcrit.finders._exploration import Exploration, check_displacement
 from skcrit.finders._graph import search_edges, search_graph
 from skcrit.finders._watch import FitReport, SearchBar, interruptible
 from skcrit.finders.base import BaseFinder
@@ -22,10 +23,8 @@ from skcrit.losses.base import Loss
 from skcrit.metrics._euler import euler_alarm
 from skcrit.search.connect import connect
 from skcrit.search.connections import Connections
-from skcrit.search.landscape import Landscape, Origins
+from skcrit.search.landscape import Landscape
 from skcrit.search.problem import pose
-from skcrit.starts import make_starts, random_streams
-from skcrit.utils._arguments import as_numbers, shown
 from skcrit.utils._validation import (
     HasMethods,
     Interval,
@@ -38,18 +37,6 @@ if TYPE_CHECKING:
     import networkx
 
 __all__ = ["LandscapeExplorer"]
-
-# Searches of the first round that sets out from a set.
-_FIRST_ROUND = 16
-
-# Later passes try other lengths: shorter, longer, and much shorter.
-_PASSES = (1.0, 0.4, 1.6, 0.15)
-
-# Above this share of failed searches untried directions are not all that is missing:
-# then so many rounds of new starts have a say, and above half of them must converge.
-_MANY_FAILURES = 0.1
-_N_FRESH = 3
-_MOST = 0.5
 
 
 @documented
@@ -288,7 +275,7 @@ class LandscapeExplorer(BaseFinder):
                 f"must have at most {MAX_DENSE_FORMED} parameters, got "
                 f"{self.n_params_}."
             )
-        reach = self._check_displacement()
+        reach = check_displacement(self.displacement)
         problem = pose(self.loss_)
         landscape = Landscape(
             problem, self._batches(), self.max_directions, self.n_passes, self.tol
@@ -296,28 +283,28 @@ class LandscapeExplorer(BaseFinder):
         watch: list[Any] = [SearchBar(self.max_searches)] if self.verbose else []
         if has_callbacks(self):
             watch.append(FitReport(self, X, y, "round", self._attributes))
+        exploration = Exploration(self, landscape, reach, watch)
         with interruptible(self, "round", watch):
-            self._explore(landscape, problem.into(starts), reach, watch)
+            exploration.run(problem.into(starts))
         self._finish(landscape)
         if self.connect:
-            self._go_down(landscape, reach, watch)
+            self._go_down(exploration)
         for watcher in watch:
             watcher.finish()
         self._warn_of_failures()
         return self
 
-    def _go_down(
-        self, landscape: Landscape, reach: tuple[float, float], watch: list[Any]
-    ) -> None:
+    def _go_down(self, exploration: Exploration) -> None:
         """Connect the sets, and explore on from ends that are not among them."""
+        landscape = exploration.landscape
         while True:
             self.connections_ = self._connected()
             new, n_sets = self.connections_.new_points, len(landscape.atlas)
             if len(new) == 0 or landscape.stop_reason in (None, "callback"):
                 return
             landscape.stop_reason = None
-            with interruptible(self, "round", watch):
-                self._explore(landscape, landscape.problem.into(new), reach, watch)
+            with interruptible(self, "round", exploration.watch):
+                exploration.run(landscape.problem.into(new))
             self._finish(landscape)
             if len(landscape.atlas) == n_sets:  # no search confirmed them
                 return
@@ -332,76 +319,6 @@ class LandscapeExplorer(BaseFinder):
             max_iter=self.max_iter,
             batches=self._batches(),
         )
-
-    def _explore(
-        self,
-        landscape: Landscape,
-        starts: FloatArray,
-        reach: tuple[float, float],
-        watch: list[Any],
-    ) -> None:
-        """Run round after round until there is a reason to stop."""
-        stream = random_streams(self.random_state, 1, kind=2)[0]
-        origins, n_fresh = _no_origins(len(starts)), 0
-        # Without iterations new starts end where they are.
-        n_more = _N_FRESH if self.max_iter > 0 else 0
-        while True:
-            for watcher in watch:
-                watcher.begin(None)
-            solver = self._local_solver(len(starts), int(stream.integers(2**31)))
-            landscape.search(solver, starts, origins)
-            wanted = any([watcher.end(lambda: landscape) for watcher in watch])
-            landscape.stop_reason = "callback" if wanted else self._over(landscape)
-            if landscape.stop_reason:
-                return
-            # While little is known, a large round would try one set to exhaustion.
-            size = min(self.round_size, _FIRST_ROUND + 4 * len(landscape.atlas))
-            room = self.max_searches - landscape.n_searches
-            tasks = landscape.frontier.pop(min(size, room))
-            if not tasks and landscape.frontier.n_sets and self._lacks_sets(landscape):
-                landscape.frontier.extend(self.n_passes)
-                tasks = landscape.frontier.pop(min(size, room))
-            if tasks:
-                starts, origins = self._displaced(landscape, tasks, reach, stream)
-            elif n_fresh == n_more or not _doubtful(landscape):
-                landscape.stop_reason = _exhausted(landscape)
-                return
-            else:
-                n_fresh += 1
-                starts = self._fresh(landscape, int(stream.integers(2**31)))[:room]
-                origins = _no_origins(len(starts))
-
-    def _fresh(self, landscape, seed):
-        """Draw new starts; given points are not used again."""
-        init = "spread" if _are_points(self.init) else self.init
-        starts = make_starts(init, as_loss(self.loss_), self.n_starts, seed)
-        return landscape.problem.into(starts)
-
-    def _displaced(self, landscape, tasks, reach, stream):
-        """Set out from known sets."""
-        sets = landscape.atlas.sets
-        points = sets.point[[task.label for task in tasks]]
-        unit = np.asarray(landscape.problem.loss.length_scale(), dtype=float)
-        vectors = np.array([task.sign * task.vector for task in tasks], dtype=float)
-        # Of length one in length scales, like the displacement.
-        size = np.linalg.norm(vectors / unit, axis=1, keepdims=True)
-        turns = np.array([_PASSES[task.turn % len(_PASSES)] for task in tasks])
-        length = turns[:, None] * stream.uniform(*reach, size=(len(tasks), 1))
-        noise = self.noise * unit * stream.standard_normal(points.shape)
-        origins = Origins(
-            *(
-                np.array([getattr(task, name) for task in tasks])
-                for name in ("label", "direction", "sign")
-            )
-        )
-        return points + length * vectors / size + noise, origins
-
-    def _over(self, landscape: Landscape) -> str | None:
-        """Say why to stop, None if there is no reason."""
-        if landscape.n_searches >= self.max_searches:
-            return "incomplete" if self._lacks_sets(landscape) else "max_searches"
-        covered = self.coverage is not None and landscape.coverage() >= self.coverage
-        return "coverage" if covered and not self._lacks_sets(landscape) else None
 
     def _lacks_sets(self, landscape: Landscape) -> bool:
         """Tell whether the Euler sum proves that sets are missing."""
@@ -448,42 +365,3 @@ class LandscapeExplorer(BaseFinder):
             If networkx is not installed.
         """
         return search_graph(self)
-
-    def _check_displacement(self) -> tuple[float, float]:
-        """Return both ends of the range of lengths."""
-        try:
-            low, high = as_numbers(self.displacement, "displacement").tolist()
-            low, high = float(low), float(high)
-        except (TypeError, ValueError):
-            low, high = np.nan, np.nan
-        if not 0 < low <= high < np.inf:
-            raise ValueError(
-                "displacement must be a pair of positive numbers in ascending order, "
-                f"got {shown(self.displacement)}."
-            )
-        return low, high
-
-
-def _exhausted(landscape: Landscape) -> str:
-    """Say what it means that no direction is left."""
-    if not _doubtful(landscape):
-        return "exhausted"
-    share = landscape.first_failed()
-    return "failures" if len(landscape.atlas) == 0 or share > _MOST else "exhausted"
-
-
-def _doubtful(landscape: Landscape) -> bool:
-    """Tell whether untried directions are not all that is missing."""
-    many = landscape.n_failed > _MANY_FAILURES * landscape.n_searches
-    return many or len(landscape.atlas) == 0
-
-
-def _no_origins(n: int) -> Origins:
-    """Make the record of searches that set out from no set."""
-    none = np.full(n, -1)
-    return Origins(none, none, np.zeros(n, dtype=int))
-
-
-def _are_points(init: Any) -> bool:
-    """Tell starts that are given from a way to draw them."""
-    return not isinstance(init, str) and not hasattr(init, "sample")

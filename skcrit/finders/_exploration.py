@@ -1,0 +1,193 @@
+"""The rounds of the systematic search: where they begin, and when they are over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from skcrit._typing import FloatArray
+from skcrit.losses.adapt import as_loss
+from skcrit.search.landscape import Landscape, Origins
+from skcrit.starts import make_starts, random_streams
+from skcrit.utils._arguments import as_numbers, shown
+
+__all__ = ["Exploration", "check_displacement"]
+
+# Searches of the first round that sets out from a set.
+_FIRST_ROUND = 16
+
+# Later passes try other lengths: shorter, longer, and much shorter.
+_PASSES = (1.0, 0.4, 1.6, 0.15)
+
+# Above this share of failed searches untried directions are not all that is missing:
+# then so many rounds of new starts have a say, and above half of them must converge.
+_MANY_FAILURES = 0.1
+_N_FRESH = 3
+_MOST = 0.5
+
+
+class Exploration:
+    """Run round after round until there is a reason to stop.
+
+    Parameters
+    ----------
+    explorer : LandscapeExplorer
+        Explorer that is being fitted.
+    landscape : Landscape
+        What is known, which the rounds extend.
+    reach : tuple of (float, float)
+        Range of the length of displacements, in length scales.
+    watch : list
+        What looks at every round.
+    """
+
+    def __init__(
+        self,
+        explorer: Any,
+        landscape: Landscape,
+        reach: tuple[float, float],
+        watch: list[Any],
+    ) -> None:
+        self.explorer, self.landscape = explorer, landscape
+        self.reach, self.watch = reach, watch
+
+    def run(self, starts: FloatArray) -> None:
+        """Search from the starts, and on from what is found.
+
+        Parameters
+        ----------
+        starts : ndarray of shape (n_starts, n_params)
+            Starting points of the first round, in the coordinates of the problem.
+        """
+        explorer, landscape = self.explorer, self.landscape
+        stream = random_streams(explorer.random_state, 1, kind=2)[0]
+        origins, n_fresh = _no_origins(len(starts)), 0
+        # Without iterations new starts end where they are.
+        n_more = _N_FRESH if explorer.max_iter > 0 else 0
+        while True:
+            self._search(starts, origins, stream)
+            if landscape.stop_reason:
+                return
+            room = explorer.max_searches - landscape.n_searches
+            tasks = self._tasks(room)
+            if tasks:
+                starts, origins = self._displaced(tasks, stream)
+            elif n_fresh == n_more or not _doubtful(landscape):
+                landscape.stop_reason = _exhausted(landscape)
+                return
+            else:
+                n_fresh += 1
+                starts = self._fresh(int(stream.integers(2**31)))[:room]
+                origins = _no_origins(len(starts))
+
+    def _search(self, starts, origins, stream):
+        """Run one round, and note whether it is the last."""
+        for watcher in self.watch:
+            watcher.begin(None)
+        seed = int(stream.integers(2**31))
+        solver = self.explorer._local_solver(len(starts), seed)
+        self.landscape.search(solver, starts, origins)
+        wanted = any([watcher.end(lambda: self.landscape) for watcher in self.watch])
+        self.landscape.stop_reason = "callback" if wanted else self._over()
+
+    def _tasks(self, room):
+        """Choose the directions that the next round tries."""
+        landscape, explorer = self.landscape, self.explorer
+        # While little is known, a large round would try one set to exhaustion.
+        size = min(explorer.round_size, _FIRST_ROUND + 4 * len(landscape.atlas), room)
+        tasks = landscape.frontier.pop(size)
+        if not tasks and landscape.frontier.n_sets and explorer._lacks_sets(landscape):
+            landscape.frontier.extend(explorer.n_passes)
+            tasks = landscape.frontier.pop(size)
+        return tasks
+
+    def _fresh(self, seed):
+        """Draw new starts; given points are not used again."""
+        explorer = self.explorer
+        init = "spread" if _are_points(explorer.init) else explorer.init
+        starts = make_starts(init, as_loss(explorer.loss_), explorer.n_starts, seed)
+        return self.landscape.problem.into(starts)
+
+    def _displaced(self, tasks, stream):
+        """Set out from known sets."""
+        points = self.landscape.atlas.sets.point[[task.label for task in tasks]]
+        unit = np.asarray(self.landscape.problem.loss.length_scale(), dtype=float)
+        vectors = np.array([task.sign * task.vector for task in tasks], dtype=float)
+        # Of length one in length scales, like the displacement.
+        size = np.linalg.norm(vectors / unit, axis=1, keepdims=True)
+        turns = np.array([_PASSES[task.turn % len(_PASSES)] for task in tasks])
+        length = turns[:, None] * stream.uniform(*self.reach, size=(len(tasks), 1))
+        noise = self.explorer.noise * unit * stream.standard_normal(points.shape)
+        origins = Origins(
+            *(
+                np.array([getattr(task, name) for task in tasks])
+                for name in ("label", "direction", "sign")
+            )
+        )
+        return points + length * vectors / size + noise, origins
+
+    def _over(self):
+        """Say why to stop, None if there is no reason."""
+        explorer, landscape = self.explorer, self.landscape
+        if landscape.n_searches >= explorer.max_searches:
+            return "incomplete" if explorer._lacks_sets(landscape) else "max_searches"
+        enough = explorer.coverage
+        covered = enough is not None and landscape.coverage() >= enough
+        return "coverage" if covered and not explorer._lacks_sets(landscape) else None
+
+
+def check_displacement(displacement: Any) -> tuple[float, float]:
+    """Return both ends of a range of lengths.
+
+    Parameters
+    ----------
+    displacement : array-like of shape (2,)
+        The ends.
+
+    Returns
+    -------
+    low, high : float
+        Positive numbers in ascending order.
+
+    Raises
+    ------
+    ValueError
+        If they are something else.
+    """
+    try:
+        low, high = as_numbers(displacement, "displacement").tolist()
+        low, high = float(low), float(high)
+    except (TypeError, ValueError):
+        low, high = np.nan, np.nan
+    if not 0 < low <= high < np.inf:
+        raise ValueError(
+            "displacement must be a pair of positive numbers in ascending order, "
+            f"got {shown(displacement)}."
+        )
+    return low, high
+
+
+def _exhausted(landscape: Landscape) -> str:
+    """Say what it means that no direction is left."""
+    if not _doubtful(landscape):
+        return "exhausted"
+    share = landscape.first_failed()
+    return "failures" if len(landscape.atlas) == 0 or share > _MOST else "exhausted"
+
+
+def _doubtful(landscape: Landscape) -> bool:
+    """Tell whether untried directions are not all that is missing."""
+    many = landscape.n_failed > _MANY_FAILURES * landscape.n_searches
+    return many or len(landscape.atlas) == 0
+
+
+def _no_origins(n: int) -> Origins:
+    """Make the record of searches that set out from no set."""
+    none = np.full(n, -1)
+    return Origins(none, none, np.zeros(n, dtype=int))
+
+
+def _are_points(init: Any) -> bool:
+    """Tell starts that are given from a way to draw them."""
+    return not isinstance(init, str) and not hasattr(init, "sample")

@@ -1,0 +1,91 @@
+"""Starts by name, as points or by a sampler."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from skcrit._typing import ArrayLike, FloatArray, RandomState, Sampler
+from skcrit.losses.adapt import as_loss
+from skcrit.starts.gaussian import GaussianStarts
+from skcrit.starts.spread import SpreadStarts
+from skcrit.starts.trajectory import TrajectoryStarts
+from skcrit.utils._arguments import as_numbers, check_seed, shown
+
+if TYPE_CHECKING:
+    from skcrit.losses.base import Loss
+
+__all__ = ["make_starts"]
+
+
+def make_starts(
+    init: str | ArrayLike | Sampler,
+    loss: Loss,
+    n_starts: int,
+    random_state: RandomState,
+) -> FloatArray:
+    """Draw or check starting points.
+
+    Parameters
+    ----------
+    init : {"gaussian", "spread", "height", "iteration"}, array or sampler
+        Name of a sampler of this module, points, or an object with the method
+        ``sample(loss, n_starts, random_state)``.
+    loss : Loss
+        Fitted loss.
+    n_starts : int
+        Number of points.
+    random_state : int, RandomState, Generator or None
+        Source of randomness.
+
+    Returns
+    -------
+    theta0 : ndarray of shape (n_starts, n_params)
+        Finite points, on the host.
+
+    Raises
+    ------
+    ValueError
+        If ``init`` is something else, or points have the wrong shape or are not finite.
+    """
+    loss = as_loss(loss)
+    shape = (n_starts, loss.n_params_)
+    samplers = {
+        "gaussian": GaussianStarts(),
+        "spread": SpreadStarts(),
+        "height": TrajectoryStarts(by="height"),
+        "iteration": TrajectoryStarts(by="iteration"),
+    }
+    starts: Any = init
+    if isinstance(init, str):
+        if init not in samplers:
+            raise ValueError(
+                f"init must be one of {sorted(samplers)}, an array of shape {shape} or "
+                f"a sampler, got {init!r}."
+            )
+        starts = samplers[init]
+    if isinstance(init, type):
+        raise ValueError(
+            f"init must be a name, an array of shape {shape} or a sampler, got the "
+            f"class {init.__name__}: write {init.__name__}()."
+        )
+    if hasattr(starts, "sample") and not hasattr(starts, "dtype"):
+        starts = starts.sample(loss, n_starts, check_seed(random_state))
+    try:
+        starts = np.array(as_numbers(starts, "init"))
+        if starts.ndim == 0:
+            raise ValueError("one number is not a set of starts.")
+    except ValueError as error:
+        raise ValueError(
+            f"init must be a name, an array of shape {shape} or a sampler, got "
+            f"{shown(init)}: {error}"
+        ) from error
+    if not np.all(np.isfinite(starts)):
+        what = "NaN" if np.any(np.isnan(starts)) else "infinity"
+        raise ValueError(f"init contains {what}; starts must be finite.")
+    if starts.shape != shape:
+        raise ValueError(
+            f"init must have shape (n_starts, n_params) = {shape}, got {starts.shape}."
+        )
+    return starts

@@ -1,0 +1,75 @@
+"""Starts of several sizes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from skcrit._typing import FloatArray, RandomState
+from skcrit.losses.adapt import as_loss
+from skcrit.starts.streams import random_streams
+from skcrit.utils._arguments import check_int, check_seed
+
+if TYPE_CHECKING:
+    from skcrit.losses.base import Loss
+
+__all__ = ["SpreadStarts"]
+
+# Draws whose mean is the middle of what a loss proposes, and sizes of starts.
+_N_MIDDLE = 64
+_N_SIZES = 5
+
+
+class SpreadStarts(BaseEstimator):
+    """Draw starts of several sizes around the middle of what the loss proposes.
+
+    Start i is :meth:`~skcrit.losses.Loss.draw_starts`, moved towards the middle of 64
+    other draws: 1, 1/2, 1/4, 1/8 and 1/16 of the way remain, in turn. Large starts lead
+    to low critical points, small ones to those of high index near the middle, such as
+    the origin of a network.
+
+    Examples
+    --------
+    >>> from skcrit.losses import LinearAutoencoderLoss
+    >>> from skcrit.starts import SpreadStarts
+    >>> loss = LinearAutoencoderLoss((2,)).fit([[1.0, 0.0], [0.0, 1.0], [1.0, 3.0]])
+    >>> SpreadStarts().sample(loss, 5, random_state=0).shape
+    (5, 8)
+    """
+
+    def sample(
+        self, loss: Loss, n_starts: int, random_state: RandomState = None
+    ) -> FloatArray:
+        """Draw starting points.
+
+        Parameters
+        ----------
+        loss : Loss
+            Fitted loss.
+        n_starts : int
+            Number of points.
+        random_state : int, RandomState, Generator or None, default=None
+            Source of randomness; every start has a stream of its own.
+
+        Returns
+        -------
+        theta0 : ndarray of shape (n_starts, n_params)
+            Starting points.
+
+        Raises
+        ------
+        ValueError
+            If ``n_starts`` is not positive.
+        TypeError
+            If ``loss`` is none.
+        """
+        loss = as_loss(loss)
+        n_starts = check_int(n_starts, "n_starts", 1)
+        random_state = check_seed(random_state)
+        streams = random_streams(random_state, _N_MIDDLE, kind=3)
+        middle = np.mean(loss.draw_starts(streams), axis=0)
+        starts = loss.draw_starts(random_streams(random_state, n_starts))
+        remains = 0.5 ** (np.arange(n_starts) % _N_SIZES)
+        return middle + remains[:, None] * (starts - middle)
