@@ -9,7 +9,8 @@ from pathlib import Path
 
 import skcrit
 
-sys.path.insert(0, str(Path(__file__).parent))  # for gallery_order and links
+sys.path.insert(0, str(Path(__file__).parent))
+import gallery  # beside this file, as "links" is
 
 # Examples use two workers; more BLAS threads than cores would only slow them down.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -30,6 +31,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
+    "gallery",
     "links",
 ]
 templates_path = ["templates"]
@@ -85,7 +87,12 @@ sphinx_gallery_conf = {
     "filename_pattern": "/plot_" if find_spec("torch") else "/plot_(?!torch)",
     # Scripts of the studies in the folders below are no gallery examples.
     "ignore_pattern": r"/(?!plot_)[^/]*\.py$",
-    "within_subsection_order": "gallery_order.ReadingOrder",
+    "subsection_order": [f"../examples/{section}" for section in gallery.SECTIONS],
+    "within_subsection_order": "gallery.ReadingOrder",
+    "nested_sections": True,
+    "image_scrapers": ("gallery.scrape",),
+    "thumbnail_size": gallery.SIZE,
+    "first_notebook_cell": gallery.first_cell(),
     "abort_on_example_error": True,
     "min_reported_time": 0,
     "show_memory": False,

@@ -38,7 +38,7 @@ def main():
     for title, (last, rows) in TABLES.items():
         found = list(rows(quick))
         wrong += sum(row.wrong for row in found)
-        lines += [f"### {title}", "", f"| what | tried | wrong | {last} |", "|---" * 4]
+        lines += [f"## {title}", "", f"| what | tried | wrong | {last} |", "|---" * 4]
         lines[-1] += "|"
         lines += [f"| {r.what} | {r.n} | {r.wrong} | {r.known:.3f} |" for r in found]
         n = sum(row.n for row in found)

@@ -160,10 +160,12 @@ def draw(explorer):
     x = np.linspace(0, searches[-1], 200)
     uniform = n_sets * (1 - np.exp(-x / n_sets))
     axes[2].plot(x, uniform, "--", color="0.5", label="a uniform sampler, expected")
-    axes[2].axhline(n_sets, color="black", linestyle=":", linewidth=1)
+    axes[2].axhline(
+        n_sets, color="black", linestyle=":", linewidth=1, label=f"all {n_sets:,} sets"
+    )
     axes[2].set_xlabel("Local searches")
     axes[2].set_ylabel("Critical sets found")
-    axes[2].legend(fontsize="x-small", loc="lower right")
+    axes[2].legend(fontsize="small", loc="lower right")
     return figure
 
 

@@ -163,23 +163,24 @@ def figure3(fits):
         The figure.
     """
     figure = plt.figure(figsize=(9.6, 8.4), layout="constrained")
-    grid = figure.add_gridspec(3, 12)
+    # The second row is the legend of panel c: intervals can span that whole panel.
+    grid = figure.add_gridspec(4, 12, height_ratios=[1, 0.16, 1, 1])
     for place, column in enumerate((PUBLISHED, INTENDED)):
         ax = figure.add_subplot(grid[0, 4 * place : 4 * place + 4])
         fit = select(fits, column=column, method="Newton-MR", noise=0.0)[0]
         ParticipationDisplay.from_estimator(fit.found, ax=ax, random_state=0)
         ax.set_title(f"Newton-MR, {column}", **TITLE)
         _letter(ax, "ab"[place])
-    _entropies(fits, figure.add_subplot(grid[0, 8:]))
+    _entropies(fits, figure.add_subplot(grid[0, 8:]), figure.add_subplot(grid[1, :]))
     first = None
     for place, noise in enumerate(NOISE):
         fit = select(fits, column=INTENDED, method="Newton-MR", noise=noise)[0]
         cells = slice(3 * place, 3 * place + 3)
-        top = figure.add_subplot(grid[1, cells], sharex=first, sharey=first)
+        top = figure.add_subplot(grid[2, cells], sharex=first, sharey=first)
         first = first or top
         _loss_index(fit.found, top)
         top.set_title(f"noise variance {noise:g}", **TITLE)
-        bottom = figure.add_subplot(grid[2, cells], sharex=first)
+        bottom = figure.add_subplot(grid[3, cells], sharex=first)
         _index_histogram(fit.found, bottom)
         if place == 0:
             _letter(top, "d")
@@ -190,8 +191,8 @@ def figure3(fits):
     return figure
 
 
-def _entropies(fits, ax):
-    """Draw entropies by noise with their intervals, beside the authors'."""
+def _entropies(fits, ax, below):
+    """Draw entropies by noise with their intervals, and the legend below."""
     names = list(dict.fromkeys((f.column, f.method) for f in fits if f.method != "GNM"))
     for place, (column, method) in enumerate(names):
         own = [select(fits, column=column, method=method, noise=n)[0] for n in NOISE]
@@ -212,7 +213,11 @@ def _entropies(fits, ax):
     authors = ENTROPY[fits[0].by]
     x = [NOISE.index(noise) for noise in authors]
     label = "authors (bin at 0 counted twice)"
-    ax.plot(x, list(authors.values()), "k_", markersize=22, label=label)
+    # A line of its own for each, as wide as the marks of a noise together.
+    reach = np.full(len(x), 0.3)
+    ax.errorbar(
+        x, list(authors.values()), xerr=reach, fmt="none", ecolor="k", label=label
+    )
     spectrum = fits[0].finder.loss_.analytical_spectrum()
     most = np.log2(spectrum.rank + 1)
     label = f"maximum, {most:.2f} bits"
@@ -221,8 +226,9 @@ def _entropies(fits, ax):
     ax.set_xlabel("Noise variance")
     ax.set_ylabel("Entropy of participation (bits)")
     ax.set_ylim(1.2, 4.3)
-    # Intervals can span the whole panel: there is room only below it.
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), **SMALL)
+    below.axis("off")
+    handles, labels = ax.get_legend_handles_labels()
+    below.legend(handles, labels, loc="center", ncols=3, title="Panel c", **SMALL)
     _letter(ax, "c")
 
 
@@ -271,7 +277,7 @@ def figure_costs(fits):
         The figure: Hessian-vector products on the left, gradients on the right.
     """
     figure, axes = plt.subplots(
-        1, 2, figsize=(9.6, 3.8), sharey=True, layout="constrained"
+        1, 2, figsize=(9.6, 5.0), sharey=True, layout="constrained"
     )
     names = list(dict.fromkeys((fit.column, fit.method) for fit in fits))
     for ax, unit in zip(axes, ("n_hvp", "n_gradient"), strict=True):
@@ -291,7 +297,7 @@ def figure_costs(fits):
     axes[1].set_xlabel("Gradients per start")
     axes[0].set_ylabel(f"Fraction of starts converged at {SUCCESS:.0e}")
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right center", **SMALL)
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, **SMALL)
     _letter(axes[0], "a")
     _letter(axes[1], "b")
     return figure

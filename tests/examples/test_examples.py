@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-GALLERY = sorted(EXAMPLES.glob("plot_*.py"))
+GALLERY = sorted(EXAMPLES.glob("*/plot_*.py"))
 # Run by "make test-torch", see tests/torch/test_example.py.
-WITH_TORCH = EXAMPLES / "plot_torch_network.py"
+WITH_TORCH = EXAMPLES / "your_own" / "plot_torch_network.py"
 SLOW = ("plot_dask_cluster.py", "plot_digits.py", "plot_grid_search.py")
 # An old Matplotlib calls what pyparsing renamed, and the warning is not ours.
 FOREIGN = (
@@ -221,10 +221,25 @@ def test_gallery_asserts_before_it_draws(path):
     assert "random_state=" in text or '"random_state": ' in text
 
 
-def test_gallery_order_names_examples(monkeypatch):
+def test_gallery_names_all_examples(monkeypatch):
     monkeypatch.syspath_prepend(EXAMPLES.parent / "doc")
-    from gallery_order import ORDER, ReadingOrder
+    from gallery import ORDER, SECTIONS, ReadingOrder
 
+    named = [f"{part}/{name}.py" for part, names in SECTIONS.items() for name in names]
+    assert sorted(named) == [path.relative_to(EXAMPLES).as_posix() for path in GALLERY]
+    assert len(SECTIONS) == 4
+    assert all((EXAMPLES / part / "README.rst").exists() for part in SECTIONS)
+    assert all(len(names) <= 8 for names in SECTIONS.values())
     names = [path.name for path in GALLERY]
-    assert set(ORDER) <= set(names)
-    assert sorted(names, key=ReadingOrder("examples"))[: len(ORDER)] == list(ORDER)
+    assert sorted(names, key=ReadingOrder("examples")) == ORDER
+
+
+def test_notebooks_install_skcrit_from_the_repository(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES.parent / "doc")
+    from gallery import first_cell
+
+    monkeypatch.setenv("GITHUB_SERVER_URL", "https://host")
+    monkeypatch.setenv("GITHUB_REPOSITORY", "owner/name")
+    assert "git+https://host/owner/name" in first_cell()
+    monkeypatch.delenv("GITHUB_REPOSITORY")
+    assert "pyproject.toml" in first_cell()
