@@ -1,6 +1,7 @@
 """The gallery: the order of its examples, their thumbnails and their notebooks."""
 
 import os
+import pickle
 import tomllib
 from pathlib import Path
 
@@ -17,7 +18,7 @@ SECTIONS = {
     "landscapes": {
         "plot_landscape_graph": 0,
         "plot_disconnectivity": 0,
-        "plot_saddle_dynamics": 0,
+        "plot_saddle_dynamics": 1,
         "plot_tanh_network": 0,
     },
     "reliability": {
@@ -136,13 +137,31 @@ def scrape(block, block_vars, gallery_conf):
     source = Path(block_vars["src_file"])
     target = Path(block_vars["target_file"]).parent / "images" / f"{source.stem}.png"
     if plt.get_fignums() and not target.exists():
-        figure = plt.figure(plt.get_fignums()[0])
-        figure.canvas.draw()
+        # A copy: what follows is not for the page.
+        figure = pickle.loads(pickle.dumps(plt.figure(plt.get_fignums()[0])))
         ax = figure.axes[PANELS.get(source.stem, 0)]
+        _enlarge(ax)
+        figure.canvas.draw()
         box = ax.get_tightbbox().transformed(figure.dpi_scale_trans.inverted())
         target.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(target, bbox_inches=box.padded(0.06), dpi=150)
     return matplotlib_scraper(block, block_vars, gallery_conf)
+
+
+def _enlarge(ax):
+    """Leave out what is too small for a thumbnail, and make the rest larger."""
+    for other in ax.figure.axes:
+        other.set_visible(other is ax)
+    ax.set_title("")
+    for extra in [*ax.texts, ax.get_legend()]:
+        if extra is not None:
+            extra.set_visible(False)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.label.set_fontsize(17)
+        labels = axis.get_ticklabels()
+        for place, label in enumerate(labels):
+            label.set_fontsize(15)
+            label.set_visible(place % (1 + len(labels) // 6) == 0)
 
 
 def use_panels(app):

@@ -187,7 +187,7 @@ class ConvergenceDisplay:
     def _label(self, ax, styles):
         """Name the axes and the colours, with counts."""
         from matplotlib.lines import Line2D
-        from matplotlib.ticker import FuncFormatter, SymmetricalLogLocator
+        from matplotlib.ticker import StrMethodFormatter, SymmetricalLogLocator
 
         longest = max(self.squared_grad_norm.shape[1] - 1, 1)
         # A logarithm has no place for iteration 0, and a shifted axis would misname
@@ -199,7 +199,7 @@ class ConvergenceDisplay:
         ax.xaxis.set_minor_locator(
             SymmetricalLogLocator(base=10, linthresh=1, subs=digits)
         )
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         name_axes(ax, "Iteration", "Squared gradient norm")
         n_converged = int(np.sum(self.converged))
         counts = {True: n_converged, False: len(self.converged) - n_converged}
