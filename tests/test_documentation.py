@@ -174,18 +174,6 @@ def test_readme_is_short():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
 
 
-def test_numbers_in_prose_are_those_of_the_report():
-    report = (DOC / "paper" / "report.md").read_text(encoding="utf-8")
-    failed = re.findall(r"at a minimum of the gradient norm \| 0 of (\d+)", report)
-    for page in ("believing.md", "paper.md"):
-        text = (DOC / page).read_text(encoding="utf-8")
-        assert f"Of {sum(map(int, failed))} failed" in text
-    rows = re.findall(r"\| by height \| 0 \|(.*)", report)
-    entropies = re.findall(r"; (\d\.\d\d) \[", rows[0])[1:]
-    row = f"| by height, no noise | {' | '.join(entropies)} |"
-    assert row in (DOC / "choosing.md").read_text(encoding="utf-8")
-
-
 def test_names_of_the_library_become_links():
     pytest.importorskip("sphinx")
     links = runpy.run_path(str(DOC / "links.py"))
