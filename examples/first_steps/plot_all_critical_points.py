@@ -2,15 +2,15 @@
 All critical points of my function
 ==================================
 
-Where a surface is level, it has a critical point: at the bottom of a valley, a minimum,
-and on the pass between two valleys, a saddle. The explorer begins anywhere and goes on
-from every critical point that it finds, until it finds no new one.
+A critical point is a point at which a surface is level: a minimum at the bottom of a
+valley, or a saddle on the pass between two valleys. The explorer begins anywhere and
+continues from every critical point that it finds, until it finds no new one.
 """
 
 # %%
 # The surface of Mueller and Brown, the classical test of searches for saddles, has two
-# variables, so that its critical points can be drawn on a map. A function of your own
-# takes its place with ``FunctionLoss(value, gradient, n_params=2)``.
+# variables, so that its critical points can be drawn on a map. For a function of your
+# own, replace it by ``FunctionLoss(value, gradient, n_params=2)``.
 
 import warnings
 
@@ -18,6 +18,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from skcrit import (
+    KnownPoints,
     LandscapeExplorer,
     NewtonTrajectoryFinder,
     NotConvergedWarning,
@@ -38,18 +39,22 @@ print(explorer.summary())
 
 # %%
 # The Morse index counts the directions in which the surface falls: 0 at a minimum, 1 at
-# a saddle between two minima. The points of this surface are known, so that the result
+# a saddle between two minima. The minima of this surface are known, so that the result
 # can be checked.
 
 points, index = explorer.critical_points_, explorer.morse_indices_
-print(f"share of the known points that was found: {recovery_coverage(explorer):.2f}")
+minima = [[-0.5582236, 1.4417258], [0.6234994, 0.0280378], [-0.0500108, 0.4666941]]
+known = KnownPoints(minima, [0, 0, 0], loss=loss)
+share = recovery_coverage(explorer, truth=known)
+print(f"share of the known minima that was found: {share:.2f}")
 
 # sphinx_gallery_start_ignore
 assert sorted(index.tolist()) == [0, 0, 0, 1, 1]
+assert recovery_coverage(explorer) == share == 1.0
 # sphinx_gallery_end_ignore
 
 # %%
-# On the map the colour is the height. From each saddle two ways lead down, each to a
+# The colour of the map is the height. From each saddle two paths lead down, each to a
 # minimum.
 
 x, y = np.meshgrid(np.linspace(-1.7, 1.2, 250), np.linspace(-0.4, 2.0, 250))
@@ -66,8 +71,8 @@ ax.legend(loc="upper right", fontsize=11)
 plt.show()
 
 # %%
-# With so few parameters ``NewtonTrajectoryFinder`` does the same. It follows curves on
-# which the gradient keeps its direction; critical points lie on them.
+# For so few parameters ``NewtonTrajectoryFinder`` is an alternative. It follows curves
+# on which the gradient keeps its direction; critical points lie on these curves.
 
 curves = NewtonTrajectoryFinder(n_starts=60, init="gaussian", random_state=0).fit(loss)
 print(f"{curves.converged_.sum()} of 60 searches, indices {curves.morse_indices_}")

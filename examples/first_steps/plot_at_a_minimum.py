@@ -41,8 +41,8 @@ for tol in (1e-4, 1e-8):
 
 # %%
 # With the default tolerance the training has stopped near a saddle of index 1: the
-# gradient is small there, and one direction still leads down. Trained on, the network
-# finds that direction, and ends at a minimum of lower loss.
+# gradient is small there, and one direction still leads down. If the training
+# continues, it finds that direction and ends at a minimum of lower loss.
 
 # sphinx_gallery_start_ignore
 assert [index for _, index in ends.values()] == [1, 0]
@@ -63,8 +63,8 @@ ax.legend()
 plt.show()
 
 # %%
-# From the saddle one need not train again. ``NewtonTRFinder`` follows the loss downhill
-# from a point that is moved along the direction of negative curvature.
+# There is no need to train again from the saddle. ``NewtonTRFinder`` descends from
+# a point that is moved along the direction of negative curvature.
 
 saddle = ends[1e-4][0]
 direction = np.linalg.eigh(loss.hessian(saddle))[1][:, 0]

@@ -4,7 +4,7 @@ First steps: critical points of a small network
 
 A linear autoencoder compresses data through a narrow layer and reconstructs them. Its
 loss has one minimum and many saddles, and all of them are known in closed form. A
-finder searches them from the loss alone. Afterwards its findings are compared with
+finder searches for them, given the loss alone. Afterwards its results are compared with
 the truth.
 """
 
@@ -17,7 +17,12 @@ the truth.
 import matplotlib.pyplot as plt
 import numpy as np
 
-from skcrit import LinearAutoencoderLoss, NewtonMRFinder
+from skcrit import (
+    AnalyticalSpectrum,
+    LinearAutoencoderLoss,
+    LinearNetworkLoss,
+    NewtonMRFinder,
+)
 from skcrit.datasets import make_gaussian_spectrum
 from skcrit.inspection import ConvergenceDisplay, LossIndexDisplay
 from skcrit.metrics import recovery_report
@@ -29,8 +34,8 @@ X = make_gaussian_spectrum(2000, eigenvalues=[5, 4, 3, 2, 1], random_state=0)
 # ------
 #
 # The network has two hidden units: 5-2-5, twenty parameters. Each of the 60 searches
-# begins at an iterate of gradient descent and looks for a point without gradient by
-# Newton-MR. Such a point can be a minimum or a saddle.
+# begins at an iterate of gradient descent and searches by Newton-MR for a point at
+# which the gradient is zero. Such a point can be a minimum or a saddle.
 
 loss = LinearAutoencoderLoss(hidden_layer_sizes=(2,))
 finder = NewtonMRFinder(loss, n_starts=60, store_history=True, random_state=0)
@@ -42,8 +47,8 @@ print(f"{finder.converged_.sum()} of {finder.n_starts} searches converged")
 # --------------
 #
 # Many searches end at the same critical point, up to the symmetries of the network.
-# The finder groups them. For every distinct set it gives the loss, the Morse index
-# (how many directions lead down) and the nullity (how many are flat).
+# The finder groups them. For every distinct set it reports the loss, the Morse index
+# (the number of directions that lead down) and the nullity (the number of flat ones).
 
 # sphinx_gallery_start_ignore
 assert finder.converged_.all()
@@ -56,11 +61,11 @@ for number in range(finder.n_critical_sets_):
     )
 
 # %%
-# The first set has the lowest loss. Its index is 0, so it is a minimum, and it is
-# what principal component analysis gives: the error that is left is the variance of
-# the three components that two hidden units cannot hold, averaged over five features.
+# The first set has the lowest loss. Its index is 0, so it is a minimum. It is the
+# solution of principal component analysis: its loss is the variance of
+# the three components that two hidden units cannot represent, averaged over five
+# features.
 
-spectrum = finder.loss_.analytical_spectrum()
 left_over = finder.loss_.eigenvalues_[2:].sum() / 5
 # sphinx_gallery_start_ignore
 np.testing.assert_allclose(finder.critical_losses_[0], left_over, rtol=1e-9)
@@ -68,14 +73,16 @@ assert finder.morse_indices_[0] == 0
 # sphinx_gallery_end_ignore
 
 # %%
-# Was it right?
-# -------------
+# Comparison with the truth
+# -------------------------
 #
-# The truth has one critical set for every choice of at most two of the five
+# There is one critical set for every choice of at most two of the five
 # eigenvectors of the covariance: 1 + 5 + 10 of them. The report lists the sets by the
 # eigenvectors that they contain. Every search ended at a true critical point, with
-# its loss and its index; but not every set was found.
+# its loss and its index, but not every set was found.
 
+spectrum = AnalyticalSpectrum.from_eigenvalues(finder.loss_.eigenvalues_, (2,))
+print(f"{spectrum.n_sets} critical sets exist")
 # sphinx_gallery_start_ignore
 assert spectrum.n_sets == 16
 # sphinx_gallery_end_ignore
@@ -98,3 +105,18 @@ figure, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
 ConvergenceDisplay.from_estimator(finder, ax=axes[0])
 LossIndexDisplay.from_estimator(finder, ax=axes[1])
 plt.show()
+
+# %%
+# Networks with targets
+# ---------------------
+#
+# The critical points of a linear network that predicts targets are known as well.
+
+Y = X @ np.random.default_rng(0).normal(size=(5, 3))
+network = LinearNetworkLoss(hidden_layer_sizes=(2,))
+predictor = NewtonMRFinder(network, n_starts=30, random_state=0).fit(X, Y)
+print(f"{predictor.n_critical_sets_} sets found, score {predictor.score():.2f}")
+
+# sphinx_gallery_start_ignore
+assert predictor.score() == 1.0
+# sphinx_gallery_end_ignore

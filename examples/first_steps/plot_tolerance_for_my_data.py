@@ -2,8 +2,8 @@
 How strict a tolerance, for my data
 ===================================
 
-A search stops when the squared norm of the gradient is at most ``tol``, a number whose
-right size depends on the data. ``tolerance_curve`` measures it from one run of every
+A search stops when the squared norm of the gradient is at most ``tol``. Which number is
+small enough depends on the data. ``tolerance_curve`` measures it with one run of every
 search.
 """
 
@@ -32,9 +32,10 @@ for tol, accuracy in zip(curve.tols, curve.accuracy, strict=True):
     print(f"tol {tol:.0e}: {accuracy:.2f} of the searches identified and right")
 
 # %%
-# Where the curve is level, a stricter tolerance changes nothing. The default,
-# ``tol="auto"``, goes on to the level of rounding and needs no choice. If the critical
-# points are not known, as for most losses, look at the share of UNCONFIRMED searches.
+# In the range in which the curve is level, a stricter tolerance changes nothing. The
+# default, ``tol="auto"``, continues to the level of rounding and needs no choice. If
+# the critical points are not known, as for most losses, look at the share of
+# UNCONFIRMED searches.
 
 # sphinx_gallery_start_ignore
 assert curve.accuracy[-1] == 1.0
@@ -49,10 +50,10 @@ plt.show()
 # Without a known truth
 # ---------------------
 #
-# From where a search meets its tolerance a finder takes Newton steps to the level of
-# rounding. If these lead away, the point was not critical, and the status of the
-# search is UNCONFIRMED, or ESCAPED if they lead towards infinity: the tolerance is too
-# loose for this loss. That needs no list of critical points.
+# From the point at which a search meets its tolerance, a finder takes Newton steps to
+# the level of rounding. If these lead away, the point was not critical, and the status
+# of the search is UNCONFIRMED, or ESCAPED if they lead towards infinity: the tolerance
+# is too loose for this loss. This check needs no list of critical points.
 
 for tol in (1.0, 1e-4, "auto"):
     with warnings.catch_warnings():

@@ -39,15 +39,20 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", NotConvergedWarning)
     finder.fit(make_lennard_jones(7))
 atoms = connections(finder)
+# sphinx_gallery_start_ignore
 assert len(atoms.minima()) == 4
+# sphinx_gallery_end_ignore
 print(atoms.barriers().round(4))
 
 # %%
-# The barriers from the lowest minimum, in the unit of the energy of a pair.
+# The first row has the barriers from the lowest minimum, in the unit of the energy of a
+# pair.
 
+# sphinx_gallery_start_ignore
 np.testing.assert_allclose(
     atoms.barriers()[0, 1:], [-15.4447, -15.3199, -15.2834], atol=1e-4
 )
+# sphinx_gallery_end_ignore
 
 # %%
 # A linear network
@@ -63,13 +68,15 @@ loss = LinearAutoencoderLoss(hidden_layer_sizes=(2,))
 explorer = LandscapeExplorer(loss, max_searches=200, connect=True, random_state=0)
 explorer.fit(X)
 names = explorer.loss_.ground_truth().match(explorer.critical_points_).set
+for saddle, below, _ in explorer.connections_.edges("lowering").tolist()[:5]:
+    print(f"{names[saddle]} leads to {names[below]}")
+# sphinx_gallery_start_ignore
 for saddle, below, _ in explorer.connections_.edges("lowering").tolist():
-    lost, won = (
-        set(names[saddle]) - set(names[below]),
-        set(names[below]) - set(names[saddle]),
-    )
+    lost = set(names[saddle]) - set(names[below])
+    won = set(names[below]) - set(names[saddle])
     assert len(won) == 1 and len(lost) <= 1
     assert not lost or min(won) < min(lost)
+# sphinx_gallery_end_ignore
 
 # %%
 # The figures

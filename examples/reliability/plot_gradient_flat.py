@@ -1,9 +1,9 @@
 """
-Gradient-flat regions: where searches stop for nothing
-======================================================
+Gradient-flat regions: searches stop at points that are not critical
+====================================================================
 
-Methods that walk the gradient norm downhill can stop where the gradient is not zero:
-where it lies in the kernel of the Hessian, no direction changes its size to first
+Methods that reduce the gradient norm can stop at a point whose gradient is not zero: if
+the gradient lies in the kernel of the Hessian, no direction changes its size to first
 order. Frye et al. (2021) found that such gradient-flat regions are common in the
 losses of deep networks, and that points in them are easily taken for critical points.
 Here is the smallest example: a loss with one critical point and one gradient-flat
@@ -14,9 +14,8 @@ point.
 # The loss
 # --------
 #
-# The slope along x is ``(x + 2) ((x - 1)^2 + floor)``. It vanishes at x = -2 and
-# nowhere else, but it has a minimum of about ``3 floor`` near x = 1. Along y the loss
-# is a parabola.
+# The slope along x is ``(x + 2) ((x - 1)^2 + floor)``. It vanishes only at x = -2, but
+# it has a minimum of about ``3 floor`` near x = 1. Along y the loss is a parabola.
 
 import warnings
 from collections import Counter
@@ -24,7 +23,13 @@ from collections import Counter
 import matplotlib.pyplot as plt
 import numpy as np
 
-from skcrit import FunctionLoss, GradNormFinder, NewtonMRFinder, NotConvergedWarning
+from skcrit import (
+    FunctionLoss,
+    GradientNormLoss,
+    GradNormFinder,
+    NewtonMRFinder,
+    NotConvergedWarning,
+)
 
 
 def make_loss(floor):
@@ -58,8 +63,8 @@ def search(finder, loss, **params):
 
 
 # %%
-# A verdict instead of a point
-# ----------------------------
+# A status instead of a point
+# ---------------------------
 #
 # With ``floor=0.3`` the gradient at the flat point is about 0.9. Levenberg-Marquardt,
 # which minimises the gradient norm, ends there from every start on that side. None of
@@ -86,7 +91,7 @@ assert descent.results_["residual_ratio"][is_flat].min() > 0.9
 # sphinx_gallery_end_ignore
 
 # %%
-# The cure is another method. Newton-MR's steps are long where the Hessian is nearly
+# Another method helps. The steps of Newton-MR are long if the Hessian is nearly
 # singular, and the gradient norm may rise for a while: it jumps over the flat point.
 
 newton = search(NewtonMRFinder(), flat_loss, tol=1e-10)
@@ -99,10 +104,10 @@ assert newton.converged_.all() and newton.n_critical_sets_ == 1
 # -----------------------------
 #
 # With ``floor=1e-6`` the gradient at the flat point is 3e-6, and its square is below
-# ``tol=1e-10``: by that tolerance alone it is a critical point. Finders look closer.
-# From every end they take Newton steps until only rounding errors are left. Here these
+# ``tol=1e-10``: by that tolerance alone it would be a critical point. Finders therefore
+# take Newton steps from every end until only rounding errors are left. Here these
 # lead away, and the status is UNCONFIRMED: the tolerance is too loose for this loss.
-# ``tol=1e-20`` is not reached there. Only the true critical point is reported.
+# ``tol=1e-20`` is not reached at this point. Only the true critical point is reported.
 
 false_friend = make_loss(floor=1e-6)
 loose = search(NewtonMRFinder(), false_friend, tol=1e-10)
@@ -114,21 +119,24 @@ assert set(loose.results_["status"][near_flat]) == {"UNCONFIRMED"}
 assert set(strict.results_["status"][near_flat]) <= {"GRADIENT_FLAT", "STALLED"}
 # sphinx_gallery_end_ignore
 for finder in (loose, strict):
+    # sphinx_gallery_start_ignore
     assert np.array_equal(finder.converged_, ~near_flat)
     assert finder.critical_points_[:, 0].round(2).tolist() == [-2.0]
     assert finder.morse_indices_.tolist() == [0]
+    # sphinx_gallery_end_ignore
     print(f"tol={finder.tol:.0e}:", Counter(finder.results_["status"].tolist()))
 
 # %%
 # The figure
 # ----------
 #
-# Left, where the searches by Levenberg-Marquardt end, over contours of the gradient
+# Left, the ends of the searches by Levenberg-Marquardt, over contours of the gradient
 # norm. Right, the gradient norm on the line y = 0 for both losses, and both tolerances.
 
 grid_x, grid_y = np.meshgrid(np.linspace(-3.2, 2.7, 200), np.linspace(-2.2, 2.2, 150))
 points = np.stack([grid_x, grid_y], axis=-1)
-norm = np.linalg.norm(flat_loss.gradient(points), axis=-1)
+# Half the squared gradient norm is a loss of its own.
+norm = np.sqrt(2 * GradientNormLoss(flat_loss).fit().value(points))
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 levels = np.geomspace(0.1, 50, 15)
 left.contour(grid_x, grid_y, norm, levels=levels, colors="0.6", linewidths=0.7)

@@ -2,17 +2,17 @@
 How strict must the tolerance be?
 =================================
 
-A numerical critical point is a point where the gradient is small. How small is small
-enough? Here all searches are run once, and are looked at where they pass each
-tolerance: which of these points are what they seem to be?
+A numerical critical point is a point at which the gradient is small. How small must it
+be? Here all searches are run once and examined at the point at which they pass each
+tolerance: which of these points are near a critical point, and have its index?
 """
 
 # %%
 # One run for all tolerances
 # --------------------------
 #
-# ``tolerance_curve`` runs every search to the strictest tolerance, and describes it
-# wherever it passes another one. Infinity stands for the starting points.
+# ``tolerance_curve`` runs every search to the strictest tolerance, and describes the
+# point at which it passes each of the others. Infinity stands for the starting points.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -33,17 +33,17 @@ for row in zip(curve.tols, curve.converged, curve.accuracy, curve.n_hvp, strict=
 # ---------------
 #
 # Is there a critical point nearby, to which Newton steps lead (*converged*)? Is the
-# point where the search stops near one certain analytical critical set, and near no
+# point at which the search stops near one analytical critical set, and near no
 # other (*identified*)? Are the loss at this point and the Morse index that the finder
-# reports those of the set (*accuracy*)? All searches reach all of these tolerances, and
-# yet the answers come apart: at loose tolerances there is no critical point nearby, or
-# the search stops too far from it to say which one it is.
+# reports those of the set (*accuracy*)? All searches reach all of these tolerances, but
+# the answers differ: at loose tolerances no critical point is nearby, or
+# the search stops too far from it to determine which one it is.
 
 truths = [judge(fitted) for fitted in curve.finders]
 identified = np.array([truth.identified.mean() for truth in truths])
+# sphinx_gallery_start_ignore
 for fitted in curve.finders:
     assert np.all(fitted.results_["squared_grad_norm"] <= fitted.tol)
-# sphinx_gallery_start_ignore
 assert curve.accuracy[0] == 0.0 and curve.accuracy[-1] == 1.0
 assert np.all(curve.accuracy <= np.minimum(identified, curve.converged))
 # sphinx_gallery_end_ignore
@@ -62,15 +62,17 @@ print(f"squared resolution: {spectrum.resolution**2:.1e}")
 
 # %%
 # The critical points that a finder reports, ``critical_points_``, are not the points
-# where its searches stop, but those that the Newton steps from there lead to. A loose
-# tolerance costs some of them, and makes none of them wrong: each is in one analytical
-# set, with its loss and its index, at every tolerance.
+# at which its searches stop, but those to which Newton steps lead from there. With a
+# loose tolerance fewer are found, but none is wrong: at every tolerance each is in one
+# analytical set, with its loss and its index.
 
+# sphinx_gallery_start_ignore
 for fitted in curve.finders:
     match = spectrum.match(fitted.critical_points_)
     assert match.identified.all()
     assert np.array_equal(match.morse_index, fitted.morse_indices_)
     np.testing.assert_allclose(match.loss, fitted.critical_losses_, rtol=1e-9)
+# sphinx_gallery_end_ignore
 print("sets found:", [fitted.n_critical_sets_ for fitted in curve.finders])
 
 # %%

@@ -4,8 +4,8 @@ Your own loss: the Mueller-Brown surface
 
 Any function of a parameter vector can be searched. This surface of two variables is
 the classical test of chemical physics for methods that find saddles. It is the sum of
-four Gaussian bumps with quadratic exponents, and nothing about its critical points is
-known to the library beforehand.
+four Gaussian bumps with quadratic exponents. The library knows nothing about its
+critical points beforehand.
 """
 
 # %%
@@ -56,7 +56,7 @@ loss = FunctionLoss(value, gradient, n_params=2).fit()
 
 # %%
 # ``check_loss`` compares value, gradient and Hessian products with each other and
-# raises an error that lists everything that is wrong. Here nothing is.
+# raises an error that lists all faults. Here it is silent.
 
 check_loss(loss)
 
@@ -64,8 +64,8 @@ check_loss(loss)
 # Search
 # ------
 #
-# Searches begin on a grid over the region that matters. A tolerance is absolute: this
-# gradient is of the order of 100, and 1e-12 is strict enough for it.
+# Searches begin on a grid over the region of interest. A number as tolerance is
+# absolute: this gradient is of the order of 100, and 1e-12 is strict enough for it.
 
 x, y = np.meshgrid(np.linspace(-1.5, 1.2, 12), np.linspace(-0.3, 2.0, 12))
 starts = np.column_stack([x.ravel(), y.ravel()])
@@ -73,7 +73,7 @@ starts = np.column_stack([x.ravel(), y.ravel()])
 # [begin: search]
 finder = NewtonMRFinder(n_starts=len(starts), init=starts, tol=1e-12, random_state=0)
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore", NotConvergedWarning)  # they are looked at below
+    warnings.simplefilter("ignore", NotConvergedWarning)  # see below
     finder.fit(loss)
 # [end: search]
 
@@ -84,8 +84,8 @@ for number, point in enumerate(finder.critical_points_):
 
 # %%
 # There are three minima and two saddles between them. The surface rises to infinity
-# on all sides, so that the numbers of minima, saddles and maxima must satisfy minima
-# - saddles + maxima = 1, as Morse theory says: 3 - 2 + 0.
+# on all sides, so that by Morse theory the numbers of minima, saddles and maxima
+# satisfy minima - saddles + maxima = 1: here 3 - 2 + 0.
 
 index = finder.morse_indices_
 # sphinx_gallery_start_ignore
@@ -98,12 +98,12 @@ np.testing.assert_allclose(finder.critical_losses_[0], -146.6995, atol=1e-4)
 # Ends that are not critical
 # --------------------------
 #
-# Four fifths of the searches found something. Where the others ended, another method
-# shows more clearly. Levenberg-Marquardt, left to itself, descends the gradient norm
-# step by step from the same starts and never jumps over anything. It finds the same
+# Four fifths of the searches found a critical point. Another method
+# shows more clearly what the others met. Levenberg-Marquardt without the fall-back
+# descends in the gradient norm from the same starts, in short steps. It finds the same
 # five points, and it stops at four more places. There the gradient is large, but it
 # lies along a direction in which the Hessian has no curvature, so that no small step
-# can shrink it: these places are gradient-flat. They have a status of their own and are
+# can reduce it: these places are gradient-flat. They have a status of their own and are
 # not counted.
 
 descent = GradNormFinder(
@@ -137,7 +137,7 @@ levels = np.arange(-150, 201, 25)
 mesh = ax.contourf(grid_x, grid_y, heights, levels=levels, cmap="Greys", extend="max")
 ax.contour(grid_x, grid_y, heights, levels=levels, colors="0.5", linewidths=0.3)
 figure.colorbar(mesh, label="Potential (arbitrary units)", ticks=levels[::2])
-# Colours of Okabe and Ito (2008), which every eye distinguishes.
+# Colours of Okabe and Ito (2008), which colour-blind readers can distinguish.
 for points, marker, colour, label in (
     (finder.critical_points_[index == 0], "o", "#0072B2", "minimum"),
     (finder.critical_points_[index == 1], "D", "#D55E00", "saddle"),
