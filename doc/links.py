@@ -1,4 +1,8 @@
-"""Names of the library become links to the API wherever a page writes them as code."""
+"""Links between the pages and the API, in both directions.
+
+Names of the library become links to the API wherever a page writes them as code, and
+the page of a class or function ends with links to the pages that explain it.
+"""
 
 import re
 
@@ -51,7 +55,60 @@ def link_names(app, doctree):
         reference += literal
 
 
+# Pages that explain the parts of the library which no page names one by one.
+GUIDES = {
+    "skcrit": ["cheat_sheet"],
+    "skcrit.certification": ["certificates"],
+    "skcrit.datasets": ["cheat_sheet"],
+    "skcrit.finders": ["landscape"],
+    "skcrit.ground_truth": ["linear_networks"],
+    "skcrit.inspection": ["believing"],
+    "skcrit.linalg": ["design"],
+    "skcrit.losses": ["your_own_loss"],
+    "skcrit.metrics": ["believing"],
+    "skcrit.model_selection": ["cheat_sheet"],
+    "skcrit.proving_grounds": ["proving_grounds"],
+    "skcrit.solvers": ["your_own_finder", "choosing"],
+    "skcrit.starts": ["critical_points"],
+    "skcrit.utils.testing": ["your_own_loss"],
+}
+
+
+def guides(srcdir):
+    """Map public names to at most four pages that name them, the guide's before others."""
+    known = targets(srcdir)
+    pages = []
+    for section in ("getting_started", "guide", "losses", "studies"):
+        text = (srcdir / f"{section}.md").read_text(encoding="utf-8")
+        for block in re.findall(r"```\{toctree\}\n(.*?)```", text, flags=re.DOTALL):
+            pages += re.findall(r"^(?:.*<)?(\w[\w/]*)>?$", block, flags=re.MULTILINE)
+    found = {}
+    for page in dict.fromkeys(pages):
+        text = (srcdir / f"{page}.md").read_text(encoding="utf-8")
+        literals = re.findall(r"`([^`\n]+)`", text)
+        for match in filter(None, map(NAME.fullmatch, literals)):
+            # "MLPLoss.from_estimator" explains the class.
+            for name in {match[1], match[1].rpartition(".")[0]} & set(known):
+                found.setdefault(known[name], []).append(page)
+    for name in set(known.values()):
+        module = name.rpartition(".")[0]
+        named = list(dict.fromkeys(found.get(name, [])))
+        found[name] = named[:4] or GUIDES[module]
+    return found
+
+
+def add_guides(app, docname, source):
+    """End the page of a public name with links to the pages that explain it."""
+    if not docname.startswith("generated/skcrit"):
+        return
+    name = docname.removeprefix("generated/")
+    pages = guides(app.srcdir).get(name, [])
+    links = "".join(f"* :doc:`/{page}`\n" for page in pages)
+    source[0] += f"\n.. rubric:: Explained in\n\n{links}" if links else ""
+
+
 def setup(app):
     """Read every page once."""
     app.connect("doctree-read", link_names)
+    app.connect("source-read", add_guides)
     return {"parallel_read_safe": True}
