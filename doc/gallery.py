@@ -41,6 +41,9 @@ PANELS = {name: panel for part in SECTIONS.values() for name, panel in part.item
 ORDER = [f"{name}.py" for name in PANELS]
 
 ROOT = Path(__file__).resolve().parents[1]
+# The panels that are drawn: later figures of an example do not replace the first.
+DRAWN = set()
+
 # Width and height of a thumbnail, in pixels.
 SIZE = (480, 336)
 
@@ -136,7 +139,8 @@ def scrape(block, block_vars, gallery_conf):
 
     source = Path(block_vars["src_file"])
     target = Path(block_vars["target_file"]).parent / "images" / f"{source.stem}.png"
-    if plt.get_fignums() and not target.exists():
+    if plt.get_fignums() and target not in DRAWN:
+        DRAWN.add(target)
         # A copy: what follows is not for the page.
         figure = pickle.loads(pickle.dumps(plt.figure(plt.get_fignums()[0])))
         ax = figure.axes[PANELS.get(source.stem, 0)]

@@ -75,7 +75,7 @@ GUIDES = {
 
 
 def guides(srcdir):
-    """Map public names to at most four pages that name them, the guide's before others."""
+    """Map public names to the first pages that name them, at most four."""
     known = targets(srcdir)
     pages = []
     for section in ("getting_started", "guide", "losses", "studies"):

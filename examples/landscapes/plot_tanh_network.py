@@ -32,9 +32,9 @@ loss = MLPLoss((3,), alpha=0.1, penalize_intercept=True).fit(X, y)
 # ----------
 #
 # The explorer starts searches of every index from the points found so far. The three
-# units can be permuted, and the signs of all weights of a unit changed: up to 48
-# points of the same loss belong together. ``loss.invariants`` are the same for all of
-# them, and the explorer counts points with equal invariants as one.
+# units can be permuted, and the signs of all weights of a unit can be changed, so that
+# up to 48 points are equivalent. They have the same ``loss.invariants``, and the
+# explorer counts points with equal invariants as one.
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", NotConvergedWarning)  # many searches end nowhere
@@ -67,8 +67,8 @@ assert np.min(distance[~np.eye(len(points), dtype=bool)]) > 0.1
 #
 # A function that grows to infinity everywhere and has regular critical points has, by
 # Morse theory, an alternating sum of one: points of even index minus points of odd
-# index. All points count here, not one for each orbit. ``orbit_size`` is smaller than
-# 48 where units are zero or duplicates of each other, as they are at most saddles.
+# index. All points are counted, not one for each orbit. ``orbit_size`` is smaller than
+# 48 if units are zero or duplicates of each other, as they are at most saddles.
 
 size = loss.orbit_size(points)
 euler_sum = int(np.sum((-1) ** index * size))
@@ -77,9 +77,9 @@ for k in range(index.max() + 1):
 print(f"{size.sum()} points, alternating sum {euler_sum}")
 
 # %%
-# Thousands of runs of SciPy's root finders know 21 orbits with 579 points. A sum of one
-# does not prove that a list is whole, because what is missing may cancel; another sum
-# proves that it is not.
+# Thousands of runs of SciPy's root finders have found 21 orbits with 579 points. A sum
+# of one does not prove that a list is complete, because missing points may cancel; any
+# other sum proves that it is not.
 
 # sphinx_gallery_start_ignore
 assert len(points) <= 21 and size.sum() <= 579
@@ -91,9 +91,9 @@ assert len(points) >= 15 and np.sum(index == 0) == 1
 # The landscape
 # -------------
 #
-# There is one minimum up to symmetry. Saddles come in groups by the number of units
-# that do something: with all units zero the network is a constant, and the loss is
-# high; with two units that differ it is below that of one.
+# There is one minimum up to symmetry. The saddles form groups by the number of units
+# that contribute: if all units are zero, the network is constant and the loss is
+# high; with two different units it is lower than with one.
 
 weights = [loss.unpack(point)[0][1][:, 0] for point in points]
 kinds = np.array([len(np.unique(np.abs(w[abs(w) > 1e-3]).round(3))) for w in weights])
@@ -101,7 +101,7 @@ beside = np.empty(len(points))  # neighbours of the same index, side by side
 for k in np.unique(index):
     beside[index == k] = k + 0.07 * (np.arange(np.sum(index == k)) - 3.5)
 figure, ax = plt.subplots(figsize=(6.5, 4.2), layout="constrained")
-# Colours of Okabe and Ito (2008), which every eye distinguishes.
+# Colours of Okabe and Ito (2008), which colour-blind readers can distinguish.
 colours = ["#000000", "#E69F00", "#56B4E9", "#009E73"]
 for kind in np.unique(kinds):
     chosen = kinds == kind
@@ -114,7 +114,7 @@ for kind in np.unique(kinds):
         label=f"{kind} different units" if kind != 1 else "1 unit",
     )
 ax.set(
-    xlabel="Morse index",
+    xlabel="Morse index (points of the same index side by side)",
     ylabel="Loss",
     xticks=range(index.max() + 1),
     title="Critical points of a 2-3-1 tanh network (area: size of the orbit)",

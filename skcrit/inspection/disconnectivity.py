@@ -116,25 +116,22 @@ class DisconnectivityDisplay:
             Fitted finder. Its ``connections_`` are used if it has any, and otherwise
             computed by :func:`skcrit.connections`.
         names : list of str, default=None
-            Names of the minima, by increasing loss; None is their numbers.
+            Names of the minima, as in :meth:`from_connections`; so are the others.
         ax : matplotlib.axes.Axes, default=None
-            Axes to draw on; None makes a figure.
+            Axes.
         line_kw : dict, default=None
-            Passed to the line collection.
+            Options of the lines.
 
         Returns
         -------
         display : DisconnectivityDisplay
-            The display, drawn.
+            What :meth:`from_connections` returns.
 
         Raises
         ------
-        ValueError
-            If there is not one name per minimum.
         NotFittedError
-            If the finder is not fitted.
-        ImportError
-            If ``ax`` is None and Matplotlib is not installed.
+            If the finder is not fitted; all others are those of
+            :meth:`from_connections`.
         """
         record = getattr(finder, "connections_", None)
         record = connections(finder) if record is None else record

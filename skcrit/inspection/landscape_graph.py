@@ -211,7 +211,10 @@ class LandscapeGraphDisplay:
         height = "Loss above its linear trend in the index" if detrended else "Loss"
         name_axes(ax, "Morse index", height)
         n_edges = len(self.edges_.get_segments())
-        ax.set_title(f"{len(y):,} sets, {n_edges:,} edges", fontsize="small")
+        title = f"{len(y):,} sets, {n_edges:,} edges"
+        if np.any(self.positions_[:, 0] != _columns(index)):
+            title += "\nsets of one index and nearly one loss side by side"
+        ax.set_title(title, fontsize="small")
         if self.connections_ is not None:
             handles = [self.edges_, self.connections_]
             ax.legend(handles=handles, loc="best", **LEGEND)
