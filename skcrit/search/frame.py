@@ -196,9 +196,44 @@ def _orbit_basis(xp, tangents, unit, scales, hessian, false):
     used = used & (image <= false * typical)
     right = xp.where(used[..., None], right, xp.zeros_like(right))
     _, size, basis = svd(right)
+    # Tangents that differ in weak directions only are all but parallel now.
+    lost = np.sum(to_host(used), axis=1) > np.sum(to_host(size > DEPENDENT), axis=1)
+    if np.any(lost):
+        apart = _eliminated(xp, right)
+        image = xp.sqrt(xp.sum((apart @ hessian) ** 2, axis=-1))
+        apart = xp.where((image <= false * typical)[..., None], apart, 0 * apart)
+        _, apart_size, apart_basis = svd(apart)
+        mask = xp.asarray(lost, device=device(size))
+        size = xp.where(mask[:, None], apart_size, size)
+        basis = xp.where(mask[:, None, None], apart_basis, basis)
     used = size > DEPENDENT
     basis = xp.where(used[..., None], basis, xp.zeros_like(basis))
     return basis, np.sum(to_host(used), axis=1)
+
+
+def _eliminated(xp, rows):
+    """Combine rows into unit triangular ones that span the same space.
+
+    Gaussian elimination with the largest entries as pivots works on each column in its
+    own size, so that what differs in columns of small entries is not lost.
+    """
+    n, m, d = rows.shape
+    on = device(rows)
+    done = xp.zeros((n, m), dtype=xp.bool, device=on)
+    for _ in range(m):
+        size = xp.where(done, 0, xp.max(xp.abs(rows), axis=-1))
+        best = xp.argmax(size, axis=1)[:, None]
+        chosen = xp.arange(m, device=on) == best
+        row = xp.sum(xp.where(chosen[..., None], rows, 0 * rows), axis=1)
+        at = xp.arange(d, device=on) == xp.argmax(xp.abs(row), axis=1)[:, None]
+        pivot = xp.sum(xp.where(at, row, 0 * row), axis=1)
+        row = row / xp.where(pivot != 0, pivot, xp.ones_like(pivot))[:, None]
+        done = done | chosen
+        factor = xp.sum(xp.where(at[:, None, :], rows, 0 * rows), axis=-1)
+        factor = xp.where(done, 0 * factor, factor)
+        rows = rows - factor[..., None] * row[:, None, :]
+        rows = xp.where(at[:, None, :] & ~done[..., None], 0 * rows, rows)
+    return _normalized(xp, rows)
 
 
 def _normalized(xp, rows):
