@@ -85,9 +85,10 @@ class FunctionLoss(DeclaredLoss):
     -----
     The functions get NumPy float64 arrays and must treat the rows of a batch
     independently. A difference of gradients costs two gradients per product. Its step
-    is ``eps ** (1/3)`` times the length scale and the size of the parameters that ``v``
-    moves, its error about ``eps ** (2/3)``, relative to ``|H| |v|``. Dense Hessians,
-    which Morse indices are counted on, are extrapolated and far better
+    is ``2 eps ** (1/3)`` times the length scale of the parameters that ``v`` moves, its
+    error about ``eps ** (2/3)``, relative to ``|H| |v|``; both are larger, by ``r **
+    (1/3)`` and ``r ** (2/3)``, where parameters are r times their length scale. Dense
+    Hessians, which Morse indices are counted on, are extrapolated and far better
     (:class:`~skcrit.losses.differences.DifferenceModel`); they cost ``14 n_params``
     gradients.
 
@@ -195,14 +196,16 @@ class FunctionLoss(DeclaredLoss):
         # With entries of at most one, the squares below neither over- nor underflow.
         scale = np.max(np.abs(v), axis=-1, keepdims=True)
         v = v / np.where(scale > 0, scale, 1.0)
-        # Parameters of different sizes allow different steps: the size that counts is
-        # that of the parameters which v moves.
-        reach = self.length_scale() + np.abs(theta)
-        size = np.linalg.norm(v * reach, axis=-1, keepdims=True)
+        # Parameters of different sizes allow different steps: the sizes that count are
+        # those of the parameters which v moves.
+        lengths = np.broadcast_to(self.length_scale(), theta.shape)
+        size = np.linalg.norm(v * (lengths + np.abs(theta)), axis=-1, keepdims=True)
+        bend = np.linalg.norm(v * lengths, axis=-1, keepdims=True)
+        # The step balances the rounding of the point, eps size / step, against the
+        # third derivative, (step / bend)^2 / 8 as functions go.
+        reach = 2 * (np.finfo(theta.dtype).eps * size * bend**2) ** (1 / 3)
         length = np.linalg.norm(v, axis=-1, keepdims=True)
-        # The step balances the rounding of the gradient against the third derivative.
-        eps = np.finfo(theta.dtype).eps
-        step = eps ** (1 / 3) * size / np.where(scale > 0, length**2, 1.0)
+        step = reach / np.where(scale > 0, length**2, 1.0)
         step = np.where(scale > 0, step, 1.0)
         ahead, behind = theta + step * v, theta - step * v
         slope = (self.gradient(ahead) - self.gradient(behind)) / (2 * step)

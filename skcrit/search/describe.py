@@ -22,6 +22,12 @@ from skcrit.losses.base import Loss
 from skcrit.losses.symmetries import rescaled
 from skcrit.search.frame import Frame, norm_of_rows, scaled_hessian
 from skcrit.search.index_bounds import bound_index
+from skcrit.search.inertia import (
+    FALSE_SYMMETRY,
+    UNKNOWN,
+    count_signs,
+    is_symmetric,
+)
 from skcrit.search.polish import (
     LONG,
     NOISE,
@@ -37,26 +43,14 @@ from skcrit.solvers.status import Status
 
 __all__ = ["UNKNOWN", "Description", "describe", "invariants_of", "undescribed"]
 
-UNKNOWN = -1
-
 # Safety factor on measured errors, which are those of a few random changes.
 _SAFETY = 3.0
-
-# An eigenvalue below the error counts as zero only if the error is below this part of
-# the Hessian: with a larger error it may be small and not zero.
-_ROUNDING = 1e-10
 
 # Gradients up to 128 times their noise may be taken for zero, see polish. A step as
 # long as that leads to a critical point only if the Hessian changes by less than half
 # on the way, by the theorem of Newton and Kantorovich: by a 256th per last digit of the
 # point. Beside a pole it does not.
 _STEADY = _SAFETY / 256
-
-# Relative to the size of products: far above what differences of gradients err by.
-_ASYMMETRY = 1e-2
-
-# What the Hessian may do along declared symmetries, relative to its size.
-_FALSE_SYMMETRY = 1e-6
 
 
 @dataclass
@@ -249,7 +243,7 @@ def _examined(
     outside |= is_underflow(loss, end.frame, rows)
     end.code[outside] = Status.ESCAPED
     confirmed = end.code == Status.CONVERGED
-    counts = _counts(loss, end, error, scales)
+    counts = count_signs(loss, end, error, scales)
     refined = loss.representative(end.frame.theta)
     keep = confirmed[:, None]
     moved = np.sqrt(np.sum(end.way**2, axis=1)) + drift * np.max(to_host(scales.length))
@@ -295,18 +289,13 @@ def _measured(
     errors = _errors(loss, end, scales)
     # Beside a point of smaller orbit, such as the origin, some tangents are rounding
     # errors; and a declared symmetry may be none by a fault of the loss.
-    rows = np.flatnonzero(~_is_symmetric(end.frame, errors[0]))
+    rows = np.flatnonzero(~is_symmetric(end.frame, errors[0]))
     if len(rows):
-        part = without_false_tangents(loss, end.take(rows), scales, _FALSE_SYMMETRY)
+        part = without_false_tangents(loss, end.take(rows), scales, FALSE_SYMMETRY)
         for column, found in zip(errors, _errors(loss, part, scales), strict=True):
             column[rows] = found
         end = end.replace(rows, part)
     return end, errors
-
-
-def _is_symmetric(frame: Frame, error: FloatArray) -> BoolArray:
-    """Check that the Hessian vanishes along symmetries, up to errors."""
-    return frame.tangent_norm <= error + _FALSE_SYMMETRY * frame.norm
 
 
 def _errors(
@@ -356,55 +345,3 @@ def _systematic(loss: Loss, frame: Frame) -> Array:
     """Bound errors of products that are differences of gradients."""
     error = loss.at(frame.theta).hessian_error()
     return error * frame.unit[:, :, None] * frame.unit[:, None, :]
-
-
-def _counts(
-    loss: Loss, end: Polished, error: FloatArray, scales: Scales
-) -> dict[str, IntArray | FloatArray]:
-    """Count negative and zero eigenvalues, and say between which bounds."""
-    frame = end.frame
-    values, tangent = to_host(frame.values), to_host(frame.is_tangent())
-    values = _without_declared(values, tangent, loss.n_zero_modes)
-    negative = np.sum((values < -error[:, None]) & ~tangent, axis=1)
-    undecided = np.sum((np.abs(values) <= error[:, None]) & ~tangent, axis=1)
-    scale = np.maximum(frame.norm, scales.curvature)
-    symmetric = _is_symmetric(frame, error) & _has_symmetric_products(loss, frame)
-    known = symmetric & ((undecided == 0) | (error <= _ROUNDING * scale))
-    open_counts = np.where(known, 0, undecided)
-    n = values.shape[1]
-    open_counts = np.where(symmetric, open_counts, n)
-    low = np.where(symmetric, negative, 0)
-    high = np.minimum(low + open_counts, n)
-    return {
-        "morse_index": np.where(known, negative, UNKNOWN),
-        "nullity": np.where(known, frame.n_tangent + undecided, UNKNOWN),
-        "morse_index_low": low,
-        "morse_index_high": high,
-        "index_fraction": np.where(known, negative / n, np.nan),
-        "index_fraction_low": low / n,
-        "index_fraction_high": high / n,
-    }
-
-
-def _without_declared(
-    values: FloatArray, tangent: BoolArray, n_zero: int
-) -> FloatArray:
-    """Set the smallest eigenvalues to zero, as many as are declared to be."""
-    if n_zero == 0:
-        return values
-    size = np.where(tangent, np.inf, np.abs(values))
-    smallest = np.argsort(size, axis=1)[:, :n_zero]
-    values = values.copy()
-    np.put_along_axis(values, smallest, 0.0, axis=1)
-    return values
-
-
-def _has_symmetric_products(loss: Loss, frame: Frame) -> BoolArray:
-    """Tell whether products are those of a symmetric matrix, as a Hessian is."""
-    xp, local = array_namespace(frame.theta), loss.at(frame.theta)
-    draws = np.random.default_rng(0).standard_normal((2, frame.theta.shape[-1]))
-    u, v = (frame.unit * loss.asarray(d)[None, :] for d in draws)
-    Hu, Hv = local.hvp(u), local.hvp(v)
-    error = to_host(xp.abs(xp.sum(u * Hv, axis=-1) - xp.sum(v * Hu, axis=-1)))
-    size = to_host(xp.sum(xp.abs(u * Hv) + xp.abs(v * Hu), axis=-1))
-    return error <= _ASYMMETRY * size

@@ -212,11 +212,9 @@ def _orbit_basis(xp, tangents, unit, scales, hessian, false):
 
 
 def _eliminated(xp, rows):
-    """Combine rows into unit triangular ones that span the same space.
-
-    Gaussian elimination with the largest entries as pivots works on each column in its
-    own size, so that what differs in columns of small entries is not lost.
-    """
+    """Combine rows into unit triangular ones that span the same space."""
+    # Gaussian elimination with the largest entries as pivots works on each column in
+    # its own size, so that what differs in columns of small entries is not lost.
     n, m, d = rows.shape
     on = device(rows)
     done = xp.zeros((n, m), dtype=xp.bool, device=on)

@@ -251,7 +251,11 @@ def _newton(run: _Run, gradient: Array) -> tuple[Array, FloatArray]:
     cut = np.where(failed, np.maximum(cut, rounding_level(values, frame.norm)), cut)
     times = np.where(failed, NOISE * _DOUBT, NOISE)
     cut, times = (xp.asarray(a, device=device(values))[:, None] for a in (cut, times))
-    signal = (xp.abs(components) > times * run.noise) & ~frame.is_tangent()
+    # Eigenvectors are rounded too, and show a part of the gradient across them.
+    blur = values.shape[1] * float(xp.finfo(values.dtype).eps)
+    blur = blur * xp.sqrt(xp.sum(components**2, axis=1, keepdims=True))
+    signal = xp.abs(components) > times * run.noise + blur
+    signal = signal & ~frame.is_tangent()
     keep = (xp.abs(values) > cut) & signal
     inverse = 1 / xp.where(keep, values, xp.ones_like(values))
     step = -components * xp.where(keep, inverse, xp.zeros_like(values))

@@ -1,0 +1,124 @@
+"""How many eigenvalues of a Hessian are negative, zero, or not to be told from zero."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skcrit._backend import array_namespace, to_host
+from skcrit._typing import BoolArray, FloatArray, IntArray
+from skcrit.losses.base import Loss
+from skcrit.search.frame import Frame
+from skcrit.search.polish import Polished
+from skcrit.search.scales import Scales
+from skcrit.search.valleys import is_valley
+from skcrit.solvers.status import Status
+
+__all__ = ["FALSE_SYMMETRY", "UNKNOWN", "count_signs", "is_symmetric"]
+
+UNKNOWN = -1
+
+# An eigenvalue below the error counts as zero only if the error is below this part of
+# the Hessian: with a larger error it may be small and not zero. Then it is zero if the
+# gradient stays zero over a distance, to the same part of the Hessian.
+_ROUNDING = 1e-10
+
+# Relative to the size of products: far above what differences of gradients err by.
+_ASYMMETRY = 1e-2
+
+# What the Hessian may do along declared symmetries, relative to its size.
+FALSE_SYMMETRY = 1e-6
+
+
+def is_symmetric(frame: Frame, error: FloatArray) -> BoolArray:
+    """Check that the Hessian vanishes along symmetries, up to errors.
+
+    Parameters
+    ----------
+    frame : Frame
+        Points with their Hessians.
+    error : ndarray of shape (n,)
+        Errors of the Hessians, in their norm.
+
+    Returns
+    -------
+    symmetric : ndarray of bool of shape (n,)
+        False where a declared symmetry is none.
+    """
+    return frame.tangent_norm <= error + FALSE_SYMMETRY * frame.norm
+
+
+def count_signs(
+    loss: Loss, end: Polished, error: FloatArray, scales: Scales
+) -> dict[str, IntArray | FloatArray]:
+    """Count negative and zero eigenvalues, and say between which bounds.
+
+    Parameters
+    ----------
+    loss : Loss
+        Fitted loss.
+    end : Polished
+        Refined points.
+    error : ndarray of shape (n,)
+        Errors of the Hessians, in their norm.
+    scales : Scales
+        Natural units of the loss.
+
+    Returns
+    -------
+    counts : dict of ndarray of shape (n,)
+        Columns of a :class:`~skcrit.search.describe.Description`.
+    """
+    frame = end.frame
+    values, tangent = to_host(frame.values), to_host(frame.is_tangent())
+    values = _without_declared(values, tangent, loss.n_zero_modes)
+    negative = np.sum((values < -error[:, None]) & ~tangent, axis=1)
+    small = (np.abs(values) <= error[:, None]) & ~tangent
+    undecided = np.sum(small, axis=1)
+    # A Hessian that is zero altogether has no size of its own.
+    nothing = np.all(small | tangent, axis=1)
+    size = np.where(nothing, np.maximum(frame.norm, scales.curvature), frame.norm)
+    symmetric = is_symmetric(frame, error) & _has_symmetric_products(loss, frame)
+    known = symmetric & ((undecided == 0) | (error <= _ROUNDING * size))
+    rows = np.flatnonzero(symmetric & ~known & (end.code == Status.CONVERGED))
+    small &= values != 0  # those that are declared
+    known[rows] = is_valley(
+        loss, end.take(rows), small[rows], _ROUNDING * size[rows], scales
+    )
+    open_counts = np.where(known, 0, undecided)
+    n = values.shape[1]
+    open_counts = np.where(symmetric, open_counts, n)
+    low = np.where(symmetric, negative, 0)
+    high = np.minimum(low + open_counts, n)
+    return {
+        "morse_index": np.where(known, negative, UNKNOWN),
+        "nullity": np.where(known, frame.n_tangent + undecided, UNKNOWN),
+        "morse_index_low": low,
+        "morse_index_high": high,
+        "index_fraction": np.where(known, negative / n, np.nan),
+        "index_fraction_low": low / n,
+        "index_fraction_high": high / n,
+    }
+
+
+def _without_declared(
+    values: FloatArray, tangent: BoolArray, n_zero: int
+) -> FloatArray:
+    """Set the smallest eigenvalues to zero, as many as are declared to be."""
+    if n_zero == 0:
+        return values
+    size = np.where(tangent, np.inf, np.abs(values))
+    smallest = np.argsort(size, axis=1)[:, :n_zero]
+    values = values.copy()
+    np.put_along_axis(values, smallest, 0.0, axis=1)
+    return values
+
+
+def _has_symmetric_products(loss: Loss, frame: Frame) -> BoolArray:
+    """Tell whether products are those of a symmetric matrix, as a Hessian is."""
+    xp, local = array_namespace(frame.theta), loss.at(frame.theta)
+    draws = np.random.default_rng(0).standard_normal((2, frame.theta.shape[-1]))
+    u, v = (frame.unit * loss.asarray(d)[None, :] for d in draws)
+    Hu, Hv = local.hvp(u), local.hvp(v)
+    error = to_host(xp.abs(xp.sum(u * Hv, axis=-1) - xp.sum(v * Hu, axis=-1)))
+    size = to_host(xp.sum(xp.abs(u * Hv) + xp.abs(v * Hu), axis=-1))
+    return error <= _ASYMMETRY * size

@@ -1,0 +1,132 @@
+"""Eigenvalues that are zero because critical points go on in their directions.
+
+Where coordinates are large or products are differences, the error of a Hessian at a
+point exceeds what is called rounding, and a small eigenvalue may be zero or not. The
+gradient a finite distance away says it far better: its rounding errors are divided by
+that distance, where differences of gradients divide them by a small step.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skcrit._backend import chunks_of_rows, take_rows, to_host
+from skcrit._typing import Array, BoolArray, FloatArray, IntArray
+from skcrit.losses.base import Loss
+from skcrit.search.polish import NOISE, Polished, polish
+from skcrit.search.scales import Scales
+from skcrit.solvers._vectors import norm
+from skcrit.solvers.status import Status
+
+__all__ = ["is_valley"]
+
+# Steps along each direction, in length scales, until one leads along the valley: a long
+# one leaves a curved valley farther than Newton steps lead back.
+_STEPS = (0.1, 1e-2, 1e-3, 1e-4, 1e-5)
+
+# To both sides, and not to mirror images.
+_SIDES = (1.0, -0.7)
+
+# A point that the Newton steps move by more than this part of the step was brought back
+# to where it came from, or to another critical point.
+_MOVED = 0.3
+
+# Eigenvalues that may be those of the valley, relative to the largest.
+_FLAT = 1e-6
+
+
+def is_valley(
+    loss: Loss, end: Polished, small: BoolArray, level: FloatArray, scales: Scales
+) -> BoolArray:
+    """Tell where critical points go on in all directions of small eigenvalues.
+
+    Parameters
+    ----------
+    loss : Loss
+        Fitted loss.
+    end : Polished
+        Critical points, n of them.
+    small : ndarray of bool of shape (n, n_params)
+        Eigenvalues in question.
+    level : ndarray of shape (n,)
+        What eigenvalues must be below to count as zero.
+    scales : Scales
+        Natural units of the loss.
+
+    Returns
+    -------
+    valley : ndarray of bool of shape (n,)
+        Whether the mean curvature between the point and critical points at most a tenth
+        of a length scale away, along each of the directions, is below the level.
+
+    Notes
+    -----
+    Costs nothing where rounding errors of the gradient exceed the level; otherwise two
+    to three dense Hessians for each direction and side, until one fails.
+    """
+    valley, turns = np.ones(len(small), dtype=bool), np.cumsum(small, axis=1) * small
+    first = np.zeros(len(small), dtype=int)
+    for turn in range(1, np.max(turns, initial=0) + 1):
+        left, columns = np.nonzero((turns == turn) & valley[:, None])
+        for k, step in enumerate(_STEPS):
+            ready = np.flatnonzero(first[left] <= k)
+            good = np.zeros(len(left), dtype=bool)
+            for part in chunks_of_rows(ready, small.shape[1] ** 2, end.noise):
+                rows, levels = left[part], level[left[part]]
+                good[part] = _goes_on(
+                    loss, end.take(rows), columns[part], step, levels, scales
+                )
+            first[left[good]] = k
+            left, columns = left[~good], columns[~good]
+        valley[left] = False
+    return valley
+
+
+def _along(
+    loss: Loss, end: Polished, columns: IntArray, scales: Scales
+) -> tuple[Array, FloatArray]:
+    """Return eigenvectors that are a length scale long, and their natural lengths."""
+    frame = end.frame
+    mask = np.arange(frame.values.shape[1]) == columns[:, None]
+    p = frame.combine(loss.asarray(mask))
+    size = norm(p / scales.length)
+    p = p / loss.asarray(size)[:, None]
+    return p, 1 / size
+
+
+def _goes_on(
+    loss: Loss,
+    end: Polished,
+    columns: IntArray,
+    step: float,
+    level: FloatArray,
+    scales: Scales,
+) -> BoolArray:
+    """Walk along eigenvectors, and tell where critical points are found there."""
+    p, natural = _along(loss, end, columns, scales)
+    # An eigenvalue above the level would be seen from there.
+    noise = NOISE * to_host(end.noise)[np.arange(len(columns)), columns]
+    good = noise <= level * step * natural
+    for side in _SIDES:
+        rows = np.flatnonzero(good)
+        if len(rows) == 0:
+            break
+        part = end.take(rows)
+        way = side * step * take_rows(p, rows)
+        found = polish(loss, part.frame.theta + way, scales)
+        moved = norm(loss.asarray(found.way) / scales.length)
+        rest = _weak_gradient(found) / natural[rows]
+        good[rows] = found.code == Status.CONVERGED
+        good[rows] &= moved <= _MOVED * abs(side) * step
+        good[rows] &= rest <= level[rows] * abs(side) * step
+    return good
+
+
+def _weak_gradient(end: Polished) -> FloatArray:
+    """Bound the gradient along directions of small eigenvalues, its noise included."""
+    frame = end.frame
+    size = np.abs(to_host(frame.components(frame.gradient)))
+    size = size + NOISE * to_host(end.noise)
+    flat = np.abs(to_host(frame.values)) <= _FLAT * frame.norm[:, None]
+    flat &= ~to_host(frame.is_tangent())
+    return np.max(np.where(flat, size, 0.0), axis=1)
