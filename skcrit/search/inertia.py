@@ -6,6 +6,7 @@ import numpy as np
 
 from skcrit._backend import array_namespace, to_host
 from skcrit._typing import BoolArray, FloatArray, IntArray
+from skcrit.linalg import rounding_level
 from skcrit.losses.base import Loss
 from skcrit.search.frame import Frame
 from skcrit.search.polish import Polished
@@ -17,10 +18,13 @@ __all__ = ["FALSE_SYMMETRY", "UNKNOWN", "count_signs", "is_symmetric"]
 
 UNKNOWN = -1
 
-# An eigenvalue below the error counts as zero only if the error is below this part of
-# the Hessian: with a larger error it may be small and not zero. Then it is zero if the
-# gradient stays zero over a distance, to the same part of the Hessian.
-_ROUNDING = 1e-10
+# An eigenvalue below the error counts as zero only if the error is at most this many
+# times that of the eigensolver: with a larger error it may be small and not zero.
+_ROUNDING = 100.0
+
+# Then it is zero if the gradient stays zero over a distance. What it may be at most on
+# the way, relative to the Hessian; rounding errors are mostly far smaller.
+_ZERO = 1e-10
 
 # Relative to the size of products: far above what differences of gradients err by.
 _ASYMMETRY = 1e-2
@@ -78,11 +82,12 @@ def count_signs(
     nothing = np.all(small | tangent, axis=1)
     size = np.where(nothing, np.maximum(frame.norm, scales.curvature), frame.norm)
     symmetric = is_symmetric(frame, error) & _has_symmetric_products(loss, frame)
-    known = symmetric & ((undecided == 0) | (error <= _ROUNDING * size))
+    rounding = _ROUNDING * rounding_level(values, size)
+    known = symmetric & ((undecided == 0) | (error <= rounding))
     rows = np.flatnonzero(symmetric & ~known & (end.code == Status.CONVERGED))
     small &= values != 0  # those that are declared
     known[rows] = is_valley(
-        loss, end.take(rows), small[rows], _ROUNDING * size[rows], scales
+        loss, end.take(rows), small[rows], _ZERO * size[rows], scales
     )
     open_counts = np.where(known, 0, undecided)
     n = values.shape[1]
