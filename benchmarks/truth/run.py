@@ -15,7 +15,7 @@ import scipy
 
 import skcrit
 
-from . import labels, tails
+from . import labels, networks, tails
 
 __all__ = ["TABLES", "main"]
 
@@ -25,6 +25,7 @@ MARK = "<!-- measured by make truth -->"
 # Title, name of the last column, and the rows.
 TABLES = {
     "Morse index and nullity": ("share known", labels.rows),
+    "Small networks": ("share known", networks.rows),
     "False critical points": ("share of starts that end at one", tails.rows),
 }
 
