@@ -268,11 +268,7 @@ def _advance(loss: Loss, run: _Run, scales: Scales) -> _Run:
     xp = array_namespace(run.way)
     p, left_out = _newton(run, run.frame.gradient)
     size = _size(p, scales)
-    # At a point of higher multiplicity a longer step makes up for slow contraction.
-    slow = (run.ratio > _SURE) & (run.ratio < _SLOW)
-    stretch = np.where(slow, 1 / (1 - np.where(slow, run.ratio, 0.0)), 1.0)
-    # A step that leads far is not taken to its end.
-    stretch = np.minimum(stretch, LONG / np.where(size > 0, size, LONG))
+    stretch = _stretched(run, size)
     theta = run.frame.theta + loss.asarray(stretch)[:, None] * p
     with np.errstate(over="ignore", invalid="ignore"):
         gradient = run.frame.unit * loss.gradient(theta)
@@ -300,13 +296,20 @@ def _advance(loss: Loss, run: _Run, scales: Scales) -> _Run:
     ratio = np.where(helps, rest / np.where(size > 0, size, 1.0), run.ratio)
     if len(renew):
         part = _renewed(loss, run.take(renew), scales)
-        ahead = _size(_newton(part, part.frame.gradient)[0], scales)
-        went = helps[renew]
-        ratio[renew] = np.where(
-            went, ahead / np.where(went, size[renew], 1), ratio[renew]
-        )
         run = run.replace(renew, part)
+        ahead = _size(_newton(part, part.frame.gradient)[0], scales)
+        renew, ahead = renew[helps[renew]], ahead[helps[renew]]
+        ratio[renew] = ahead / size[renew]
     return _watched(run, ratio, helps, old_step)
+
+
+def _stretched(run: _Run, size: FloatArray) -> FloatArray:
+    """Say how many times as long as the Newton steps the next steps are."""
+    # At a point of higher multiplicity a longer step makes up for slow contraction.
+    slow = (run.ratio > _SURE) & (run.ratio < _SLOW)
+    stretch = np.where(slow, 1 / (1 - np.where(slow, run.ratio, 0.0)), 1.0)
+    # A step that leads far is not taken to its end.
+    return np.minimum(stretch, LONG / np.where(size > 0, size, LONG))
 
 
 def _watched(run: _Run, ratio: FloatArray, moved: BoolArray, old_step: Array) -> _Run:
