@@ -42,18 +42,7 @@ _DEVICE_NUMBERS = 2**23
 
 
 def array_namespace(*arrays):
-    """Return the namespace of arrays.
-
-    Parameters
-    ----------
-    *arrays : array
-        Arrays of one library.
-
-    Returns
-    -------
-    xp : module
-        Array API namespace.
-    """
+    """Return the namespace of arrays."""
     # Searches ask for it in their innermost loops, nearly always of NumPy's arrays:
     # the general answer takes as long as a small product.
     for array in arrays:
@@ -63,45 +52,16 @@ def array_namespace(*arrays):
 
 
 def transposed(array):
-    """Transpose matrices, as the function of the namespace does, without its overhead.
-
-    Parameters
-    ----------
-    array : array of shape (..., m, n)
-        Matrices.
-
-    Returns
-    -------
-    array : array of shape (..., n, m)
-        Their transposes, a view where the library has views.
-    """
+    """Transpose matrices, without the overhead of the function of the namespace."""
     if type(array) is np.ndarray:
         return array.swapaxes(-1, -2)
     return array_namespace(array).matrix_transpose(array)
 
 
 def get_namespace(backend):
-    """Return the namespace of a backend and the device that its arrays live on.
-
-    Parameters
-    ----------
-    backend : {"numpy", "cupy", "array_api_strict"}
-        Name of the array library. It is imported here, never at the import of skcrit.
-
-    Returns
-    -------
-    xp : module
-        Array API namespace.
-    device : object
-        Device to hand to the creation functions of ``xp``; None is its default device.
-
-    Raises
-    ------
-    ValueError
-        If ``backend`` is not a known name.
-    ImportError
-        If the library behind ``backend`` is not installed.
-    """
+    """Return the namespace of a backend, and the device for its new arrays."""
+    # The library is imported here, never at the import of skcrit; a device of None is
+    # its default.
     if backend == "numpy":
         return numpy_namespace, "cpu"
     if backend == "cupy":
@@ -120,39 +80,13 @@ def get_namespace(backend):
 
 
 def to_device(array, backend, dtype="float64"):
-    """Copy a host array to the device of a backend.
-
-    Parameters
-    ----------
-    array : array-like
-        Numbers on the host, or an array that already belongs to ``backend``.
-    backend : {"numpy", "cupy", "array_api_strict"}
-        Name of the array library.
-    dtype : {"float64", "float32"}, default="float64"
-        Floating type of the result.
-
-    Returns
-    -------
-    array : array of the backend's namespace
-        The same numbers on the device.
-    """
+    """Copy an array to the device of a backend, unless it is there already."""
     xp, place = get_namespace(backend)
     return xp.asarray(array, dtype=getattr(xp, dtype), device=place)
 
 
 def to_host(array):
-    """Copy an array of any backend to the host.
-
-    Parameters
-    ----------
-    array : array
-        Array of NumPy, CuPy or array-api-strict.
-
-    Returns
-    -------
-    array : ndarray
-        The same numbers as a NumPy array (the array itself if it is one).
-    """
+    """Copy an array of any backend to the host; a NumPy array is returned itself."""
     if type(array) is np.ndarray:
         return array
     if isinstance(array, np.ndarray | np.generic):
@@ -164,18 +98,7 @@ def to_host(array):
 
 
 def erf(array):
-    """Evaluate the error function, which the Array API standard does not have.
-
-    Parameters
-    ----------
-    array : array
-        Array of NumPy, CuPy or array-api-strict.
-
-    Returns
-    -------
-    erf : array
-        Its value at each entry, on the same device.
-    """
+    """Evaluate the error function, which the Array API standard does not have."""
     if isinstance(array, np.ndarray | np.generic):
         return scipy.special.erf(array)
     xp = array_namespace(array)
@@ -187,62 +110,21 @@ def erf(array):
 
 
 def take_rows(array, rows):
-    """Select rows of a batch.
-
-    Parameters
-    ----------
-    array : array of shape (n, ...)
-        Batch of any backend.
-    rows : ndarray of int of shape (m,)
-        Row numbers, on the host.
-
-    Returns
-    -------
-    array : array of shape (m, ...)
-        The rows, on the same device.
-    """
+    """Select rows of a batch by row numbers on the host."""
     if type(array) is np.ndarray:
         return array.take(rows, axis=0)
     return take(array, _as_index(array, rows))
 
 
 def take(array, index):
-    """Select rows by numbers that are where the array is.
-
-    Parameters
-    ----------
-    array : array of shape (n, ...)
-        Batch of any backend.
-    index : array of int of shape (m,)
-        Row numbers, of the same library and on the same device.
-
-    Returns
-    -------
-    array : array of shape (m, ...)
-        The rows.
-    """
+    """Select rows by numbers that are where the array is."""
     if type(array) is np.ndarray:
         return array.take(index, axis=0)
     return array_namespace(array).take(array, index, axis=0)
 
 
 def replace_rows(array, rows, values):
-    """Return a copy of a batch with some rows replaced.
-
-    Parameters
-    ----------
-    array : array of shape (n, ...)
-        Batch of any backend.
-    rows : ndarray of int of shape (m,)
-        Row numbers, on the host, each once.
-    values : array of shape (m, ...)
-        New rows, on the same device.
-
-    Returns
-    -------
-    array : array of shape (n, ...)
-        The batch with the new rows.
-    """
+    """Return a copy of a batch with some rows replaced, by row numbers on the host."""
     if type(array) is np.ndarray:
         array = array.copy()
         array[rows] = values
@@ -256,22 +138,8 @@ def replace_rows(array, rows, values):
 
 
 def chunks_of_rows(rows, numbers, array):
-    """Divide rows of a batch that need large matrices into chunks.
-
-    Parameters
-    ----------
-    rows : ndarray of int
-        Row numbers.
-    numbers : int
-        How many numbers the matrix of a row has.
-    array : array
-        Whatever lives where they are computed.
-
-    Returns
-    -------
-    chunks : list of ndarray of int
-        Rows whose matrices stay in the cache of a host, or fill a device, together.
-    """
+    """Divide rows that each need a matrix of so many numbers into chunks."""
+    # Their matrices together stay in the cache of a host, or fill a device.
     is_host = isinstance(array, np.ndarray)
     size = max((_HOST_NUMBERS if is_host else _DEVICE_NUMBERS) // numbers, 1)
     return [rows[i : i + size] for i in range(0, len(rows), size)]
@@ -284,17 +152,10 @@ def _as_index(array, rows):
 
 
 def one_blas_thread() -> AbstractContextManager:
-    """Keep BLAS to one thread inside a ``with`` block.
-
-    The matrices of a batch are small: threads wait for each other longer than they
-    compute, and a product that is divided among threads rounds by their number. Cores
-    are for workers.
-
-    Returns
-    -------
-    context : context manager
-        It gives the threads back at the end.
-    """
+    """Keep BLAS to one thread inside a ``with`` block."""
+    # The matrices of a batch are small: threads wait for each other longer than they
+    # compute, and a product that is divided among threads rounds by their number. Cores
+    # are for workers.
     return _thread_controller().limit(limits=1, user_api="blas")
 
 

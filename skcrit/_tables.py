@@ -8,18 +8,7 @@ __all__ = ["html_table", "text_table"]
 
 
 def text_table(columns):
-    """Align columns of equal length under their names.
-
-    Parameters
-    ----------
-    columns : dict of str to sequence
-        Values by name.
-
-    Returns
-    -------
-    text : str
-        A line of names, and a line per row.
-    """
+    """Align columns of equal length under their names."""
     cells = [[name, *map(_cell, values)] for name, values in columns.items()]
     widths = [max(map(len, column)) for column in cells]
     rows = zip(*cells, strict=True)
@@ -30,20 +19,7 @@ def text_table(columns):
 
 
 def html_table(title, columns):
-    """Write columns of equal length as a plain table.
-
-    Parameters
-    ----------
-    title : str
-        What stands above.
-    columns : dict of str to sequence
-        Values by name.
-
-    Returns
-    -------
-    html : str
-        Element ``table``.
-    """
+    """Write columns of equal length as a plain table."""
     head = "".join(f"<th>{escape(name)}</th>" for name in columns)
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(_cell(value))}</td>" for value in row) + "</tr>"

@@ -1,5 +1,6 @@
 """Fixtures shared by the whole suite."""
 
+import multiprocessing
 import os
 from importlib.util import find_spec
 
@@ -25,6 +26,22 @@ def pytest_collection_modifyitems(config, items):
 def global_random_seed():
     """Seed of a test: 42, or SKCRIT_TESTS_GLOBAL_RANDOM_SEED before a release."""
     return int(os.environ.get("SKCRIT_TESTS_GLOBAL_RANDOM_SEED", "42"))
+
+
+@pytest.fixture(scope="session")
+def quick_workers():
+    """Let Dask fork its workers from a process that has imported what they need."""
+    pytest.importorskip("distributed")
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        yield
+        return
+    import dask
+    from distributed.utils import get_mp_context
+
+    with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
+        modules = ["distributed", "matplotlib.pyplot", "sklearn.model_selection"]
+        get_mp_context().set_forkserver_preload([*modules, "skcrit"])
+        yield
 
 
 @pytest.fixture

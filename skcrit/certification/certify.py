@@ -141,22 +141,7 @@ def _checked(loss, theta):
 
 
 def certify_chunk(loss: Loss, theta: FloatArray, reach: float) -> Certificates:
-    """Certify a few points, whose sets are numbered later.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    theta : ndarray of shape (n, n_params)
-        Points.
-    reach : float
-        How far they may move.
-
-    Returns
-    -------
-    certificates : Certificates
-        A row per point.
-    """
+    """Certify a few points, whose sets are numbered later."""
     record = _undecided(loss, theta)
     finite = np.all(np.isfinite(theta), axis=1)
     for row in np.flatnonzero(~finite):

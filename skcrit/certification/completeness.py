@@ -12,28 +12,9 @@ __all__ = ["alternating_sum"]
 def alternating_sum(
     morse_index: IntArray, euler: FloatArray, is_coercive: bool | None
 ) -> int:
-    r"""Sum (-1)^index times the Euler characteristic over critical sets.
-
-    Parameters
-    ----------
-    morse_index : ndarray of int of shape (n_sets,)
-        Morse indices.
-    euler : ndarray of float of shape (n_sets,)
-        Euler characteristics of the sets, NaN where they are not known.
-    is_coercive : bool or None
-        Whether the loss grows without bound in every direction, if that is known.
-
-    Returns
-    -------
-    total : int
-        1 for all critical sets of a coercive Morse-Bott function.
-
-    Raises
-    ------
-    ValueError
-        If the loss is known not to be coercive, or an index or an Euler characteristic
-        is not known.
-    """
+    """Sum (-1)^index times the Euler characteristic over critical sets."""
+    # It is 1 for all sets of a coercive Morse-Bott function. ValueError if the loss is
+    # known not to be coercive, or an index or an Euler characteristic is not known.
     if is_coercive is False:
         raise ValueError(
             "euler_sum needs a loss that grows in every direction; this one is known "

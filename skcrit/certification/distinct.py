@@ -19,35 +19,14 @@ def number_sets(
     centres: FloatArray | None,
     radii: FloatArray | None,
 ) -> IntArray:
-    """Give points numbers of critical sets whose first points are proved different.
-
-    Two sets are different if their losses are, or their inertia, or their invariants.
-    The first point that was not proved to lie on one of the sets before it names a new
-    set only if it is proved to differ from all of them; otherwise it shares the number
-    of the first from which it was not distinguished.
-
-    Parameters
-    ----------
-    decided, certified : ndarray of bool of shape (n,)
-        Points that have bounds, and those whose bounds are proved.
-    low, high : ndarray of shape (n,)
-        Bounds on the loss.
-    inertia : ndarray of int of shape (n, 2)
-        Morse index and nullity.
-    centres, radii : ndarray of shape (n, n_invariants), (n,), or None
-        Balls that contain the invariants.
-
-    Returns
-    -------
-    numbers : ndarray of int of shape (n,)
-        By increasing loss; -1 for points that are not decided.
-
-    Notes
-    -----
-    Proved points come first, so that estimates never hide a proved set. Any set of
-    points that are pairwise proved different bounds the number of critical sets from
-    below.
-    """
+    """Give points numbers of critical sets whose first points are proved different."""
+    # Two sets are different if their losses are, or their inertia, or their invariants.
+    # The first point that was not proved to lie on one of the sets before it names a
+    # new set only if it is proved to differ from all of them; otherwise it shares the
+    # number of the first from which it was not distinguished. Proved points come first,
+    # so that estimates never hide a proved set. Any set of points that are pairwise
+    # proved different bounds the number of critical sets from below. Numbers go by
+    # increasing loss; -1 for points that are not decided.
     numbers = np.full(len(low), -1)
     rows = np.flatnonzero(decided)
     rows = rows[np.lexsort((high[rows], ~certified[rows]))]

@@ -52,22 +52,8 @@ class Ball:
 
 
 def certified_ball(proved: Proved, lipschitz: float, radius: float) -> Ball | None:
-    """Check the two conditions for one radius.
-
-    Parameters
-    ----------
-    proved : Proved
-        What is known at the centre.
-    lipschitz : float
-        K, for the ball of radius ``proved.stretch * radius`` around it.
-    radius : float
-        rho.
-
-    Returns
-    -------
-    ball : Ball or None
-        None if a condition fails, or tangents turn too much in the ball.
-    """
+    """Check the two conditions for a radius rho; None if one fails."""
+    # The Lipschitz constant K holds in the ball of radius proved.stretch * radius.
     if not (proved.curvature > 0 and 0 < radius < np.inf and lipschitz < np.inf):
         return None
     eps = proved.slope / proved.curvature * _UP
@@ -84,22 +70,8 @@ def certified_ball(proved: Proved, lipschitz: float, radius: float) -> Ball | No
 
 
 def loss_change(proved: Proved, lipschitz: float, error: float) -> float:
-    """Bound how much the loss at the zero differs from that at the centre.
-
-    Parameters
-    ----------
-    proved : Proved
-        What is known at the centre.
-    lipschitz : float
-        K.
-    error : float
-        t.
-
-    Returns
-    -------
-    change : float
-        By Taylor's theorem, ``|g| r + |H| r^2 / 2 + K r^3 / 6`` at the distance r.
-    """
+    """Bound how much the loss at the zero differs from that at the centre."""
+    # By Taylor's theorem, |g| r + |H| r^2 / 2 + K r^3 / 6 at the distance r.
     r = proved.stretch * error
     change = proved.gradient * r + proved.hessian * r**2 / 2 + lipschitz * r**3 / 6
     return change * _UP

@@ -19,24 +19,7 @@ SMALL = 4.0
 def too_far(
     loss: Loss, theta: FloatArray, ahead: FloatArray, reach: float
 ) -> list[str]:
-    """Say why points from which Newton steps lead too far are not certified.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    theta : ndarray of shape (n, n_params)
-        Points as they were given.
-    ahead : ndarray of shape (n,)
-        Where a next step would end, in length scales.
-    reach : float
-        How far it may.
-
-    Returns
-    -------
-    reasons : list of str
-        One per point.
-    """
+    """Say why points from which Newton steps lead too far are not certified."""
     if len(theta) == 0:
         return []
     points = loss.asarray(theta)
@@ -60,24 +43,7 @@ def too_far(
 def causes(
     loss: Loss, points: FloatArray, balls: list[Ball | None], proved: list[Proved]
 ) -> list[str]:
-    """Ask the loss what of its data makes points degenerate that are not certified.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    points : ndarray of shape (n, n_params)
-        Points.
-    balls : list of Ball or None
-        Where the theorem applies.
-    proved : list of Proved
-        What was proved of derivatives.
-
-    Returns
-    -------
-    causes : list of str
-        One per point, empty where the loss names none.
-    """
+    """Ask the loss what of its data makes points degenerate that are not certified."""
     found = [""] * len(points)
     rows = [i for i, ball in enumerate(balls) if ball is None]
     rows = [i for i in rows if not proved[i].curvature > 0]
@@ -89,24 +55,7 @@ def causes(
 
 
 def why(known: Proved, K: float, cause: str, conditioning: str) -> str:
-    """Say why there is no certificate.
-
-    Parameters
-    ----------
-    known : Proved
-        What was proved of derivatives at the point.
-    K : float
-        How fast the Hessian changes.
-    cause : str
-        What of the data makes the point degenerate, or empty.
-    conditioning : str
-        How badly the data are conditioned, or empty.
-
-    Returns
-    -------
-    reason : str
-        Its kind, a colon, and the numbers.
-    """
+    """Say why there is no certificate: the kind, a colon, and the numbers."""
     if not np.isfinite(known.uncertainty + known.slope):
         return "not finite: gradient, Hessian or their error bounds overflow"
     if not known.curvature > 0:

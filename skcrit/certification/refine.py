@@ -26,20 +26,7 @@ _CONTRACTION = 0.5
 
 
 def sizes(loss: Loss, vectors: FloatArray) -> FloatArray:
-    """Measure vectors in length scales.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    vectors : ndarray of shape (n, n_params)
-        Points or steps.
-
-    Returns
-    -------
-    sizes : ndarray of shape (n,)
-        2-norms.
-    """
+    """Measure vectors in length scales."""
     with np.errstate(over="ignore"):
         return np.linalg.norm(vectors / loss.length_scale(), axis=-1)
 
@@ -47,28 +34,10 @@ def sizes(loss: Loss, vectors: FloatArray) -> FloatArray:
 def refine(
     loss: Loss, theta: FloatArray, reach: float
 ) -> tuple[FloatArray, list[Slice], FloatArray]:
-    """Take Newton steps on slices as long as they contract.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    theta : ndarray of shape (n, n_params)
-        Finite points.
-    reach : float
-        Points do not move further, relative to their size in length scales or to one
-        length scale.
-
-    Returns
-    -------
-    theta : ndarray of shape (n, n_params)
-        Points after the steps.
-    slices : list of Slice
-        A slice for each.
-    ahead : ndarray of shape (n,)
-        Distances from the given points at which a next step would end, in length
-        scales: infinite if steps are not finite.
-    """
+    """Take Newton steps on slices as long as they contract."""
+    # Points move at most by reach, relative to their size in length scales or to one
+    # length scale. Returns the points, a slice for each, and how far from the given
+    # points a next step would end, in length scales: infinite if steps are not finite.
     start, theta = theta, theta.copy()
     limit = reach * np.maximum(sizes(loss, theta), 1.0)
     slices: list[Slice | None] = [None] * len(theta)

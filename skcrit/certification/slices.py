@@ -54,18 +54,7 @@ class Slice:
     curvatures: FloatArray
 
     def newton(self, gradient: FloatArray) -> FloatArray:
-        """Compute the Newton step on the slice.
-
-        Parameters
-        ----------
-        gradient : ndarray of shape (n_params,)
-            Gradient.
-
-        Returns
-        -------
-        step : ndarray of shape (n_params,)
-            The step; directions without curvature are left out.
-        """
+        """Compute the Newton step on the slice."""
         # No proof counts the sign of a curvature below this level: its error is more.
         flat = pseudoinverse_level(self.curvatures) if self.curvatures.size else 0.0
         safe = np.where(np.abs(self.curvatures) > flat, self.curvatures, np.inf)
@@ -109,22 +98,7 @@ class Proved:
 
 
 def make_slice(hessian: FloatArray, tangents: FloatArray, length: float) -> Slice:
-    """Choose a slice.
-
-    Parameters
-    ----------
-    hessian : ndarray of shape (n_params, n_params)
-        Symmetric matrix.
-    tangents : ndarray of shape (n_tangents, n_params)
-        Tangents in rows.
-    length : float
-        Length scale of the loss.
-
-    Returns
-    -------
-    chosen : Slice
-        The slice.
-    """
+    """Choose a slice."""
     n = hessian.shape[0]
     complement, combination = None, np.zeros((tangents.shape[0], 0))
     if np.any(tangents):
@@ -145,29 +119,10 @@ def prove(
     change: float,
     errors: tuple[float, float],
 ) -> Proved:
-    """Prove what can be proved of a slice.
-
-    Parameters
-    ----------
-    chosen : Slice
-        A slice.
-    gradient : ndarray of shape (n_params,)
-        Computed gradient.
-    hessian : ndarray of shape (n_params, n_params)
-        Computed Hessian, symmetric.
-    tangents : ndarray of shape (n_tangents, n_params)
-        Exact tangents in rows.
-    change : float
-        The constant c of their change.
-    errors : (float, float)
-        Bounds on the errors of the gradient, in the 2-norm, and of the Hessian, in the
-        spectral norm.
-
-    Returns
-    -------
-    proved : Proved
-        The bounds. They are infinite or NaN where numbers are.
-    """
+    """Prove what can be proved of a slice; see :class:`Proved`."""
+    # Tangents are exact, change is the constant c of their change, and errors bound
+    # those of the gradient in the 2-norm and of the Hessian in the spectral norm.
+    # Bounds are infinite or NaN where numbers are.
     Q, B = chosen.basis, chosen.combination
     defect, turn = _frame(Q, B, tangents, change)
     stretch = float(np.sqrt(1 + defect)) * (1 + 4 * UNIT)

@@ -62,24 +62,7 @@ class Expansion(Rows):
 def tangents_at(
     loss: Loss, theta: FloatArray
 ) -> tuple[FloatArray, FloatArray, BoolArray]:
-    """Return tangents of the symmetry orbits, exact ones if the loss has them.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    theta : ndarray of shape (n, n_params)
-        Points.
-
-    Returns
-    -------
-    tangents : ndarray of shape (n, n_tangents, n_params)
-        Vectors in rows.
-    change : ndarray of shape (n,)
-        How fast they change.
-    estimated : ndarray of bool of shape (n,)
-        Whether they are computed, and their change estimated.
-    """
+    """Return tangents of the symmetry orbits, their change, and marks of estimates."""
     points = loss.asarray(theta)
     tangents, change = loss.exact_tangents(points)
     exact = np.asarray(to_host(tangents), dtype=float)
@@ -100,20 +83,7 @@ def tangents_at(
 
 
 def expand(loss: Loss, theta: FloatArray) -> Expansion:
-    """Evaluate a loss with bounds on the rounding errors, or estimates of them.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    theta : ndarray of shape (n, n_params)
-        Finite points.
-
-    Returns
-    -------
-    expansion : Expansion
-        A row per point.
-    """
+    """Evaluate a loss with bounds on the rounding errors, or estimates of them."""
     points = loss.asarray(theta)
     theta = np.asarray(to_host(points), dtype=float)
     tangents, change, estimated = tangents_at(loss, theta)
@@ -152,24 +122,7 @@ def expand(loss: Loss, theta: FloatArray) -> Expansion:
 def lipschitz(
     loss: Loss, expansion: Expansion, radius: FloatArray
 ) -> tuple[FloatArray, BoolArray]:
-    """Bound how fast the Hessian changes in balls, or estimate it.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    expansion : Expansion
-        The loss at the centres.
-    radius : ndarray of shape (n,)
-        Radii; what is not finite counts as zero.
-
-    Returns
-    -------
-    bound : ndarray of shape (n,)
-        Lipschitz constants.
-    estimated : ndarray of bool of shape (n,)
-        Which are estimates.
-    """
+    """Bound how fast the Hessian changes in balls, and mark estimates."""
     radius = np.where(np.isfinite(radius), radius, 0.0)
     points = loss.asarray(expansion.theta)
     # In single precision radii are rounded, and may not become smaller.

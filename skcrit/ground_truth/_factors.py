@@ -41,18 +41,7 @@ def join_weights(weights: list[Array]) -> Array:
 
 
 def halves(weights: list[Array]) -> tuple[Array, Array]:
-    """Multiply the layers before and behind the narrowest hidden layer.
-
-    Parameters
-    ----------
-    weights : list of arrays of shape (..., n_out, n_in)
-        Matrices of the layers, first layer first.
-
-    Returns
-    -------
-    first, last : arrays of shape (..., p, n_inputs), (..., n_outputs, p)
-        Their product, last first, is the end-to-end matrix; p is the bottleneck.
-    """
+    """Multiply the layers before and behind the narrowest hidden layer."""
     widths = [W.shape[-2] for W in weights[:-1]]
     bottleneck = widths.index(min(widths)) + 1
     first, last = weights[0], weights[-1]
@@ -64,30 +53,13 @@ def halves(weights: list[Array]) -> tuple[Array, Array]:
 
 
 def thin_svd(weights: list[Array]) -> tuple[Array, Array, Array]:
-    """Factor the end-to-end matrix without ever forming it.
-
-    Parameters
-    ----------
-    weights : list of arrays of shape (..., n_out, n_in)
-        Matrices of the layers, first layer first.
-
-    Returns
-    -------
-    A : array of shape (..., n_outputs, q)
-        Left singular vectors; of each, the entry of largest modulus is positive.
-    S : array of shape (..., q)
-        Singular values, descending; those below rounding are exactly zero, and all
-        are NaN where the end-to-end matrix is not finite.
-    Bt : array of shape (..., q, n_inputs)
-        Right singular vectors, as rows. ``q`` is the smallest width of the network.
-
-    Notes
-    -----
-    Two QR factorisations of the halves on either side of the bottleneck and one small
-    SVD: O(d p^2). Singular values below ``eps * q * |R_2| |R_1|`` are rounding errors
-    of the product of the two triangular factors. They must go, because balancing takes
-    roots: an error of 1e-16 would become an entry of 1e-8 in the layers.
-    """
+    """Factor the end-to-end matrix into A, S and B^T without forming it."""
+    # Two QR factorisations of the halves on either side of the bottleneck and one small
+    # SVD: O(d p^2). The entry of largest modulus in each column of A is positive; all
+    # is NaN where the matrix is not finite. Singular values below eps q |R_2| |R_1| are
+    # rounding errors of the product of the two triangular factors. They become zero,
+    # because balancing takes roots: an error of 1e-16 would become an entry of 1e-8 in
+    # the layers.
     xp = array_namespace(weights[0])
     first, last = halves(weights)
     Q_2, R_2 = xp.linalg.qr(last)
@@ -111,22 +83,10 @@ def thin_svd(weights: list[Array]) -> tuple[Array, Array, Array]:
 def balanced_layers(
     A: Array, S: Array, Bt: Array, shapes: list[tuple[int, int]]
 ) -> list[Array]:
-    """Spread singular values evenly over the layers.
-
-    Parameters
-    ----------
-    A, S, Bt : arrays of shape (..., n_outputs, q), (..., q), (..., q, n_inputs)
-        Thin singular value decomposition of the end-to-end matrix.
-    shapes : list of tuple
-        Shapes (n_out, n_in) of the layers, first layer first.
-
-    Returns
-    -------
-    weights : list of arrays of shape (..., n_out, n_in)
-        ``W_1 = S^(1/L) B^T``, ``W_l = S^(1/L)``, ``W_L = A S^(1/L)``, filled up with
-        zeros to the shapes of the layers: the point of least norm among all with
-        this end-to-end matrix, where W_{l+1}^T W_{l+1} = W_l W_l^T.
-    """
+    """Spread singular values evenly over the layers."""
+    # W_1 = S^(1/L) B^T, W_l = S^(1/L), W_L = A S^(1/L), filled up with zeros to the
+    # shapes of the layers: the point of least norm among all with this end-to-end
+    # matrix.
     xp = array_namespace(A)
     depth, q = len(shapes), S.shape[-1]
     root = S ** (1 / depth)

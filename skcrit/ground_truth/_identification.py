@@ -11,6 +11,7 @@ from skcrit.ground_truth._hessian import min_moduli, response_moduli
 from skcrit.ground_truth._names import to_names
 from skcrit.ground_truth._pivots import open_pivots
 from skcrit.ground_truth.base import Match
+from skcrit.linalg import eigh
 
 __all__ = ["LinearMatch", "match_points", "resolution"]
 
@@ -233,7 +234,7 @@ def _nearest(problem, end):
             # In a tied eigenspace the set holds every projector of its rank.
             part = slice(start, start + m)
             block = end[:, part, part]
-            values, vectors = np.linalg.eigh((block + block.transpose(0, 2, 1)) / 2)
+            values, vectors = eigh((block + block.transpose(0, 2, 1)) / 2)
             seen[:, part] = values[:, ::-1]
             turned.append((part, vectors[:, :, ::-1]))
     gains = s * (2 * seen - s)

@@ -135,10 +135,7 @@ class Problem:
 
     @cached_property
     def n_admissible(self):
-        """Number of eigenvalues that a critical set can use, r.
-
-        The positive ones, and with a penalty on the weights those above its threshold.
-        """
+        """Number of eigenvalues that a critical set can use, r."""
         return int(np.count_nonzero(self.eigenvalues > self.tau_sum))
 
     @cached_property
@@ -181,11 +178,9 @@ class Problem:
 
     @cached_property
     def singular_values(self):
-        """Singular values s_i of the end-to-end matrix if i is used, (n_admissible,).
-
-        For autoencoders 1 without a penalty, 1 - tau/lambda with "sum", lambda/(lambda
-        + tau) with "product" (Kunin et al. 2019).
-        """
+        """Singular values s_i of the end-to-end matrix if i is used."""
+        # For autoencoders 1 without a penalty, 1 - tau/lambda with "sum",
+        # lambda/(lambda + tau) with "product" (Kunin et al. 2019).
         used = slice(self.n_admissible)
         return (self.cross[used] - self.tau_sum) / self.moments[used]
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from skcrit.ground_truth._eigenvalues import clean_eigenvalues
 from skcrit.ground_truth._problem import Problem
+from skcrit.linalg import eigh
 
 __all__ = ["Whitened", "whiten"]
 
@@ -81,7 +82,7 @@ class Whitened:
 
 def whiten(moment, cross, n_samples, zero_rtol, tie_rtol):
     """Find the canonical form of a second moment and a cross moment."""
-    spectrum, basis = np.linalg.eigh((moment + moment.T) / 2)
+    spectrum, basis = eigh((moment + moment.T) / 2)
     spectrum, basis = spectrum[::-1], basis[:, ::-1]
     options = {"n_samples": n_samples, "zero_rtol": zero_rtol}
     kept = clean_eigenvalues(spectrum, tie_rtol=0, **options)

@@ -17,20 +17,7 @@ __all__ = ["EigenCoordinates", "uncorrelated"]
 
 
 def uncorrelated(weights: list[Array], root: Array) -> list[Array]:
-    """Rotate the hidden units so that their second moments are diagonal.
-
-    Parameters
-    ----------
-    weights : list of arrays of shape (..., n_out, n_in)
-        Matrices of the layers, first layer first.
-    root : array of shape (d, r)
-        A root of the second moment of the inputs.
-
-    Returns
-    -------
-    weights : list of arrays of shape (..., n_out, n_in)
-        The same network.
-    """
+    """Rotate the hidden units so that their second moments are diagonal."""
     xp, weights = array_namespace(weights[0]), list(weights)
     signal = root
     for layer in range(len(weights) - 1):

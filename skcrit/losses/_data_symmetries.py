@@ -13,23 +13,10 @@ __all__ = ["data_flats", "data_ties", "data_turns"]
 
 
 def data_ties(outputs, values, n_seen):
-    """Say which rows and columns of a matrix in coordinates belong to which value.
-
-    Parameters
-    ----------
-    outputs : ndarray of shape (m, m)
-        Basis of the outputs, as columns.
-    values : ndarray of shape (m,)
-        Cleaned values, descending.
-    n_seen : int
-        Number of inputs that the data see.
-
-    Returns
-    -------
-    ties : list of ndarray of shape (m, m), (n_values, m), (n_seen, n_column_values)
-        The change of basis of the rows, and a 1 where a row or column belongs to a
-        distinct value; None where all positive values are distinct.
-    """
+    """Say which rows and columns of a matrix in coordinates belong to which value."""
+    # Returns the change of basis of the rows, (m, m), and a 1 where a row, (n_values,
+    # m), or column, (n_seen, n_column_values), belongs to a distinct value; None where
+    # all positive values are distinct.
     rank = np.count_nonzero(values)
     if np.all(np.diff(values[:rank]) != 0):
         return None
@@ -42,25 +29,10 @@ def data_ties(outputs, values, n_seen):
 
 
 def data_turns(outputs, root, inverse, null, values, *, penalised, joint):
-    """List the rotations of what is tied.
-
-    Parameters
-    ----------
-    outputs, root, inverse, null : ndarray
-        See the module.
-    values : ndarray of shape (m,)
-        Cleaned values, descending.
-    penalised : bool
-        Whether a penalty sees what the data do not. Without one the latter is free
-        altogether, and needs no rotations.
-    joint : bool
-        Whether outputs of one value may rotate with the inputs that explain them.
-
-    Returns
-    -------
-    turns : list of ndarray of shape (n, m), (n, m), and four of (n, d)
-        As :func:`~skcrit.losses._tangents.orbit_tangents` takes them.
-    """
+    """List the rotations of what is tied, as ``orbit_tangents`` takes them."""
+    # penalised: a penalty sees what the data do not. Without one the latter is free
+    # altogether, and needs no rotations. joint: outputs of one value may rotate with
+    # the inputs that explain them.
     r, nothing = np.count_nonzero(values), root.T[:0]
     turns = [(outputs[:, r:].T, nothing, nothing)]
     turns.append((outputs.T[:0], root[:, r:].T, inverse[r:]))
@@ -82,22 +54,7 @@ def _turn(bases):
 
 
 def data_flats(outputs, inverse, null, values, penalty=None):
-    """List where free hidden units may write to and read from, and all may read from.
-
-    Parameters
-    ----------
-    outputs, inverse, null : ndarray
-        See the module.
-    values : ndarray of shape (m,)
-        Cleaned values, descending.
-    penalty : {None, "sum", "product"}, default=None
-        What a penalty acts on.
-
-    Returns
-    -------
-    flats : list of ndarray of shape (n, m), (n, d), (n, d)
-        As :func:`~skcrit.losses._tangents.orbit_tangents` takes them.
-    """
+    """List where free units may write and read, as ``orbit_tangents`` takes it."""
     r, nothing = np.count_nonzero(values), null[:0]
     if penalty == "sum":
         return [outputs.T[:0], nothing, nothing]

@@ -11,23 +11,10 @@ _TANGENT_RTOL = 1e-6
 
 
 def data_causes(bases, penalty, joint):
-    """List what of the data may make critical points degenerate, with its tangents.
-
-    Parameters
-    ----------
-    bases : tuple of five ndarrays
-        What :func:`~skcrit.losses._data_symmetries.data_turns` takes.
-    penalty : {None, "sum", "product"}
-        What a penalty acts on.
-    joint : bool
-        Whether outputs of one value may rotate with the inputs that explain them.
-
-    Returns
-    -------
-    causes : list of (str, list of ndarray, list of ndarray)
-        Its name, and what :func:`~skcrit.losses._tangents.orbit_tangents` takes:
-        rotations of each group of tied positive values, then all that comes of zeros.
-    """
+    """List what of the data may make critical points degenerate, with its tangents."""
+    # Names, each with what orbit_tangents takes: rotations of each group of tied
+    # positive values, then all that comes of zeros. The arguments are those of
+    # data_turns and data_flats.
     outputs, root, inverse, null, values = bases
     options = {"penalised": penalty is not None}
     flats = data_flats(outputs, inverse, null, values, penalty)
@@ -56,22 +43,7 @@ def _zeros(root, null, values):
 
 
 def leaves(tangents, orbit, size):
-    """Say whether tangents lead out of the orbit of the hidden layers.
-
-    Parameters
-    ----------
-    tangents : ndarray of shape (n, n_params)
-        Tangents in question.
-    orbit : ndarray of shape (n_orbit, n_params)
-        Those of the orbit.
-    size : float
-        Norm of the point.
-
-    Returns
-    -------
-    answer : bool
-        Whether one has a part across the orbit, beyond rounding.
-    """
+    """Return whether a tangent has a part across the orbit, beyond rounding."""
     _, sizes, vectors = np.linalg.svd(orbit, full_matrices=False)
     span = vectors[sizes > _TANGENT_RTOL * np.max(sizes, initial=0.0)]
     across = np.linalg.norm(tangents - (tangents @ span.T) @ span, axis=-1)

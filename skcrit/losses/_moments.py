@@ -5,14 +5,29 @@ import warnings
 import numpy as np
 
 from skcrit.exceptions import ResolutionWarning
+from skcrit.utils._arguments import as_numbers, shown
 
 __all__ = [
+    "as_targets",
     "check_size",
     "column_means",
     "residual",
     "second_moments",
     "warn_of_nothing",
 ]
+
+
+def as_targets(y, n_samples):
+    """Return targets as a matrix with a row per sample."""
+    Y = as_numbers(y, "y")
+    Y = Y[:, None] if Y.ndim == 1 else Y
+    finite = Y.ndim == 2 and bool(np.all(np.isfinite(Y)))
+    if not finite or len(Y) != n_samples or Y.shape[1] == 0:
+        raise ValueError(
+            f"y must be finite numbers with a row for each of the {n_samples} samples "
+            f"of X, got {shown(y)}."
+        )
+    return Y
 
 
 def column_means(X):

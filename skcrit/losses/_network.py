@@ -97,34 +97,12 @@ class Sweep:
             self.B.insert(0, _t_mul(W, self.B[0]))
 
     def times_K_0(self, V):
-        """Multiply by ``(2/m) K_0`` from the right.
-
-        Parameters
-        ----------
-        V : array of shape (..., n, d)
-            Matrices.
-
-        Returns
-        -------
-        product : array of shape (..., n, d)
-            ``(2/m) V K_0``.
-        """
+        """Multiply by ``(2/m) K_0`` from the right."""
         product = V @ self.C
         return product if self.tau == 0 else product + self.tau * V
 
     def times_T(self, A, K):
-        """Compute ``(2/m) A T^T``, for an autoencoder from ``K = (2/m) A K_0``.
-
-        Parameters
-        ----------
-        A, K : arrays of shape (..., n, d)
-            Matrices.
-
-        Returns
-        -------
-        product : array of shape (..., n, m)
-            ``(2/m) A T^T``.
-        """
+        """Compute ``(2/m) A T^T``, for an autoencoder from ``K = (2/m) A K_0``."""
         if self.T is not self.C:
             return _mul_t(A, self.T)
         return K if self.tau == 0 else K - self.tau * A
@@ -145,13 +123,7 @@ class Sweep:
         return self.weights[-1] @ self.K[-1] - self.T
 
     def gradient(self):
-        """Compute the gradient.
-
-        Returns
-        -------
-        gradient : list of arrays of shape (..., n_out, n_in)
-            One matrix per layer, first layer first.
-        """
+        """Compute the gradient, one matrix per layer, first layer first."""
         gradient = [_mul_t(B, A) for B, A in zip(self.B, self.A, strict=False)]
         moved = self.times_T(self.A[-1], self.K[-1])
         last = self.weights[-1] @ self.inner - transposed(moved)
@@ -159,20 +131,8 @@ class Sweep:
 
 
 def hvp(sweep, V):
-    """Multiply the Hessian by a direction.
-
-    Parameters
-    ----------
-    sweep : Sweep
-        Sweep at the point.
-    V : list of arrays of shape (..., n_out, n_in)
-        Direction, in matrices.
-
-    Returns
-    -------
-    product : list of arrays of shape (..., n_out, n_in)
-        ``H V``, in matrices: (2/d) (B'_l A_{l-1}^T + B_l A'_{l-1}^T).
-    """
+    """Multiply the Hessian by a direction, in matrices."""
+    # The blocks are (2/d) (B'_l A_{l-1}^T + B_l A'_{l-1}^T).
     weights, A, K = sweep.weights, sweep.A, sweep.K
     dA, dK = [None, V[0]], [None, sweep.times_K_0(V[0])]
     for ell in range(1, len(weights) - 1):
@@ -219,20 +179,7 @@ def _directional_sweep(sweep, V):
 
 
 def third_derivative(sweep, U, V):
-    """Contract the third derivative with two directions.
-
-    Parameters
-    ----------
-    sweep : Sweep
-        Sweep at the point.
-    U, V : lists of arrays of shape (..., n_out, n_in)
-        Directions, in matrices.
-
-    Returns
-    -------
-    contraction : list of arrays of shape (..., n_out, n_in)
-        ``D^3 f [U, V, .]``, in matrices.
-    """
+    """Contract the third derivative with two directions, ``D^3 f [U, V, .]``."""
     uA, uK, uB = _directional_sweep(sweep, U)
     vA, vK, vB = _directional_sweep(sweep, V)
     zero = 0 * sweep.error
@@ -276,20 +223,10 @@ def _partial_products(weights):
 
 
 def hessian(sweep):
-    """Form the dense Hessian from Kronecker products.
-
-    Parameters
-    ----------
-    sweep : Sweep
-        Sweep at the point.
-
-    Returns
-    -------
-    hessian : array of shape (..., n_params, n_params)
-        Block (l, m), l >= m, at [(a, b), (c, e)] is
-        (2/d) {(W_{L:l+1}^T W_{L:m+1})[a, c] (W_{m-1:1} K_0 W_{l-1:1}^T)[e, b]
-        + [m < l] (W_{L:l+1}^T E W_{m-1:1}^T)[a, e] (W_{l-1:m+1})[b, c]}.
-    """
+    """Form the dense Hessian from Kronecker products."""
+    # Block (l, m), l >= m, at [(a, b), (c, e)] is (2/d) {(W_{L:l+1}^T W_{L:m+1})[a, c]
+    # (W_{m-1:1} K_0 W_{l-1:1}^T)[e, b] + [m < l] (W_{L:l+1}^T E W_{m-1:1}^T)[a, e]
+    # (W_{l-1:m+1})[b, c]}.
     xp, C = array_namespace(sweep.B[0]), sweep.C
     depth, sizes = len(sweep.weights), (C.shape[0], sweep.weights[-1].shape[-2])
     ends = [xp.eye(n, dtype=C.dtype, device=device(C)) for n in sizes]

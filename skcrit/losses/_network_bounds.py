@@ -41,22 +41,10 @@ __all__ = ["evaluation_errors", "hessian_lipschitz", "map_change", "n_roundings"
 
 
 def n_roundings(depth, widest):
-    """Bound the operations that a number passes through in all derivatives.
-
-    Parameters
-    ----------
-    depth : int
-        Number of layers L.
-    widest : int
-        Width of the widest layer, inputs and outputs included.
-
-    Returns
-    -------
-    n : int
-        A term of the Hessian contains the products of both sweeps, of fewer than L
-        matrices each, and four more; a product of inner dimension n takes n operations.
-        The factor 2/m, tau and the penalty take less than 16.
-    """
+    """Bound the operations that a number passes through in all derivatives."""
+    # A term of the Hessian contains the products of both sweeps, of fewer than L
+    # matrices each, and four more; a product of inner dimension n takes n operations.
+    # The factor 2/m, tau and the penalty take less than 16.
     return (2 * depth + 6) * widest + 16
 
 
@@ -83,38 +71,12 @@ def _derivative_norm(omega, order):
 
 
 def map_change(weights, radius):
-    """Bound how far the end-to-end matrix moves in balls.
-
-    Parameters
-    ----------
-    weights : list of arrays of shape (..., n_out, n_in)
-        Matrices of the layers at the centres.
-    radius : array of shape (...,)
-        Radii of the balls.
-
-    Returns
-    -------
-    change : array of shape (...,)
-        Bounds in the Frobenius norm, but for rounding.
-    """
+    """Bound how far the end-to-end matrix moves in balls, but for rounding."""
     return _derivative_norm(_norms(weights, radius), 1) * radius
 
 
 def hessian_lipschitz(sweep, radius):
-    """Bound the norm of the third derivative in balls.
-
-    Parameters
-    ----------
-    sweep : Sweep
-        Sweep at the centres.
-    radius : array of shape (...,)
-        Radii of the balls.
-
-    Returns
-    -------
-    bound : array of shape (...,)
-        Lipschitz constants of the Hessian, rounded upwards.
-    """
+    """Bound the norm of the third derivative in balls around the centres."""
     omega, depth = _norms(sweep.weights, radius), len(sweep.weights)
     # Both carry the factor 2/m.
     power = spectral_bound(sweep.C) + abs(sweep.tau)
@@ -131,20 +93,7 @@ def hessian_lipschitz(sweep, radius):
 
 
 def majorant_error(moduli, sweep):
-    """Bound the Frobenius norm of E with all signs positive.
-
-    Parameters
-    ----------
-    moduli : list of arrays of shape (..., n_out, n_in)
-        Moduli of the weights.
-    sweep : Sweep
-        Sweep whose C, T and tau are used.
-
-    Returns
-    -------
-    bound : array of shape (...,)
-        An upper bound, by the product of the norms.
-    """
+    """Bound the Frobenius norm of E with all signs positive, by a product of norms."""
     xp = array_namespace(sweep.C)
     size = prod(frobenius_bound(W) for W in moduli)
     power = frobenius_bound(xp.abs(sweep.C)) + abs(sweep.tau)
@@ -152,30 +101,11 @@ def majorant_error(moduli, sweep):
 
 
 def evaluation_errors(weights, C, tau, target, decay, unit):
-    """Bound the rounding errors of gradient and Hessian.
-
-    Parameters
-    ----------
-    weights : list of arrays of shape (..., n_out, n_in)
-        Matrices of the layers.
-    C : array of shape (d, d)
-        Second moment, symmetric to rounding: the loss is that of its symmetric part.
-    tau : float
-        Added to its diagonal.
-    target : array of shape (m, d) or None
-        Cross moment; None is the second moment.
-    decay : float
-        Weight of the penalty on the weights.
-    unit : float
-        Unit roundoff.
-
-    Returns
-    -------
-    value, gradient, hessian : arrays of shape (...,)
-        Bounds on the sum of the moduli of all terms of the loss without its constant,
-        times gamma; on the 2-norm of the error of the gradient, and on the spectral
-        norm of that of the Hessian.
-    """
+    """Bound the rounding errors of value, gradient and Hessian, for a unit roundoff."""
+    # The first is the sum of the moduli of all terms of the loss without its constant,
+    # times gamma; the others are in the 2-norm and the spectral norm. C is symmetric to
+    # rounding: the loss is that of its symmetric part. decay is the penalty on the
+    # weights.
     xp = array_namespace(C)
     widest = max(max(W.shape[-2:]) for W in weights)
     rounding = 1.01 * gamma(n_roundings(len(weights), widest), unit)

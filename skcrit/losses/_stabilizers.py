@@ -11,29 +11,12 @@ _EQUAL = 1e-6
 
 
 def stabilizer_order(weights, features, flips):
-    """Count the symmetries of the units that leave a network alone.
-
-    Parameters
-    ----------
-    weights : list of ndarray of shape (n_out, n_in)
-        Matrices of the layers, intercepts in the last column.
-    features : list of ndarray of shape (n_units, n_features)
-        Features of the units of each hidden layer, which move with them.
-    flips : bool
-        Whether units may change their sign.
-
-    Returns
-    -------
-    order : int
-        Number of symmetries, the identity included.
-
-    Notes
-    -----
-    Units without weights and duplicates of one another contribute factors. What is
-    left, one unit of each kind, is searched layer by layer for symmetries that map
-    units to units of the same features; there is none but the identity unless whole
-    parts of the network are alike.
-    """
+    """Count the symmetries of the units that leave a network alone."""
+    # The identity is one. Features of units move with them; with flips units may change
+    # their sign. Units without weights and duplicates of one another contribute
+    # factors. What is left, one unit of each kind, is searched layer by layer for
+    # symmetries that map units to units of the same features; there is none but the
+    # identity unless whole parts of the network are alike.
     tol = _EQUAL * max(np.max(np.abs(W), initial=0.0) for W in weights)
     factor, kept, copies = 1, [], []
     for layer in range(len(weights) - 1):

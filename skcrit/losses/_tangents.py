@@ -13,30 +13,11 @@ _ROUNDING = 10.0
 
 
 def orbit_tangents(weights, moment, tau, only_rotations, turns, flat):
-    """Stack the tangents of all continuous symmetries.
-
-    Parameters
-    ----------
-    weights : list of arrays of shape (..., n_out, n_in)
-        Matrices of the layers, first layer first.
-    moment : array of shape (d, d)
-        Second moment of the inputs.
-    tau : float
-        Added to its diagonal.
-    only_rotations : bool
-        Whether only rotations of the hidden units are symmetries.
-    turns : list of two arrays (n, m) and four arrays (n, d)
-        Pairs of output directions a and b, and of input directions p and q: W_L may
-        change by (a b^T - b a^T) W_L while W_1 changes by -W_1 (p_a q_b^T - p_b q_a^T).
-    flat : list of arrays of shape (n, m), (n, d), (n, d)
-        Directions of the outputs that free hidden units may write to, of the inputs
-        that they may read from, and that every unit may read from.
-
-    Returns
-    -------
-    tangents : array of shape (..., n_tangents, n_params)
-        Vectors in rows.
-    """
+    """Stack the tangents of all continuous symmetries, in rows."""
+    # turns: pairs of output directions a and b, and of input directions p and q: W_L
+    # may change by (a b^T - b a^T) W_L while W_1 changes by -W_1 (p_a q_b^T - p_b
+    # q_a^T). flat: directions of the outputs that free hidden units may write to, of
+    # the inputs that they may read from, and that every unit may read from.
     depth = len(weights)
     parts = []
     for layer in range(1, depth):

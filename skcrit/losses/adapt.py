@@ -53,19 +53,8 @@ OPTIONAL = (
 
 
 def is_loss(thing: object) -> bool:
-    """Tell a loss from data.
-
-    Parameters
-    ----------
-    thing : object
-        Data, a loss, or anything else.
-
-    Returns
-    -------
-    answer : bool
-        Whether it has the methods value and gradient. A data frame can have columns of
-        these names: they must be callable.
-    """
+    """Return whether something has the methods value and gradient of a loss."""
+    # A data frame can have columns of these names: they must be callable.
     return all(callable(getattr(thing, name, None)) for name in REQUIRED[:2])
 
 
@@ -134,22 +123,7 @@ def fitted_loss(loss: Any, X: ArrayLike | Any, y: ArrayLike | None = None) -> An
 
 
 def check_methods(loss, name, required=REQUIRED):
-    """Name all methods that a loss lacks.
-
-    Parameters
-    ----------
-    loss : object
-        What should be a loss.
-    name : str
-        Name of the argument.
-    required : tuple of str
-        Methods that it must have.
-
-    Raises
-    ------
-    ValueError
-        If it is a class, or a method is missing.
-    """
+    """Raise ValueError for a class, and for methods that a loss lacks: all by name."""
     if isinstance(loss, type):
         raise ValueError(
             f"{name} must be an instance of a loss, got the class {loss.__name__}: "

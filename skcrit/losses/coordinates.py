@@ -26,31 +26,9 @@ class Coordinates:
         self.loss: Any = loss
 
     def into(self, theta: Array) -> Array:
-        """Express points in the new coordinates.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points in the coordinates of the user.
-
-        Returns
-        -------
-        theta : array of shape (..., n_params)
-            The same points.
-        """
+        """Express points in the new coordinates."""
         return theta
 
     def back(self, theta: Array) -> Array:
-        """Express points in the coordinates of the user.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points in the new coordinates.
-
-        Returns
-        -------
-        theta : array of shape (..., n_params)
-            The same points.
-        """
+        """Express points in the coordinates of the user."""
         return theta

@@ -142,23 +142,11 @@ class Sweep:
         ]
 
     def values(self):
-        """Evaluate the loss of each sample.
-
-        Returns
-        -------
-        values : array of shape (n_points, 1, n_samples)
-            Losses.
-        """
+        """Evaluate the loss of each sample: (n_points, 1, n_samples)."""
         return self.output.values(self.outputs, self.targets)
 
     def gradient(self):
-        """Compute the gradient.
-
-        Returns
-        -------
-        gradient : list of arrays of shape (n_points, 1, n_out, n_in)
-            One matrix per layer, first layer first.
-        """
+        """Compute the gradient, one matrix per layer, first layer first."""
         pairs = zip(self.deltas, self.inputs, strict=True)
         return [d @ self._t(a) for d, a in pairs]
 
@@ -183,18 +171,7 @@ class Sweep:
         return _Direction(units, z, a, e[::-1], d[::-1])
 
     def hvp(self, V):
-        """Multiply the Hessian by directions.
-
-        Parameters
-        ----------
-        V : list of arrays of shape (n_points or 1, n_directions, n_out, n_in)
-            Directions, in matrices.
-
-        Returns
-        -------
-        product : list of arrays of shape (n_points, n_directions, n_out, n_in)
-            ``H V``, in matrices.
-        """
+        """Multiply the Hessian by directions, in matrices."""
         v = self._along(V)
         product = [d @ self._t(a) for d, a in zip(v.d, self.inputs, strict=True)]
         for layer in range(1, len(V)):
@@ -251,18 +228,8 @@ class Sweep:
         return [d2 @ self._t(self.inputs[0]), *contraction[::-1]]
 
     def derivatives(self, layer):
-        """Differentiate the activation of a hidden layer at its z.
-
-        Parameters
-        ----------
-        layer : int
-            Number of the hidden layer, from zero.
-
-        Returns
-        -------
-        slope, bend, twist : arrays of shape (n_points, 1, n_units, n_samples), or None
-            The first three derivatives, where None is one, zero and zero.
-        """
+        """Differentiate the activation of a hidden layer at its z, three times."""
+        # None is a first derivative of one, or a second or third of zero.
         a, kept, slope = self._activity(layer), self._kept[layer], self._slopes[layer]
         bend = self.activation.bend(a, kept, slope)
         return slope, bend, self.activation.twist(a, kept, slope)

@@ -13,6 +13,7 @@ from skcrit._backend import array_namespace, to_device, to_host
 from skcrit._typing import Array, ArrayLike, FloatArray
 from skcrit.ground_truth._eigenvalues import clean_eigenvalues
 from skcrit.ground_truth.autoencoder import AnalyticalSpectrum
+from skcrit.linalg import eigh
 from skcrit.losses import _bases
 from skcrit.losses._data_symmetries import data_ties
 from skcrit.losses._moments import (
@@ -207,7 +208,7 @@ class LinearAutoencoderLoss(TransformerMixin, LinearLoss):
 
     def _set_moment(self, moment):
         # Clean the eigenvalues once, and let loss and ground truth share the result.
-        eigenvalues, eigenvectors = np.linalg.eigh((moment + moment.T) / 2)
+        eigenvalues, eigenvectors = eigh((moment + moment.T) / 2)
         eigenvalues, eigenvectors = eigenvalues[::-1], eigenvectors[:, ::-1]
         cleaned = clean_eigenvalues(
             eigenvalues,

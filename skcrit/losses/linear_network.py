@@ -15,6 +15,7 @@ from skcrit.ground_truth._whitening import whiten
 from skcrit.ground_truth.network import LinearNetworkSpectrum
 from skcrit.losses._data_symmetries import data_ties
 from skcrit.losses._moments import (
+    as_targets,
     check_size,
     column_means,
     residual,
@@ -22,7 +23,6 @@ from skcrit.losses._moments import (
     warn_of_nothing,
 )
 from skcrit.losses.linear_base import LinearLoss
-from skcrit.utils._arguments import as_numbers, shown
 from skcrit.utils._validation import (
     check_hidden_layer_sizes,
     check_params,
@@ -173,7 +173,7 @@ class LinearNetworkLoss(LinearLoss):
         check_params(self)
         hidden = check_hidden_layer_sizes(self.hidden_layer_sizes)
         X = validate_data(self, X, dtype=np.float64)
-        Y = X if y is None else _targets(y, len(X))
+        Y = X if y is None else as_targets(y, len(X))
         self.n_samples_seen_, d = X.shape
         self.n_outputs_ = Y.shape[1]
         with np.errstate(over="ignore", invalid="ignore"):
@@ -339,7 +339,7 @@ class LinearNetworkLoss(LinearLoss):
         check_is_fitted(self)
         theta = self._minimum() if theta is None else self._as_points(theta)
         X = validate_data(self, X, dtype=np.float64, reset=False)
-        Y = _targets(y, len(X))
+        Y = as_targets(y, len(X))
         if theta.ndim > 2:
             raise ValueError(
                 f"theta must have shape (n_points, {self.n_params_}), got "
@@ -389,16 +389,3 @@ class LinearNetworkLoss(LinearLoss):
         check_is_fitted(self)
         spectrum = self._spectrum()
         return self.asarray(spectrum.representative(tuple(range(spectrum.max_rank))))
-
-
-def _targets(y, n_samples):
-    """Return targets as a matrix with a row per sample."""
-    Y = as_numbers(y, "y")
-    Y = Y[:, None] if Y.ndim == 1 else Y
-    finite = Y.ndim == 2 and bool(np.all(np.isfinite(Y)))
-    if not finite or len(Y) != n_samples or Y.shape[1] == 0:
-        raise ValueError(
-            f"y must be finite numbers with a row for each of the {n_samples} samples "
-            f"of X, got {shown(y)}."
-        )
-    return Y

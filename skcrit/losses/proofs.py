@@ -165,29 +165,7 @@ class Provable(Symmetries):
 def as_radius(
     loss: TakesPoints, theta: Array, radius: ArrayLike
 ) -> tuple[Array, Array]:
-    """Check radii of balls and give each point one.
-
-    Parameters
-    ----------
-    loss : TakesPoints
-        Fitted loss.
-    theta : array of shape (..., n_params)
-        Points.
-    radius : float or array of shape (...,)
-        Radii.
-
-    Returns
-    -------
-    theta : array of shape (..., n_params)
-        Points, on the device of the loss.
-    radius : array of shape (...,)
-        A radius for each.
-
-    Raises
-    ------
-    ValueError
-        If a radius is negative or not finite, or the radii do not fit the points.
-    """
+    """Give each point on the device a radius, finite and at least 0."""
     theta = loss._as_points(theta)
     xp = array_namespace(theta)
     radius = loss._on_device(radius, "radius")

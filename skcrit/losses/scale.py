@@ -31,29 +31,13 @@ _BENT = 0.5
 
 
 def estimate_length(loss: Loss, center: FloatArray) -> FloatArray:
-    """Estimate the size of the region that holds the critical points of a loss.
-
-    Along a ray that leaves this region the loss does not turn any more, and inside of
-    it the loss turns where critical points are. So the distance at which the slope
-    along a ray last changes its sign is the size of the region in this direction.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    center : ndarray of shape (n_params,)
-        Where rays begin.
-
-    Returns
-    -------
-    length : ndarray of shape (n_params,)
-        Length scale of each parameter: from rays along its axis if they turn, else from
-        rays in random directions. One if no ray turns or bends.
-
-    Notes
-    -----
-    Costs about 2300 gradients, and 290 more for each parameter up to 64 of them.
-    """
+    """Estimate the size of the region that holds the critical points of a loss."""
+    # Along a ray that leaves this region the loss does not turn any more, and inside of
+    # it the loss turns where critical points are. So the distance at which the slope
+    # along a ray last changes its sign is the size of the region in this direction: for
+    # each parameter from rays along its axis if they turn, else from rays in random
+    # directions; one if no ray turns or bends. Costs about 2300 gradients, and 290 more
+    # for each parameter up to 64 of them.
     n_params = len(center)
     rng = np.random.default_rng(7)
     rays = rng.standard_normal((_N_RAYS, n_params))

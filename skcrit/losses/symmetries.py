@@ -159,20 +159,7 @@ class Symmetries(TakesPoints):
 
 
 def rescaled(loss, theta):
-    """Rescale points; what is not finite stays.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    theta : array of shape (n, n_params)
-        Points, on host or device.
-
-    Returns
-    -------
-    rescaled : array of shape (n, n_params)
-        Rescaled points of the same orbits, on the device of the loss.
-    """
+    """Rescale points, on the device of the loss; what is not finite stays."""
     theta = loss.asarray(theta)
     xp = array_namespace(theta)
     # Factorisations refuse NaN, and one bad row must not end its batch.
@@ -182,18 +169,8 @@ def rescaled(loss, theta):
 
 
 def stiefel_euler(n_vectors, n_dims):
-    """Compute the Euler characteristic of a Stiefel manifold.
-
-    Parameters
-    ----------
-    n_vectors, n_dims : int
-        The manifold of so many orthonormal vectors in so many dimensions.
-
-    Returns
-    -------
-    euler : int
-        The product of those of spheres, ``1 + (-1)^(n_dims - a - 1)`` for each vector
-        a: all vectors orthogonal to a given one make a Stiefel manifold again. It is 1
-        for no vector, 2 for one in an odd number of dimensions, and 2 for n_dims = 1.
-    """
+    """Compute the Euler characteristic of n_vectors orthonormal vectors in n_dims."""
+    # The product of those of spheres, 1 + (-1)^(n_dims - a - 1) for each vector a: all
+    # vectors orthogonal to a given one make a Stiefel manifold again. It is 1 for no
+    # vector, 2 for one in an odd number of dimensions, and 2 for n_dims = 1.
     return prod(1 + (-1) ** (n_dims - a - 1) for a in range(n_vectors))

@@ -16,38 +16,12 @@ __all__ = ["blind_dict", "blind_text"]
 
 
 def blind_dict(finder: Any) -> dict[str, Any]:
-    """Collect what can be said of a finder without a ground truth.
-
-    Parameters
-    ----------
-    finder : BaseFinder
-        Fitted finder.
-
-    Returns
-    -------
-    report : dict
-        As :func:`~skcrit.metrics.recovery_report` documents it.
-    """
+    """Collect what can be said of a finder without a ground truth."""
     return _collected(finder, summarize(finder))
 
 
 def blind_text(finder: Any, digits: int, max_sets: int) -> str:
-    """Write the same as text.
-
-    Parameters
-    ----------
-    finder : BaseFinder
-        Fitted finder.
-    digits : int
-        Digits after the decimal point of shares.
-    max_sets : int
-        Largest number of rows of the table, the most frequent sets.
-
-    Returns
-    -------
-    text : str
-        The report.
-    """
+    """Write what can be said of a finder without a ground truth."""
     summary = summarize(finder)
     report = _collected(finder, summary)
     name = type(finder.loss_).__name__

@@ -20,46 +20,17 @@ _CHUNK = 2**22
 
 
 def entropy(counts):
-    """Compute the Shannon entropy of the distribution that counts define.
-
-    Parameters
-    ----------
-    counts : ndarray of shape (..., n_bins)
-        Counts, with at least one of them positive.
-
-    Returns
-    -------
-    entropy : ndarray of shape (...,), dtype float64
-        In bits, between 0 and log2(n_bins).
-    """
+    """Compute the Shannon entropy in bits of counts, one of them positive."""
     return scipy.stats.entropy(counts, base=2, axis=-1)
 
 
 def estimate_entropy(units, bias_correction=None):
-    r"""Estimate the entropy of the distribution that units were drawn from.
-
-    With H the entropy of all the counts, the estimate is H itself (None), H plus (K -
-    1) / (2 N ln 2) for N counts in K bins ("miller-madow"), or n H - (n - 1) times the
-    mean of the entropies without one of the n units ("jackknife"); a correction never
-    leads out of [0, log2(n_bins)].
-
-    Parameters
-    ----------
-    units : ndarray of int of shape (n_units, n_bins)
-        What each unit adds to the counts, at least 1 in all.
-    bias_correction : {None, "miller-madow", "jackknife"}, default=None
-        The correction. One unit alone is not corrected by "jackknife".
-
-    Returns
-    -------
-    estimate : float
-        In bits; NaN without units.
-
-    Raises
-    ------
-    ValueError
-        If ``bias_correction`` is unknown.
-    """
+    """Estimate the entropy in bits of the distribution that units were drawn from."""
+    # Units of shape (n_units, n_bins) add to the counts. With H the entropy of all the
+    # counts, the estimate is H itself (None), H plus (K - 1) / (2 N ln 2) for N counts
+    # in K bins ("miller-madow"), or n H - (n - 1) times the mean of the entropies
+    # without one of the n units ("jackknife"); a correction never leads out of [0,
+    # log2(n_bins)]. NaN without units.
     known = bias_correction is None or isinstance(bias_correction, str)
     if not known or bias_correction not in BIAS_CORRECTIONS:
         raise ValueError(
@@ -80,38 +51,13 @@ def estimate_entropy(units, bias_correction=None):
 
 
 def entropy_interval(units, confidence_level, n_resamples, bias_correction, rng):
-    r"""Bound the entropy of the distribution that units were drawn from.
-
-    The larger of the two percentile deviations of the resampled entropies from their
-    own mean, stretched by :math:`\sqrt{n / (n - 1)} \, t_{n - 1} / z`, either side of a
-    bias-corrected estimate. The entropy of a sample is too low, and that of a resample
-    is too low once more: the percentiles themselves would lie below the estimate.
-
-    Parameters
-    ----------
-    units : ndarray of int of shape (n_units, n_bins)
-        What each unit adds to the counts, at least 1 in all.
-    confidence_level : float
-        Between 0 and 1, exclusive.
-    n_resamples : int
-        Number of resamples, with replacement, of n_units units each.
-    bias_correction : {None, "miller-madow", "jackknife"}
-        The estimate in the middle. None is "jackknife": around a biased estimate no
-        interval covers.
-    rng : RandomState
-        Source of randomness.
-
-    Returns
-    -------
-    interval : tuple of (float, float)
-        In bits, inside [0, log2(n_bins)]; NaN with less than two units.
-
-    Raises
-    ------
-    ValueError
-        If ``confidence_level`` or ``n_resamples`` is not a number of its kind or out of
-        range, or ``bias_correction`` is unknown.
-    """
+    """Bound the entropy in bits of the distribution that units were drawn from."""
+    # The larger of the two percentile deviations of the resampled entropies from their
+    # own mean, stretched by sqrt(n / (n - 1)) t_(n-1) / z, either side of a bias-
+    # corrected estimate (None is "jackknife": around a biased estimate no interval
+    # covers). The entropy of a sample is too low, and that of a resample is too low
+    # once more: the percentiles themselves would lie below the estimate. NaN with less
+    # than two units.
     interval = {"low": 0, "high": 1, "closed": "neither"}
     confidence_level = check_number(confidence_level, "confidence_level", **interval)
     n_resamples = check_int(n_resamples, "n_resamples", 1)

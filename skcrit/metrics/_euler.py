@@ -210,25 +210,8 @@ def morse_inequalities(finder: FittedFinder) -> BoolArray:
 def euler_terms(
     finder: FittedFinder, characteristics: IntArray | None = None
 ) -> IntArray:
-    """Compute what each critical set contributes to the alternating sum.
-
-    Parameters
-    ----------
-    finder : BaseFinder
-        Fitted finder.
-    characteristics : ndarray of int of shape (n_sets,), default=None
-        Euler characteristics; None asks the loss.
-
-    Returns
-    -------
-    terms : ndarray of int of shape (n_sets,)
-        Contributions.
-
-    Raises
-    ------
-    ArithmeticError
-        If one is not known; the message says of which sets and why.
-    """
+    """Compute what each critical set contributes to the alternating sum."""
+    # ArithmeticError if a contribution is not known: of which sets, and why.
     index = np.asarray(finder.morse_indices_)
     unknown = np.flatnonzero(index < 0)
     if len(unknown):
@@ -239,20 +222,7 @@ def euler_terms(
 
 
 def euler_alarm(finder: FittedFinder) -> tuple[float, str]:
-    """Compute the sum of a coercive loss, which is +1 for a complete list.
-
-    Parameters
-    ----------
-    finder : BaseFinder
-        Fitted finder, or an object with its attributes.
-
-    Returns
-    -------
-    total : float
-        The sum; NaN if it says nothing.
-    reason : str
-        Why it says nothing; empty if it does.
-    """
+    """Return the alternating sum, NaN if it says nothing, and why it says nothing."""
     loss = as_loss(finder.loss_, "loss_")
     if loss.is_coercive is not True:
         known = "is not" if loss.is_coercive is False else "is not known to be"

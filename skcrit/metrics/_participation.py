@@ -102,23 +102,7 @@ class Participation:
         return self.rows.sum(axis=0)
 
     def units(self, groups=None):
-        """Return the rows that count, of starts or summed over groups.
-
-        Parameters
-        ----------
-        groups : array-like of shape (n_starts,), default=None
-            Labels of the groups; None leaves each start for itself.
-
-        Returns
-        -------
-        units : ndarray of int of shape (n_units, n_bins)
-            One row per start or group that counts.
-
-        Raises
-        ------
-        ValueError
-            If there is not one label per start.
-        """
+        """Return the rows that count, of starts or summed over groups."""
         rows = self.rows
         if groups is not None:
             groups = _labels(groups)
@@ -148,27 +132,7 @@ def _labels(groups):
 
 
 def participation(finder):
-    """Find what each start adds to the participation counts.
-
-    Parameters
-    ----------
-    finder : BaseFinder
-        Fitted finder.
-
-    Returns
-    -------
-    participation : Participation
-        One row per start.
-
-    Raises
-    ------
-    NotFittedError
-        If the finder is not fitted.
-    NoGroundTruthError
-        If the critical points of the loss are not known.
-    ValueError
-        If the loss is not that of a linear network.
-    """
+    """Find what each start of a finder of a linear network adds to the counts."""
     judgement = judge(finder)
     starts = np.flatnonzero(judgement.converged & judgement.identified)
     bins, labels = bins_of(judgement.truth, judgement.sets[starts])
@@ -178,27 +142,7 @@ def participation(finder):
 
 
 def bins_of(truth, sets):
-    """Find what critical sets add to the participation counts.
-
-    Parameters
-    ----------
-    truth : LinearSpectrum
-        All critical sets of a linear network.
-    sets : sequence of tuple of int
-        Some of them.
-
-    Returns
-    -------
-    rows : ndarray of int of shape (n_sets, n_bins)
-        A row per set.
-    labels : list of str
-        Names of the bins, as in :class:`Participation`.
-
-    Raises
-    ------
-    ValueError
-        If the truth is of another kind.
-    """
+    """Return what critical sets add to the counts, and the names of the bins."""
     if not isinstance(truth, LinearSpectrum):
         raise ValueError(
             "finder must have searched a loss whose critical sets are named by "

@@ -162,31 +162,7 @@ class Summary:
 
 
 def summarize(finder: FittedFinder) -> Summary:
-    """Tabulate the critical sets that a finder has found.
-
-    Parameters
-    ----------
-    finder : BaseFinder
-        Fitted finder, a :class:`~skcrit.LandscapeExplorer` too.
-
-    Returns
-    -------
-    summary : Summary
-        One row per set.
-
-    Raises
-    ------
-    NotFittedError
-        If the finder is not fitted.
-    TypeError
-        If ``finder`` is not a finder.
-
-    Warns
-    -----
-    UserWarning
-        If there are at least ten sets and more than nine tenths of them were reached by
-        one search only.
-    """
+    """Tabulate the critical sets of a finder, and warn of too many singletons."""
     check_fitted(finder, "finder", ATTRIBUTES)
     warn_of_singletons(finder.counts_)
     loss = as_loss(finder.loss_, "loss_")
@@ -212,18 +188,7 @@ def summarize(finder: FittedFinder) -> Summary:
 
 
 def alarm_text(finder: FittedFinder) -> str:
-    """Say what the Euler sum proves against a list of critical sets.
-
-    Parameters
-    ----------
-    finder : BaseFinder
-        Fitted finder.
-
-    Returns
-    -------
-    text : str
-        A sentence; empty if the sum is +1 or says nothing.
-    """
+    """Say what the Euler sum proves against a list of critical sets, if anything."""
     total, _ = euler_alarm(finder)
     if np.isnan(total) or total == 1:
         return ""
@@ -234,18 +199,7 @@ def alarm_text(finder: FittedFinder) -> str:
 
 
 def warn_of_singletons(counts: IntArray) -> None:
-    """Warn if nearly every critical set was reached by one search only.
-
-    Parameters
-    ----------
-    counts : ndarray of int of shape (n_sets,)
-        How many searches ended in each set.
-
-    Warns
-    -----
-    UserWarning
-        If there are at least ten sets and more than nine tenths of them have count 1.
-    """
+    """Warn if nearly all of ten or more sets were reached by one search only."""
     n_sets, n_single = len(counts), int(np.sum(np.asarray(counts) == 1))
     if n_sets < _MANY_SETS or n_single <= _SINGLETONS * n_sets:
         return

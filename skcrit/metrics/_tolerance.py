@@ -17,24 +17,10 @@ _CHUNK = 256
 
 
 def resolved_tols(finder: FittedFinder) -> FloatArray:
-    """Compute the tolerance of each start as a squared gradient norm.
-
-    Parameters
-    ----------
-    finder : BaseFinder
-        Fitted finder.
-
-    Returns
-    -------
-    tols : ndarray of shape (n_starts,)
-        ``tol`` itself if it is a number. With "auto" the level of rounding at the last
-        point of each start; NaN if that point is not finite. If the loss has a length
-        scale for each parameter, it is the level along the parameter with the largest.
-
-    Notes
-    -----
-    "auto" costs ``loss.curvature_cost`` products, by default 20, per start.
-    """
+    """Compute the tolerance of each start as a squared gradient norm."""
+    # With "auto" it is the level of rounding at the last point, NaN if that is not
+    # finite, and costs curvature_cost products per start. If the loss has a length
+    # scale for each parameter, it is the level along the parameter with the largest.
     points = np.asarray(finder.final_params_, dtype=np.float64)
     if finder.tol != "auto":
         return np.full(len(points), float(finder.tol))
@@ -49,18 +35,7 @@ def resolved_tols(finder: FittedFinder) -> FloatArray:
 
 
 def largest_tol(finder: FittedFinder) -> float:
-    """Return the largest tolerance of the starts that converged, or else of all.
-
-    Parameters
-    ----------
-    finder : BaseFinder
-        Fitted finder.
-
-    Returns
-    -------
-    tol : float
-        On the squared gradient norm; NaN if no start ended at a finite point.
-    """
+    """Return the largest tolerance of the starts that converged, or else of all."""
     tols = resolved_tols(finder)
     converged = np.asarray(finder.converged_, dtype=bool)
     tols = tols[converged] if converged.any() else tols

@@ -44,18 +44,7 @@ _LENGTH = 200
 
 
 def shown(value: Any) -> str:
-    """Write what came, not longer than a message should be.
-
-    Parameters
-    ----------
-    value : object
-        Anything.
-
-    Returns
-    -------
-    text : str
-        Its ``repr`` in one line, cut.
-    """
+    """Write what came in one line, not longer than a message should be."""
     try:
         text = repr(value)
     except Exception:  # ints beyond the limit of digits, or a broken repr
@@ -65,30 +54,10 @@ def shown(value: Any) -> str:
 
 
 def as_numbers(value: Any, name: str, shape: str = "") -> FloatArray:
-    """Return an array of real numbers.
-
-    What NumPy would turn into numbers without a word is refused: dates, texts, missing
-    objects, the values under a mask, the real part of complex numbers.
-
-    Parameters
-    ----------
-    value : array-like
-        Numbers.
-    name : str
-        Name of the argument.
-    shape : str, default=""
-        Shape to expect, for the message only.
-
-    Returns
-    -------
-    array : ndarray of float64
-        The numbers, possibly not finite; the array itself if it is one already.
-
-    Raises
-    ------
-    ValueError
-        If they are no real numbers.
-    """
+    """Return an array of float64, possibly not finite, or raise ValueError."""
+    # What NumPy would convert without a word is refused: dates, texts, missing objects,
+    # the values under a mask, the real part of complex numbers. The array itself is
+    # returned if it is one already; shape is what to expect, for the message only.
     if isinstance(value, np.ma.MaskedArray) and np.any(np.ma.getmaskarray(value)):
         raise ValueError(f"{name} must not have masked entries, got a masked array.")
     try:
@@ -110,18 +79,7 @@ def as_numbers(value: Any, name: str, shape: str = "") -> FloatArray:
 
 
 def foreign(value: Any) -> str:
-    """Name an array of another library, and the device that it lives on.
-
-    Parameters
-    ----------
-    value : object
-        Anything.
-
-    Returns
-    -------
-    name : str
-        Such as "a torch.Tensor on cuda:0"; empty for what is no such array.
-    """
+    """Name an array of another library, as "a torch.Tensor on cuda:0"."""
     if isinstance(value, np.ndarray | np.generic | type):
         return ""
     place = getattr(value, "device", None)
@@ -141,22 +99,8 @@ def _is_no_number(item):
 def is_number(
     value: Any, low: float = -np.inf, high: float = np.inf, *, closed: str = "left"
 ) -> bool:
-    """Tell whether something is a number of an interval that a float can hold.
-
-    Parameters
-    ----------
-    value : object
-        Anything.
-    low, high : float
-        Ends of the interval.
-    closed : {"both", "left", "neither"}, default="left"
-        Which ends belong to it.
-
-    Returns
-    -------
-    answer : bool
-        False for NaN, and for whatever is not one real number.
-    """
+    """Return whether something is one real number of an interval, and not NaN."""
+    # closed is "both", "left" or "neither": which ends belong to the interval.
     if not isinstance(value, Real) or isinstance(value, np.timedelta64):
         return False
     try:
@@ -168,20 +112,7 @@ def is_number(
 
 
 def is_int(value: Any, low: int = 0) -> bool:
-    """Tell whether something is an integer that is not too small.
-
-    Parameters
-    ----------
-    value : object
-        Anything.
-    low : int, default=0
-        Smallest that is allowed.
-
-    Returns
-    -------
-    answer : bool
-        False for truth values, durations and floats, even whole ones.
-    """
+    """Return whether something is an int of at least ``low``, and no bool."""
     odd = isinstance(value, bool | np.bool_ | np.timedelta64)
     return isinstance(value, Integral) and not odd and int(value) >= low
 
@@ -189,29 +120,7 @@ def is_int(value: Any, low: int = 0) -> bool:
 def check_number(
     value: Any, name: str, low: float = -np.inf, high: float = np.inf, **interval: str
 ) -> float:
-    """Return a number of an interval.
-
-    Parameters
-    ----------
-    value : float
-        Number.
-    name : str
-        Name of the argument.
-    low, high : float
-        Ends of the interval.
-    **interval : str
-        Passed to :func:`is_number`.
-
-    Returns
-    -------
-    number : float
-        The number.
-
-    Raises
-    ------
-    ValueError
-        If it is no number, NaN, or not in the interval.
-    """
+    """Return a number of an interval (see :func:`is_number`), or raise ValueError."""
     if not is_number(value, low, high, **interval):
         closed = interval.get("closed", "left")
         left = "(" if closed == "neither" else "["
@@ -224,52 +133,14 @@ def check_number(
 
 
 def check_int(value: Any, name: str, low: int = 0) -> int:
-    """Return an integer that is not too small.
-
-    Parameters
-    ----------
-    value : int
-        Integer.
-    name : str
-        Name of the argument.
-    low : int, default=0
-        Smallest that is allowed.
-
-    Returns
-    -------
-    number : int
-        The integer.
-
-    Raises
-    ------
-    ValueError
-        If it is no integer, or too small.
-    """
+    """Return an integer of at least ``low``, or raise ValueError."""
     if not is_int(value, low):
         raise ValueError(f"{name} must be an int >= {low}, got {shown(value)}.")
     return int(value)
 
 
 def check_workers(value: Any, name: str = "n_jobs") -> int | None:
-    """Check a number of workers.
-
-    Parameters
-    ----------
-    value : object
-        What came.
-    name : str, default="n_jobs"
-        Name of the parameter.
-
-    Returns
-    -------
-    n_jobs : int or None
-        The number, negative to count from the number of cores.
-
-    Raises
-    ------
-    ValueError
-        If it is neither None nor an int other than 0.
-    """
+    """Return a number of workers, None or an int but 0, or raise ValueError."""
     is_int = isinstance(value, int | np.integer)
     is_int &= not isinstance(value, bool | np.timedelta64)  # NumPy's times are ints
     if value is not None and (not is_int or value == 0):
@@ -278,52 +149,14 @@ def check_workers(value: Any, name: str = "n_jobs") -> int | None:
 
 
 def check_flag(value: Any, name: str) -> bool:
-    """Return a truth value.
-
-    Parameters
-    ----------
-    value : bool
-        Truth value.
-    name : str
-        Name of the argument.
-
-    Returns
-    -------
-    flag : bool
-        The truth value.
-
-    Raises
-    ------
-    ValueError
-        If it is none.
-    """
+    """Return a truth value, or raise ValueError."""
     if not isinstance(value, bool | np.bool_):
         raise ValueError(f"{name} must be True or False, got {shown(value)}.")
     return bool(value)
 
 
 def check_choice(value: Any, name: str, choices: Collection[Any]) -> Any:
-    """Return one of several words.
-
-    Parameters
-    ----------
-    value : str or None
-        Word.
-    name : str
-        Name of the argument.
-    choices : collection of str or None
-        What is allowed.
-
-    Returns
-    -------
-    word : str or None
-        The word.
-
-    Raises
-    ------
-    ValueError
-        If it is none of them.
-    """
+    """Return one of several words, or raise ValueError."""
     if not (value is None or isinstance(value, str)) or value not in choices:
         words = ", ".join(map(repr, choices))
         raise ValueError(f"{name} must be one of {words}, got {shown(value)}.")
@@ -331,25 +164,7 @@ def check_choice(value: Any, name: str, choices: Collection[Any]) -> Any:
 
 
 def check_keywords(value: Any, name: str) -> dict[str, Any]:
-    """Return keyword arguments that are passed on.
-
-    Parameters
-    ----------
-    value : dict or None
-        Keyword arguments; None is none.
-    name : str
-        Name of the argument.
-
-    Returns
-    -------
-    keywords : dict
-        A copy.
-
-    Raises
-    ------
-    TypeError
-        If it is neither.
-    """
+    """Return keyword arguments that are passed on as a new dict, or raise TypeError."""
     if value is None:
         return {}
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
@@ -360,25 +175,7 @@ def check_keywords(value: Any, name: str) -> dict[str, Any]:
 
 
 def check_seed(value: Any, name: str = "random_state") -> np.random.RandomState:
-    """Return a source of random numbers.
-
-    Parameters
-    ----------
-    value : int, RandomState instance, Generator instance or None
-        Seed or source.
-    name : str, default="random_state"
-        Name of the argument.
-
-    Returns
-    -------
-    rng : numpy.random.RandomState
-        The source, as scikit-learn makes it.
-
-    Raises
-    ------
-    ValueError
-        If it is none.
-    """
+    """Return a RandomState, as scikit-learn makes it, or raise ValueError."""
     if isinstance(value, np.random.Generator):
         value = int(value.integers(np.iinfo(np.int32).max))
     try:
@@ -391,23 +188,7 @@ def check_seed(value: Any, name: str = "random_state") -> np.random.RandomState:
 
 
 def check_streams(value: Any) -> Sequence[np.random.Generator]:
-    """Return sources of random numbers, one for each start.
-
-    Parameters
-    ----------
-    value : sequence of numpy.random.Generator
-        Sources.
-
-    Returns
-    -------
-    streams : sequence of numpy.random.Generator
-        The same.
-
-    Raises
-    ------
-    ValueError
-        If it is not a sequence of generators, or empty.
-    """
+    """Return a sequence of generators, one for each start, or raise ValueError."""
     valid = isinstance(value, Sequence) and len(value) > 0
     if not valid or not all(isinstance(s, np.random.Generator) for s in value):
         raise ValueError(

@@ -51,18 +51,7 @@ def _explain(claimed, slope, rtol):
 
 
 def check_slope(probe):
-    """Compare the gradient with a five-point stencil of the value.
-
-    Parameters
-    ----------
-    probe : Probe
-        What to check.
-
-    Yields
-    ------
-    problem : str
-        A fault.
-    """
+    """Compare the gradient with a five-point stencil of the value."""
     gradient = probe.host("gradient", probe.points).astype(float)
     claimed = np.sum(gradient * probe.v, axis=-1)
     norm = np.linalg.norm(gradient, axis=-1)
@@ -117,18 +106,7 @@ def _check_symmetry(probe):
 
 
 def check_hessian(probe):
-    """Compare the dense Hessian with products with the unit vectors.
-
-    Parameters
-    ----------
-    probe : Probe
-        What to check.
-
-    Yields
-    ------
-    problem : str
-        A fault.
-    """
+    """Compare the dense Hessian with products with the unit vectors."""
     if not probe.is_small:
         return
     identity = np.eye(probe.n_params)

@@ -18,18 +18,7 @@ METHODS += ("invariants", "rescale")
 
 
 def check_structure(loss):
-    """Look for what every other check needs.
-
-    Parameters
-    ----------
-    loss : Loss
-        Any object.
-
-    Returns
-    -------
-    problems : list of str
-        Missing methods and attributes.
-    """
+    """List missing methods and attributes, which every other check needs."""
     problems = []
     missing = [name for name in METHODS if not callable(getattr(loss, name, None))]
     if missing:

@@ -73,27 +73,7 @@ class Probe:
         return to_device(np.array(array), self.backend, self.dtype)
 
     def call(self, name, *arrays, on=None):
-        """Call a method with host arrays.
-
-        Parameters
-        ----------
-        name : str
-            Method.
-        *arrays : ndarray
-            Arguments.
-        on : object, default=None
-            Owner of the method; None is the loss.
-
-        Returns
-        -------
-        result : object
-            Whatever the method returns.
-
-        Raises
-        ------
-        Broken
-            If the method raises anything.
-        """
+        """Call a method with host arrays; whatever it raises becomes Broken."""
         try:
             with np.errstate(all="ignore"):
                 method = getattr(self.loss if on is None else on, name)
@@ -111,20 +91,7 @@ class Probe:
 
 
 def run_checks(checks, probe):
-    """Collect what checks find.
-
-    Parameters
-    ----------
-    checks : list of callable
-        Generators of sentences.
-    probe : Probe
-        What they check.
-
-    Returns
-    -------
-    problems : list of str
-        Each sentence once.
-    """
+    """Collect the sentences that checks, which are generators, find; each once."""
     problems = []
     for check in checks:
         try:
@@ -148,20 +115,7 @@ def _said_once(problems):
 
 
 def evaluate(probe, points, v):
-    """Evaluate the methods that searches call.
-
-    Parameters
-    ----------
-    probe : Probe
-        The loss.
-    points, v : ndarray of shape (..., n_params)
-        Arguments.
-
-    Returns
-    -------
-    results : dict of str to ndarray
-        Results by name of the method.
-    """
+    """Evaluate the methods that searches call; results by name of the method."""
     return {
         "value": probe.host("value", points),
         "gradient": probe.host("gradient", points),
@@ -170,20 +124,7 @@ def evaluate(probe, points, v):
 
 
 def difference(actual, expected, rtol):
-    """Compare arrays, relative to the largest entry.
-
-    Parameters
-    ----------
-    actual, expected : ndarray
-        Arrays of the same shape.
-    rtol : float
-        Tolerance, relative to the largest modulus in ``expected``.
-
-    Returns
-    -------
-    fault : str or None
-        The error in words; None within the tolerance.
-    """
+    """Describe the difference of arrays, if it exceeds rtol times the largest entry."""
     scale = np.max(np.abs(expected), initial=0.0)
     error = np.max(np.abs(actual - expected), initial=0.0)
     if error <= rtol * scale:

@@ -49,35 +49,12 @@ __all__ = [
 
 
 def with_callbacks(method: _Method) -> _Method:
-    """Decorate a fit that calls ``_init_callback_context``, so that it is ended.
-
-    Parameters
-    ----------
-    method : callable
-        The method fit of an estimator.
-
-    Returns
-    -------
-    method : callable
-        The same, which tells callbacks of the end even after an error.
-    """
+    """Decorate fit, so that callbacks learn of its end even after an error."""
     return _with_callbacks(method)
 
 
 def check_params(estimator):
-    """Check the constructor arguments against ``_parameter_constraints``.
-
-    Parameters
-    ----------
-    estimator : BaseEstimator
-        Object whose class has the dict ``_parameter_constraints``.
-
-    Raises
-    ------
-    ValueError
-        If an argument has a wrong type or value. scikit-learn's InvalidParameterError
-        names the parameter, what was expected and what came.
-    """
+    """Check the constructor arguments against ``_parameter_constraints``."""
     name = type(estimator).__name__
     for parameter, value in estimator.get_params(deep=False).items():
         _refuse_truth(estimator, parameter, value)
@@ -129,30 +106,10 @@ def _refuse_truth(estimator, parameter, value):
 
 
 def validate_data(estimator, X, **options):
-    """Check data as scikit-learn does, with messages that name them.
-
-    Parameters
-    ----------
-    estimator : BaseEstimator
-        Whose data they are.
-    X : array-like of shape (n_samples, n_features)
-        Data.
-    **options : dict
-        Passed to scikit-learn's function of this name.
-
-    Returns
-    -------
-    X : ndarray of shape (n_samples, n_features)
-        The data as an array.
-
-    Raises
-    ------
-    TypeError
-        If they are sparse, or an array of another library that NumPy cannot read.
-    ValueError
-        If they are no finite real numbers in two dimensions, have masked entries, which
-        conversion would uncover, or are dates, which it would count.
-    """
+    """Check data as scikit-learn does, with messages that name them."""
+    # Besides, ValueError for masked entries, which conversion would uncover, and for
+    # dates, which it would count; TypeError for sparse data and for arrays of another
+    # library that NumPy cannot read.
     if isinstance(X, np.ma.MaskedArray) and np.any(np.ma.getmaskarray(X)):
         raise ValueError(
             "X must not have masked entries, got a masked array: impute them first."
@@ -205,24 +162,7 @@ def _in_one_line(text, X):
 
 
 def check_fitted(thing, name, attributes):
-    """Check that a function got something that is fitted.
-
-    Parameters
-    ----------
-    thing : object
-        Finder, or loss.
-    name : str
-        Name of the argument.
-    attributes : tuple of str
-        What will be used of it.
-
-    Raises
-    ------
-    TypeError
-        If it is no estimator, or one of another kind.
-    NotFittedError
-        If it is not fitted.
-    """
+    """Raise TypeError if this is no estimator, NotFittedError before its fit."""
     missing = [attribute for attribute in attributes if not hasattr(thing, attribute)]
     if not missing:
         return
@@ -237,39 +177,12 @@ def check_fitted(thing, name, attributes):
 
 
 def has_callbacks(estimator):
-    """Tell whether callbacks are set on an estimator.
-
-    Parameters
-    ----------
-    estimator : BaseEstimator
-        Any estimator.
-
-    Returns
-    -------
-    answer : bool
-        Whether its fit is watched; False before scikit-learn 1.9.
-    """
+    """Return whether callbacks watch a fit; False before scikit-learn 1.9."""
     return bool(getattr(estimator, "_skl_callbacks", ()))
 
 
 def check_hidden_layer_sizes(hidden_layer_sizes):
-    """Return the sizes of the hidden layers as a tuple of ints.
-
-    Parameters
-    ----------
-    hidden_layer_sizes : int or sequence of int
-        Widths of the hidden layers; an int is one layer.
-
-    Returns
-    -------
-    sizes : tuple of int
-        At least one positive width.
-
-    Raises
-    ------
-    ValueError
-        If there is no layer, or a width is not a positive integer.
-    """
+    """Return the widths of the hidden layers as a tuple, or raise ValueError."""
     sizes = hidden_layer_sizes
     if isinstance(sizes, int | np.integer) and not isinstance(sizes, bool):
         sizes = (sizes,)

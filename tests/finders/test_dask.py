@@ -20,7 +20,7 @@ PATIENCE = 120
 
 
 @pytest.fixture(scope="module")
-def cluster():
+def cluster(quick_workers):
     """Two workers of one thread each, in processes of their own."""
     options = {"n_workers": 2, "threads_per_worker": 1, "processes": True}
     # Port 0 is any free one: tests run beside each other.

@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -35,18 +36,50 @@ def paths(tmp_path):
     return tmp_path / "log", tmp_path / "cache"
 
 
-@pytest.fixture(params=["folder", "joblib"])
+def memory_of(kind, folder):
+    """A folder, or a Memory of joblib that names one."""
+    return joblib.Memory(folder, verbose=0) if kind == "joblib" else folder
+
+
+KINDS = ("folder", "joblib")
+
+
+@pytest.fixture(params=KINDS)
 def kept(request, tmp_path):
-    """Log and cache of a test: a folder, or a Memory of joblib that names one."""
-    folder = tmp_path / "cache"
-    memory = joblib.Memory(folder, verbose=0) if request.param == "joblib" else folder
-    return tmp_path / "log", memory
+    """Log and cache of a test, of either kind."""
+    return tmp_path / "log", memory_of(request.param, tmp_path / "cache")
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    """What an undisturbed fit gives."""
+    return fit(tmp_path_factory.mktemp("undisturbed") / "log", None)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Folder with log and cache of a fit that nobody disturbed, and a copy of it."""
+    base = tmp_path_factory.mktemp("whole")
+    folder, copy = base / "used", base / "copy"
+    folder.mkdir()
+    fit(folder / "log", folder / "cache")
+    shutil.copytree(folder, copy)
+    return folder, copy
 
 
 @pytest.fixture
-def expected(tmp_path):
-    """What an undisturbed fit gives."""
-    return fit(tmp_path / "undisturbed", None)
+def full(whole):
+    """Log and cache of a fit that has ended, which this test may damage."""
+    folder, copy = whole
+    shutil.rmtree(folder)  # where the log lies is part of the key of a batch
+    shutil.copytree(copy, folder)
+    return folder / "log", folder / "cache"
+
+
+@pytest.fixture(params=KINDS)
+def full_kept(request, full):
+    """The same for both kinds of caches."""
+    return full[0], memory_of(request.param, full[1])
 
 
 @pytest.fixture(autouse=True)
@@ -250,17 +283,15 @@ def damaged_fit(log, memory, caplog):
 @pytest.mark.parametrize(
     "content", [b"", b"garbage", b"\x80\x04\x95\xff", b"PK\x03\x04"]
 )
-def test_a_corrupted_file_is_solved_again(content, kept, expected, caplog):
-    log, memory = kept
-    fit(log, memory)
+def test_a_corrupted_file_is_solved_again(content, full_kept, expected, caplog):
+    log, memory = full_kept
     outputs(memory)[0].write_bytes(content)
     same(damaged_fit(log, memory, caplog), expected)
     assert batches(log) == 9
 
 
-def test_a_truncated_file_is_solved_again(kept, expected, caplog):
-    log, memory = kept
-    fit(log, memory)
+def test_a_truncated_file_is_solved_again(full_kept, expected, caplog):
+    log, memory = full_kept
     for path in outputs(memory)[:2]:
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     same(damaged_fit(log, memory, caplog), expected)
@@ -268,9 +299,8 @@ def test_a_truncated_file_is_solved_again(kept, expected, caplog):
 
 
 @pytest.mark.parametrize("other", [None, [1, 2], {"a": 1}, [("x", "y")], 3.5])
-def test_a_foreign_pickle_is_solved_again(other, paths, expected, caplog):
-    log, memory = paths
-    fit(log, memory)
+def test_a_foreign_pickle_is_solved_again(other, full, expected, caplog):
+    log, memory = full
     outputs(memory)[0].write_bytes(pickle.dumps(other))
     same(damaged_fit(log, memory, caplog), expected)
     assert batches(log) == 9
@@ -286,9 +316,8 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize("structure", FOREIGN, ids=str)
-def test_a_sound_file_of_something_else_is_no_result(structure, paths):
-    log, memory = paths
-    fit(log, memory)
+def test_a_sound_file_of_something_else_is_no_result(structure, full):
+    log, memory = full
     np.savez(outputs(memory)[0], structure=np.array(json.dumps(structure)))
     with pytest.raises(ValueError, match="memory holds something else than .* batch"):
         fit(log, memory)
@@ -304,9 +333,8 @@ class Trap:
         return open, (self.path, "w")
 
 
-def test_a_folder_is_data_and_not_code(paths, expected, tmp_path, caplog):
-    log, memory = paths
-    fit(log, memory)
+def test_a_folder_is_data_and_not_code(full, expected, tmp_path, caplog):
+    log, memory = full
     victim, sprung = outputs(memory)[0], tmp_path / "sprung"
     content = {name: np.load(victim)[name] for name in np.load(victim).files}
     trap = np.array([Trap(str(sprung))], dtype=object)
@@ -319,18 +347,16 @@ def test_a_folder_is_data_and_not_code(paths, expected, tmp_path, caplog):
     assert not sprung.exists()
 
 
-def test_a_file_of_another_batch_is_no_result(kept):
-    log, memory = kept
-    fit(log, memory)
+def test_a_file_of_another_batch_is_no_result(full_kept):
+    log, memory = full_kept
     first, second = outputs(memory)[:2]
     first.write_bytes(second.read_bytes())
     with pytest.raises(ValueError, match="files have been exchanged"):
         fit(log, memory)
 
 
-def test_no_part_of_a_file_stays(paths):
-    log, memory = paths
-    fit(log, memory)
+def test_no_part_of_a_file_stays(full):
+    _, memory = full
     assert all(path.suffix == ".npz" for path in Path(memory).iterdir())
 
 

@@ -96,7 +96,6 @@ def test_singular_inconsistent_against_pinv(rng, n, rank, condition):
         assert result.matrix_residual_norm[i] == pytest.approx(matrix_norm, abs=1e-13)
 
 
-@pytest.mark.slow
 def test_singular_inconsistent_full_range(rng):
     for n, rank in [(200, 100), (200, 199), (150, 149)]:
         A, P = singular_systems(rng, n, rank, 1e3, 5)
