@@ -289,7 +289,7 @@ def _advance(s: SimpleNamespace) -> None:
 
 
 def _retire(s: SimpleNamespace, k: int, ending: BoolArray) -> None:
-    """Keep what was reached by the systems that end; :func:`_judged` says what it is."""
+    """Keep what was reached by the systems that end, for :func:`_judged`."""
     xp, local = s.xp, np.flatnonzero(ending)
     index, together = _index(s, local), len(local) == len(ending)
 
@@ -360,9 +360,15 @@ _REASONS = (
 
 # What tells why and where a system ended.
 _KEPT = (
-    ("stagnated", "solved", "growing", "flat", "bad", "in_kernel", "scale", "sigma")
-    + ("anorm", "last_anorm", "gmin", "last_gmin", "curvature", "last_curvature")
-)
+    "stagnated",
+    "solved",
+    "growing",
+    "flat",
+    "bad",
+    "in_kernel",
+    "scale",
+    "sigma",
+) + ("anorm", "last_anorm", "gmin", "last_gmin", "curvature", "last_curvature")
 
 # What an iteration takes over from the one before: vectors and numbers of each system,
 # numbers that only some iterations make, and what is the same for all systems.

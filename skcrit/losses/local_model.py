@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from skcrit._backend import take_rows
+from skcrit._backend import array_namespace, take_rows
 from skcrit._typing import Array, FittedLoss, IntArray
 
 __all__ = ["LocalModel"]
@@ -75,6 +76,23 @@ class LocalModel:
             such as differences of gradients.
         """
         return 0 * self.theta[..., :, None] * self.theta[..., None, :]
+
+    @staticmethod
+    def concatenate(parts: Sequence[LocalModel]) -> LocalModel:
+        """Expand the loss at the points of several local models.
+
+        Parameters
+        ----------
+        parts : sequence of LocalModel
+            Local models of one loss, each at a batch of points.
+
+        Returns
+        -------
+        local : LocalModel
+            Local model at all points.
+        """
+        xp = array_namespace(parts[0].theta)
+        return parts[0].loss.at(xp.concat([part.theta for part in parts], axis=0))
 
     def take(self, rows: IntArray) -> LocalModel:
         """Expand the loss at some of the points.

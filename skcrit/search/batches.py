@@ -27,6 +27,11 @@ _BATCH_SIZES = (4, 512)
 # loses is less than one batch of each worker, and a display moves in such steps.
 _KEPT_PART = 4
 
+# A task runs through at most so many batches, and each worker has about so many tasks:
+# then all are busy to the end.
+_MOST_BATCHES = 16
+_TASKS = 4
+
 # The same on a device, which is slow to start and wide: 64 MiB of float64 for the
 # points, about twenty times that in all.
 _DEVICE_NUMBERS = 2**23
@@ -76,14 +81,14 @@ class Batches:
         folder = getattr(memory, "location", memory)
         self.store = None if folder is None else BatchStore(os.fspath(folder))
 
-    def slices(self, n_rows: int, n_params: int) -> list[slice]:
+    def slices(self, n_rows: int, numbers: int) -> list[slice]:
         """Divide rows into batches.
 
         Parameters
         ----------
         n_rows : int
             Number of rows.
-        n_params : int
+        numbers : int
             Numbers per row.
 
         Returns
@@ -91,18 +96,62 @@ class Batches:
         slices : list of slice
             At least one.
         """
-        size = self.batch_size or self._size(n_rows, n_params)
-        return [slice(i, i + size) for i in range(0, max(n_rows, 1), size)]
+        return _slices(n_rows, self.width(n_rows, numbers))
 
-    def _size(self, n_rows: int, n_params: int) -> int:
-        """Divide rows over the workers, in batches that compute fast."""
+    def tasks(self, n_rows: int, numbers: int) -> tuple[list[slice], int]:
+        """Divide rows into tasks, each a batch that is filled up while it runs.
+
+        Parameters
+        ----------
+        n_rows : int
+            Number of rows.
+        numbers : int
+            Numbers per row.
+
+        Returns
+        -------
+        slices : list of slice
+            At least one. Each is one batch that is not filled up where the user has
+            said how large it is, or where finished ones are kept or watched.
+        width : int
+            Rows per batch.
+        """
+        width = self.width(n_rows, numbers)
+        if self.batch_size or self.store or self.watched:
+            return _slices(n_rows, width), width
+        workers = 1 if self.on_device else effective_n_jobs(self.n_jobs)
+        share = -(-n_rows // (workers * _TASKS)) if workers > 1 else n_rows
+        return _slices(n_rows, min(max(share, width), _MOST_BATCHES * width)), width
+
+    def width(self, n_rows: int, numbers: int) -> int:
+        """Choose how many rows compute together.
+
+        Parameters
+        ----------
+        n_rows : int
+            Number of rows.
+        numbers : int
+            Numbers per row.
+
+        Returns
+        -------
+        width : int
+            What the user asked for, or what computes fast and leaves no worker idle.
+        """
+        if self.batch_size:
+            return self.batch_size
         if self.on_device:
-            return max(_DEVICE_NUMBERS // n_params, 1)
+            return max(_DEVICE_NUMBERS // numbers, 1)
         smallest, largest = _BATCH_SIZES
-        size = min(max(_BATCH_NUMBERS // n_params, smallest), largest)
+        size = min(max(_BATCH_NUMBERS // numbers, smallest), largest)
         if self.store or self.watched:
             size = max(size // _KEPT_PART, smallest)
         return max(min(size, -(-n_rows // effective_n_jobs(self.n_jobs))), 1)
+
+
+def _slices(n_rows: int, size: int) -> list[slice]:
+    """Cut rows into parts of a size."""
+    return [slice(i, i + size) for i in range(0, max(n_rows, 1), size)]
 
 
 def run_batches(
