@@ -17,6 +17,7 @@ from skcrit.search.continua import join_continua
 from skcrit.search.critical_sets import group_points
 from skcrit.search.describe import Description, describe
 from skcrit.search.problem import Problem, pose
+from skcrit.search.shared import Shared
 from skcrit.solvers.base import Solver
 from skcrit.solvers.state import SolverResult
 from skcrit.solvers.status import Status
@@ -144,8 +145,9 @@ def search_tols(
     batches = Batches() if batches is None else batches
     # A solver of a user need not know of starts with parameters of their own.
     select = getattr(solver, "select", lambda rows: solver)
-    slices, width = batches.tasks(*starts.shape)
-    calls = [(select(rows), problem, starts[rows], tols, width) for rows in slices]
+    slices, width = batches.tasks(len(starts), problem.loss)
+    shared = Shared(problem)
+    calls = [(select(rows), shared, starts[rows], tols, width) for rows in slices]
     done = run_batches(batches, solve_batch, calls)
     parts: list[Any] = []
 

@@ -69,9 +69,9 @@ def test_batch_stays_full(problem):
 
 
 @pytest.mark.parametrize("given", [{}, {"batch_size": 10}, {"watched": True}])
-def test_tasks_cover_all_rows(given):
-    slices, width = Batches(**given).tasks(1000, 128)
-    rows = np.concatenate([np.arange(1000)[part] for part in slices])
-    np.testing.assert_array_equal(rows, np.arange(1000))
+def test_tasks_cover_all_rows(given, problem):
+    slices, width = Batches(**given).tasks(9000, problem[0])
+    rows = np.concatenate([np.arange(9000)[part] for part in slices])
+    np.testing.assert_array_equal(rows, np.arange(9000))
     # Only what nobody waits for runs through several batches.
-    assert (len(slices) * width < 1000) is (given == {})
+    assert (len(slices) * width < 9000) is (given == {})
