@@ -20,6 +20,7 @@ from skcrit.certification.surface import expand, lipschitz
 from skcrit.losses.adapt import as_loss
 from skcrit.losses.base import Loss
 from skcrit.search.batches import Batches, run_batches
+from skcrit.search.shared import Shared
 from skcrit.utils._arguments import as_numbers, check_workers, shown
 
 __all__ = ["certify"]
@@ -108,11 +109,12 @@ def certify(
     reach = _checked_reach(reach)
     check_workers(n_jobs)
     size = max(_NUMBERS // loss.n_params_**2, 1)
-    calls = [(loss, points[i : i + size], reach) for i in range(0, len(points), size)]
+    parts, shared = range(0, len(points), size), Shared(loss)
+    calls = [(shared, points[i : i + size], reach) for i in parts]
     batches = Batches(n_jobs=n_jobs, on_device=loss.backend != "numpy")
     calls = calls or [(loss, points, reach)]
-    parts = list(run_batches(batches, certify_chunk, calls))
-    return _numbered(loss, Certificates.concatenate(parts))
+    done = list(run_batches(batches, certify_chunk, calls))
+    return _numbered(loss, Certificates.concatenate(done))
 
 
 def _checked_reach(reach):

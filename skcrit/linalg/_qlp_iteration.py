@@ -11,8 +11,8 @@ kept, with :math:`\gamma_k^{(1)}` spelt ``gbar``, and with these changes:
 * ``row2`` is the right side of row k-2 of :math:`L u = t` less its left neighbours,
   ``part1`` the same of row k-1 without its nearest neighbour.
 
-A system that has ended goes on as one with nothing to solve, without masks, until its
-rows are dropped.
+A system that has ended goes on with a vector of zeros, without masks, until its rows
+are dropped; what its other recurrences then hold is of no use, and nobody looks.
 """
 
 from __future__ import annotations
@@ -106,6 +106,7 @@ def _start(products: Products, b: tuple[Array, Array], goal: Array) -> SimpleNam
     s.n_alive = int(np.count_nonzero(s.alive))
     s.n_useful = s.n_computed = 0
     idle = np.flatnonzero(~s.alive)
+    s.ended = []
     s.parts = [_idle(s, idle)] if len(idle) else []
     _drop(s)
     return s
@@ -288,7 +289,7 @@ def _advance(s: SimpleNamespace) -> None:
 
 
 def _retire(s: SimpleNamespace, k: int, ending: BoolArray) -> None:
-    """Keep what was reached by the systems that end."""
+    """Keep what was reached by the systems that end, for :func:`_judged`."""
     xp, local = s.xp, np.flatnonzero(ending)
     index, together = _index(s, local), len(local) == len(ending)
 
@@ -296,37 +297,49 @@ def _retire(s: SimpleNamespace, k: int, ending: BoolArray) -> None:
         array = getattr(s, name)
         return array if together else take(array, index)
 
-    def earlier(name: str, back: Array) -> Array:
-        return xp.where(back, pick("last_" + name), pick(name))
-
-    code = xp.full_like(index, int(LinearStatus.MAX_ITER))
-    for name, status in _REASONS:
-        code = xp.where(pick(name), xp.full_like(code, int(status)), code)
-    count = xp.full_like(code, k)
-    noise = pick("flat") | pick("bad")
-    back = noise | pick("growing")
-    n_iter = count - xp.astype(back, count.dtype)
-    n_iter = xp.where(pick("in_kernel"), xp.zeros_like(count), n_iter)
+    end = {name: pick(name) for name in _KEPT}
+    end["count"] = xp.full_like(index, k)
     x = _combined(*(pick(name) for name in ("stack", "mu1", "mu0")))
+    back = end["flat"] | end["bad"] | end["growing"]
     if bool(xp.any(back)):
         last = (pick(name) for name in ("last_stack", "last_mu1", "last_mu0"))
         x = xp.where(back[:, None], _combined(*last), x)
-    x = x * pick("scale")[:, None]
-    anorm, one = earlier("anorm", pick("bad")), pick("one")
+    end["x"] = x
+    s.ended.append((s.rows[local], end))
+    s.alive = s.alive & ~ending
+    s.n_alive = int(np.count_nonzero(s.alive))
+
+
+def _judged(s: SimpleNamespace, end: dict[str, Array]) -> dict[str, Array]:
+    """Say what systems have ended with."""
+    # Once for all: most iterations end some system, and these are many small steps.
+    xp, count, sigma = s.xp, end["count"], end["sigma"]
+
+    def earlier(name: str, back: Array) -> Array:
+        return xp.where(back, end["last_" + name], end[name])
+
+    code = xp.full_like(count, int(LinearStatus.MAX_ITER))
+    for name, status in _REASONS:
+        code = xp.where(end[name], xp.full_like(code, int(status)), code)
+    noise = end["flat"] | end["bad"]
+    back = noise | end["growing"]
+    n_iter = count - xp.astype(back, count.dtype)
+    n_iter = xp.where(end["in_kernel"], xp.zeros_like(count), n_iter)
+    x = end["x"] * end["scale"][:, None]
+    anorm = earlier("anorm", end["bad"])
+    one = xp.ones_like(anorm)
     condition = anorm / earlier("gmin", back)
-    part = {
+    curvature = earlier("curvature", noise) * sigma
+    infinite = xp.full_like(curvature, math.inf)
+    return {
         "x": xp.where((n_iter > 0)[:, None], x, xp.zeros_like(x)),
         "n_iter": n_iter,
         "n_matvec": count,
         "status": code,
-        "norm": anorm * pick("sigma"),
+        "norm": anorm * sigma,
         "condition": xp.where(condition > one, condition, one),
-        "curvature": earlier("curvature", noise) * pick("sigma"),
+        "curvature": xp.where(end["in_kernel"], infinite, curvature),
     }
-    part["curvature"] = xp.where(pick("in_kernel"), pick("inf"), part["curvature"])
-    s.parts.append((s.rows[local], part))
-    s.alive = s.alive & ~ending
-    s.n_alive = int(np.count_nonzero(s.alive))
 
 
 def _combined(stack: Array, mu1: Array, mu0: Array) -> Array:
@@ -345,14 +358,35 @@ _REASONS = (
 )
 
 
+# What tells why and where a system ended.
+_KEPT = (
+    "stagnated",
+    "solved",
+    "growing",
+    "flat",
+    "bad",
+    "in_kernel",
+    "scale",
+    "sigma",
+) + ("anorm", "last_anorm", "gmin", "last_gmin", "curvature", "last_curvature")
+
+# What an iteration takes over from the one before: vectors and numbers of each system,
+# numbers that only some iterations make, and what is the same for all systems.
+_CARRIED = (
+    ("v", "v1", "stack", "goal", "beta1", "beta", "delta", "epsilon", "theta1", "part1")
+    + ("row2", "chi", "anorm", "phi", "mu0", "mu1", "s", "c", "gamma1", "gamma2")
+    + ("gmin", "gmin2", "curvature")
+)
+_LATER = ("sigma", "scale", "in_kernel", "first")
+_SAME = ("zero", "one", "minus_one", "inf", "tiny", "step")
+
+
 def _rest(s: SimpleNamespace, ending: BoolArray) -> None:
-    """Let systems that have ended go on with nothing to solve."""
-    # In place: an iteration makes all of these anew, and what was kept of the systems
-    # that ended are copies.
+    """Let systems that have ended go on with vectors of zeros."""
+    # In place: an iteration makes these anew, and what was kept of the systems that
+    # ended are copies.
     rows = s.xp.asarray(ending, device=device(s.v))
-    for name, value in _resting(s.eps).items():
-        getattr(s, name)[rows] = value
-    for array in (s.v, s.v1, s.stack):
+    for array in (s.v, s.v1, s.stack, s.beta):
         array[rows] = 0.0
 
 
@@ -369,11 +403,10 @@ def _drop(s: SimpleNamespace) -> bool:
     index = _index(s, local)
     s.rows, s.alive = s.rows[local], s.alive[local]
     s.products = s.products.select(local)
-    for name, value in vars(s).items():
-        # A module has a function of this name.
-        is_array = isinstance(getattr(value, "shape", None), tuple)
-        if is_array and name not in {"rows", "alive"}:
-            setattr(s, name, take(value, index))
+    for name in _CARRIED + tuple(name for name in _LATER if hasattr(s, name)):
+        setattr(s, name, take(getattr(s, name), index))
+    for name in _SAME:
+        setattr(s, name, getattr(s, name)[:n_alive, ...])
     return True
 
 
@@ -385,9 +418,16 @@ def _index(s: SimpleNamespace, local: IntArray) -> Array:
 def _collected(s: SimpleNamespace) -> SimpleNamespace:
     """Put together what systems ended with, in their order."""
     xp = s.xp
+    if s.ended:
+        ended = [end for _, end in s.ended]
+        end = ended[0]
+        if len(ended) > 1:
+            end = {name: xp.concat([part[name] for part in ended]) for name in end}
+        where = np.concatenate([rows for rows, _ in s.ended])
+        s.parts.append((where, _judged(s, end)))
     rows = np.concatenate([rows for rows, _ in s.parts])
     parts = [part for _, part in s.parts]
-    if len(parts) == 1:
+    if len(parts) == 1 and len(s.ended) < 2:
         return SimpleNamespace(**parts[0])
     index = _index(s, np.argsort(rows))
     end = {

@@ -31,7 +31,9 @@ def comparable_units(hessian: Array, unit: Array, level: Array | float) -> Array
     level = xp.zeros_like(unit) + level
     divisor = xp.where(level > 0, level, xp.ones_like(level))
     for _ in range(2):
-        size = xp.abs(hessian) * unit[:, :, None] * unit[:, None, :]
+        size = xp.abs(hessian)
+        size *= unit[:, :, None]
+        size *= unit[:, None, :]
         excess = xp.max(size, axis=-1) / divisor
         above = (excess > 1) & (level > 0)
         unit = unit / xp.sqrt(xp.where(above, excess, xp.ones_like(excess)))

@@ -39,6 +39,11 @@ class DeclaredLoss(Loss):
 
     _given: dict[str, Any]
 
+    @property
+    def numbers_per_point_(self) -> int:
+        """Numbers in a point, its gradient and its value: a function hides the rest."""
+        return 2 * self.n_params_ + 1
+
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Get the constructor arguments.
 

@@ -73,13 +73,8 @@ class MLPModel(LocalModel):
         numbers = _HOST_NUMBERS if is_host else _DEVICE_NUMBERS
         # How many pairs of a point and a direction make a chunk.
         self._pairs = max(numbers // max(widest * block, loss.n_params_), 1)
-        # Activities, slopes, signals, bends, and up to two more arrays by which an
-        # activation is differentiated; outputs, states and signals.
-        *hidden, outputs = loss._widths[1:]
-        more = {"softplus": 1, "erf": 1, "silu": 2}.get(loss.activation, 0)
-        kept = loss.n_samples_seen_ * ((4 + more) * sum(hidden) + 3 * outputs)
         limit = _HOST_KEPT if is_host else _DEVICE_KEPT
-        self._n_kept = 0 if once else limit // kept
+        self._n_kept = 0 if once else limit // loss.numbers_per_point_
         self._sweeps = {}
 
     def _chunks(self):

@@ -23,6 +23,7 @@ class SampleLosses(NetworkLayout, TransformerMixin):
     """Sweep over blocks of samples, and evaluate the loss of each sample."""
 
     activation: str
+    n_samples_seen_: int
     _X: FloatArray
     _targets: Targets
 
@@ -35,6 +36,15 @@ class SampleLosses(NetworkLayout, TransformerMixin):
             tuple(self.asarray(np.ascontiguousarray(A[rows].T)) for A in (X, Y))
             for rows in blocks
         ]
+
+    @property
+    def numbers_per_point_(self) -> int:
+        """How many numbers the sweeps over all samples keep for a point."""
+        # Activities, slopes, signals, bends, and up to two more arrays by which an
+        # activation is differentiated; outputs, states and signals.
+        *hidden, outputs = self._widths[1:]
+        more = {"softplus": 1, "erf": 1, "silu": 2}.get(self.activation, 0)
+        return self.n_samples_seen_ * ((4 + more) * sum(hidden) + 3 * outputs)
 
     def _sweep(self, weights, inputs, targets):
         # Sweep over a block of samples.

@@ -67,6 +67,8 @@ class Sweep:
         K_0 is C plus tau times the identity, under a penalty on the product.
     target : array of shape (m, d), default=None
         Cross moment T of m outputs with the inputs; None is C.
+    diagonal : array of shape (d,), default=None
+        Diagonal of a C that has zeros beside it; None if it has not.
 
     Attributes
     ----------
@@ -80,11 +82,12 @@ class Sweep:
     C, T, K, B and E carry the factor 2/m, for m outputs.
     """
 
-    def __init__(self, weights, C, tau=0.0, target=None):
+    def __init__(self, weights, C, tau=0.0, target=None, diagonal=None):
         # The factor 2/m is here once: all that follows is linear in C, T and tau.
         factor = 2 / weights[-1].shape[-2]
-        self.weights, self.C, self.tau = weights, factor * C, factor * tau
-        self.T = self.C if target is None else factor * target
+        self.weights, self.tau = weights, factor * tau
+        self._factor, self._moment, self._target = factor, C, target
+        self.diagonal = None if diagonal is None else factor * diagonal
         first, last = weights[0], weights[-1]
         self.A = [None, first]
         self.K = [None, self.times_K_0(first)]
@@ -92,18 +95,35 @@ class Sweep:
             self.A.append(W @ self.A[-1])
             self.K.append(W @ self.K[-1])
         self.gram = _t_mul(last, last)
-        self.B = [self.gram @ self.K[-1] - _t_mul(last, self.T)]
+        self.B = [self.gram @ self.K[-1] - self.T_below(transposed(last))]
         for W in reversed(weights[1:-1]):
             self.B.insert(0, _t_mul(W, self.B[0]))
 
+    @cached_property
+    def C(self):
+        """``(2/m) C``."""
+        return self._factor * self._moment
+
+    @cached_property
+    def T(self):
+        """``(2/m) T``."""
+        return self.C if self._target is None else self._factor * self._target
+
+    def T_below(self, V):
+        """Multiply by ``(2/m) T`` from the right."""
+        if self._target is None and self.diagonal is not None:
+            return V * self.diagonal
+        return V @ self.T
+
     def times_K_0(self, V):
         """Multiply by ``(2/m) K_0`` from the right."""
-        product = V @ self.C
+        # The zeros of a diagonal matrix change no digit of a product.
+        product = V @ self.C if self.diagonal is None else V * self.diagonal
         return product if self.tau == 0 else product + self.tau * V
 
     def times_T(self, A, K):
         """Compute ``(2/m) A T^T``, for an autoencoder from ``K = (2/m) A K_0``."""
-        if self.T is not self.C:
+        if self._target is not None:
             return _mul_t(A, self.T)
         return K if self.tau == 0 else K - self.tau * A
 
@@ -142,7 +162,8 @@ def hvp(sweep, V):
     # B'_{L-1} = V_L^T E + W_L^T E' with E' = V_L K_{L-1} + W_L K'_{L-1}
     V_last_t = transposed(V[-1])
     cross = V_last_t @ weights[-1]
-    dB = (cross + transposed(cross)) @ K[-1] + sweep.gram @ dK[-1] - V_last_t @ sweep.T
+    dB = (cross + transposed(cross)) @ K[-1] + sweep.gram @ dK[-1]
+    dB = dB - sweep.T_below(V_last_t)
     # E' A^T + E A'^T, where K A'^T is the transpose of K' A^T
     inner = dK[-1] @ transposed(A[-1])
     last = V[-1] @ sweep.inner + weights[-1] @ (inner + transposed(inner))
@@ -216,7 +237,8 @@ def _partial_products(weights):
     products = {}
     for a in range(1, len(weights) + 1):
         products[a - 1, a] = None
-        for b in range(a, len(weights) + 1):
+        # Of the end-to-end product the Hessian has no use.
+        for b in range(a, len(weights) + (a > 1)):
             products[b, a] = _mul(weights[b - 1], products[b - 1, a])
     products[len(weights), len(weights) + 1] = None
     return products

@@ -16,7 +16,9 @@ class NetworkModel(LocalModel):
     def __init__(self, loss, theta):
         super().__init__(loss, theta)
         weights = loss._split(theta)
-        self._sweep = _network.Sweep(weights, loss._moment, loss._tau, loss._target)
+        self._sweep = _network.Sweep(
+            weights, loss._moment, loss._tau, loss._target, loss._diagonal
+        )
 
     @cached_property
     def value(self):

@@ -15,7 +15,7 @@ from skcrit._typing import Array, ArrayLike, BoolArray, FloatArray
 from skcrit.exceptions import NoGroundTruthError
 from skcrit.linalg import spectral_norm
 from skcrit.losses.coordinates import Coordinates
-from skcrit.losses.local_model import LocalModel
+from skcrit.losses.local_model import LocalModel, numbers_held
 from skcrit.losses.proofs import Provable
 from skcrit.utils._arguments import check_streams
 
@@ -212,6 +212,17 @@ class Loss(Provable, BaseEstimator, ABC):
 
     # Zero eigenvalues at critical points that symmetries without known directions make.
     n_zero_modes = 0
+
+    @property
+    def numbers_per_point_(self) -> int:
+        """How many numbers the loss holds for a point while it is expanded there.
+
+        Batches of points are chosen by it. By default what :meth:`at` keeps of two
+        points, when value, gradient and a product have been asked for.
+        """
+        if type(self).at is Loss.at:
+            return 2 * self.n_params_ + 1
+        return numbers_held(self)
 
     def inside(self, theta: Array) -> BoolArray:
         """Tell which points lie where critical points are looked for, by default all.

@@ -70,6 +70,10 @@ class LinearLoss(LinearProofs, Loss):
             setattr(self, f"_{name}", self._placed(matrix))
         if goal is None:
             self._goal = self._root
+        # In the eigenbasis of the data, where searches are, products are cheaper.
+        diagonal = np.diag(moment)
+        is_diagonal = np.array_equal(moment, np.diag(diagonal))
+        self._diagonal = self._placed(diagonal) if is_diagonal else None
 
     def _placed(self, matrix):
         # Bring a matrix, or a list of some, to the device.

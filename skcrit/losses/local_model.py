@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
+from math import prod
 from typing import Any
 
-from skcrit._backend import take_rows
+import numpy as np
+
+from skcrit._backend import array_namespace, take_rows
 from skcrit._typing import Array, FittedLoss, IntArray
 
-__all__ = ["LocalModel"]
+__all__ = ["LocalModel", "numbers_held"]
 
 
 class LocalModel:
@@ -76,6 +80,23 @@ class LocalModel:
         """
         return 0 * self.theta[..., :, None] * self.theta[..., None, :]
 
+    @staticmethod
+    def concatenate(parts: Sequence[LocalModel]) -> LocalModel:
+        """Expand the loss at the points of several local models.
+
+        Parameters
+        ----------
+        parts : sequence of LocalModel
+            Local models of one loss, each at a batch of points.
+
+        Returns
+        -------
+        local : LocalModel
+            Local model at all points.
+        """
+        xp = array_namespace(parts[0].theta)
+        return parts[0].loss.at(xp.concat([part.theta for part in parts], axis=0))
+
     def take(self, rows: IntArray) -> LocalModel:
         """Expand the loss at some of the points.
 
@@ -90,3 +111,41 @@ class LocalModel:
             Local model at these points.
         """
         return self.loss.at(take_rows(self.theta, rows))
+
+
+def numbers_held(loss: Any) -> int:
+    """Count the numbers that a local model keeps for each of its points.
+
+    Parameters
+    ----------
+    loss : Loss
+        Fitted loss.
+
+    Returns
+    -------
+    numbers : int
+        Sizes of the arrays that belong to two points, by half; at least one.
+    """
+    streams = [np.random.default_rng((5, i)) for i in range(2)]
+    with np.errstate(all="ignore"):  # a start can lie outside of what is finite
+        local = loss.at(loss.asarray(loss.draw_starts(streams)))
+        for use in (local.value, local.gradient, local.hvp(local.theta)):
+            del use
+    known: set[int] = {id(loss)}
+    return max(_count(vars(local), known) // 2, 1)
+
+
+def _count(value: Any, known: set[int]) -> int:
+    """Count the numbers in arrays with a row for each of two points, each once."""
+    if id(value) in known:
+        return 0
+    known.add(id(value))
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple):
+        return prod(shape) if shape[:1] == (2,) else 0
+    if isinstance(value, dict):
+        return sum(_count(part, known) for part in value.values())
+    if isinstance(value, list | tuple):
+        return sum(_count(part, known) for part in value)
+    inside = hasattr(value, "__dict__") and type(value).__module__.startswith("skcrit")
+    return _count(vars(value), known) if inside else 0

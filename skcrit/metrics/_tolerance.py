@@ -54,7 +54,8 @@ def _auto(loss, theta):
         n_gradient=none,
         n_hvp=none.copy(),
         stuck=np.zeros(n, dtype=bool),
+        n_iter=none,
     )
-    rule = Tolerance(loss, state, "auto")
+    rule = Tolerance(loss, len(state.rows), "auto")
     bound = rule.bound(state, np.full(n, np.inf))
     return bound / np.max(to_host(rule.length)) ** 2

@@ -14,6 +14,8 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from skcrit._backend import one_blas_thread
 from skcrit._version import __version__
+from skcrit.losses.base import Loss
+from skcrit.search.shared import Shared
 from skcrit.search.store import BatchStore
 
 __all__ = ["Batches", "run_batches"]
@@ -27,9 +29,19 @@ _BATCH_SIZES = (4, 512)
 # loses is less than one batch of each worker, and a display moves in such steps.
 _KEPT_PART = 4
 
+# A task runs through at most so many batches, and each worker has about so many tasks:
+# then all are busy to the end.
+_MOST_BATCHES = 16
+_TASKS = 4
+
 # The same on a device, which is slow to start and wide: 64 MiB of float64 for the
 # points, about twenty times that in all.
 _DEVICE_NUMBERS = 2**23
+
+# Numbers that a loss may hold for the points of a batch, such as the activities of
+# units on samples: 256 MiB and 1 GiB of float64.
+_HOST_HELD = 2**25
+_DEVICE_HELD = 2**27
 
 
 class Batches:
@@ -76,33 +88,80 @@ class Batches:
         folder = getattr(memory, "location", memory)
         self.store = None if folder is None else BatchStore(os.fspath(folder))
 
-    def slices(self, n_rows: int, n_params: int) -> list[slice]:
+    def slices(self, n_rows: int, loss: Loss) -> list[slice]:
         """Divide rows into batches.
 
         Parameters
         ----------
         n_rows : int
             Number of rows.
-        n_params : int
-            Numbers per row.
+        loss : Loss
+            Fitted loss that is searched.
 
         Returns
         -------
         slices : list of slice
             At least one.
         """
-        size = self.batch_size or self._size(n_rows, n_params)
-        return [slice(i, i + size) for i in range(0, max(n_rows, 1), size)]
+        return _slices(n_rows, self.width(n_rows, loss))
 
-    def _size(self, n_rows: int, n_params: int) -> int:
-        """Divide rows over the workers, in batches that compute fast."""
+    def tasks(self, n_rows: int, loss: Loss) -> tuple[list[slice], int]:
+        """Divide rows into tasks, each a batch that is filled up while it runs.
+
+        Parameters
+        ----------
+        n_rows : int
+            Number of rows.
+        loss : Loss
+            Fitted loss that is searched.
+
+        Returns
+        -------
+        slices : list of slice
+            At least one. Each is one batch that is not filled up where the user has
+            said how large it is, or where finished ones are kept or watched.
+        width : int
+            Rows per batch.
+        """
+        width = self.width(n_rows, loss)
+        if self.batch_size or self.store or self.watched:
+            return _slices(n_rows, width), width
+        workers = 1 if self.on_device else effective_n_jobs(self.n_jobs)
+        share = -(-n_rows // (workers * _TASKS)) if workers > 1 else n_rows
+        return _slices(n_rows, min(max(share, width), _MOST_BATCHES * width)), width
+
+    def width(self, n_rows: int, loss: Loss) -> int:
+        """Choose how many rows compute together.
+
+        Parameters
+        ----------
+        n_rows : int
+            Number of rows.
+        loss : Loss
+            Fitted loss that is searched.
+
+        Returns
+        -------
+        width : int
+            What the user asked for, or what computes fast and leaves no worker idle.
+        """
+        if self.batch_size:
+            return self.batch_size
+        held = loss.numbers_per_point_
         if self.on_device:
-            return max(_DEVICE_NUMBERS // n_params, 1)
+            points = _DEVICE_NUMBERS // loss.n_params_
+            return max(min(points, _DEVICE_HELD // held), 1)
         smallest, largest = _BATCH_SIZES
-        size = min(max(_BATCH_NUMBERS // n_params, smallest), largest)
+        size = min(max(_BATCH_NUMBERS // loss.n_params_, smallest), largest)
+        size = max(min(size, _HOST_HELD // held), 1)
         if self.store or self.watched:
-            size = max(size // _KEPT_PART, smallest)
+            size = max(size // _KEPT_PART, min(size, smallest))
         return max(min(size, -(-n_rows // effective_n_jobs(self.n_jobs))), 1)
+
+
+def _slices(n_rows: int, size: int) -> list[slice]:
+    """Cut rows into parts of a size."""
+    return [slice(i, i + size) for i in range(0, max(n_rows, 1), size)]
 
 
 def run_batches(
@@ -117,7 +176,8 @@ def run_batches(
     task : callable
         What a worker does and the folder keeps.
     calls : list of tuple
-        Arguments of the task, for each batch.
+        Arguments of the task, for each batch. Of a :class:`Shared` the task gets the
+        value.
 
     Yields
     ------
@@ -127,7 +187,9 @@ def run_batches(
     # Functions of a script or a notebook, which a loss can have, are found by name in
     # the main process only: a worker that had to make the key would fail.
     store = batches.store
-    keys = (hash_of((__version__, task.__name__, c)) if store else "" for c in calls)
+    keys = (_key(task, call) if store else "" for call in calls)
+    for part in {p for call in calls for p in call if isinstance(p, Shared)}:
+        part.prepare(batches.n_jobs)
     tasks = (
         delayed(_do)(task, call, store, key)
         for call, key in zip(calls, keys, strict=True)
@@ -139,10 +201,17 @@ def run_batches(
             yield outcome
 
 
+def _key(task, arguments):
+    """Name a task and its arguments."""
+    plain = [p.digest if isinstance(p, Shared) else p for p in arguments]
+    return hash_of((__version__, task.__name__, plain))
+
+
 def _do(task, arguments, store, key):
     """Do a task in a worker, whose threads are its own, or take its kept result."""
     # The arguments stay together: of an array on its own the Dask backend would leave
     # the only copy on one worker, and the fit would fail when that worker is lost.
+    arguments = tuple(p.value if isinstance(p, Shared) else p for p in arguments)
     with one_blas_thread():
         if store is None:
             return task(*arguments)

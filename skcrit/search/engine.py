@@ -17,6 +17,7 @@ from skcrit.search.continua import join_continua
 from skcrit.search.critical_sets import group_points
 from skcrit.search.describe import Description, describe
 from skcrit.search.problem import Problem, pose
+from skcrit.search.shared import Shared
 from skcrit.solvers.base import Solver
 from skcrit.solvers.state import SolverResult
 from skcrit.solvers.status import Status
@@ -144,8 +145,9 @@ def search_tols(
     batches = Batches() if batches is None else batches
     # A solver of a user need not know of starts with parameters of their own.
     select = getattr(solver, "select", lambda rows: solver)
-    slices = batches.slices(*starts.shape)
-    calls = [(select(rows), problem, starts[rows], tols) for rows in slices]
+    slices, width = batches.tasks(len(starts), problem.loss)
+    shared = Shared(problem)
+    calls = [(select(rows), shared, starts[rows], tols, width) for rows in slices]
     done = run_batches(batches, solve_batch, calls)
     parts: list[Any] = []
 
@@ -164,8 +166,8 @@ def search_tols(
         return [_joined(problem, starts, parts, i) for i in range(len(parts[0]))]
 
 
-def solve_batch(solver, problem, theta0, tols):
-    """Solve and describe one batch; what a worker does and the store keeps.
+def solve_batch(solver, problem, theta0, tols, width=None):
+    """Solve and describe some starts; what a worker does and the store keeps.
 
     Parameters
     ----------
@@ -177,6 +179,8 @@ def solve_batch(solver, problem, theta0, tols):
         Starting points.
     tols : sequence of float or "auto", or None
         Tolerances; None is that of the solver.
+    width : int or None, default=None
+        How many starts run at a time; None is all.
 
     Returns
     -------
@@ -185,6 +189,9 @@ def solve_batch(solver, problem, theta0, tols):
     """
     loss, coordinates = problem.loss, problem.coordinates
     begin = coordinates.into(loss.asarray(theta0))
+    if isinstance(solver, Solver):
+        solver = copy(solver)
+        solver.width = width
     if tols is None:
         results, tols = [solver.solve(loss, begin)], [getattr(solver, "tol", None)]
     else:
@@ -215,6 +222,7 @@ def _continued(
     select[rows] = True
     further = copy(solver.select(select))
     further.max_iter, further.store_history = _MORE_ITERATIONS, False
+    further.width = None
     theta, squared = _goes_on(problem.loss, further, begin, before)
     moved = np.linalg.norm((theta - begin) / to_host(problem.scales.length), axis=1)
     near = (squared <= _COLLAPSE * before) & (moved <= _NEAR)

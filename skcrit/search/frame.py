@@ -137,17 +137,23 @@ def make_frame(
     xp = array_namespace(local.theta)
     hessian, finite = _finite(xp, local.hessian())
     unit = comparable_units(hessian, scales.unit, scales.curvature)
-    hessian = hessian * unit[:, :, None] * unit[:, None, :]
+    hessian = hessian * unit[:, :, None]
+    hessian *= unit[:, None, :]
     tangents = loss.orbit_tangents(local.theta)
     basis, n_tangent = _orbit_basis(xp, tangents, unit, scales, hessian, false)
     image = basis @ hessian
     # S - Q Q^T S - S Q Q^T + Q (Q^T S Q) Q^T, for tangents Q in the rows of basis
-    lower = xp.matrix_transpose(basis) @ image
-    core = xp.matrix_transpose(basis) @ (image @ xp.matrix_transpose(basis)) @ basis
-    rest = hessian - lower - xp.matrix_transpose(lower) + core
+    # In the same memory where that is possible: these are the largest arrays there are.
+    up = xp.matrix_transpose(basis)
+    lower = up @ image
+    rest = hessian - lower
+    rest -= xp.matrix_transpose(lower)
+    rest += up @ (image @ up) @ basis
     far = 2 * _largest(xp, rest)[:, None, None]
     far = xp.where(far > 0, far, xp.ones_like(far))
-    values, vectors = eigh(rest + far * (xp.matrix_transpose(basis) @ basis))
+    far = far * (up @ basis)
+    far += rest
+    values, vectors = eigh(far)
     size = np.abs(to_host(values))
     inner = np.arange(size.shape[1]) < size.shape[1] - n_tangent[:, None]
     return Frame(
@@ -248,6 +254,8 @@ def _largest(xp, matrices):
 def _finite(xp, hessian):
     """Replace Hessians that are not finite, which decompositions refuse, by zero."""
     finite = xp.all(xp.isfinite(hessian), axis=(-2, -1))
+    if bool(xp.all(finite)):
+        return hessian, to_host(finite)
     clean = xp.where(finite[:, None, None], hessian, xp.zeros_like(hessian))
     return clean, to_host(finite)
 

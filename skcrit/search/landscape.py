@@ -23,6 +23,7 @@ from skcrit.search.describe import (
 from skcrit.search.engine import SearchResult, may_be_critical, verdict
 from skcrit.search.frontier import Directions, Frontier, order_directions
 from skcrit.search.problem import Problem
+from skcrit.search.shared import Shared
 from skcrit.solvers.state import SolverResult
 from skcrit.solvers.status import Status
 
@@ -91,6 +92,7 @@ class Landscape:
     rounds: list[_Round] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.shared = Shared(self.problem)
         self.atlas = Atlas(self.problem.coordinates.loss, self.problem.scales)
         self.frontier = Frontier(self.n_passes)
         self.n_searches = 0
@@ -122,8 +124,8 @@ class Landscape:
         """
         select = getattr(solver, "select", lambda rows: solver)
         calls = [
-            (select(rows), self.problem, starts[rows])
-            for rows in self.batches.slices(*starts.shape)
+            (select(rows), self.shared, starts[rows])
+            for rows in self.batches.slices(len(starts), self.problem.loss)
         ]
         outcomes = list(run_batches(self.batches, solve_ends, calls))
         results, invariants, squared = zip(*outcomes, strict=True)
@@ -191,7 +193,7 @@ class Landscape:
         """Describe points that were not recognised."""
         n = len(runs.status)
         calls = [
-            (self.problem, runs.theta[i : i + _CHUNK], self.max_directions)
+            (self.shared, runs.theta[i : i + _CHUNK], self.max_directions)
             for i in range(0, n, _CHUNK)
         ]
         done = list(run_batches(self.batches, describe_ends, calls))

@@ -144,15 +144,21 @@ def polish(loss: Loss, theta: Array, scales: Scales) -> Polished:
     At a regular critical point it costs two dense Hessians with their decompositions
     and some gradients.
     """
-    run = _begin(loss, theta, scales)
-    active = np.flatnonzero(run.code == RUNNING)
-    for _ in range(_MAX_STEPS):
-        if len(active) == 0:
+    run, rows = _begin(loss, theta, scales), np.arange(theta.shape[0])
+    # What has ended is set aside: its matrices are copied once and not with every step.
+    ended = []
+    for step in range(_MAX_STEPS + 1):
+        over = (run.code != RUNNING) | (step == _MAX_STEPS)
+        if over.any():
+            ended.append((rows[over], run.take(np.flatnonzero(over))))
+            run, rows = run.take(np.flatnonzero(~over)), rows[~over]
+        if len(rows) == 0:
             break
-        part = _advance(loss, run.take(active), scales)
-        run = run.replace(active, part)
-        active = active[part.code == RUNNING]
-    run.code[active] = Status.UNCONFIRMED
+        run = _advance(loss, run, scales)
+    order = np.argsort(np.concatenate([rows for rows, _ in ended]))
+    run = _Run.concatenate([part for _, part in ended])
+    run = run if len(ended) == 1 else run.take(order)
+    run.code[run.code == RUNNING] = Status.UNCONFIRMED
     stale = np.flatnonzero(~run.is_fresh)
     if len(stale):
         run = run.replace(stale, _renewed(loss, run.take(stale), scales))
@@ -295,8 +301,9 @@ def _advance(loss: Loss, run: _Run, scales: Scales) -> _Run:
     renew = np.flatnonzero((run.code == RUNNING) & ~stays)
     ratio = np.where(helps, rest / np.where(size > 0, size, 1.0), run.ratio)
     if len(renew):
-        part = _renewed(loss, run.take(renew), scales)
-        run = run.replace(renew, part)
+        everything = len(renew) == len(run.code)
+        part = _renewed(loss, run if everything else run.take(renew), scales)
+        run = part if everything else run.replace(renew, part)
         ahead = _size(_newton(part, part.frame.gradient)[0], scales)
         renew, ahead = renew[helps[renew]], ahead[helps[renew]]
         ratio[renew] = ahead / size[renew]

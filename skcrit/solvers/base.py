@@ -23,6 +23,10 @@ from skcrit.solvers.tolerance import Tolerance, squared_norm
 
 __all__ = ["Solver"]
 
+# A batch is filled up when it has become as small as this part of its width: what
+# enters must be prepared, and the rest be joined with it.
+_FULL = 0.75
+
 
 class Solver(ABC):
     """Search critical points from a batch of starts.
@@ -47,6 +51,10 @@ class Solver(ABC):
 
     # Names of the entries of ``carry`` that a method reports, a column for each.
     columns: tuple[str, ...] = ()
+
+    # How many starts run at a time; None is all. Where some have ended, others that
+    # wait take their places. No result depends on it.
+    width: int | None = None
 
     def __init__(
         self,
@@ -92,6 +100,21 @@ class Solver(ABC):
         """
         return self
 
+    def can_join(self, state: State) -> bool:
+        """Say whether other starts can enter a batch that runs.
+
+        Parameters
+        ----------
+        state : State
+            Running starts.
+
+        Returns
+        -------
+        can_join : bool
+            False where columns of ``carry`` have another shape in every batch.
+        """
+        return True
+
     def setup(self, loss: Loss, theta0: Array) -> State:
         """Place a batch at its starts.
 
@@ -116,10 +139,11 @@ class Solver(ABC):
             n_gradient=np.ones(n, dtype=int),
             n_hvp=np.zeros(n, dtype=int),
             stuck=np.zeros(n, dtype=bool),
+            n_iter=np.zeros(n, dtype=int),
         )
 
     def solve(self, loss: Loss, theta0: Array) -> SolverResult:
-        """Run a batch of starts to its end.
+        """Run starts to their ends.
 
         Parameters
         ----------
@@ -144,9 +168,12 @@ class Solver(ABC):
     # Trial points far away overflow; they are rejected, which is all there is to say.
     @np.errstate(over="ignore", invalid="ignore")
     def solve_tols(
-        self, loss: Loss, theta0: Array, tols: Sequence[float | str]
+        self,
+        loss: Loss,
+        theta0: Array,
+        tols: Sequence[float | str],
     ) -> list[SolverResult]:
-        """Run a batch of starts once, and stop it at several tolerances.
+        """Run starts once, and stop them at several tolerances.
 
         Parameters
         ----------
@@ -170,11 +197,12 @@ class Solver(ABC):
             shapes.
         """
         loss = as_loss(loss)
-        state = self.setup(loss, theta0)
+        n_starts = theta0.shape[0]
+        waiting = _Waiting(self, loss, theta0)
+        state = waiting.enter(None)
         _check_shapes(loss, state.local)
-        n_starts = len(state.rows)
         logs = [Log(n_starts, loss.n_params_, self.columns) for _ in tols]
-        rules = [Tolerance(loss, state, tol) for tol in tols]
+        rules = [Tolerance(loss, n_starts, tol) for tol in tols]
         history = History(n_starts, history_names(self.store_history))
         while True:
             value = to_host(state.local.value)
@@ -189,11 +217,15 @@ class Solver(ABC):
             for log, code in zip(logs, codes, strict=True):
                 log.record(state, value, squared, code, look)
             running = np.any([log.running[state.rows] for log in logs], axis=0)
-            if not running.any():
+            if running.any():
+                if not running.all():
+                    state = state.take(np.flatnonzero(running))
+                state = self.step(loss, replace(state, n_iter=state.n_iter + 1))
+                state = waiting.enter(state)
+            elif waiting.n_left:
+                state = waiting.enter(None)
+            else:
                 return [history.attach(log.result) for log in logs]
-            if not running.all():
-                state = state.take(np.flatnonzero(running))
-            state = self.step(loss, replace(state, n_iter=state.n_iter + 1))
 
     def _stop(self, state: State, finite: FloatArray, reached: FloatArray) -> IntArray:
         """Decide which starts end here, and why."""
@@ -205,6 +237,58 @@ class Solver(ABC):
             n_iter=state.n_iter,
             max_iter=self.max_iter,
         )
+
+
+class _Waiting:
+    """Starts that wait for a place in a batch that runs.
+
+    Parameters
+    ----------
+    solver : Solver
+        Local search.
+    loss : Loss
+        Fitted loss.
+    theta0 : array of shape (n_starts, n_params)
+        All starts.
+    """
+
+    def __init__(self, solver: Solver, loss: Loss, theta0: Array) -> None:
+        self.solver, self.loss, self.theta0 = solver, loss, theta0
+        self.n_starts = theta0.shape[0]
+        self.width = solver.width or self.n_starts
+        self.n_entered = 0
+
+    @property
+    def n_left(self) -> int:
+        """Number of starts that wait."""
+        return self.n_starts - self.n_entered
+
+    def enter(self, state: State | None) -> State:
+        """Fill the places that are free, if they are so many that it pays.
+
+        Parameters
+        ----------
+        state : State or None
+            Starts that run; None if there are none.
+
+        Returns
+        -------
+        state : State
+            The same, and behind them those that enter.
+        """
+        n_running = 0 if state is None else len(state.rows)
+        full = n_running > _FULL * self.width or self.n_left == 0
+        if state is not None and (full or not self.solver.can_join(state)):
+            return state
+        first = self.n_entered
+        rows = slice(first, min(first + self.width - n_running, self.n_starts))
+        self.n_entered = rows.stop
+        solver = (
+            self.solver if rows == slice(0, self.n_starts) else self.solver.select(rows)
+        )
+        fresh = solver.setup(self.loss, self.theta0[rows, ...])
+        fresh = replace(fresh, rows=np.arange(rows.start, rows.stop))
+        return fresh if state is None else State.concatenate([state, fresh])
 
 
 def _check_shapes(loss: Loss, local: LocalModel) -> None:
@@ -246,7 +330,8 @@ def _explained(state: State, codes: list[IntArray]) -> tuple[list[IntArray], Loo
     fruitless = np.isin(codes, (Status.STALLED, Status.MAX_ITER)).any(axis=0)
     rows = np.flatnonzero(fruitless)
     # A start that was given no iteration has not failed.
-    if len(rows) == 0 or state.n_iter == 0:
+    rows = rows[state.n_iter[rows] > 0]
+    if len(rows) == 0:
         return codes, look
     look = look.replace(rows, Look(*flatness(state.local.take(rows))))
     ratios = look.residual_ratio, look.kernel_ratio

@@ -72,6 +72,9 @@ class Fallback(Solver):
         part.index = None if self.index is None else self.index[rows]
         return part
 
+    def can_join(self, state: State) -> bool:  # noqa: D102
+        return self.solver.can_join(state)
+
     def setup(self, loss: Loss, theta0: Array) -> State:  # noqa: D102
         state = self.solver.setup(loss, theta0)
         n = len(state.rows)

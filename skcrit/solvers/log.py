@@ -119,7 +119,7 @@ class Log:
         result.theta[ended] = to_host(state.local.theta)[done]
         result.loss[ended] = value[done]
         result.squared_grad_norm[ended] = squared[done]
-        result.n_iter[ended] = state.n_iter - state.stuck[done]
+        result.n_iter[ended] = (state.n_iter - state.stuck)[done]
         result.n_gradient[ended] = state.n_gradient[done]
         result.n_hvp[ended] = state.n_hvp[done]
         result.status[ended] = codes[done]

@@ -139,6 +139,11 @@ class SaddleDynamics(Solver):
             part.index = self.index[rows]
         return part
 
+    def can_join(self, state: State) -> bool:  # noqa: D102
+        # A batch carries as many eigenvectors as one of its starts needs.
+        n_params = state.local.theta.shape[-1]
+        return bool(self._is_dense(np.zeros(1, dtype=int), n_params)[0])
+
     def setup(self, loss: Loss, theta0: FloatArray) -> State:  # noqa: D102 (documented in Solver)
         state = super().setup(loss, theta0)
         local = loss.at(self._balanced(loss, state.local.theta))

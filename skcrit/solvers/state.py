@@ -31,11 +31,11 @@ class State(Rows):
         Gradients and Hessian-vector products spent.
     stuck : ndarray of bool of shape (n,)
         Whether the last step failed.
+    n_iter : ndarray of int of shape (n,)
+        Iterations done.
     carry : dict of str to array
         Whatever else a solver carries from step to step, a row per start, on host or
         device.
-    n_iter : int
-        Iterations done, the same for all that still run.
     """
 
     local: LocalModel
@@ -44,8 +44,8 @@ class State(Rows):
     n_gradient: np.ndarray
     n_hvp: np.ndarray
     stuck: np.ndarray
+    n_iter: np.ndarray
     carry: dict[str, Any] = field(default_factory=dict)
-    n_iter: int = 0
 
 
 @dataclass

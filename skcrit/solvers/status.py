@@ -74,7 +74,7 @@ def stop_codes(
     growth: FloatArray,
     reached: BoolArray,
     stuck: BoolArray,
-    n_iter: int,
+    n_iter: IntArray | int,
     max_iter: int,
 ) -> IntArray:
     """Decide for each start whether it stops: non-finite, tolerance, stuck, budget.
@@ -91,8 +91,10 @@ def stop_codes(
         Whether the gradient is within the tolerance.
     stuck : ndarray of bool of shape (n,)
         Whether the last step failed.
-    n_iter, max_iter : int
-        Iterations done and allowed.
+    n_iter : ndarray of int of shape (n,) or int
+        Iterations done.
+    max_iter : int
+        Iterations allowed.
 
     Returns
     -------
@@ -100,8 +102,7 @@ def stop_codes(
         A :class:`Status` or ``RUNNING``.
     """
     codes = np.full(len(finite), RUNNING)
-    if n_iter >= max_iter:
-        codes[:] = Status.MAX_ITER
+    codes[np.broadcast_to(n_iter >= max_iter, codes.shape)] = Status.MAX_ITER
     codes[stuck] = Status.STALLED
     codes[reached] = Status.CONVERGED
     codes[~finite | (growth > MAX_GROWTH)] = Status.DIVERGED

@@ -28,20 +28,20 @@ class Tolerance:
     ----------
     loss : Loss
         Fitted loss.
-    state : State
-        The batch at its starts.
+    n_starts : int
+        Number of starts.
     tol : float or "auto"
         A number is absolute, on the squared gradient norm. "auto" has no unit: the
         gradient, per length scale of the loss, is as small as rounding allows, ``64
         eps`` times the curvature times the size of the point.
     """
 
-    def __init__(self, loss: Loss, state: State, tol: float | str) -> None:
+    def __init__(self, loss: Loss, n_starts: int, tol: float | str) -> None:
         self.loss, self.tol = loss, tol
         if tol == "auto":
             self.length = loss.asarray(loss.length_scale())
             self.eps = float(np.finfo(loss.dtype).eps)
-            self.curvature = np.zeros(len(state.rows))
+            self.curvature = np.zeros(n_starts)
 
     def measure(self, local: LocalModel, squared: FloatArray) -> FloatArray:
         """Return what is compared with the bound.
@@ -79,8 +79,9 @@ class Tolerance:
         """
         if self.tol != "auto":
             return np.full(len(state.rows), float(self.tol))
-        if state.n_iter % _REFRESH == 0:
-            self._refresh(state, np.arange(len(state.rows)))
+        old = np.flatnonzero(state.n_iter % _REFRESH == 0)
+        if len(old):
+            self._refresh(state, old)
         bound = self._bound(state)
         # The curvature of an earlier point may have been larger: look again.
         near = np.flatnonzero(measure <= bound)
