@@ -70,7 +70,7 @@ class Eigenpairs:
         return combined if self.unit is None else self.unit * combined
 
 
-def dense_eigenpairs(local, gradient, own_units=True, across=False):
+def dense_eigenpairs(local, gradient, units="auto", across=False):
     """Compute all eigenpairs from the dense Hessian.
 
     Parameters
@@ -79,9 +79,11 @@ def dense_eigenpairs(local, gradient, own_units=True, across=False):
         Loss at a batch of points.
     gradient : array of shape (n, n_params)
         Gradients there.
-    own_units : bool, default=True
-        Whether to take the units of the loss. A flow that is to be that of the gradient
-        needs the eigenvectors of the Hessian as it is.
+    units : {"auto", "own", "given"}, default="auto"
+        "own" are units of the parameters in which the entries of the Hessian are
+        comparable; "auto" takes them where those of the loss differ so much that
+        rounding would hide curvatures. "given" leaves the Hessian as it is, which a
+        flow needs that is to be that of the gradient.
     across : bool, default=False
         Whether the Hessian is restricted to the complement of the tangents of declared
         symmetries, along which the values are then zero. Away from critical points the
@@ -90,13 +92,13 @@ def dense_eigenpairs(local, gradient, own_units=True, across=False):
     Returns
     -------
     pairs : Eigenpairs
-        All pairs; values of zero where a Hessian is not finite. If the units of the
-        parameters differ so much that rounding would hide curvatures, the pairs are in
-        these units: small eigenvalues keep their digits there, and their number of each
-        sign does not change (Sylvester's law of inertia).
+        All pairs; values of zero where a Hessian is not finite. In own units small
+        eigenvalues keep their digits, and their number of each sign does not change
+        (Sylvester's law of inertia).
     """
     hessian, n_hvp = local.hessian(), gradient.shape[-1]
-    unit = _units(local.loss, hessian) if own_units else None
+    own = units == "own" or (units == "auto" and _units_differ(local.loss))
+    unit = _own_units(local.loss, hessian) if own else None
     tangents = local.loss.orbit_tangents(local.theta) if across else None
     if unit is None:
         return _decomposed(_across(hessian, tangents), gradient, n_hvp=n_hvp)
@@ -121,20 +123,26 @@ def _across(hessian, tangents):
     return hessian
 
 
-def _units(loss, hessian):
-    """Return units in which entries are comparable; None if one serves all."""
+def _units_differ(loss):
+    """Tell whether rounding in one unit for all would hide curvatures."""
     unit = loss.asarray(loss.parameter_unit())
-    xp = array_namespace(hessian)
+    xp = array_namespace(unit)
     # Curvatures differ as the squares of units do. Rounding, relative to the largest,
     # leaves the others half of their digits up to this ratio, and the published
     # dynamics in one unit for all spreads its ends more evenly.
-    if xp.min(unit) ** 2 >= xp.finfo(unit.dtype).eps ** 0.5 * xp.max(unit) ** 2:
-        return None
-    length = loss.asarray(loss.length_scale()) * xp.ones_like(unit)
-    level = xp.abs(hessian) * length[:, None] * length
+    return xp.min(unit) ** 2 < xp.finfo(unit.dtype).eps ** 0.5 * xp.max(unit) ** 2
+
+
+def _own_units(loss, hessian):
+    """Return units in which the entries of Hessians are comparable."""
+    unit, xp = loss.asarray(loss.parameter_unit()), array_namespace(hessian)
+    ones = xp.ones_like(hessian[:, 0, :])
+    # As large as the largest entry in length scales: there units need no fitting.
+    length = loss.asarray(loss.length_scale()) * ones
+    level = xp.abs(hessian) * length[:, :, None] * length[:, None, :]
     level = xp.max(level, axis=(-2, -1))[:, None]
     level = xp.where(xp.isfinite(level), level, xp.zeros_like(level))
-    return comparable_units(hessian, unit, level)
+    return comparable_units(hessian, unit * ones, level)
 
 
 def projected_eigenpairs(local, gradient, n_lowest, n_vectors, start):

@@ -27,6 +27,7 @@ from skcrit.losses.base import Loss
 from skcrit.losses.symmetries import rescaled
 from skcrit.solvers.base import Solver
 from skcrit.solvers.eigenpairs import N_GUARD, dense_eigenpairs, projected_eigenpairs
+from skcrit.solvers.signed_step import LONGEST, signed_step
 from skcrit.solvers.state import State
 from skcrit.solvers.tolerance import squared_norm
 
@@ -39,9 +40,6 @@ CROSSOVER = 200
 
 # What stands in place of an index where every direction keeps its own sign.
 NATURAL = -1
-
-# Largest norm of a step in length scales.
-_STEP = 0.5
 
 
 class SaddleDynamics(Solver):
@@ -204,8 +202,7 @@ class SaddleDynamics(Solver):
         p, n_hvp = xp.zeros_like(theta), state.n_hvp.copy()
         for rows in self._groups(index, theta):
             pairs = self._eigenpairs(state, rows)
-            factors = loss.asarray(self._factors(state, rows, pairs))
-            p = replace_rows(p, rows, pairs.combine(factors * pairs.components))
+            p = replace_rows(p, rows, self._signed(loss, state, rows, pairs))
             n_hvp[rows] += pairs.n_hvp
             if pairs.lowest is not None:
                 old = take_rows(lowest, rows)[:, pairs.lowest.shape[1] :, :]
@@ -225,7 +222,7 @@ class SaddleDynamics(Solver):
     def _longest(self, loss):
         """Return the unit of steps, and the largest norm of a step in it."""
         if isinstance(self.max_step, str):
-            return loss.asarray(loss.length_scale()), _STEP
+            return loss.asarray(loss.length_scale()), LONGEST
         return 1.0, self.max_step
 
     def _is_dense(self, index, n_params):
@@ -266,27 +263,28 @@ class SaddleDynamics(Solver):
         )
         return projected_eigenpairs(local, g, k, self.max_inner_iter, start)
 
-    def _factors(self, state, rows, pairs):
-        """Compute ``-s / max(|value|, epsilon |H|)``, zero for symmetries."""
+    def _signed(self, loss, state, rows, pairs):
+        """Step up and down along the eigendirections of a group."""
         values, index = to_host(pairs.values), state.carry["index_asked"][rows]
-        largest = _largest(values)
         keep = np.abs(values) > _null_level(pairs)
         climbs = keep if self.skip_symmetries else np.ones_like(keep)
         up = climbs & (np.cumsum(climbs, axis=1) <= index[:, None])
-        signs = np.where(up, -1.0, 1.0)
         natural = (index == NATURAL)[:, None]
-        signs = np.where(natural, np.sign(values), signs)
-        # The gradient in the unit of a step: the floor goes where the search goes.
+        signs = np.where(natural, np.sign(values), np.where(up, -1.0, 1.0))
         gradient = take_rows(state.local.gradient, rows)
-        unit, longest = self._longest(state.local.loss)
+        unit, longest = self._longest(loss)
         if pairs.unit is not None:
             gradient = pairs.unit * gradient
             unit = unit / pairs.unit if isinstance(self.max_step, str) else unit
-        longest = longest * np.max(to_host(state.local.loss.asarray(unit)))
-        relative = np.sqrt(squared_norm(gradient))[:, None]
-        relative = relative / np.where(largest > 0, largest * longest, 1.0)
-        floored = np.maximum(np.abs(values), np.minimum(self.floor, relative) * largest)
-        return np.where(keep, -signs / np.where(floored > 0, floored, 1.0), 0.0)
+        return signed_step(
+            loss,
+            pairs,
+            signs,
+            keep,
+            gradient_norm=np.sqrt(squared_norm(gradient)),
+            floor=self.floor,
+            longest=longest * np.max(to_host(loss.asarray(unit))),
+        )
 
     def _balanced(self, loss, theta):
         """Move to rescaled points if wanted."""
@@ -296,11 +294,6 @@ class SaddleDynamics(Solver):
 def _at(local, rows):
     """Return the loss at some of the points."""
     return local.loss.at(take_rows(local.theta, rows))
-
-
-def _largest(values):
-    """Compute the largest moduli of rows, as a column on the host."""
-    return np.max(np.abs(to_host(values)), axis=-1)[:, None]
 
 
 def _null_level(pairs):
