@@ -44,6 +44,7 @@ OPTIONAL = (
     "orbit_size",
     "orbit_tangents",
     "parameter_unit",
+    "preconditioner",
     "representative",
     "rescale",
     "rescale_keeps_inertia",

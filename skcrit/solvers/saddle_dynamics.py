@@ -84,6 +84,14 @@ class SaddleDynamics(Solver):
         Whether the k lowest eigendirections are those orthogonal to the tangents of the
         symmetries that the loss declares, and those whose eigenvalue is zero are passed
         over. Only with all eigenvectors; Ritz vectors count as they are.
+    momentum : float, default=0.0
+        Share of the last step that is added to each step, in [0, 1): heavy ball [3]_. A
+        step against the last one sets out anew [4]_.
+    nesterovs_momentum : bool, default=False
+        Whether the gradient is that of the point to which the momentum leads.
+    precondition : bool, default=False
+        Whether steps are taken in the units of the loss's ``preconditioner(theta)``,
+        the square roots of its entries.
 
     Notes
     -----
@@ -100,6 +108,10 @@ class SaddleDynamics(Solver):
        method for finding high-index saddle points". SIAM J. Sci. Comput. 41(6), 2019.
     .. [2] C. J. Cerjan and W. H. Miller. "On finding transition states". J. Chem. Phys.
        75, 1981, doi:10.1063/1.442352.
+    .. [3] B. T. Polyak. "Some methods of speeding up the convergence of iteration
+       methods". USSR Comput. Math. Math. Phys. 4(5), 1964.
+    .. [4] B. O'Donoghue and E. Candes. "Adaptive restart for accelerated gradient
+       schemes". Found. Comput. Math. 15, 2015, arXiv:1204.3982.
     """
 
     columns = ("index_asked",)
@@ -118,6 +130,9 @@ class SaddleDynamics(Solver):
         eigensolver: str = "auto",
         max_inner_iter: int = 100,
         skip_symmetries: bool = False,
+        momentum: float = 0.0,
+        nesterovs_momentum: bool = False,
+        precondition: bool = False,
     ) -> None:
         super().__init__(tol=tol, max_iter=max_iter, store_history=store_history)
         self.index = index
@@ -128,6 +143,9 @@ class SaddleDynamics(Solver):
         self.eigensolver = eigensolver
         self.max_inner_iter = max_inner_iter
         self.skip_symmetries = skip_symmetries
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.precondition = precondition
 
     def select(self, rows: slice | BoolArray) -> Self:  # noqa: D102 (documented in Solver)
         part = copy(self)
@@ -149,7 +167,11 @@ class SaddleDynamics(Solver):
             )
         else:
             state = replace(state, carry={"index_asked": np.asarray(self.index)})
-        return self._with_guesses(state)
+        state = self._with_guesses(state)
+        if self.momentum:
+            still = array_namespace(local.theta).zeros_like(local.theta)
+            state.carry["velocity"] = still
+        return state
 
     def _choose(self, state):
         """Choose the index by the number of negative eigenvalues."""
@@ -162,10 +184,11 @@ class SaddleDynamics(Solver):
         for rows in chunks_of_rows(everything, numbers, local.theta):
             part = local if len(rows) == len(n_negative) else _at(local, rows)
             if dense:
-                pairs = dense_eigenpairs(part, part.gradient)
+                pairs = dense_eigenpairs(part, part.gradient, self._units(part))
             else:
                 size = self.max_inner_iter
-                pairs = projected_eigenpairs(part, part.gradient, 0, size, None)
+                unit = self._preconditioner(part)
+                pairs = projected_eigenpairs(part, part.gradient, 0, size, None, unit)
             values = to_host(pairs.values)
             n_negative[rows] = np.sum(values < -_null_level(pairs), axis=1)
             n_hvp[rows] += pairs.n_hvp
@@ -208,16 +231,37 @@ class SaddleDynamics(Solver):
                 old = take_rows(lowest, rows)[:, pairs.lowest.shape[1] :, :]
                 new = xp.concat([pairs.lowest, old], axis=1)
                 lowest = replace_rows(lowest, rows, new)
-        unit, longest = self._longest(loss)
-        size = xp.sqrt(xp.sum((p / unit) ** 2, axis=-1))
-        bound = longest / xp.where(size > longest, size, longest)
+        carry = {"index_asked": index, "lowest": lowest}
+        p = self._bounded(loss, p)
+        if self.momentum:
+            p, carry["velocity"] = self._accelerated(loss, p, state.carry["velocity"])
         return replace(
             state,
-            local=loss.at(self._balanced(loss, theta + bound[:, None] * p)),
-            carry={"index_asked": index, "lowest": lowest},
+            local=loss.at(self._balanced(loss, theta + p)),
+            carry=carry,
             n_hvp=n_hvp,
             n_gradient=state.n_gradient + 1,
         )
+
+    def _bounded(self, loss, p):
+        """Shorten steps to the longest."""
+        xp = array_namespace(p)
+        unit, longest = self._longest(loss)
+        size = xp.sqrt(xp.sum((p / unit) ** 2, axis=-1))
+        bound = longest / xp.where(size > longest, size, longest)
+        return bound[:, None] * p
+
+    def _accelerated(self, loss, p, velocity):
+        """Add the momentum to steps, unless they turn round; return both."""
+        xp = array_namespace(p)
+        onwards = (xp.sum(p * velocity, axis=-1) >= 0)[:, None]
+        new = self._bounded(loss, p + self.momentum * velocity)
+        if not self.nesterovs_momentum:
+            new = xp.where(onwards, new, p)
+            return new, new
+        # The point is the one ahead: the momentum is what leads on from the last one.
+        ahead = self._bounded(loss, p + self.momentum * new)
+        return xp.where(onwards, ahead, p), xp.where(onwards, new, xp.zeros_like(p))
 
     def _longest(self, loss):
         """Return the unit of steps, and the largest norm of a step in it."""
@@ -257,11 +301,30 @@ class SaddleDynamics(Solver):
         if len(rows) < len(state.rows):
             local, g = _at(local, rows), take_rows(g, rows)
         if self._is_dense(np.array([k]), n_params)[0]:
-            return dense_eigenpairs(local, g, across=self.skip_symmetries)
+            units = self._units(local)
+            return dense_eigenpairs(local, g, units, across=self.skip_symmetries)
         start = (
             take_rows(state.carry["lowest"], rows)[:, : k + N_GUARD, :] if k else None
         )
-        return projected_eigenpairs(local, g, k, self.max_inner_iter, start)
+        unit = self._preconditioner(local)
+        return projected_eigenpairs(local, g, k, self.max_inner_iter, start, unit)
+
+    def _units(self, local):
+        """Return the units of dense eigenpairs, or how they are chosen."""
+        unit = self._preconditioner(local)
+        return "auto" if unit is None else unit
+
+    def _preconditioner(self, local):
+        """Return the units of the loss's preconditioner if they are wanted."""
+        if not self.precondition:
+            return None
+        diagonal = local.loss.preconditioner(local.theta)
+        if diagonal is None:
+            raise ValueError(
+                "precondition=True needs a loss whose preconditioner(theta) returns "
+                f"positive numbers; that of {type(local.loss).__name__} returned None."
+            )
+        return array_namespace(local.theta).sqrt(diagonal)
 
     def _signed(self, loss, state, rows, pairs):
         """Step up and down along the eigendirections of a group."""
