@@ -28,6 +28,7 @@ OPTIONAL = (
     "draw_starts",
     "dtype",
     "enclose_invariants",
+    "euler_characteristic",
     "evaluation_error",
     "exact_tangents",
     "ground_truth",

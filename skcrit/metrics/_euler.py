@@ -239,7 +239,7 @@ def euler_terms(
 
 
 def euler_alarm(finder: FittedFinder) -> tuple[float, str]:
-    """Compute the sum of a coercive loss, which is +1 for a complete list.
+    """Compute the sum of a coercive loss; a complete list has that of the loss.
 
     Parameters
     ----------

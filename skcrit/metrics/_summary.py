@@ -222,14 +222,15 @@ def alarm_text(finder: FittedFinder) -> str:
     Returns
     -------
     text : str
-        A sentence; empty if the sum is +1 or says nothing.
+        A sentence; empty if the sum is that of a complete list or says nothing.
     """
     total, _ = euler_alarm(finder)
-    if np.isnan(total) or total == 1:
+    complete = as_loss(finder.loss_, "loss_").euler_characteristic
+    if np.isnan(total) or total == complete:
         return ""
     return (
         f"Euler sum {total:+.0f}: the loss is coercive, and for a complete list it is "
-        "+1. Sets are missing."
+        f"{complete:+.0f}. Sets are missing."
     )
 
 
