@@ -261,7 +261,7 @@ class Loss(Provable, BaseEstimator, ABC):
             of the diagonal of the Hessian around each point. None if the loss has no
             preconditioner.
         """
-        self._check_fitted()
+        self._as_points(theta)
         return None
 
     def coordinates(self) -> Coordinates:
