@@ -73,7 +73,7 @@ def connections(
     References
     ----------
     .. [1] J. N. Murrell and K. J. Laidler. "Symmetries of activated complexes". Trans.
-       Faraday Soc. 64, 1968.
+       Faraday Soc. 64, 371-377, 1968.
 
     Examples
     --------

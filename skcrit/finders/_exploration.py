@@ -69,16 +69,24 @@ class Exploration:
             self._search(starts, origins, stream)
             if landscape.stop_reason:
                 return
-            room = explorer.max_searches - landscape.n_searches
-            tasks = self._tasks(room)
+            size = self._size()
+            tasks, lacks = landscape.frontier.pop(size), False
+            if not tasks:
+                lacks = bool(landscape.frontier.n_sets) and explorer._lacks_sets(
+                    landscape
+                )
+            if lacks and n_fresh >= n_more:
+                landscape.frontier.extend(explorer.n_passes)
+                tasks, n_fresh = landscape.frontier.pop(size), 0
             if tasks:
                 starts, origins = self._displaced(tasks, stream)
-            elif n_fresh == n_more or not _doubtful(landscape):
+            elif n_fresh >= n_more or not (lacks or _doubtful(landscape)):
                 landscape.stop_reason = _exhausted(landscape)
                 return
             else:
                 n_fresh += 1
-                starts = self._fresh(int(stream.integers(2**31)))[:room]
+                n_starts = size if lacks else min(explorer.n_starts, self._room())
+                starts = self._fresh(n_starts, int(stream.integers(2**31)))
                 origins = _no_origins(len(starts))
 
     def _search(self, starts, origins, stream):
@@ -91,22 +99,21 @@ class Exploration:
         wanted = any([watcher.end(lambda: self.landscape) for watcher in self.watch])
         self.landscape.stop_reason = "callback" if wanted else self._over()
 
-    def _tasks(self, room):
-        """Choose the directions that the next round tries."""
-        landscape, explorer = self.landscape, self.explorer
-        # While little is known, a large round would try one set to exhaustion.
-        size = min(explorer.round_size, _FIRST_ROUND + 4 * len(landscape.atlas), room)
-        tasks = landscape.frontier.pop(size)
-        if not tasks and landscape.frontier.n_sets and explorer._lacks_sets(landscape):
-            landscape.frontier.extend(explorer.n_passes)
-            tasks = landscape.frontier.pop(size)
-        return tasks
+    def _room(self):
+        """Return how many searches the budget still has."""
+        return self.explorer.max_searches - self.landscape.n_searches
 
-    def _fresh(self, seed):
+    def _size(self):
+        """Choose the size of the next round."""
+        # While little is known, a large round would try one set to exhaustion.
+        size = _FIRST_ROUND + 4 * len(self.landscape.atlas)
+        return min(self.explorer.round_size, size, self._room())
+
+    def _fresh(self, n_starts, seed):
         """Draw new starts; given points are not used again."""
         explorer = self.explorer
         init = "spread" if _are_points(explorer.init) else explorer.init
-        starts = make_starts(init, as_loss(explorer.loss_), explorer.n_starts, seed)
+        starts = make_starts(init, as_loss(explorer.loss_), n_starts, seed)
         return self.landscape.problem.into(starts)
 
     def _displaced(self, tasks, stream):

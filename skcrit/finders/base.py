@@ -201,12 +201,18 @@ class BaseFinder(
             watch.append(Progress(self.n_starts))
         batches = self._batches(watched=bool(watch))
         with interruptible(self, "batch", watch):
-            result = search(self.loss_, solver, starts, batches=batches, watch=watch)
+            result = self._search(solver, starts, batches, watch)
         self._finish(result)
         for watcher in watch:
             watcher.finish()
         self._warn_of_failures()
         return self
+
+    def _search(
+        self, solver: Any, starts: FloatArray, batches: Batches, watch: list[Any]
+    ) -> Any:
+        """Search from all starts."""
+        return search(self.loss_, solver, starts, batches=batches, watch=watch)
 
     def _begin(self, X: Any, y: Any = None) -> tuple[Any, FloatArray]:
         """Validate, fit the loss, draw the starts; return solver and starts."""

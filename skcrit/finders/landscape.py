@@ -95,9 +95,9 @@ class LandscapeExplorer(BaseFinder):
         Other than the edges it does not depend on how the exploration went.
     euler_sum_ : float
         The alternating sum over the sets (:func:`skcrit.metrics.euler_sum`) of a
-        coercive loss: any number but +1 proves that sets are missing or an index is
-        wrong, and +1 proves nothing. NaN if the loss is not known to be coercive, or
-        the sum says nothing.
+        coercive loss: any number but +1 (the loss's ``euler_characteristic``) proves
+        that sets are missing or an index is wrong, and +1 proves nothing. NaN if the
+        loss is not known to be coercive, or the sum says nothing.
     stop_reason_ : str
         One of "max_searches", "coverage", "exhausted",
         "failures", "incomplete" and "callback".
@@ -107,7 +107,8 @@ class LandscapeExplorer(BaseFinder):
         "failures": more than half of the searches from starts failed, or still nothing
         was found, so that nothing follows. "incomplete": the budget is spent, and
         ``euler_sum_`` proves that sets are missing. While it does, neither ``coverage``
-        nor tried directions end the exploration: all are tried again.
+        nor tried directions end the exploration: after rounds of new starts all
+        directions are tried again.
 
     See Also
     --------
@@ -322,7 +323,8 @@ class LandscapeExplorer(BaseFinder):
 
     def _lacks_sets(self, landscape: Landscape) -> bool:
         """Tell whether the Euler sum proves that sets are missing."""
-        return self._euler_sum(super()._attributes(landscape.result())) not in (1, None)
+        total = self._euler_sum(super()._attributes(landscape.result()))
+        return total not in (as_loss(self.loss_).euler_characteristic, None)
 
     def _euler_sum(self, attributes: dict[str, Any]) -> float | None:
         """Sum over the sets of a coercive loss; None if the sum says nothing."""

@@ -12,6 +12,8 @@ from skcrit._typing import ArrayLike, FloatArray, Memory, RandomState, Sampler
 from skcrit.finders._doc import documented
 from skcrit.finders.base import BaseFinder
 from skcrit.losses.base import Loss
+from skcrit.search.batches import Batches
+from skcrit.search.rounds import search_in_rounds
 from skcrit.solvers.newton_trajectory import NewtonTrajectory
 from skcrit.utils._validation import Interval
 
@@ -42,6 +44,13 @@ class NewtonTrajectoryFinder(BaseFinder):
         How far the curve is followed: to this multiple of the norm of the start, or of
         the root of the number of parameters if that is larger, in length scales. A
         curve that has left is followed the other way from the start.
+    deflate : bool, default=False
+        Whether curves pass the critical sets that earlier rounds of starts have found,
+        and end at others only: the gradient is deflated by these sets, which leaves its
+        direction, and with it the curve, as it is.
+    round_size : int, default=10
+        Blocks of starts between two updates of what is known, with ``deflate``. It
+        changes the result.
 
     Attributes
     ----------
@@ -63,6 +72,10 @@ class NewtonTrajectoryFinder(BaseFinder):
 
     Dense Hessians are formed up to 4096 parameters.
 
+    With ``deflate=True`` [4]_ ``counts_`` are no random sample, and starts whose curve
+    passes nothing new count as failures: once all is known, all fail. A loss that has
+    points of different inertia with equal invariants is not deflated.
+
     References
     ----------
     .. [1] F. H. Branin. "Widely convergent method for finding multiple solutions of
@@ -72,6 +85,9 @@ class NewtonTrajectoryFinder(BaseFinder):
     .. [3] W. Quapp, M. Hirsch, O. Imig and D. Heidrich. "Searching for saddle points of
        potential energy surfaces by following a reduced gradient". J. Comput. Chem. 19,
        1998.
+    .. [4] P. E. Farrell, A. Birkisson and S. W. Funke. "Deflation techniques for
+       finding distinct solutions of nonlinear partial differential equations". SIAM
+       J. Sci. Comput. 37(4), 2015.
 
     Examples
     --------
@@ -89,6 +105,8 @@ class NewtonTrajectoryFinder(BaseFinder):
         "n_points": [Interval(Integral, 1, None, closed="left")],
         "max_step": [Interval(Real, 0, None, closed="neither")],
         "reach": [Interval(Real, 0, None, closed="neither")],
+        "deflate": ["boolean"],
+        "round_size": [Interval(Integral, 1, None, closed="left")],
     }
 
     def __init__(
@@ -108,6 +126,8 @@ class NewtonTrajectoryFinder(BaseFinder):
         n_points: int = 1,
         max_step: float = 0.25,
         reach: float = 5.0,
+        deflate: bool = False,
+        round_size: int = 10,
     ) -> None:
         super().__init__(
             loss=loss,
@@ -125,6 +145,8 @@ class NewtonTrajectoryFinder(BaseFinder):
         self.n_points = n_points
         self.max_step = max_step
         self.reach = reach
+        self.deflate = deflate
+        self.round_size = round_size
 
     def _make_solver(self) -> NewtonTrajectory:
         return NewtonTrajectory(
@@ -140,3 +162,14 @@ class NewtonTrajectoryFinder(BaseFinder):
         """Let all starts of a block begin at its first one."""
         solver, starts = super()._begin(X, y)
         return solver, starts[np.arange(len(starts)) // self.n_points * self.n_points]
+
+    def _search(
+        self, solver: Any, starts: FloatArray, batches: Batches, watch: list[Any]
+    ) -> Any:
+        """Search from all starts, round by round if each is to know the last."""
+        if not self.deflate:
+            return super()._search(solver, starts, batches, watch)
+        size = min(self.round_size * self.n_points, len(starts))
+        return search_in_rounds(
+            self.loss_, solver, starts, size, batches=batches, watch=watch
+        )

@@ -68,6 +68,15 @@ class SaddleDynamicsFinder(BaseFinder):
         moved and turned. At points where symmetry orbits shrink, such as the origin of
         a network, these directions are needed. Only where all eigenvectors are taken,
         see ``eigensolver``.
+    momentum : float, default=0.0
+        Share of the last step that is added to each step, in [0, 1) (heavy ball). A
+        step against the last one sets out anew. It is for cheap steps, of a small
+        ``max_inner_iter``; steps of Newton's length need none.
+    nesterovs_momentum : bool, default=False
+        Whether the gradient is that of the point to which the momentum leads.
+    precondition : bool, default=False
+        Whether steps are taken in the units of the loss's ``preconditioner(theta)``,
+        the square roots of its entries. Indices do not depend on them.
 
     Attributes
     ----------
@@ -127,6 +136,9 @@ class SaddleDynamicsFinder(BaseFinder):
         "max_inner_iter": [Interval(Integral, 1, None, closed="left")],
         "fallback": ["boolean"],
         "skip_symmetries": ["boolean"],
+        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "nesterovs_momentum": ["boolean"],
+        "precondition": ["boolean"],
     }
 
     def __init__(
@@ -151,6 +163,9 @@ class SaddleDynamicsFinder(BaseFinder):
         max_inner_iter: int = 100,
         fallback: bool = True,
         skip_symmetries: bool = False,
+        momentum: float = 0.0,
+        nesterovs_momentum: bool = False,
+        precondition: bool = False,
     ) -> None:
         super().__init__(
             loss=loss,
@@ -173,6 +188,9 @@ class SaddleDynamicsFinder(BaseFinder):
         self.max_inner_iter = max_inner_iter
         self.fallback = fallback
         self.skip_symmetries = skip_symmetries
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.precondition = precondition
 
     def _begin(self, X, y=None):
         solver, starts = super()._begin(X, y)
@@ -214,6 +232,9 @@ class SaddleDynamicsFinder(BaseFinder):
             eigensolver=self.eigensolver,
             max_inner_iter=self.max_inner_iter,
             skip_symmetries=self.skip_symmetries,
+            momentum=self.momentum,
+            nesterovs_momentum=self.nesterovs_momentum,
+            precondition=self.precondition,
             **self._indices(),
         )
         return Fallback(method) if self.fallback else method

@@ -253,6 +253,28 @@ class Loss(Provable, BaseEstimator, ABC):
         self._check_fitted()
         return self.length_scale()
 
+    def preconditioner(self, theta: Array) -> Array | None:
+        """Approximate the inverse of the curvatures along the parameters.
+
+        Saddle dynamics with ``precondition=True`` takes its steps in units of the roots
+        of these numbers. Morse indices do not depend on them (Sylvester's law of
+        inertia). By default there is none.
+
+        Parameters
+        ----------
+        theta : array of shape (n_points, n_params)
+            Points.
+
+        Returns
+        -------
+        diagonal : array of shape (n_points, n_params) or None
+            Positive numbers, in the namespace of the loss: inverses of typical moduli
+            of the diagonal of the Hessian around each point. None if the loss has no
+            preconditioner.
+        """
+        self._as_points(theta)
+        return None
+
     def coordinates(self) -> Coordinates:
         """Return the loss in coordinates that suit searches, by default its own.
 

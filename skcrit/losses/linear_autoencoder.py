@@ -264,6 +264,23 @@ class LinearAutoencoderLoss(TransformerMixin, LinearLoss):
         first, last = first * np.sqrt(unit), last * np.sqrt(unit)[:, None]
         return np.concatenate([part.ravel() for part in (first, *middle, last)])
 
+    def preconditioner(self, theta: Array) -> Array:
+        """Return the squares of the units in which the data have equal variance.
+
+        Parameters
+        ----------
+        theta : array of shape (n_points, n_params)
+            Points in the eigenbasis of the data; in any other basis there is one unit.
+
+        Returns
+        -------
+        diagonal : array of shape (n_points, n_params)
+            The same for all points.
+        """
+        theta = self._as_points(theta)
+        squares = self.asarray(np.asarray(self.parameter_unit()) ** 2)
+        return array_namespace(theta).ones_like(theta) * squares
+
     def coordinates(self) -> Coordinates:
         """Return the loss in the eigenbasis of the data.
 

@@ -22,6 +22,10 @@ class Provable(Symmetries):
     # Whether the loss grows without bound in every direction; None if it is not known.
     is_coercive: bool | None = None
 
+    # The Euler sum of a complete list if it does: the Euler characteristic of where the
+    # loss is finite, divided by the symmetries by which ``orbit_euler`` divides orbits.
+    euler_characteristic = 1
+
     def hessian_lipschitz(self, theta: Array, radius: ArrayLike) -> Array:
         r"""Bound how fast the Hessian changes around points; by default infinite.
 

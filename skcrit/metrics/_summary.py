@@ -190,11 +190,12 @@ def summarize(finder: FittedFinder) -> Summary:
 def alarm_text(finder: FittedFinder) -> str:
     """Say what the Euler sum proves against a list of critical sets, if anything."""
     total, _ = euler_alarm(finder)
-    if np.isnan(total) or total == 1:
+    complete = as_loss(finder.loss_, "loss_").euler_characteristic
+    if np.isnan(total) or total == complete:
         return ""
     return (
         f"Euler sum {total:+.0f}: the loss is coercive, and for a complete list it is "
-        "+1. Sets are missing."
+        f"{complete:+.0f}. Sets are missing."
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import factorial
 from numbers import Integral
 
 import numpy as np
@@ -96,6 +97,9 @@ class CentralConfigurations(PairGround):
 
     dimension, _trap = 2, 1.0
 
+    # Towards collisions too, where it is infinite.
+    is_coercive = True
+
     def __init__(
         self, n_bodies: int = 5, *, backend: str = "numpy", dtype: str = "float64"
     ) -> None:
@@ -109,6 +113,30 @@ class CentralConfigurations(PairGround):
 
     def _pair(self, u: Array) -> tuple[Array, Array, Array]:
         return u**-0.5, -0.5 * u**-1.5, 0.75 * u**-2.5
+
+    @property
+    def euler_characteristic(self) -> int:  # type: ignore[override]
+        """Euler sum of a complete list: (-1)^n (n - 2)!.
+
+        The space of n different points in the plane, up to translations and rotations,
+        has the Poincare polynomial prod (1 + k t) over k = 2 ... n - 1.
+        """
+        return (-1) ** int(self.n_bodies) * factorial(int(self.n_bodies) - 2)
+
+    def orbit_euler(self, theta: Array) -> FloatArray:
+        """Compute the Euler characteristic of orbits, rotations divided out.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points.
+
+        Returns
+        -------
+        euler : ndarray of float of shape (...,)
+            How many shapes in the plane mirrors and permutations make of each.
+        """
+        return np.asarray(self.orbit_size(theta), dtype=float)
 
     def draw_starts(self, streams: Sequence[np.random.Generator]) -> FloatArray:
         """Draw positions from the standard normal distribution.

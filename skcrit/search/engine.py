@@ -23,7 +23,7 @@ from skcrit.solvers.state import SolverResult
 from skcrit.solvers.status import Status
 from skcrit.solvers.tolerance import squared_norm
 
-__all__ = ["SearchResult", "Watch", "search", "search_tols"]
+__all__ = ["SearchResult", "Watch", "joined", "search", "search_tols"]
 
 # A search that stalls at the level of rounding may have arrived, and one that creeps
 # may be at a degenerate point: if the scaled gradient is below this part of what is
@@ -153,7 +153,7 @@ def search_tols(
 
     def so_far() -> SearchResult:
         with one_blas_thread():
-            return _joined(problem, starts, parts, -1)
+            return joined(problem, starts, parts, -1)
 
     for _ in slices:
         for watcher in watch:
@@ -163,7 +163,7 @@ def search_tols(
             break
     done.close()  # type: ignore[attr-defined]
     with one_blas_thread():
-        return [_joined(problem, starts, parts, i) for i in range(len(parts[0]))]
+        return [joined(problem, starts, parts, i) for i in range(len(parts[0]))]
 
 
 def solve_batch(solver, problem, theta0, tols, width=None):
@@ -314,8 +314,25 @@ def verdict(before: IntArray, after: IntArray) -> IntArray:
     return np.where(judged, after, before)
 
 
-def _joined(problem, starts, parts, which):
-    """Join batches, and group their ends into critical sets."""
+def joined(problem, starts, parts, which):
+    """Join batches, and group their ends into critical sets.
+
+    Parameters
+    ----------
+    problem : Problem
+        The loss and its units.
+    starts : ndarray of shape (n_starts, n_params)
+        Starting points of all batches, and perhaps of others that follow.
+    parts : list of list of tuple of (SolverResult, Description)
+        How searches ended and what they ended in, of each batch at each tolerance.
+    which : int
+        Number of the tolerance.
+
+    Returns
+    -------
+    result : SearchResult
+        One row per start.
+    """
     results, ends = zip(*(part[which] for part in parts), strict=True)
     runs = SolverResult.concatenate(results)
     ends = Description.concatenate(ends)

@@ -20,8 +20,10 @@ class Track(Rows):
     ``direction`` is the unit gradient that the trajectory keeps, ``tangent`` the last
     direction of travel (zero before the first step), ``length`` the next step in length
     scales. ``is_landing`` says whether the critical point sought has been passed and
-    Newton steps go there, ``is_second`` whether the start is on its way uphill,
-    ``is_gone`` whether it has left that way too.
+    Newton steps go there from ``beyond``, where the trajectory goes on with the same
+    tangent, ``goes_on`` whether the point that they led to does not count,
+    ``is_second`` whether the start is on its way uphill, ``is_gone`` whether it has
+    left that way too.
     """
 
     theta: Array
@@ -30,9 +32,11 @@ class Track(Rows):
     direction: Array
     tangent: Array
     length: FloatArray
+    beyond: Array
     order: IntArray
     n_passed: IntArray
     is_landing: BoolArray
+    goes_on: BoolArray
     is_second: BoolArray
     is_gone: BoolArray
     stuck: BoolArray

@@ -162,7 +162,7 @@ class Descent(Solver):
 
 def _linearised(loss: Loss, state: Any) -> tuple[Flow, Array]:
     """Decompose Hessians, choose signs, and find what continues the directions."""
-    pairs = dense_eigenpairs(state.local, state.local.gradient, own_units=False)
+    pairs = dense_eigenpairs(state.local, state.local.gradient, units="given")
     vectors, values = pairs.vectors, to_host(pairs.values)
     xp = array_namespace(vectors)
     before = state.carry["direction"][..., None]

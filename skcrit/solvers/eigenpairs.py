@@ -70,7 +70,7 @@ class Eigenpairs:
         return combined if self.unit is None else self.unit * combined
 
 
-def dense_eigenpairs(local, gradient, own_units=True, across=False):
+def dense_eigenpairs(local, gradient, units="auto", across=False):
     """Compute all eigenpairs from the dense Hessian.
 
     Parameters
@@ -79,9 +79,11 @@ def dense_eigenpairs(local, gradient, own_units=True, across=False):
         Loss at a batch of points.
     gradient : array of shape (n, n_params)
         Gradients there.
-    own_units : bool, default=True
-        Whether to take the units of the loss. A flow that is to be that of the gradient
-        needs the eigenvectors of the Hessian as it is.
+    units : {"auto", "own", "given"} or array of shape (n, n_params), default="auto"
+        Units D, or how they are chosen. "own" are units of the parameters in which the
+        entries of the Hessian are comparable; "auto" takes them where those of the loss
+        differ so much that rounding would hide curvatures. "given" leaves the Hessian
+        as it is, which a flow needs that is to be that of the gradient.
     across : bool, default=False
         Whether the Hessian is restricted to the complement of the tangents of declared
         symmetries, along which the values are then zero. Away from critical points the
@@ -90,13 +92,12 @@ def dense_eigenpairs(local, gradient, own_units=True, across=False):
     Returns
     -------
     pairs : Eigenpairs
-        All pairs; values of zero where a Hessian is not finite. If the units of the
-        parameters differ so much that rounding would hide curvatures, the pairs are in
-        these units: small eigenvalues keep their digits there, and their number of each
-        sign does not change (Sylvester's law of inertia).
+        All pairs; values of zero where a Hessian is not finite. In own units small
+        eigenvalues keep their digits, and their number of each sign does not change
+        (Sylvester's law of inertia).
     """
     hessian, n_hvp = local.hessian(), gradient.shape[-1]
-    unit = _units(local.loss, hessian) if own_units else None
+    unit = _chosen_units(local.loss, hessian, units)
     tangents = local.loss.orbit_tangents(local.theta) if across else None
     if unit is None:
         return _decomposed(_across(hessian, tangents), gradient, n_hvp=n_hvp)
@@ -121,23 +122,37 @@ def _across(hessian, tangents):
     return hessian
 
 
-def _units(loss, hessian):
-    """Return units in which entries are comparable; None if one serves all."""
+def _chosen_units(loss, hessian, units):
+    """Return units of the parameters; None leaves them as they are."""
+    if not isinstance(units, str):
+        return units
+    own = units == "own" or (units == "auto" and _units_differ(loss))
+    return _own_units(loss, hessian) if own else None
+
+
+def _units_differ(loss):
+    """Tell whether rounding in one unit for all would hide curvatures."""
     unit = loss.asarray(loss.parameter_unit())
-    xp = array_namespace(hessian)
+    xp = array_namespace(unit)
     # Curvatures differ as the squares of units do. Rounding, relative to the largest,
     # leaves the others half of their digits up to this ratio, and the published
     # dynamics in one unit for all spreads its ends more evenly.
-    if xp.min(unit) ** 2 >= xp.finfo(unit.dtype).eps ** 0.5 * xp.max(unit) ** 2:
-        return None
-    length = loss.asarray(loss.length_scale()) * xp.ones_like(unit)
-    level = xp.abs(hessian) * length[:, None] * length
+    return xp.min(unit) ** 2 < xp.finfo(unit.dtype).eps ** 0.5 * xp.max(unit) ** 2
+
+
+def _own_units(loss, hessian):
+    """Return units in which the entries of Hessians are comparable."""
+    unit, xp = loss.asarray(loss.parameter_unit()), array_namespace(hessian)
+    ones = xp.ones_like(hessian[:, 0, :])
+    # As large as the largest entry in length scales: there units need no fitting.
+    length = loss.asarray(loss.length_scale()) * ones
+    level = xp.abs(hessian) * length[:, :, None] * length[:, None, :]
     level = xp.max(level, axis=(-2, -1))[:, None]
     level = xp.where(xp.isfinite(level), level, xp.zeros_like(level))
-    return comparable_units(hessian, unit, level)
+    return comparable_units(hessian, unit * ones, level)
 
 
-def projected_eigenpairs(local, gradient, n_lowest, n_vectors, start):
+def projected_eigenpairs(local, gradient, n_lowest, n_vectors, start, unit=None):
     """Compute Ritz pairs on the gradient's Krylov space and the lowest eigenvectors.
 
     The step of a method that scales eigendirections lies in the Krylov space of the
@@ -159,6 +174,8 @@ def projected_eigenpairs(local, gradient, n_lowest, n_vectors, start):
     start : array of shape (n, n_lowest + 2, n_params)
         First approximations of the lowest eigenvectors, not used where ``n_lowest`` is
         zero.
+    unit : array of shape (n, n_params), default=None
+        Units D; then all is that of ``D H D`` and ``D g``, `start` too.
 
     Returns
     -------
@@ -166,22 +183,34 @@ def projected_eigenpairs(local, gradient, n_lowest, n_vectors, start):
         Ritz pairs.
     """
     xp = array_namespace(gradient)
+    gradient = gradient if unit is None else unit * gradient
     room = gradient.shape[-1] - (start.shape[1] if n_lowest else 0)
-    basis, matrix, count = lanczos(local.hvp, gradient, min(n_vectors, room))
+    hvp = _products(local, unit)
+    basis, matrix, count = lanczos(hvp, gradient, min(n_vectors, room))
     basis, matrix, count = basis[:, :-1, :], matrix[:, :-1, :], to_host(count)
     matrix = _without_zeros(xp, basis, matrix)
     lowest = None
     if n_lowest:
 
         def take(rows):
-            return local.loss.at(take_rows(local.theta, rows)).hvp
+            there = local.loss.at(take_rows(local.theta, rows))
+            return _products(there, None if unit is None else take_rows(unit, rows))
 
-        _, lowest, _, more = lowest_eigenpairs(local.hvp, start, rtol=RTOL, take=take)
+        _, lowest, _, more = lowest_eigenpairs(hvp, start, rtol=RTOL, take=take)
         count = count + to_host(more)
-        basis, matrix, more = _extended(xp, local, basis, matrix, lowest)
+        basis, matrix, more = _extended(xp, hvp, basis, matrix, lowest)
         count = count + more
     components = (basis @ gradient[..., None])[..., 0]
-    return _decomposed(matrix, components, basis=basis, lowest=lowest, n_hvp=count)
+    pairs = _decomposed(matrix, components, basis=basis, lowest=lowest, n_hvp=count)
+    pairs.unit = unit
+    return pairs
+
+
+def _products(local, unit):
+    """Return the products with Hessians in units."""
+    if unit is None:
+        return local.hvp
+    return lambda v: unit * local.hvp(unit * v)
 
 
 def _without_zeros(xp, basis, matrix):
@@ -193,7 +222,7 @@ def _without_zeros(xp, basis, matrix):
     return matrix + peak * lacking[:, :, None] * identity
 
 
-def _extended(xp, local, basis, matrix, vectors):
+def _extended(xp, hvp, basis, matrix, vectors):
     """Add vectors to a basis, and rows and columns to the projected matrix."""
     n_vectors, extra = vectors.shape[1], vectors
     # Twice: what a first pass leaves of a vector in the space is rounding.
@@ -201,7 +230,7 @@ def _extended(xp, local, basis, matrix, vectors):
         extra = extra - (extra @ xp.matrix_transpose(basis)) @ basis
         extra = xp.linalg.qr(xp.matrix_transpose(extra))[0]
         extra = xp.matrix_transpose(extra)
-    image = [local.hvp(extra[:, i, :]) for i in range(n_vectors)]
+    image = [hvp(extra[:, i, :]) for i in range(n_vectors)]
     image = xp.stack(image, axis=1)
     side = basis @ xp.matrix_transpose(image)
     corner = extra @ xp.matrix_transpose(image)

@@ -8,20 +8,22 @@ import numpy as np
 
 from skcrit._backend import array_namespace, chunks_of_rows, replace_rows, to_host
 from skcrit._typing import Array, FloatArray, IntArray
-from skcrit.linalg import comparable_units, direction_level, eigh, rounding_level
+from skcrit.linalg import direction_level, rounding_level
 from skcrit.linalg.dense import MAX_DENSE_FALLBACK
 from skcrit.losses.base import Loss
 from skcrit.losses.local_model import LocalModel
 from skcrit.solvers._vectors import norm
-from skcrit.solvers.eigenpairs import Eigenpairs, projected_eigenpairs
+from skcrit.solvers.eigenpairs import (
+    Eigenpairs,
+    dense_eigenpairs,
+    projected_eigenpairs,
+)
+from skcrit.solvers.signed_step import LONGEST, signed_step
 
 __all__ = ["UNCHOSEN", "NaturalStep", "natural_step"]
 
 # What stands in place of an index that the next step chooses.
 UNCHOSEN = -1
-
-# Longest step, in length scales of the loss.
-_MAX_STEP = 0.5
 
 # Smallest modulus by which a direction is scaled, relative to the largest; it shrinks
 # with the gradient, for quadratic convergence.
@@ -96,11 +98,11 @@ def natural_step(loss: Loss, local: LocalModel, index: IntArray) -> NaturalStep:
     p, index = array_namespace(local.theta).zeros_like(local.theta), index.copy()
     for rows in chunks_of_rows(np.arange(n), n_params**2, local.theta):
         part = local if len(rows) == n else local.take(rows)
-        pairs, unit = _all_pairs(loss, part)
+        pairs = dense_eigenpairs(part, part.gradient, units="own")
         lowest = to_host(pairs.values) < -_column(direction_level(pairs.values))
         chosen = np.where(index[rows] == UNCHOSEN, np.sum(lowest, axis=1), index[rows])
         up = np.arange(n_params) < chosen[:, None]
-        step = unit * _combined(loss, pairs, np.where(up, -1.0, 1.0))
+        step = _combined(loss, pairs, np.where(up, -1.0, 1.0))
         p, index[rows] = replace_rows(p, rows, _bounded(loss, step)), chosen
     return NaturalStep(p, index, n_params)
 
@@ -115,42 +117,23 @@ def _from_products(loss: Loss, local: LocalModel, index: IntArray) -> NaturalSte
 def _bounded(loss: Loss, p: Array) -> Array:
     """Shorten steps to the bound; what is not finite does not move."""
     xp = array_namespace(p)
-    excess = np.maximum(norm(p / loss.asarray(loss.length_scale())) / _MAX_STEP, 1.0)
+    excess = np.maximum(norm(p / loss.asarray(loss.length_scale())) / LONGEST, 1.0)
     p = p / loss.asarray(excess)[:, None]
     return xp.where(xp.isfinite(p), p, xp.zeros_like(p))
 
 
-def _all_pairs(loss: Loss, local: LocalModel) -> tuple[Eigenpairs, Array]:
-    """Decompose Hessians in natural units; return the units too."""
-    hessian = local.hessian()
-    xp = array_namespace(hessian)
-    finite = xp.all(xp.isfinite(hessian), axis=(-2, -1))[:, None, None]
-    hessian = xp.where(finite, hessian, xp.zeros_like(hessian))
-    ones = xp.ones_like(local.theta)
-    # As large as the largest entry in length scales: there units need no fitting.
-    scales = loss.asarray(loss.length_scale()) * ones
-    level = xp.max(
-        xp.abs(hessian) * scales[:, :, None] * scales[:, None, :], axis=(-2, -1)
-    )
-    start = loss.asarray(to_host(loss.asarray(loss.parameter_unit()))) * ones
-    unit = comparable_units(hessian, start, level[:, None])
-    values, vectors = eigh(hessian * unit[:, :, None] * unit[:, None, :])
-    gradient = (unit * local.gradient)[..., None]
-    components = (xp.matrix_transpose(vectors) @ gradient)[..., 0]
-    return Eigenpairs(values, components, vectors), unit
-
-
 def _combined(loss: Loss, pairs: Eigenpairs, signs: FloatArray) -> Array:
-    """Sum ``-s q^T g / max(|value|, epsilon |H|) q``, without what is rounding."""
-    values = np.abs(to_host(pairs.values))
-    largest = np.max(values, axis=1, keepdims=True)
-    # The gradient in the unit of a step: the floor goes where the search goes.
-    relative = norm(pairs.components)[:, None]
-    relative = relative / np.where(largest > 0, largest * _MAX_STEP, 1.0)
-    floored = np.maximum(values, np.minimum(_FLOOR, relative) * largest)
-    keep = values > _column(rounding_level(pairs.values))
-    factors = np.where(keep, -signs / np.where(keep, floored, 1.0), 0.0)
-    return pairs.combine(loss.asarray(factors) * pairs.components)
+    """Sum the directions with signs, without what is rounding."""
+    keep = np.abs(to_host(pairs.values)) > _column(rounding_level(pairs.values))
+    return signed_step(
+        loss,
+        pairs,
+        signs,
+        keep,
+        gradient_norm=norm(pairs.components),
+        floor=_FLOOR,
+        longest=LONGEST,
+    )
 
 
 def _column(level: Array) -> FloatArray:

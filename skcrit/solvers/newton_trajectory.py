@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
 from typing import Any, Self
@@ -65,15 +65,24 @@ class NewtonTrajectory(Solver):
     tol, max_iter, store_history
         As in :class:`~skcrit.solvers.Solver`.
     order : ndarray of int of shape (n_starts,) or int, default=1
-        Which critical point of its trajectory each start ends at, counted from 1.
+        Which critical point of its trajectory each start ends at, counted from 1; of
+        those that are not ``known``.
     max_step : float, default=0.25
         Longest step, in length scales of the loss.
     reach : float, default=5.0
         How far the curve is followed: to this multiple of the norm of the start, or of
         the root of the number of parameters if that is larger, in length scales.
+    known : callable, default=None
+        ``known(loss, theta)`` tells which of the critical points at ``theta`` of shape
+        (n, n_params) do not count: trajectories pass them. Newton steps go to each
+        point on the way, to see which it is.
 
     Notes
     -----
+    To deflate the gradient by known orbits [4]_ is to multiply it by a function that is
+    infinite there. Its direction stays, and with it all trajectories; what changes is
+    that they do not end at these orbits.
+
     An iteration costs a dense Hessian (``n_params`` products) and at least three
     gradients, three more for each time that a step is halved. A start whose curve has
     left both ways ends as ESCAPED, one whose curve leads into a singularity as STALLED,
@@ -90,6 +99,9 @@ class NewtonTrajectory(Solver):
     .. [3] W. Quapp, M. Hirsch, O. Imig and D. Heidrich. "Searching for saddle points of
        potential energy surfaces by following a reduced gradient". J. Comput. Chem. 19,
        1998.
+    .. [4] P. E. Farrell, A. Birkisson and S. W. Funke. "Deflation techniques for
+       finding distinct solutions of nonlinear partial differential equations". SIAM
+       J. Sci. Comput. 37(4), 2015.
     """
 
     columns = ("n_passed",)
@@ -103,11 +115,13 @@ class NewtonTrajectory(Solver):
         order: int | IntArray = 1,
         max_step: float = 0.25,
         reach: float = 5.0,
+        known: Callable[[Loss, Array], BoolArray] | None = None,
     ) -> None:
         super().__init__(tol=tol, max_iter=max_iter, store_history=store_history)
         self.order = order
         self.max_step = max_step
         self.reach = reach
+        self.known = known
 
     def select(self, rows: slice | BoolArray) -> Self:  # noqa: D102 (documented in Solver)
         part = copy(self)
@@ -132,9 +146,11 @@ class NewtonTrajectory(Solver):
             direction=local.gradient / xp.where(size > 0, size, xp.ones_like(size)),
             tangent=xp.zeros_like(local.theta),
             length=np.full(n, _FIRST_STEP * self.max_step),
+            beyond=local.theta,
             order=np.broadcast_to(np.asarray(self.order), (n,)),
             n_passed=np.zeros(n, dtype=int),
             is_landing=np.zeros(n, dtype=bool),
+            goes_on=np.zeros(n, dtype=bool),
             is_second=np.zeros(n, dtype=bool),
             is_gone=np.zeros(n, dtype=bool),
             stuck=np.zeros(n, dtype=bool),
@@ -160,12 +176,30 @@ class NewtonTrajectory(Solver):
 
     def _stop(self, state: State, finite: FloatArray, reached: FloatArray) -> IntArray:
         """Decide which starts end here; a curve that has left both ways is lost."""
-        codes = super()._stop(state, finite, reached)
+        codes = self._undeflated(state, super()._stop(state, finite, reached))
         gone = state.carry["track"].is_gone & np.isin(codes, (RUNNING, Status.MAX_ITER))
         return np.where(gone, Status.ESCAPED, codes)
 
+    def _undeflated(self, state: State, codes: IntArray) -> IntArray:
+        """Let what has arrived at critical points that do not count go on."""
+        track: Track = state.carry["track"]
+        rows = np.flatnonzero((codes == Status.CONVERGED) & track.is_landing)
+        if self.known is None or len(rows) == 0 or state.n_iter >= self.max_iter:
+            return codes
+        loss = state.local.loss
+        known = self.known(loss, take_rows(state.local.theta, rows))
+        # Only here it shows which of the points count.
+        track.order, track.goes_on = track.order.copy(), track.goes_on.copy()
+        track.goes_on[rows] = known | (track.order[rows] > 1)
+        track.order[rows] -= ~known & track.goes_on[rows]
+        return np.where(track.goes_on, RUNNING, codes)
+
     def _advanced(self, loss: Loss, local: LocalModel, track: Track) -> Track:
         """Take a step along the curves, or to the critical points behind."""
+        rows = np.flatnonzero(track.goes_on)
+        if len(rows):
+            track = track.replace(rows, _resumed(loss, track.take(rows)))
+            local = loss.at(track.theta)
         frame = make_frame(local, track)
         following = np.flatnonzero(~track.is_landing)
         landing = np.flatnonzero(track.is_landing)
@@ -212,9 +246,13 @@ class NewtonTrajectory(Solver):
         # At a pole of the loss sigma changes its sign too, and is large in between.
         passed &= norm(gradient) < np.maximum(np.abs(old), np.abs(new))
         found = passed & (before.n_passed + 1 == before.order)
+        if self.known is not None:  # all are looked at
+            found = passed
         after.n_passed = before.n_passed + (passed & ~found)
         rows = np.flatnonzero(found)
         if len(rows):
+            beyond = take_rows(after.theta, rows)
+            after.beyond = replace_rows(after.beyond, rows, beyond)
             theta = rescaled(loss, take_rows(between, rows))
             after.theta = replace_rows(after.theta, rows, theta)
             gradient = loss.gradient(theta)
@@ -246,6 +284,20 @@ class NewtonTrajectory(Solver):
 def _carry(track: Track) -> dict[str, Any]:
     """Carry the tracks, and what is reported of them."""
     return {"track": track, "n_passed": track.n_passed}
+
+
+def _resumed(loss: Loss, track: Track) -> Track:
+    """Go on along the curves behind critical points that do not end them."""
+    none = np.zeros(len(track.length), dtype=bool)
+    return replace(
+        track,
+        theta=track.beyond,
+        gradient=loss.gradient(track.beyond),
+        n_passed=track.n_passed + 1,
+        is_landing=none,
+        goes_on=none,
+        n_gradient=track.n_gradient + 1,
+    )
 
 
 def _corrected(

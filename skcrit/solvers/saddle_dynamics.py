@@ -27,6 +27,7 @@ from skcrit.losses.base import Loss
 from skcrit.losses.symmetries import rescaled
 from skcrit.solvers.base import Solver
 from skcrit.solvers.eigenpairs import N_GUARD, dense_eigenpairs, projected_eigenpairs
+from skcrit.solvers.signed_step import LONGEST, signed_step
 from skcrit.solvers.state import State
 from skcrit.solvers.tolerance import squared_norm
 
@@ -39,9 +40,6 @@ CROSSOVER = 200
 
 # What stands in place of an index where every direction keeps its own sign.
 NATURAL = -1
-
-# Largest norm of a step in length scales.
-_STEP = 0.5
 
 
 class SaddleDynamics(Solver):
@@ -86,6 +84,14 @@ class SaddleDynamics(Solver):
         Whether the k lowest eigendirections are those orthogonal to the tangents of the
         symmetries that the loss declares, and those whose eigenvalue is zero are passed
         over. Only with all eigenvectors; Ritz vectors count as they are.
+    momentum : float, default=0.0
+        Share of the last step that is added to each step, in [0, 1): heavy ball [3]_. A
+        step against the last one sets out anew [4]_.
+    nesterovs_momentum : bool, default=False
+        Whether the gradient is that of the point to which the momentum leads.
+    precondition : bool, default=False
+        Whether steps are taken in the units of the loss's ``preconditioner(theta)``,
+        the square roots of its entries.
 
     Notes
     -----
@@ -102,6 +108,10 @@ class SaddleDynamics(Solver):
        method for finding high-index saddle points". SIAM J. Sci. Comput. 41(6), 2019.
     .. [2] C. J. Cerjan and W. H. Miller. "On finding transition states". J. Chem. Phys.
        75, 1981, doi:10.1063/1.442352.
+    .. [3] B. T. Polyak. "Some methods of speeding up the convergence of iteration
+       methods". USSR Comput. Math. Math. Phys. 4(5), 1964.
+    .. [4] B. O'Donoghue and E. Candes. "Adaptive restart for accelerated gradient
+       schemes". Found. Comput. Math. 15, 2015, arXiv:1204.3982.
     """
 
     columns = ("index_asked",)
@@ -120,6 +130,9 @@ class SaddleDynamics(Solver):
         eigensolver: str = "auto",
         max_inner_iter: int = 100,
         skip_symmetries: bool = False,
+        momentum: float = 0.0,
+        nesterovs_momentum: bool = False,
+        precondition: bool = False,
     ) -> None:
         super().__init__(tol=tol, max_iter=max_iter, store_history=store_history)
         self.index = index
@@ -130,6 +143,9 @@ class SaddleDynamics(Solver):
         self.eigensolver = eigensolver
         self.max_inner_iter = max_inner_iter
         self.skip_symmetries = skip_symmetries
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.precondition = precondition
 
     def select(self, rows: slice | BoolArray) -> Self:  # noqa: D102 (documented in Solver)
         part = copy(self)
@@ -156,7 +172,11 @@ class SaddleDynamics(Solver):
             )
         else:
             state = replace(state, carry={"index_asked": np.asarray(self.index)})
-        return self._with_guesses(state)
+        state = self._with_guesses(state)
+        if self.momentum:
+            still = array_namespace(local.theta).zeros_like(local.theta)
+            state.carry["velocity"] = still
+        return state
 
     def _choose(self, state):
         """Choose the index by the number of negative eigenvalues."""
@@ -169,10 +189,11 @@ class SaddleDynamics(Solver):
         for rows in chunks_of_rows(everything, numbers, local.theta):
             part = local if len(rows) == len(n_negative) else _at(local, rows)
             if dense:
-                pairs = dense_eigenpairs(part, part.gradient)
+                pairs = dense_eigenpairs(part, part.gradient, self._units(part))
             else:
                 size = self.max_inner_iter
-                pairs = projected_eigenpairs(part, part.gradient, 0, size, None)
+                unit = self._preconditioner(part)
+                pairs = projected_eigenpairs(part, part.gradient, 0, size, None, unit)
             values = to_host(pairs.values)
             n_negative[rows] = np.sum(values < -_null_level(pairs), axis=1)
             n_hvp[rows] += pairs.n_hvp
@@ -209,28 +230,48 @@ class SaddleDynamics(Solver):
         p, n_hvp = xp.zeros_like(theta), state.n_hvp.copy()
         for rows in self._groups(index, theta):
             pairs = self._eigenpairs(state, rows)
-            factors = loss.asarray(self._factors(state, rows, pairs))
-            p = replace_rows(p, rows, pairs.combine(factors * pairs.components))
+            p = replace_rows(p, rows, self._signed(loss, state, rows, pairs))
             n_hvp[rows] += pairs.n_hvp
             if pairs.lowest is not None:
                 old = take_rows(lowest, rows)[:, pairs.lowest.shape[1] :, :]
                 new = xp.concat([pairs.lowest, old], axis=1)
                 lowest = replace_rows(lowest, rows, new)
-        unit, longest = self._longest(loss)
-        size = xp.sqrt(xp.sum((p / unit) ** 2, axis=-1))
-        bound = longest / xp.where(size > longest, size, longest)
+        carry = {"index_asked": index, "lowest": lowest}
+        p = self._bounded(loss, p)
+        if self.momentum:
+            p, carry["velocity"] = self._accelerated(loss, p, state.carry["velocity"])
         return replace(
             state,
-            local=loss.at(self._balanced(loss, theta + bound[:, None] * p)),
-            carry={"index_asked": index, "lowest": lowest},
+            local=loss.at(self._balanced(loss, theta + p)),
+            carry=carry,
             n_hvp=n_hvp,
             n_gradient=state.n_gradient + 1,
         )
 
+    def _bounded(self, loss, p):
+        """Shorten steps to the longest."""
+        xp = array_namespace(p)
+        unit, longest = self._longest(loss)
+        size = xp.sqrt(xp.sum((p / unit) ** 2, axis=-1))
+        bound = longest / xp.where(size > longest, size, longest)
+        return bound[:, None] * p
+
+    def _accelerated(self, loss, p, velocity):
+        """Add the momentum to steps, unless they turn round; return both."""
+        xp = array_namespace(p)
+        onwards = (xp.sum(p * velocity, axis=-1) >= 0)[:, None]
+        new = self._bounded(loss, p + self.momentum * velocity)
+        if not self.nesterovs_momentum:
+            new = xp.where(onwards, new, p)
+            return new, new
+        # The point is the one ahead: the momentum is what leads on from the last one.
+        ahead = self._bounded(loss, p + self.momentum * new)
+        return xp.where(onwards, ahead, p), xp.where(onwards, new, xp.zeros_like(p))
+
     def _longest(self, loss):
         """Return the unit of steps, and the largest norm of a step in it."""
         if isinstance(self.max_step, str):
-            return loss.asarray(loss.length_scale()), _STEP
+            return loss.asarray(loss.length_scale()), LONGEST
         return 1.0, self.max_step
 
     def _is_dense(self, index, n_params):
@@ -265,33 +306,53 @@ class SaddleDynamics(Solver):
         if len(rows) < len(state.rows):
             local, g = _at(local, rows), take_rows(g, rows)
         if self._is_dense(np.array([k]), n_params)[0]:
-            return dense_eigenpairs(local, g, across=self.skip_symmetries)
+            units = self._units(local)
+            return dense_eigenpairs(local, g, units, across=self.skip_symmetries)
         start = (
             take_rows(state.carry["lowest"], rows)[:, : k + N_GUARD, :] if k else None
         )
-        return projected_eigenpairs(local, g, k, self.max_inner_iter, start)
+        unit = self._preconditioner(local)
+        return projected_eigenpairs(local, g, k, self.max_inner_iter, start, unit)
 
-    def _factors(self, state, rows, pairs):
-        """Compute ``-s / max(|value|, epsilon |H|)``, zero for symmetries."""
+    def _units(self, local):
+        """Return the units of dense eigenpairs, or how they are chosen."""
+        unit = self._preconditioner(local)
+        return "auto" if unit is None else unit
+
+    def _preconditioner(self, local):
+        """Return the units of the loss's preconditioner if they are wanted."""
+        if not self.precondition:
+            return None
+        diagonal = local.loss.preconditioner(local.theta)
+        if diagonal is None:
+            raise ValueError(
+                "precondition=True needs a loss whose preconditioner(theta) returns "
+                f"positive numbers; that of {type(local.loss).__name__} returned None."
+            )
+        return array_namespace(local.theta).sqrt(diagonal)
+
+    def _signed(self, loss, state, rows, pairs):
+        """Step up and down along the eigendirections of a group."""
         values, index = to_host(pairs.values), state.carry["index_asked"][rows]
-        largest = _largest(values)
         keep = np.abs(values) > _null_level(pairs)
         climbs = keep if self.skip_symmetries else np.ones_like(keep)
         up = climbs & (np.cumsum(climbs, axis=1) <= index[:, None])
-        signs = np.where(up, -1.0, 1.0)
         natural = (index == NATURAL)[:, None]
-        signs = np.where(natural, np.sign(values), signs)
-        # The gradient in the unit of a step: the floor goes where the search goes.
+        signs = np.where(natural, np.sign(values), np.where(up, -1.0, 1.0))
         gradient = take_rows(state.local.gradient, rows)
-        unit, longest = self._longest(state.local.loss)
+        unit, longest = self._longest(loss)
         if pairs.unit is not None:
             gradient = pairs.unit * gradient
             unit = unit / pairs.unit if isinstance(self.max_step, str) else unit
-        longest = longest * np.max(to_host(state.local.loss.asarray(unit)))
-        relative = np.sqrt(squared_norm(gradient))[:, None]
-        relative = relative / np.where(largest > 0, largest * longest, 1.0)
-        floored = np.maximum(np.abs(values), np.minimum(self.floor, relative) * largest)
-        return np.where(keep, -signs / np.where(floored > 0, floored, 1.0), 0.0)
+        return signed_step(
+            loss,
+            pairs,
+            signs,
+            keep,
+            gradient_norm=np.sqrt(squared_norm(gradient)),
+            floor=self.floor,
+            longest=longest * np.max(to_host(loss.asarray(unit))),
+        )
 
     def _balanced(self, loss, theta):
         """Move to rescaled points if wanted."""
@@ -301,11 +362,6 @@ class SaddleDynamics(Solver):
 def _at(local, rows):
     """Return the loss at some of the points."""
     return local.loss.at(take_rows(local.theta, rows))
-
-
-def _largest(values):
-    """Compute the largest moduli of rows, as a column on the host."""
-    return np.max(np.abs(to_host(values)), axis=-1)[:, None]
 
 
 def _null_level(pairs):

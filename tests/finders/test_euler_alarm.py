@@ -12,7 +12,7 @@ from skcrit import (
 from skcrit.datasets import make_gaussian_spectrum
 from skcrit.metrics import recovery_report
 from skcrit.metrics._summary import alarm_text
-from skcrit.proving_grounds import make_himmelblau
+from skcrit.proving_grounds import make_central_configurations, make_himmelblau
 from tests.metrics._tanh import finder_at, make_points, make_tanh_loss
 
 
@@ -91,6 +91,20 @@ def test_exhausted_directions_are_tried_again():
     explorer.fit(loss)
     assert explorer.stop_reason_ == "incomplete" or explorer.euler_sum_ == 1
     assert explorer.n_searches_ > 5
+
+
+def test_configurations_have_a_sum_of_their_own():
+    # The space of three points in the plane, rotations divided out, has the sum -1.
+    loss = make_central_configurations(3)
+    options = {"n_starts": 1, "max_searches": 40, "random_state": 0}
+    explorer = LandscapeExplorer(**options).fit(loss)
+    assert explorer.n_critical_sets_ == 2
+    assert explorer.euler_sum_ == loss.euler_characteristic == -1
+    assert explorer.summary().alarm == ""
+    triangle = loss.ground_truth().points[:1]
+    one = LandscapeExplorer(init=triangle, **options | {"max_searches": 1}).fit(loss)
+    assert one.stop_reason_ == "incomplete"
+    assert "for a complete list it is -1" in one.summary().alarm
 
 
 def test_losses_of_users_and_bounds():

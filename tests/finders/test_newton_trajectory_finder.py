@@ -23,7 +23,7 @@ def test_parameters_reach_the_solver():
     given = vars(finder._make_solver())
     assert given.pop("order").tolist() == [1, 2, 1, 2, 1]
     expected = {"tol": 1e-7, "max_iter": 9, "store_history": False}
-    assert given == expected | {"max_step": 0.3, "reach": 4.0}
+    assert given == expected | {"max_step": 0.3, "reach": 4.0, "known": None}
 
 
 def test_defaults_are_those_of_the_solver():
@@ -67,10 +67,13 @@ def test_each_parameter_changes_the_search(name, value):
 
 
 @ignore_failures
-def test_batches_and_workers_do_not_matter():
+@pytest.mark.parametrize("deflate", [False, True])
+def test_batches_and_workers_do_not_matter(deflate):
     loss = make_central_configurations(3)
+    common = {"n_starts": 9, "n_points": 3, "random_state": 2, "max_iter": 60}
+    common |= {"deflate": deflate, "round_size": 2}
     finders = [
-        NewtonTrajectoryFinder(n_starts=9, n_points=3, random_state=2, **options)
+        NewtonTrajectoryFinder(**common, **options)
         for options in ({}, {"batch_size": 2}, {"n_jobs": 2, "batch_size": 4})
     ]
     first, *others = (finder.fit(loss) for finder in finders)
@@ -81,11 +84,46 @@ def test_batches_and_workers_do_not_matter():
 
 
 @pytest.mark.parametrize(
-    "name, value", [("n_points", 0), ("max_step", 0), ("reach", -1)]
+    "name, value",
+    [
+        ("n_points", 0),
+        ("max_step", 0),
+        ("reach", -1),
+        ("deflate", 2),
+        ("round_size", 0),
+    ],
 )
 def test_bad_parameters(name, value):
     with pytest.raises(ValueError, match=f"'{name}' parameter of NewtonTraj"):
         NewtonTrajectoryFinder(**{name: value}).fit(make_himmelblau())
+
+
+@ignore_failures
+def test_deflated_curves_end_at_what_earlier_rounds_have_not_found():
+    loss = make_central_configurations(4)
+    options = {"n_starts": 30, "max_iter": 60, "random_state": 0}
+    plain = NewtonTrajectoryFinder(**options).fit(loss)
+    deflated = NewtonTrajectoryFinder(deflate=True, **options).fit(loss)
+    assert recovery_coverage(plain) < recovery_coverage(deflated) == 1.0
+    first, second = (f.results_["critical_set"][:10] for f in (plain, deflated))
+    assert len(np.unique(first)) == len(np.unique(second))  # of the first round
+    known = set(second)
+    # One that has no iterations left to go on ends where it is.
+    ended = deflated.results_["n_iter"] < 60
+    labels = np.where(ended, deflated.results_["critical_set"], -1)
+    for begin in (10, 20):
+        new = set(labels[begin : begin + 10]) - {-1}
+        assert not new & known
+        known |= new
+
+
+def test_a_round_of_all_starts_deflates_nothing():
+    loss = make_himmelblau()
+    plain = NewtonTrajectoryFinder(n_starts=9, n_points=3, random_state=0).fit(loss)
+    other = NewtonTrajectoryFinder(
+        n_starts=9, n_points=3, deflate=True, round_size=3, random_state=0
+    ).fit(loss)
+    np.testing.assert_array_equal(plain.final_params_, other.final_params_)
 
 
 def test_it_serves_an_explorer():

@@ -117,6 +117,9 @@ PARAMS = {
     "skip_symmetries": True,
     "eigensolver": "lobpcg",
     "max_inner_iter": 11,
+    "momentum": 0.25,
+    "nesterovs_momentum": True,
+    "precondition": True,
 }
 
 

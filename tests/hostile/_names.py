@@ -103,6 +103,8 @@ BY_NAME = {
     "connect": kinds.boolean(),
     "fallback": kinds.boolean(),
     "skip_symmetries": kinds.boolean(),
+    "nesterovs_momentum": kinds.boolean(),
+    "precondition": kinds.boolean(),
     "window": kinds.integer(1),
     "step_size": kinds.real(0, closed="neither"),
     "sufficient_decrease": kinds.real(0, 1, closed="neither"),

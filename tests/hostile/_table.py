@@ -82,6 +82,7 @@ _BY_OWNER = {
     "NewtonTrajectoryFinder.reach": kinds.real(0, closed="neither"),
     "NewtonTrajectoryFinder.max_step": kinds.real(0, closed="neither"),
     "NewtonTrajectoryFinder.n_points": kinds.integer(1),
+    "NewtonTrajectoryFinder.deflate": kinds.boolean(),
     "NewtonMRFinder.sufficient_decrease": kinds.real(0, 1),
     "random_streams.kind": kinds.integer(0),
     "TrajectoryStarts.n_trajectories": kinds.integer(1),

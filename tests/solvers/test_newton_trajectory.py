@@ -57,6 +57,23 @@ def test_a_line_is_followed_through_turning_points():
     assert result.status.tolist() == [Status.CONVERGED] * 3 + [Status.ESCAPED]
 
 
+def test_known_points_are_passed():
+    loss = make_separable_quartic(1, tilt=0.0)
+
+    def known(loss, theta):
+        return np.abs(theta[:, 0] - 1) > 1e-9  # all but the last
+
+    solver = NewtonTrajectory(order=np.array([1, 2]), known=known)
+    result = solver.solve(loss, np.full((2, 1), -1.7))
+    assert result.status.tolist() == [Status.CONVERGED, Status.ESCAPED]
+    np.testing.assert_allclose(result.theta[0], 1, atol=1e-12)
+    np.testing.assert_array_equal(result.extra["n_passed"], [2, 3])
+    # The way is that of a start that ends there without knowing.
+    end = NewtonTrajectory(order=3).solve(loss, np.full((1, 1), -1.7))
+    np.testing.assert_array_equal(end.theta[0], result.theta[0])
+    assert end.n_hvp[0] < result.n_hvp[0]
+
+
 def test_all_points_of_one_curve():
     # With g_y = x + 2 y = sigma u_y the curve of the three-hump camel is a graph over
     # x, which passes all five points from left to right.

@@ -1,0 +1,52 @@
+"""Critical sets that earlier rounds found, by which a search is deflated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from skcrit._typing import Array, BoolArray
+from skcrit.losses.base import Loss
+from skcrit.losses.symmetries import rescaled
+from skcrit.search.critical_sets import Identity, match_points
+from skcrit.search.describe import UNKNOWN, Description, invariants_of
+
+__all__ = ["KnownSets"]
+
+
+@dataclass
+class KnownSets:
+    """Recognise points of critical sets by their invariants.
+
+    Parameters
+    ----------
+    sets : Description
+        A point of each set.
+    """
+
+    sets: Description
+
+    def __call__(self, loss: Loss, theta: Array) -> BoolArray:
+        """Tell which points are in one of the sets.
+
+        Parameters
+        ----------
+        loss : Loss
+            Fitted loss.
+        theta : array of shape (n, n_params)
+            Ends of searches.
+
+        Returns
+        -------
+        known : ndarray of bool of shape (n,)
+            All False for a loss that has points of different inertia with equal
+            invariants.
+        """
+        n = theta.shape[0]
+        if not loss.rescale_keeps_inertia or len(self.sets.morse_index) == 0:
+            return np.zeros(n, dtype=bool)
+        invariants, unknown = invariants_of(loss, rescaled(loss, theta)), [UNKNOWN] * n
+        inertia = np.array(unknown, dtype=int)
+        ends = Identity(invariants, np.zeros(n), inertia, inertia)
+        return match_points(ends, self.sets) >= 0

@@ -1,0 +1,67 @@
+"""Searches in rounds, each of which knows what the ones before it found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from typing import Any
+
+import numpy as np
+
+from skcrit._backend import one_blas_thread
+from skcrit._typing import FloatArray
+from skcrit.search.batches import Batches
+from skcrit.search.engine import SearchResult, Watch, joined, search
+from skcrit.search.known import KnownSets
+from skcrit.search.problem import pose
+
+__all__ = ["search_in_rounds"]
+
+
+def search_in_rounds(
+    loss: Any,
+    solver: Any,
+    starts: FloatArray,
+    size: int,
+    *,
+    batches: Batches | None = None,
+    watch: Sequence[Watch] = (),
+) -> SearchResult:
+    """Search critical points that earlier rounds have not found.
+
+    Parameters
+    ----------
+    loss : Loss
+        Fitted loss.
+    solver : Solver
+        Object with ``solve(loss, theta0)``, ``select(rows)`` and the parameter
+        ``known``.
+    starts : ndarray of shape (n_starts, n_params)
+        Starting points.
+    size : int
+        Starts of a round.
+    batches : Batches, default=None
+        How starts of a round are divided and who computes them.
+    watch : sequence of Watch
+        What is called before and after every batch.
+
+    Returns
+    -------
+    result : SearchResult
+        One row per start, of the first ones only if a watch stopped the search.
+    """
+    with one_blas_thread():
+        problem = pose(loss)
+    results: list[SearchResult] = []
+    for begin in range(0, len(starts), size):
+        chosen = np.arange(len(starts)) // size == begin // size
+        part = copy(solver.select(chosen))
+        if results:
+            part.known = KnownSets(results[-1].sets)
+        new = search(loss, part, starts[chosen], batches=batches, watch=watch)
+        done = [[(r.runs, r.ends)] for r in (*results[-1:], new)]
+        with one_blas_thread():
+            results = [joined(problem, starts, done, 0)]
+        if len(new.starts) < np.sum(chosen):
+            break
+    return results[0]

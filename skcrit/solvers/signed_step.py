@@ -1,0 +1,64 @@
+"""The step that scales each eigendirection by its eigenvalue and chooses its sign."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skcrit._backend import to_host
+from skcrit._typing import Array, BoolArray, FloatArray
+from skcrit.losses.base import Loss
+from skcrit.solvers.eigenpairs import Eigenpairs
+
+__all__ = ["LONGEST", "signed_step"]
+
+# Longest step of a search, in length scales of the loss.
+LONGEST = 0.5
+
+
+def signed_step(
+    loss: Loss,
+    pairs: Eigenpairs,
+    signs: FloatArray,
+    keep: BoolArray,
+    *,
+    gradient_norm: FloatArray,
+    floor: float,
+    longest: float,
+) -> Array:
+    r"""Sum :math:`-s_i q_i^T g / \max(|\lambda_i|, \epsilon |H|)\, q_i`.
+
+    Parameters
+    ----------
+    loss : Loss
+        Fitted loss.
+    pairs : Eigenpairs
+        Eigenpairs, and the components of the gradient along them.
+    signs : ndarray of shape (n, size)
+        Signs s: minus one goes up, one goes down, zero does not move.
+    keep : ndarray of bool of shape (n, size)
+        Directions in which to move; others belong to symmetries, or are rounding.
+    gradient_norm : ndarray of shape (n,)
+        Norms of the gradients, in the unit of the pairs.
+    floor : float
+        Largest epsilon. It is ``|g| / (|H| longest)`` where that is smaller, for
+        quadratic convergence.
+    longest : float
+        Length of the longest step, in the unit of the pairs.
+
+    Returns
+    -------
+    p : array of shape (n, n_params)
+        Steps, in the unit of theta.
+
+    References
+    ----------
+    .. [1] C. J. Cerjan and W. H. Miller. "On finding transition states". J. Chem. Phys.
+       75, 1981, doi:10.1063/1.442352.
+    """
+    values = np.abs(to_host(pairs.values))
+    largest = np.max(values, axis=1, keepdims=True)
+    # The gradient in the unit of a step: the floor goes where the search goes.
+    relative = gradient_norm[:, None] / np.where(largest > 0, largest * longest, 1.0)
+    floored = np.maximum(values, np.minimum(floor, relative) * largest)
+    factors = np.where(keep, -signs / np.where(floored > 0, floored, 1.0), 0.0)
+    return pairs.combine(loss.asarray(factors) * pairs.components)
