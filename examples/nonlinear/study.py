@@ -160,9 +160,9 @@ def methods(n_starts, max_iter):
         ),
         "Newton-MR, our defaults": NewtonMRFinder(**common, store_history=["theta"]),
         "saddle dynamics": SaddleDynamicsFinder(
-            **common | {"n_starts": min(n_starts, 4), "max_iter": max_iter // 10}
+            **common | {"n_starts": 2, "max_iter": min(max_iter, 20)}
         ),
-        "gradient norm": GradNormFinder(**common),
+        "gradient norm": GradNormFinder(**common | {"max_iter": 4 * max_iter}),
     }
 
 
@@ -225,7 +225,7 @@ def main(small=False):
     row : dict
         What was measured, for each network and method.
     """
-    n_samples, n_starts, max_iter = (100, 3, 40) if small else (200, 10, 500)
+    n_samples, n_starts, max_iter = (100, 3, 20) if small else (200, 6, 100)
     for network, loss in losses(n_samples).items():
         for name, finder in methods(n_starts, max_iter).items():
             yield measure(network, name, loss, finder)

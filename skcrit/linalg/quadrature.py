@@ -68,12 +68,34 @@ class InertiaFractions:
 
 @overload
 def inertia_fractions(
-    matvec: Callable[..., Any], n: int, *, level: float, **options: Any
+    matvec: Callable[..., Any],
+    n: int,
+    *,
+    level: float,
+    n_probes: int = ...,
+    n_vectors: int = ...,
+    confidence_level: float = ...,
+    random_state: RandomState = ...,
+    kernel: Array | None = ...,
+    like: Array | None = ...,
 ) -> InertiaFractions: ...
+
+
 @overload
 def inertia_fractions(
-    matvec: Callable[..., Any], n: int, *, level: Sequence[float], **options: Any
+    matvec: Callable[..., Any],
+    n: int,
+    *,
+    level: Sequence[float],
+    n_probes: int = ...,
+    n_vectors: int = ...,
+    confidence_level: float = ...,
+    random_state: RandomState = ...,
+    kernel: Array | None = ...,
+    like: Array | None = ...,
 ) -> list[InertiaFractions]: ...
+
+
 def inertia_fractions(
     matvec: Callable[..., Any],
     n: int,

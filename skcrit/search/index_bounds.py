@@ -154,7 +154,8 @@ def bound_index(loss: Loss, theta: Array, scales: Scales) -> IndexBounds:
         for i in range(theta.shape[0])
     ]
     columns = [np.array(column) for column in zip(*rows, strict=True)]
-    return IndexBounds(*columns[:4], InertiaShares(*columns[4:]))
+    n_below, fraction, low, high, *shares = columns
+    return IndexBounds(n_below, fraction, low, high, InertiaShares(*shares))
 
 
 _UNKNOWN = (0, np.nan, 0.0, 1.0, np.nan, [np.nan] * 3, [0.0] * 3, [1.0] * 3)
@@ -261,7 +262,7 @@ def _shares(
     """Add what was taken out to the parts of the rest: estimates and bounds."""
     # Vectors with Ritz values below the finest level were taken out, and counted as
     # zero; fewer of them are below this level.
-    k, k_here = np.sum(ritz < -finest), np.sum(ritz < -level)
+    k, k_here = int(np.sum(ritz < -finest)), int(np.sum(ritz < -level))
     more, n = _unseen(H, level), H.n_params
     estimate = H.n * np.array([rest.negative, rest.zero, rest.positive])
     estimate += more + np.array([k_here, -k_here, 0])
@@ -276,8 +277,8 @@ def _shares(
 
 def _unseen(H: _Hessian, level: float) -> IntArray:
     """Count the eigenvalues on what the data do not see, by sign."""
-    positive = H.decay > level
-    return (H.n_params - H.n) * np.array([0, not positive, positive])
+    positive = bool(H.decay > level)
+    return (H.n_params - H.n) * np.array([0, int(not positive), int(positive)])
 
 
 def _level(loss: Loss, theta: Array, scales: Scales, size: float) -> float:
