@@ -1,46 +1,19 @@
 """Speed on 4-5-3, the index fraction at 1210 parameters, and points at infinity."""
 
 import time
-import warnings
 
 import numpy as np
 from sklearn.datasets import load_digits, load_iris
 from sklearn.preprocessing import scale
+from tools import bounds_at, fitted
 
 from skcrit import (
     GradNormFinder,
     MLPLoss,
     NewtonMRFinder,
     NewtonTRFinder,
-    NotConvergedWarning,
     SaddleDynamicsFinder,
 )
-from skcrit.search.index_bounds import bound_index
-from skcrit.search.problem import pose
-
-
-def fitted(finder, loss):
-    """Fit without warnings, and measure the time.
-
-    Parameters
-    ----------
-    finder : BaseFinder
-        Not fitted.
-    loss : MLPLoss
-        Fitted loss.
-
-    Returns
-    -------
-    finder : BaseFinder
-        Fitted.
-    seconds : float
-        Wall time.
-    """
-    begin = time.perf_counter()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotConvergedWarning)
-        finder.fit(loss)
-    return finder, time.perf_counter() - begin
 
 
 def ten_starts(small):
@@ -67,14 +40,12 @@ def ten_starts(small):
             tol=1e-20, max_iter=100, n_starts=100, init="gaussian", random_state=1
         ),
     ]
-    rows = []
     for finder in finders[1:2] if small else finders:
-        begin = time.process_time()
         finder, seconds = fitted(finder, loss)
         small_gradient = finder.results_["squared_grad_norm"] < 1e-20
         # The classes are of equal size: log 3 is the loss without any weights.
         constant = np.abs(finder.results_["loss"] - np.log(3)) < 1e-9
-        rows.append({
+        yield {
             "what": "4-5-3 softplus on iris",
             "finder": type(finder).__name__,
             "starts": finder.n_starts,
@@ -84,11 +55,10 @@ def ten_starts(small):
             "confirmed": int(np.sum(finder.converged_)),
             "sets": finder.n_critical_sets_,
             "seconds per start: processor, wall": [
-                round((time.process_time() - begin) / finder.n_starts, 3),
-                round(seconds / finder.n_starts, 3),
+                round(seconds.processor / finder.n_starts, 3),
+                round(seconds.wall / finder.n_starts, 3),
             ],
-        })
-    return rows
+        }
 
 
 def dense(small):
@@ -99,12 +69,10 @@ def dense(small):
     rng, hits, widths, seconds = np.random.default_rng(0), [], [], []
     n_points = 3 if small else 20
     points = rng.normal(size=(n_points, loss.n_params_)) * 0.5
-    problem = pose(loss)
     unknown = 0
     for theta in points:
         begin = time.perf_counter()
-        inside = problem.loss.asarray(problem.into(theta[None]))
-        found = bound_index(problem.loss, inside, problem.scales)
+        found = bounds_at(loss, theta)
         middle = time.perf_counter()
         values = np.linalg.eigvalsh(loss.hessian(theta))
         seconds.append((middle - begin, time.perf_counter() - middle))
@@ -124,7 +92,7 @@ def dense(small):
 
 def infinity(small):
     """Search without a penalty, and continue what is called converged."""
-    rng, rows = np.random.default_rng(0), []
+    rng = np.random.default_rng(0)
     X = rng.normal(size=(20, 2))
     targets = {"squared_error": X[:, 0] * X[:, 1], "log_loss": X[:, 0] > 0}
     for name, y in targets.items():
@@ -142,7 +110,7 @@ def infinity(small):
                 H, g = loss.hessian(t), loss.gradient(t)
                 t = t - np.linalg.pinv(H, rcond=1e-12, hermitian=True) @ g
             moved.append(np.linalg.norm(t - theta) / np.linalg.norm(theta))
-        rows.append({
+        yield {
             "what": f"unregularised tanh, {name}",
             "status": dict(zip(status.tolist(), counts.tolist(), strict=True)),
             "converged that 20 Newton steps move by more than 1 %": int(
@@ -151,8 +119,7 @@ def infinity(small):
             "largest norm of a converged end": float(
                 np.max(np.linalg.norm(ends, axis=1), initial=0)
             ),
-        })
-    return rows
+        }
 
 
 def main(small=False):
@@ -163,16 +130,11 @@ def main(small=False):
     small : bool, default=False
         Whether to do little.
 
-    Returns
-    -------
-    rows : list of dict
-        A row per check.
+    Yields
+    ------
+    row : dict
+        What was measured, for each check.
     """
-    rows = [*ten_starts(small), dense(small), *infinity(small)]
-    for row in rows:
-        print(row, flush=True)
-    return rows
-
-
-if __name__ == "__main__":
-    main()
+    yield from ten_starts(small)
+    yield dense(small)
+    yield from infinity(small)

@@ -5,13 +5,11 @@ down here, from thousands of random starts. Its ends are polished by Newton step
 Hessians by complex steps, so that they are known to rounding, and matched as such.
 """
 
-import time
-import warnings
-
 import numpy as np
 from scipy.optimize import root
+from tools import fitted
 
-from skcrit import LandscapeExplorer, MLPLoss, NotConvergedWarning
+from skcrit import LandscapeExplorer, MLPLoss
 from skcrit.metrics import euler_sum
 
 __all__ = ["NETWORKS", "compare", "independent"]
@@ -192,10 +190,7 @@ def compare(name, truth, seed, max_searches):
     _, p, n, alpha, _ = NETWORKS[name]
     loss = MLPLoss((p,), alpha=alpha, penalize_intercept=True).fit(*data(name))
     explorer = LandscapeExplorer(max_searches=max_searches, random_state=seed)
-    begin = time.process_time()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotConvergedWarning)
-        explorer.fit(loss)
+    explorer, seconds = fitted(explorer, loss)
     points = explorer.critical_points_
     found = np.stack([explorer.critical_losses_, np.sum(points**2, axis=1)], axis=1)
     ratio = found[:, None] / truth[None, :, :2] - 1
@@ -218,7 +213,7 @@ def compare(name, truth, seed, max_searches):
         "largest gradient": float(np.max(np.abs(ours))),
         "Euler sum": float(euler_sum(explorer)),
         "searches": len(explorer.results_["status"]),
-        "processor seconds": round(time.process_time() - begin, 1),
+        "processor seconds": round(seconds.processor, 1),
     }
 
 
@@ -230,12 +225,11 @@ def main(small=False):
     small : bool, default=False
         Whether to do little.
 
-    Returns
-    -------
-    rows : list of dict
-        A row per network and seed.
+    Yields
+    ------
+    row : dict
+        What was measured, for each network and seed.
     """
-    rows = []
     for name in NETWORKS:
         if name == "2-3-1":
             halves = np.array(LOSSES.split(), dtype=float) / 2
@@ -244,10 +238,4 @@ def main(small=False):
         else:
             truth = independent(name, 200 if small else 10_000)
         for seed in range(1 if small else 5):
-            rows.append(compare(name, truth, seed, 200 if small else 1000))
-            print(rows[-1], flush=True)
-    return rows
-
-
-if __name__ == "__main__":
-    main()
+            yield compare(name, truth, seed, 200 if small else 1000)

@@ -5,44 +5,15 @@ digits of scikit-learn are enlarged from 8x8 to 28x28 pixels, bordered with dead
 """
 
 import argparse
-import json
 import resource
 import time
 from pathlib import Path
 
-import numpy as np
-from scipy.ndimage import zoom
-from sklearn.datasets import load_digits
+from tools import COARSE, bounds_at, enlarged_digits, saved
 
 from skcrit import MLPLoss, NewtonMRFinder
 from skcrit._backend import one_blas_thread
 from skcrit.linalg import inertia_fractions
-from skcrit.search.index_bounds import bound_index
-from skcrit.search.problem import pose
-
-# Eigenvalues down to this count as negative in the follow-up study.
-COARSE = 1e-3
-
-
-def enlarged_digits(n_samples):
-    """Enlarge digits to 28 x 28 pixels, of which a border stays zero.
-
-    Parameters
-    ----------
-    n_samples : int
-        How many.
-
-    Returns
-    -------
-    X : ndarray of shape (n_samples, 784)
-        Pixels from 0 to 1.
-    y : ndarray of shape (n_samples,)
-        Labels.
-    """
-    images, y = load_digits(return_X_y=True)
-    images = images[:n_samples].reshape(-1, 8, 8) / 16
-    inner = np.clip([zoom(image, 2.5, order=1) for image in images], 0, 1)
-    return np.pad(inner, ((0, 0), (4, 4), (4, 4))).reshape(-1, 784), y[:n_samples]
 
 
 def examine(hidden, alpha, n_samples, n_starts, max_iter):
@@ -57,9 +28,9 @@ def examine(hidden, alpha, n_samples, n_starts, max_iter):
     n_samples, n_starts, max_iter : int
         Numbers of images, of searches and of iterations of each.
 
-    Returns
-    -------
-    rows : list of dict
+    Yields
+    ------
+    row : dict
         What was measured, for each end.
     """
     X, y = enlarged_digits(n_samples)
@@ -68,18 +39,16 @@ def examine(hidden, alpha, n_samples, n_starts, max_iter):
     begin = time.perf_counter()
     finder.set_params(tol=1e-4).fit(X, y)
     searched = time.perf_counter() - begin
-    problem, rows = pose(finder.loss_), []
     for row, theta in enumerate(finder.final_params_):
         begin = time.perf_counter()
         with one_blas_thread():
-            point = problem.loss.asarray(problem.into(theta[None]))
-            found = bound_index(problem.loss, point, problem.scales)
+            found = bounds_at(finder.loss_, theta)
             seconds = time.perf_counter() - begin
             local = finder.loss_.at(theta)
             coarse = inertia_fractions(
                 local.hvp, len(theta), level=COARSE, n_probes=4, random_state=0
             )
-        rows.append({
+        yield {
             "network": f"784-{hidden}-10",
             "parameters": finder.n_params_,
             "alpha": alpha,
@@ -97,9 +66,7 @@ def examine(hidden, alpha, n_samples, n_starts, max_iter):
             "peak memory, MB": round(
                 resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
             ),
-        })
-        print(rows[-1], flush=True)
-    return rows
+        }
 
 
 def main():
@@ -112,14 +79,15 @@ def main():
     parser.add_argument("--max-iter", default=30, type=int)
     parser.add_argument("--alpha", nargs="+", default=[0.1, 0.0], type=float)
     options = parser.parse_args()
-    rows = []
-    for hidden in options.hidden:
-        for alpha in options.alpha:
-            rows += examine(
-                hidden, alpha, options.images, options.starts, options.max_iter
-            )
-    options.output.mkdir(parents=True, exist_ok=True)
-    (options.output / "large.json").write_text(json.dumps(rows, indent=1) + "\n")
+    rows = (
+        row
+        for hidden in options.hidden
+        for alpha in options.alpha
+        for row in examine(
+            hidden, alpha, options.images, options.starts, options.max_iter
+        )
+    )
+    saved(rows, options.output / "nonlinear_large.json")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,19 @@
-"""Study small nonlinear networks: write ``nonlinear.json``.
+"""Study small nonlinear networks: write a JSON file for each part.
 
-Usage: ``python examples/nonlinear/run.py [--scale small] [--output results]``.
+Usage: ``python examples/nonlinear/run.py [--scale small] [--output results] [--parts
+study checks known]``.
 """
 
 import argparse
-import json
 import time
 from pathlib import Path
 
 import checks
 import known
 import study
+from tools import saved
+
+PARTS = {part.__name__: part.main for part in (study, checks, known)}
 
 
 def main():
@@ -18,16 +21,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", choices=["small", "full"], default="full")
     parser.add_argument("--output", default="results", type=Path)
+    parser.add_argument("--parts", nargs="+", choices=[*PARTS], default=[*PARTS])
     options = parser.parse_args()
-    options.output.mkdir(parents=True, exist_ok=True)
-    small, results = options.scale == "small", {}
-    for part in (study, checks, known):
+    for name in options.parts:
         begin = time.perf_counter()
-        results[part.__name__] = part.main(small)
-        print(f"{part.__name__}: {time.perf_counter() - begin:.0f} seconds", flush=True)
-        # After each part, so that an interrupted run leaves something.
-        text = json.dumps(results, indent=1)
-        (options.output / "nonlinear.json").write_text(text + "\n")
+        rows = PARTS[name](options.scale == "small")
+        saved(rows, options.output / f"nonlinear_{name}.json", [study.ENDS])
+        print(f"{name}: {time.perf_counter() - begin:.0f} seconds", flush=True)
 
 
 if __name__ == "__main__":

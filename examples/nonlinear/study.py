@@ -6,21 +6,13 @@ Neural Computation 33, 2021. Scikit-learn's digits, averaged to 4x4, take the pl
 MNIST, which is not shipped.
 """
 
-import time
-import warnings
-
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import scale
+from tools import COARSE, fitted
 
-from skcrit import (
-    GradNormFinder,
-    MLPLoss,
-    NewtonMRFinder,
-    NotConvergedWarning,
-    SaddleDynamicsFinder,
-)
+from skcrit import GradNormFinder, MLPLoss, NewtonMRFinder, SaddleDynamicsFinder
 from skcrit.datasets import make_gaussian_spectrum
 from skcrit.linalg import minres_qlp
 
@@ -29,6 +21,8 @@ CUTOFFS = (1e-4, 1e-6, 1e-8, 1e-10, 1e-20)
 FLAT, FLAT_IMAGE = 0.9, 5e-4
 # At most so many iterates of a run are looked at.
 N_LOOKS = 40
+# Column of the ends of all runs, too long to be printed.
+ENDS = "ends: loss, index fraction"
 
 PUBLISHED = {
     "autoencoder": (0.14, 0.28, 0.89, 0.167),
@@ -161,6 +155,7 @@ def methods(n_starts, max_iter):
             max_inner_iter=250,
             balance=False,
             window=1,
+            fallback=False,
             store_history=["theta"],
         ),
         "Newton-MR, our defaults": NewtonMRFinder(**common, store_history=["theta"]),
@@ -188,14 +183,10 @@ def measure(network, name, loss, finder):
     row : dict
         What was measured.
     """
-    begin = time.perf_counter()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotConvergedWarning)
-        finder.fit(loss)
-    seconds = time.perf_counter() - begin
+    finder, seconds = fitted(finder, loss)
     squared = finder.results_["squared_grad_norm"]
     values = np.linalg.eigvalsh(loss.hessian(finder.final_params_))
-    fraction = np.mean(values < -1e-3, axis=1)
+    fraction = np.mean(values < -COARSE, axis=1)
     row = {"network": network, "parameters": loss.n_params_, "method": name}
     row["runs"] = len(squared)
     row |= {f"below {cut:g}": float(np.mean(squared < cut)) for cut in CUTOFFS}
@@ -209,12 +200,15 @@ def measure(network, name, loss, finder):
         float(q) for q in np.quantile(fraction, [0, 0.5, 1])
     ]
     row["median share |eigenvalue| < 1e-3"] = float(
-        np.median(np.mean(np.abs(values) < 1e-3, axis=1))
+        np.median(np.mean(np.abs(values) < COARSE, axis=1))
     )
-    row["ends: loss, index fraction"] = np.round(
+    row[ENDS] = np.round(
         np.stack([finder.results_["loss"], fraction], axis=1), 5
     ).tolist()
-    row["seconds"] = round(seconds, 1)
+    row["seconds: wall, processor"] = [
+        round(seconds.wall, 1),
+        round(seconds.processor, 1),
+    ]
     return row
 
 
@@ -226,20 +220,12 @@ def main(small=False):
     small : bool, default=False
         Whether to do little.
 
-    Returns
-    -------
-    rows : list of dict
-        A row per network and method.
+    Yields
+    ------
+    row : dict
+        What was measured, for each network and method.
     """
     n_samples, n_starts, max_iter = (100, 3, 20) if small else (200, 6, 100)
-    rows = []
     for network, loss in losses(n_samples).items():
         for name, finder in methods(n_starts, max_iter).items():
-            rows.append(measure(network, name, loss, finder))
-            shown = {k: v for k, v in rows[-1].items() if not k.startswith("ends")}
-            print(shown, flush=True)
-    return rows
-
-
-if __name__ == "__main__":
-    main()
+            yield measure(network, name, loss, finder)

@@ -4,13 +4,12 @@ Usage: ``python examples/nonlinear/verdict.py [--output results]``; needs PyTorc
 """
 
 import argparse
-import json
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
-from large import COARSE, enlarged_digits
+from tools import COARSE, enlarged_digits, saved
 
 from skcrit import TorchLoss
 from skcrit.linalg import inertia_fractions, lowest_eigenpairs
@@ -97,15 +96,14 @@ def main():
     parser.add_argument("--images", default=500, type=int)
     options = parser.parse_args()
     X, y = enlarged_digits(options.images)
-    rows = []
-    for n_steps in (10, 300):
-        network = trained(X, y, n_steps)
-        loss = TorchLoss(network, torch.nn.CrossEntropyLoss()).fit(X, y)
-        row = {"steps of Adam": n_steps, **verdict(loss, loss.theta_of(network))}
-        rows.append(row)
-        print(row, flush=True)
-    options.output.mkdir(parents=True, exist_ok=True)
-    (options.output / "verdict.json").write_text(json.dumps(rows, indent=1) + "\n")
+
+    def rows():
+        for n_steps in (10, 300):
+            network = trained(X, y, n_steps)
+            loss = TorchLoss(network, torch.nn.CrossEntropyLoss()).fit(X, y)
+            yield {"steps of Adam": n_steps, **verdict(loss, loss.theta_of(network))}
+
+    saved(rows(), options.output / "nonlinear_verdict.json")
 
 
 if __name__ == "__main__":

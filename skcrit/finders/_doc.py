@@ -85,10 +85,21 @@ morse_indices_, nullities_ : ndarray of int of shape (n_critical_sets_,)
     always beyond 4096 parameters, where no dense Hessian is formed.
 index_fractions_ : ndarray of shape (n_critical_sets_,)
     Morse indices over ``n_params_``; NaN if unknown. Beyond 4096 parameters they are
-    estimated by stochastic Lanczos quadrature, at most 574 products per start.
+    counted, if the data see no more than that many, or estimated by stochastic Lanczos
+    quadrature, at most 1774 products per start.
 index_interval_ : ndarray of shape (n_critical_sets_, 2)
-    Least and largest index fraction that the measured error allows; beyond 4096
-    parameters an interval of at least 95 % confidence.
+    Least and largest index fraction that the measured error allows; where it is
+    estimated, an interval of at least 95 % confidence.
+inertia_shares_ : ndarray of shape (n_critical_sets_, 3)
+    Parts of the eigenvalues that are negative (below minus a level), flat (within it)
+    and positive (above it). Where eigenvalues crowd at zero, their signs down to
+    rounding are not known and ``index_interval_`` is wide; these parts are known.
+inertia_intervals_ : ndarray of shape (n_critical_sets_, 3, 2)
+    Intervals for these parts, as those for the index fraction.
+inertia_levels_ : ndarray of shape (n_critical_sets_,)
+    The level, relative to the spectral norm of the Hessian in the units of the loss:
+    the measured error of the Hessian, or the lowest power of ten times it at which at
+    most one two-hundredth of the eigenvalues are undecided; NaN if unknown.
 counts_ : ndarray of int of shape (n_critical_sets_,)
     How many starts ended in each set.
 n_critical_sets_ : int

@@ -47,6 +47,9 @@ def fitted_attributes(result: SearchResult) -> dict[str, Any]:
         "index_interval_": np.stack(
             [sets.index_fraction_low, sets.index_fraction_high], axis=-1
         ),
+        "inertia_shares_": sets.inertia.share,
+        "inertia_intervals_": np.stack([sets.inertia.low, sets.inertia.high], axis=-1),
+        "inertia_levels_": sets.inertia.level,
         "nullities_": sets.nullity,
         "n_critical_sets_": len(sets.loss),
         "counts_": np.bincount(result.labels[found], minlength=len(sets.loss)),

@@ -120,6 +120,9 @@ class BaseFinder(
     morse_indices_: IntArray
     index_fractions_: FloatArray
     index_interval_: FloatArray
+    inertia_shares_: FloatArray
+    inertia_intervals_: FloatArray
+    inertia_levels_: FloatArray
     nullities_: IntArray
     counts_: IntArray
     n_critical_sets_: int

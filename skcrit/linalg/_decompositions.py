@@ -11,7 +11,7 @@ from numpy.linalg import LinAlgError
 from skcrit._backend import array_namespace
 from skcrit._typing import Array
 
-__all__ = ["eigh", "pinv", "svd"]
+__all__ = ["eigh", "eigvalsh", "pinv", "svd"]
 
 
 def eigh(matrices: Array) -> tuple[Array, Array]:
@@ -43,6 +43,34 @@ def eigh(matrices: Array) -> tuple[Array, Array]:
         return values, xp.flip(vectors, axis=-2)
 
     return _decomposed(matrices, xp.linalg.eigh, reverse)
+
+
+def eigvalsh(matrices: Array) -> Array:
+    """Compute the eigenvalues of symmetric matrices.
+
+    Parameters
+    ----------
+    matrices : array of shape (..., n, n)
+        Symmetric matrices, finite.
+
+    Returns
+    -------
+    values : array of shape (..., n)
+        Eigenvalues, ascending.
+
+    Notes
+    -----
+    What fails is decomposed once more in reverse order, see :func:`eigh`.
+    """
+    xp = array_namespace(matrices)
+
+    def straight(matrix: Array) -> tuple[Array, ...]:
+        return (xp.linalg.eigvalsh(matrix),)
+
+    def reverse(matrix: Array) -> tuple[Array, ...]:
+        return (xp.linalg.eigvalsh(xp.flip(matrix)),)
+
+    return _decomposed(matrices, straight, reverse)[0]
 
 
 def svd(matrices: Array) -> tuple[Array, Array, Array]:

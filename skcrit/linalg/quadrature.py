@@ -16,9 +16,10 @@ interval for k follows without any approximation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from numbers import Real
+from typing import Any, overload
 
 import numpy as np
 from scipy.stats import beta
@@ -65,18 +66,48 @@ class InertiaFractions:
     n_matvec: int
 
 
+@overload
 def inertia_fractions(
     matvec: Callable[..., Any],
     n: int,
     *,
     level: float,
+    n_probes: int = ...,
+    n_vectors: int = ...,
+    confidence_level: float = ...,
+    random_state: RandomState = ...,
+    kernel: Array | None = ...,
+    like: Array | None = ...,
+) -> InertiaFractions: ...
+
+
+@overload
+def inertia_fractions(
+    matvec: Callable[..., Any],
+    n: int,
+    *,
+    level: Sequence[float],
+    n_probes: int = ...,
+    n_vectors: int = ...,
+    confidence_level: float = ...,
+    random_state: RandomState = ...,
+    kernel: Array | None = ...,
+    like: Array | None = ...,
+) -> list[InertiaFractions]: ...
+
+
+def inertia_fractions(
+    matvec: Callable[..., Any],
+    n: int,
+    *,
+    level: float | Sequence[float],
     n_probes: int = 10,
     n_vectors: int = 100,
     confidence_level: float = 0.95,
     random_state: RandomState = None,
     kernel: Array | None = None,
     like: Array | None = None,
-) -> InertiaFractions:
+) -> InertiaFractions | list[InertiaFractions]:
     r"""Estimate which parts of the eigenvalues are negative, zero and positive.
 
     By stochastic Lanczos quadrature, with the errors of the sample and of the
@@ -89,11 +120,12 @@ def inertia_fractions(
         such as ``loss.at(theta).hvp``; the number of rows varies.
     n : int
         Number of rows of the matrix.
-    level : float
+    level : float or sequence of float
         Absolute, in the unit of the matrix: eigenvalues of at most this size count as
         zero. It should be above the errors of the products, of about the machine
         epsilon times the largest eigenvalue. What is at the level, up to rounding, is
-        left open between the sides.
+        left open between the sides. Several levels cost no product more than one: where
+        the signs of small eigenvalues are not resolved, a coarser level may be.
     n_probes : int, default=10
         Number N of random vectors. The standard error of a part f is
         :math:`\sqrt{2 f (1 - f) / (N n)}`.
@@ -115,8 +147,9 @@ def inertia_fractions(
 
     Returns
     -------
-    result : InertiaFractions
-        Parts with their intervals.
+    result : InertiaFractions, or a list of them
+        Parts with their intervals; a list, in their order, for a sequence of levels.
+        Each interval holds with its probability, all of them together with less.
 
     Raises
     ------
@@ -150,7 +183,10 @@ def inertia_fractions(
     """
     n, n_probes = check_int(n, "n", 1), check_int(n_probes, "n_probes", 1)
     n_vectors = min(check_int(n_vectors, "n_vectors", 1), n)
-    level = check_number(level, "level", low=0.0)
+    several = not isinstance(level, Real)
+    levels = [check_number(x, "level", low=0.0) for x in np.atleast_1d(level).tolist()]
+    if not levels:
+        raise ValueError("level must be a number or a sequence of them, got none.")
     confidence_level = check_number(
         confidence_level, "confidence_level", 0.0, 1.0, closed="neither"
     )
@@ -161,17 +197,28 @@ def inertia_fractions(
     like = like if like is not None else np.zeros(0) if kernel is None else kernel
     basis = _kernel_basis(kernel, n, like)
     free = n - basis.shape[0]
-    n_vectors, bounds, n_matvec = min(n_vectors, free), np.zeros(6), 0
+    n_vectors, n_matvec = min(n_vectors, free), 0
+    bounds = np.zeros((len(levels), 6))
     if free:
         probes = _probes(rng, n, n_probes, n_vectors, like)
-        bounds, n_matvec = _pooled(matvec, probes, basis, n_vectors, level)
+        bounds, n_matvec = _pooled(matvec, probes, basis, n_vectors, levels)
+    sample = n, free, n_probes, 1 - confidence_level
+    results = [_result(row, sample, n_matvec) for row in bounds]
+    return results if several else results[0]
+
+
+def _result(
+    bounds: FloatArray, sample: tuple[int, int, int, float], n_matvec: int
+) -> InertiaFractions:
+    """Turn parts of a sample below two thresholds into parts of all eigenvalues."""
+    n, free, n_probes, alpha = sample
     lower, upper, guess = np.split(bounds, 3)
     # Thresholds that are resolved need no guess.
     resolved = upper[0] <= lower[1]
     middle = (lower + upper) / 2 if resolved else np.clip(guess, lower, upper)
 
     def interval(low: float, high: float, n_more: int = 0) -> tuple[float, float]:
-        least, most = _compatible(low, high, free, n_probes, 1 - confidence_level)
+        least, most = _compatible(low, high, free, n_probes, alpha)
         return (least + n_more) / n, (most + n_more) / n
 
     negative, positive = middle[0] * free / n, (1 - middle[1]) * free / n
@@ -223,25 +270,25 @@ def _pooled(
     probes: Iterator[Array],
     basis: Array,
     n_vectors: int,
-    level: float,
+    levels: Sequence[float],
 ) -> tuple[FloatArray, int]:
     """Compute the parts of all vectors together below the thresholds, and count."""
-    totals, n_matvec = np.zeros(7), 0
+    totals, n_matvec = np.zeros((len(levels), 7)), 0
     for some in probes:
         sums, count = _sums(
             lambda v: _without(matvec(v), basis),
             _without(some, basis),
             n_vectors,
-            level,
+            levels,
         )
         totals, n_matvec = totals + sums, n_matvec + count
-    return totals[1:] / totals[0], n_matvec
+    return totals[:, 1:] / totals[:, :1], n_matvec
 
 
 def _sums(
-    matvec: Callable[..., Any], probes: Array, n_vectors: int, level: float
+    matvec: Callable[..., Any], probes: Array, n_vectors: int, levels: Sequence[float]
 ) -> tuple[FloatArray, int]:
-    """Sum the squares of vectors and the parts of them below the two thresholds."""
+    """Sum the squares of vectors and the parts of them below the thresholds."""
     _, tridiagonal, count = lanczos(matvec, probes, n_vectors)
     # Small matrices from here on, which the host decomposes in double precision.
     T = to_host(tridiagonal).astype(float)
@@ -252,13 +299,15 @@ def _sums(
     error = 10 * n_vectors * eps * np.max(np.abs(T), axis=(1, 2))[:, None]
     values, vectors = eigh(T[:, :-1, :])
     ritz = values, vectors[:, -1, :] ** 2
-    below, within, at_zero = (_radau(T, ritz, t, error) for t in (-level, level, 0.0))
-    left, here, near = at_zero
+    left, here, near = _radau(T, ritz, 0.0, error)
     kernel = np.maximum(here - near, 0.0)
     negative = left + (here - kernel) / 2
     # Lower bounds, upper bounds, and a guess for a level that is not resolved.
-    columns = (below[0], within[0], below[0] + below[1], within[0] + within[1])
-    parts = np.stack([np.ones(len(T)), *columns, negative, negative + kernel])
+    parts = np.empty((len(levels), 7, len(T)))
+    for row, level in enumerate(levels):
+        below, within = (_radau(T, ritz, t, error) for t in (-level, level))
+        bounds = below[0], within[0], below[0] + below[1], within[0] + within[1]
+        parts[row] = (np.ones(len(T)), *bounds, negative, negative + kernel)
     squares = np.sum(to_host(probes).astype(float) ** 2, axis=-1)
     return parts @ squares, int(np.sum(to_host(count)))
 

@@ -3,8 +3,9 @@
 import numpy as np
 
 from skcrit._backend import array_namespace, to_host
+from skcrit.losses.data_subspace import DataSubspace
 
-__all__ = ["UnitCoordinates", "host_weights", "on_host"]
+__all__ = ["UnitCoordinates", "host_weights", "on_host", "seen_by_data"]
 
 # Sweeps of balancing over a network of h hidden layers are h times this. One sweep is
 # exact for h = 1; the logarithms of the scales of neighbouring layers are coupled as in
@@ -140,20 +141,22 @@ class UnitCoordinates:
         weights[-1] = self._without_shift(weights[-1])
         return weights
 
-    def tangents(self, weights):
+    def tangents(self, weights, unseen=True):
         """Span the tangent space of the continuous orbit.
 
         Parameters
         ----------
         weights : list of ndarray of shape (n_points, n_out, n_in)
             Matrices of the layers, on the host.
+        unseen : bool, default=True
+            Whether to list directions that no sample sees.
 
         Returns
         -------
         tangents : ndarray of shape (n_points, n_tangents, n_params)
             Vectors in rows.
         """
-        rows = [*self._fixed_tangents()]
+        rows = [*(self._unseen_tangents() if unseen else ()), *self._shift_tangents()]
         if self.is_relu and not self.penalised:
             rows += self._relu_tangents(weights)
         if self.is_linear:
@@ -166,15 +169,23 @@ class UnitCoordinates:
             tangents[:, number] = np.concatenate(flat, axis=-1)
         return tangents
 
-    @property
-    def n_tangents(self):
-        """Number of vectors that :meth:`tangents` returns per point."""
+    def count(self, unseen=True):
+        """Count the vectors that :meth:`tangents` returns per point.
+
+        Parameters
+        ----------
+        unseen : bool, default=True
+            As there.
+
+        Returns
+        -------
+        n_tangents : int
+            Their number.
+        """
         hidden = self.widths[1:-1]
-        count = (
-            len(self.null) * self.shapes[0][0]
-            + self.shifted.stop
-            - (self.shifted.start)
-        )
+        count = self.shifted.stop - self.shifted.start
+        if unseen:
+            count += len(self.null) * self.shapes[0][0]
         if self.is_relu and not self.penalised:
             count += sum(hidden)
         if self.is_linear:
@@ -187,13 +198,14 @@ class UnitCoordinates:
         # A direction that moves nothing.
         return [np.zeros((1, *shape)) for shape in self.shapes]
 
-    def _fixed_tangents(self):
-        # Directions that are the same at all points.
+    def _unseen_tangents(self):
         for unit in range(self.shapes[0][0]):
             for direction in self.null:
                 row = self._zeros()
                 row[0][:, unit] = direction
                 yield row
+
+    def _shift_tangents(self):
         for column in range(*self.shifted.indices(self.shapes[-1][1])):
             row = self._zeros()
             row[-1][:, :, column] = 1
@@ -236,6 +248,31 @@ class UnitCoordinates:
                 row[layer + 1][..., -1] = -weights[layer + 1][..., unit]
                 rows.append(row)
         return rows
+
+
+def seen_by_data(loss):
+    """Find coordinates of the parameters that the data see.
+
+    Parameters
+    ----------
+    loss : MLPLoss
+        Fitted loss.
+
+    Returns
+    -------
+    subspace : DataSubspace or None
+        None if they see all parameters.
+    """
+    penalised, n_in = loss.alpha > 0, loss._shapes[0][1]
+    # Without its penalty an intercept differs from the weights along such a direction.
+    alike = not penalised or loss.penalize_intercept
+    null = null_directions(loss._X, bool(loss.fit_intercept) and alike)
+    if not len(null):
+        return None
+    null = np.pad(null, ((0, 0), (0, n_in - null.shape[1])))
+    seen = loss.asarray(np.linalg.svd(null)[2][len(null) :])
+    decay = float(loss.alpha / loss.n_samples_seen_)
+    return DataSubspace(seen, loss._shapes[0][0], loss.n_params_, decay)
 
 
 def null_directions(X, has_ones):

@@ -6,14 +6,21 @@ from functools import cached_property
 from math import prod
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from skcrit._backend import array_namespace, to_host
 from skcrit._typing import Array, IntArray
 from skcrit.losses._mlp_layout import NetworkLayout
 from skcrit.losses._stabilizers import stabilizer_order
-from skcrit.losses._unit_coordinates import UnitCoordinates, host_weights, on_host
+from skcrit.losses._unit_coordinates import (
+    UnitCoordinates,
+    host_weights,
+    on_host,
+    seen_by_data,
+)
 from skcrit.losses._unit_degeneracies import UnitDegeneracies, find_degeneracies
 from skcrit.losses._unit_features import UnitFeatures
+from skcrit.losses.data_subspace import DataSubspace
 from skcrit.losses.symmetries import Symmetries
 from skcrit.utils._arguments import check_number, shown
 
@@ -34,6 +41,10 @@ class UnitSymmetries(NetworkLayout, Symmetries):
     @cached_property
     def _features(self):
         return UnitFeatures(self)
+
+    @cached_property
+    def _subspace(self):
+        return seen_by_data(self)
 
     def invariants(self, theta: Array) -> Array:
         r"""Compute continuous functions of the points that symmetries leave alone.
@@ -234,13 +245,17 @@ class UnitSymmetries(NetworkLayout, Symmetries):
             sizes[point] = order // stabilizer_order(*parts, flips) if finite else 1
         return sizes.reshape(shape)
 
-    def orbit_tangents(self, theta: Array) -> Array:
+    def orbit_tangents(self, theta: Array, unseen: bool = True) -> Array:
         """Span the tangent space of the continuous symmetry orbit.
 
         Parameters
         ----------
         theta : array of shape (..., n_params)
             Points.
+        unseen : bool, default=True
+            Whether to list, without a penalty, the directions of first-layer weights
+            that no sample sees. On images, of which many pixels are always zero, they
+            can take gigabytes: :meth:`data_subspace` has them as a basis per unit.
 
         Returns
         -------
@@ -252,26 +267,40 @@ class UnitSymmetries(NetworkLayout, Symmetries):
             identity activation.
         """
         theta = self._as_points(theta)
-        tangents = self._coordinates.tangents(host_weights(self, theta))
+        tangents = self._coordinates.tangents(host_weights(self, theta), unseen)
         shape = (*theta.shape[:-1], *tangents.shape[1:])
         return self.asarray(tangents.reshape(shape))
 
-    def count_tangents(self, theta: Array) -> int:
+    def count_tangents(self, theta: Array, unseen: bool = True) -> int:
         """Count what :meth:`orbit_tangents` returns, without forming it.
 
         Parameters
         ----------
         theta : array of shape (..., n_params)
             Points.
+        unseen : bool, default=True
+            As there.
 
         Returns
         -------
         n_tangents : int
-            Number of vectors per point. On images, of which many pixels are always
-            zero, they can take gigabytes.
+            Number of vectors per point.
         """
         self._as_points(theta)
-        return self._coordinates.n_tangents
+        return self._coordinates.count(unseen)
+
+    def data_subspace(self) -> DataSubspace | None:
+        """Return coordinates of the parameters that the data see.
+
+        Returns
+        -------
+        subspace : DataSubspace or None
+            All but weights of the first layer along directions in which no sample
+            extends. On those the Hessian is the weight of the penalty; None if there
+            are none.
+        """
+        check_is_fitted(self)
+        return self._subspace
 
     def unit_degeneracies(self, theta: Array, rtol: float = 1e-6) -> UnitDegeneracies:
         """Name hidden units that are silent, constant or duplicated.

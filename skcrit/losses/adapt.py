@@ -24,6 +24,7 @@ OPTIONAL = (
     "count_tangents",
     "curvature",
     "curvature_cost",
+    "data_subspace",
     "degeneracies",
     "draw_starts",
     "dtype",

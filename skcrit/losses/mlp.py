@@ -34,6 +34,9 @@ from skcrit.utils._validation import (
 
 __all__ = ["MLPLoss"]
 
+# What is computed from the data once it is asked for.
+_CACHED = ("_coordinates", "_features", "_subspace")
+
 
 class MLPLoss(
     ConvertsEstimators, UnitSymmetries, GlorotStarts, SampleLosses, MLPProofs, Loss
@@ -230,7 +233,7 @@ class MLPLoss(
 
     def _prepare_device(self):
         # Put the data where the computations run.
-        for name in ("_coordinates", "_features"):  # of an earlier fit
+        for name in _CACHED:  # of an earlier fit
             self.__dict__.pop(name, None)
         self._blocks = self._cut(self._X, self._targets.values)
         self._decay = None
@@ -244,7 +247,7 @@ class MLPLoss(
 
     def __getstate__(self):
         # What follows from the rest is made again where the loss is loaded.
-        derived = ("_blocks", "_decay", "_coordinates", "_features")
+        derived = ("_blocks", "_decay", *_CACHED)
         state = super().__getstate__()
         return {key: state[key] for key in state if key not in derived}
 

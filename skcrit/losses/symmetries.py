@@ -9,6 +9,7 @@ import numpy as np
 from skcrit._backend import array_namespace, device
 from skcrit._typing import Array, FloatArray, IntArray
 from skcrit.losses._points import TakesPoints
+from skcrit.losses.data_subspace import DataSubspace
 
 __all__ = ["Symmetries", "rescaled", "stiefel_euler"]
 
@@ -156,6 +157,18 @@ class Symmetries(TakesPoints):
             Number of vectors per point: by default of those formed at the points.
         """
         return int(self.orbit_tangents(theta).shape[-2])
+
+    def data_subspace(self) -> DataSubspace | None:
+        """Return coordinates of the parameters that the data see.
+
+        Returns
+        -------
+        subspace : DataSubspace or None
+            None, as by default, if they see all of them or nothing is known. With a
+            subspace, ``orbit_tangents`` and ``count_tangents`` take ``unseen=False`` to
+            leave out the directions that no sample sees.
+        """
+        return None
 
 
 def rescaled(loss, theta):

@@ -28,6 +28,7 @@ from skcrit.search.inertia import (
     count_signs,
     is_symmetric,
 )
+from skcrit.search.inertia_shares import InertiaShares
 from skcrit.search.polish import (
     LONG,
     NOISE,
@@ -81,6 +82,8 @@ class Description(Rows):
     index_fraction_low, index_fraction_high : ndarray of shape (n,)
         Interval for it: from the bounds of the index, or, where no dense Hessian is
         formed, of at least 95 % confidence.
+    inertia : InertiaShares
+        Parts of the eigenvalues that are negative, flat and positive.
     n_tangent : ndarray of int of shape (n,)
         Dimension of the symmetry orbit, as far as the loss declares it.
     invariants : ndarray of shape (n, n_invariants)
@@ -101,6 +104,7 @@ class Description(Rows):
     index_fraction: FloatArray
     index_fraction_low: FloatArray
     index_fraction_high: FloatArray
+    inertia: InertiaShares
     n_tangent: IntArray
     invariants: FloatArray
     uncertainty: FloatArray
@@ -135,7 +139,7 @@ def describe(
     A point that is examined costs four to five dense Hessians and two symmetric
     eigenproblems. Beyond 4096 parameters no dense Hessian is formed: what has the
     status CONVERGED keeps it, its inertia is unknown, and the index is bounded by at
-    most 574 products.
+    most 1774 products, or, if the data see at most 4096 parameters, one for each.
     """
     result = _plain(loss, theta, status)
     finite = np.all(np.isfinite(result.point), axis=1)
@@ -164,6 +168,7 @@ def _bounded(
     part.morse_index_low = found.n_below
     part.index_fraction = found.fraction
     part.index_fraction_low, part.index_fraction_high = found.low, found.high
+    part.inertia = found.inertia
     return result.replace(rows, part)
 
 
@@ -210,6 +215,7 @@ def undescribed(
         index_fraction=np.full(n, np.nan),
         index_fraction_low=np.zeros(n),
         index_fraction_high=np.ones(n),
+        inertia=InertiaShares.unknown(n),
         n_tangent=np.zeros(n, dtype=int),
         invariants=invariants,
         uncertainty=np.zeros(n),
@@ -243,7 +249,8 @@ def _examined(
     outside |= is_underflow(loss, end.frame, rows)
     end.code[outside] = Status.ESCAPED
     confirmed = end.code == Status.CONVERGED
-    counts = count_signs(loss, end, error, scales)
+    counts, shares = count_signs(loss, end, error, scales)
+    counted = np.flatnonzero(confirmed & np.isfinite(shares.level))
     refined = loss.representative(end.frame.theta)
     keep = confirmed[:, None]
     moved = np.sqrt(np.sum(end.way**2, axis=1)) + drift * np.max(to_host(scales.length))
@@ -256,6 +263,7 @@ def _examined(
         invariants=np.where(keep, invariants_of(loss, refined), before.invariants),
         uncertainty=np.where(confirmed, uncertainty, 0.0),
         n_tangent=end.frame.n_tangent,
+        inertia=before.inertia.replace(counted, shares.take(counted)),
         **{
             name: np.where(confirmed, column, getattr(before, name))
             for name, column in counts.items()

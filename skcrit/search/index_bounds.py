@@ -1,25 +1,44 @@
-"""The Morse index where no dense Hessian is formed: bounds from products alone.
+"""The Morse index where no search forms a dense Hessian: bounds from products alone.
 
-Three facts are put together. By the theorem of Courant and Fischer at least k
-eigenvalues are below a level if k Ritz values are, which LOBPCG finds, whatever their
-residuals. By Cauchy's interlacing theorem at most k more of them are there than in the
-Hessian between vectors orthogonal to k given ones. How many there are in that Hessian,
-stochastic Lanczos quadrature tells with a confidence interval. If the k vectors are all
-eigenvectors of negative eigenvalues and a gap follows, quadrature finds nothing among
-the others, and the index is bracketed by k and k.
+Parameters that the data do not see are left out first (``Loss.data_subspace``): on them
+the Hessian is a known multiple of the identity. If what is left is small enough, its
+Hessian is formed in these coordinates, and the index is counted. Otherwise three facts
+are put together. By the theorem of Courant and Fischer at least k eigenvalues are below
+a level if k Ritz values are, which LOBPCG finds, whatever their residuals. By Cauchy's
+interlacing theorem at most k more of them are there than in the Hessian between vectors
+orthogonal to k given ones. How many there are in that Hessian, stochastic Lanczos
+quadrature tells with a confidence interval. If the k vectors are all eigenvectors of
+negative eigenvalues and a gap follows, quadrature finds nothing among the others, and
+the index is bracketed by k and k.
+
+Down to rounding, the signs of eigenvalues that crowd at zero cannot be known from
+products that are much fewer than parameters. They can be known down to a coarser level,
+and this level is part of the answer: so many eigenvalues are below minus the level, so
+many above it, and the rest is flat.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from skcrit._backend import array_namespace, take_rows, to_host
+from skcrit._backend import array_namespace, device, take_rows, to_host
 from skcrit._rows import Rows
 from skcrit._typing import Array, FloatArray, IntArray
-from skcrit.linalg import inertia_fractions, lowest_eigenpairs, spectral_norm
+from skcrit.linalg import (
+    InertiaFractions,
+    inertia_fractions,
+    lowest_eigenpairs,
+    spectral_norm,
+)
+from skcrit.linalg._decompositions import eigvalsh
+from skcrit.linalg.dense import MAX_DENSE_FORMED
 from skcrit.losses.base import Loss
+from skcrit.losses.data_subspace import DataSubspace
+from skcrit.search.inertia_shares import InertiaShares
 from skcrit.search.polish import last_digits
 from skcrit.search.scales import Scales
 
@@ -28,9 +47,12 @@ __all__ = ["IndexBounds", "bound_index"]
 # Ritz pairs that are sought, and iterations for them: at most 150 products.
 _N_LOWEST, _MAX_ITER = 6, 24
 
-# Vectors of the quadrature, and dimension of the Krylov space of each: 400 products.
-# Beyond 4096 parameters the sample errs by less than 0.01 (two standard errors).
-_N_PROBES, _N_VECTORS = 4, 100
+# Vectors of the quadrature: beyond 4096 parameters the sample errs by less than 0.01
+# (two standard errors). Dimension of the Krylov space of each: 1600 products.
+_N_PROBES, _N_VECTORS = 4, 400
+
+# One Krylov space takes at most so many numbers, 512 MiB.
+_MAX_KRYLOV_NUMBERS = 2**26
 
 # Tangents of symmetries are taken out if they are at most so many numbers, 128 MiB.
 # Without them the interval still holds: their zeros are counted like other small
@@ -39,6 +61,16 @@ _MAX_TANGENT_NUMBERS = 2**24
 
 # A fraction is known if quadrature leaves at most this part of the spectrum undecided.
 _UNDECIDED = 0.01
+
+# The level of the shares leaves at most this part undecided on either side. With what
+# the sample errs by, intervals are narrower than 0.01 where few eigenvalues are beyond.
+_SMEARED = 0.005
+
+# Between levels that are tried, from the errors of products to the size of the Hessian.
+_LEVEL_STEP = 10.0
+
+# Columns of a dense Hessian that are formed together.
+_COLUMNS = 16
 
 # Safety factor on the measured error of products.
 _SAFETY = 3.0
@@ -57,12 +89,34 @@ class IndexBounds(Rows):
         hundredth of the spectrum is left undecided.
     low, high : ndarray of shape (n,)
         Interval of at least 95 % confidence for that part.
+    inertia : InertiaShares
+        Parts that are negative, flat and positive, to the lowest of the levels tried
+        (powers of ten times the error of products) at which they are resolved.
     """
 
     n_below: IntArray
     fraction: FloatArray
     low: FloatArray
     high: FloatArray
+    inertia: InertiaShares
+
+
+@dataclass(frozen=True)
+class _Hessian:
+    """The Hessian at a point in natural units, on what the data see of n parameters."""
+
+    product: Callable[[Array], Array]
+    reduce: Callable[[Array], Array]
+    n: int
+    n_params: int
+    decay: float
+    size: float
+    level: float
+    tangents: Array
+
+    def relative(self, level: float) -> float:
+        """Divide by the size, which a constant loss does not have."""
+        return level / self.size if self.size else 0.0
 
 
 def bound_index(loss: Loss, theta: Array, scales: Scales) -> IndexBounds:
@@ -84,9 +138,12 @@ def bound_index(loss: Loss, theta: Array, scales: Scales) -> IndexBounds:
 
     Notes
     -----
-    Costs at most 574 products per point, and storage for 400 vectors. Negative is what
-    lies below the error of the products, which is measured, in the loss's own units of
-    the parameters. Products that are not finite leave the index unknown.
+    Up to 4096 parameters that the data see, it costs as many products and the
+    eigenvalues of a dense matrix, and the sample has no part in the intervals. Beyond,
+    it costs at most 1774 products per point, and storage for 400 vectors, or for 512
+    MiB of them. Negative is what lies below the error of the products, which is
+    measured, in the loss's own units of the parameters. Products that are not finite
+    leave the index unknown.
 
     References
     ----------
@@ -97,49 +154,131 @@ def bound_index(loss: Loss, theta: Array, scales: Scales) -> IndexBounds:
         for i in range(theta.shape[0])
     ]
     columns = [np.array(column) for column in zip(*rows, strict=True)]
-    return IndexBounds(*columns)
+    n_below, fraction, low, high, *shares = columns
+    return IndexBounds(n_below, fraction, low, high, InertiaShares(*shares))
+
+
+_UNKNOWN = (0, np.nan, 0.0, 1.0, np.nan, [np.nan] * 3, [0.0] * 3, [1.0] * 3)
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def _bound(loss: Loss, theta: Array, scales: Scales) -> tuple[int, float, float, float]:
+def _bound(loss: Loss, theta: Array, scales: Scales) -> tuple[Any, ...]:
     """Bound the index at one point, an array with one row."""
-    n, local = theta.shape[1], loss.at(theta)
-    unit = scales.unit
+    H = _hessian(loss, theta, scales)
+    if not np.isfinite(H.size + H.level):
+        return _UNKNOWN
+    return _counted(H) if H.n <= MAX_DENSE_FORMED else _sampled(H, loss)
+
+
+def _hessian(loss: Loss, theta: Array, scales: Scales) -> _Hessian:
+    """Restrict the Hessian to what the data see, and measure it."""
+    local, unit, n_params = loss.at(theta), scales.unit, theta.shape[1]
+    units = to_host(unit)
+    seen = loss.data_subspace() if np.all(units == units[0]) else None
+    n = n_params if seen is None else seen.n_coordinates
+
+    def reduce(v: Array) -> Array:
+        return v if seen is None else seen.reduce(v)
 
     def product(v: Array) -> Array:
-        return unit * local.hvp(unit * v)
+        v = v if seen is None else seen.expand(v)
+        return reduce(unit * local.hvp(unit * v))
 
-    draws = np.random.default_rng(5).standard_normal((_N_LOWEST, n))
-    start = loss.asarray(draws)[None, :, :]
-    size = float(to_host(spectral_norm(product, start[:, 0, :]))[0])
-    if not np.isfinite(size):
-        return 0, np.nan, 0.0, 1.0
-    level = _level(loss, theta, scales, size)
-    values, vectors, _, _ = lowest_eigenpairs(
-        product, start, rtol=1e-6, max_iter=_MAX_ITER
+    draw = np.random.default_rng(5).standard_normal((1, n))
+    size = float(to_host(spectral_norm(product, loss.asarray(draw)))[0])
+    decay = 0.0 if seen is None else seen.decay * float(units[0]) ** 2
+    return _Hessian(
+        product=product,
+        reduce=reduce,
+        n=n,
+        n_params=n_params,
+        decay=decay,
+        size=max(size, decay),
+        level=_level(loss, theta, scales, size),
+        tangents=_tangents(loss, theta, unit, seen),
     )
-    below = np.flatnonzero(to_host(values)[0] < -level)
-    known = take_rows(vectors[0], below)
-    xp, tangents = array_namespace(theta), _tangents(loss, theta)
-    known = xp.concat([known, tangents / unit], axis=0)
+
+
+def _counted(H: _Hessian) -> tuple[Any, ...]:
+    """Count eigenvalues of the dense matrix."""
+    xp = array_namespace(H.tangents)
+    identity = xp.eye(H.n, dtype=H.tangents.dtype, device=device(H.tangents))
+    columns = [
+        H.product(identity[i : i + _COLUMNS, :]) for i in range(0, H.n, _COLUMNS)
+    ]
+    matrix = xp.concat(columns, axis=0)
+    if not bool(xp.all(xp.isfinite(matrix))):
+        return _UNKNOWN
+    values = to_host(eigvalsh((matrix + xp.matrix_transpose(matrix)) / 2))
+    more = _unseen(H, H.level)
+    below, above = np.sum(values < -H.level), np.sum(values > H.level) + more[2]
+    # What is zero by symmetry is known; other signs are not.
+    undecided = H.n_params - below - above - more[1] - len(H.tangents)
+    n, low = H.n_params, below / H.n_params
+    high = (below + max(undecided, 0)) / n
+    share = [low, 1 - (below + above) / n, above / n]
+    fraction = low if high - low <= _UNDECIDED else np.nan
+    return below, fraction, low, high, H.relative(H.level), share, share, share
+
+
+def _sampled(H: _Hessian, loss: Loss) -> tuple[Any, ...]:
+    """Bound the shares by Ritz values and quadrature."""
+    draws = np.random.default_rng(5).standard_normal((_N_LOWEST, H.n))
+    start = loss.asarray(draws)[None, :, :]
+    values, vectors, _, _ = lowest_eigenpairs(
+        H.product, start, rtol=1e-6, max_iter=_MAX_ITER
+    )
+    ritz = to_host(values)[0]
+    known = take_rows(vectors[0], np.flatnonzero(ritz < -H.level))
+    known = array_namespace(known).concat([known, H.tangents], axis=0)
+    n_steps = int(np.log(max(H.size / H.level, 1.0)) / np.log(_LEVEL_STEP))
+    levels = [H.level * _LEVEL_STEP**step for step in range(n_steps + 1)]
     try:
         rest = inertia_fractions(
-            product,
-            n,
-            level=level,
+            H.product,
+            H.n,
+            level=levels,
             n_probes=_N_PROBES,
-            n_vectors=_N_VECTORS,
+            n_vectors=max(min(_N_VECTORS, _MAX_KRYLOV_NUMBERS // H.n), 20),
             kernel=known,
             random_state=0,
         )
     except ValueError:  # products that are not finite
-        return 0, np.nan, 0.0, 1.0
-    k = len(below)
-    least, most = (round(n * part) for part in rest.negative_interval)
-    low, high = max(k, least), min(most + k, n)
-    fraction = np.clip(rest.negative + k / n, low / n, high / n)
-    decided = rest.smearing[0] <= _UNDECIDED
-    return k, float(fraction) if decided else np.nan, low / n, high / n
+        return _UNKNOWN
+    fine = _shares(H, ritz, levels[0], levels[0], rest[0])
+    decided = max(rest[0].smearing) <= _UNDECIDED
+    smearing = [max(result.smearing) for result in rest]
+    resolved = np.flatnonzero(np.array(smearing) <= _SMEARED)
+    best = int(resolved[0] if len(resolved) else np.argmin(smearing))
+    share, low, high = _shares(H, ritz, levels[0], levels[best], rest[best])
+    fraction = fine[0][0] if decided else np.nan
+    bounds = int(np.sum(ritz < -H.level)), fraction, fine[1][0], fine[2][0]
+    return *bounds, H.relative(levels[best]), share, low, high
+
+
+def _shares(
+    H: _Hessian, ritz: FloatArray, finest: float, level: float, rest: InertiaFractions
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Add what was taken out to the parts of the rest: estimates and bounds."""
+    # Vectors with Ritz values below the finest level were taken out, and counted as
+    # zero; fewer of them are below this level.
+    k, k_here = int(np.sum(ritz < -finest)), int(np.sum(ritz < -level))
+    more, n = _unseen(H, level), H.n_params
+    estimate = H.n * np.array([rest.negative, rest.zero, rest.positive])
+    estimate += more + np.array([k_here, -k_here, 0])
+    intervals = rest.negative_interval, rest.zero_interval, rest.positive_interval
+    low, high = np.round(H.n * np.array(intervals)).T
+    low += more + np.array([0, -2 * k, 0])
+    high += more + np.array([k, 0, k])
+    low[0] = max(low[0], k_here)
+    low, high = np.clip(low, 0, n), np.clip(high, 0, n)
+    return np.clip(estimate, low, high) / n, low / n, high / n
+
+
+def _unseen(H: _Hessian, level: float) -> IntArray:
+    """Count the eigenvalues on what the data do not see, by sign."""
+    positive = bool(H.decay > level)
+    return (H.n_params - H.n) * np.array([0, int(not positive), int(positive)])
 
 
 def _level(loss: Loss, theta: Array, scales: Scales, size: float) -> float:
@@ -157,14 +296,17 @@ def _level(loss: Loss, theta: Array, scales: Scales, size: float) -> float:
     return 10 * n * eps * size + _SAFETY * error
 
 
-def _tangents(loss: Loss, theta: Array) -> Array:
+def _tangents(
+    loss: Loss, theta: Array, unit: Array, seen: DataSubspace | None
+) -> Array:
     """Span the directions of symmetries by orthonormal rows, unless they are many."""
-    n = theta.shape[1]
-    if loss.count_tangents(theta) * n > _MAX_TANGENT_NUMBERS:
-        return theta[:0]
-    xp, rows = array_namespace(theta), loss.orbit_tangents(theta)[0]
-    if rows.shape[0] == 0:
-        return rows
+    leave_out = {} if seen is None else {"unseen": False}
+    n = theta.shape[1] if seen is None else seen.n_coordinates
+    count = loss.count_tangents(theta, **leave_out)
+    if count == 0 or count * n > _MAX_TANGENT_NUMBERS:
+        return theta[:0, :n]
+    xp, rows = array_namespace(theta), loss.orbit_tangents(theta, **leave_out)[0]
+    rows = rows / unit if seen is None else seen.reduce(rows / unit)
     # They may depend on each other.
     _, values, basis = xp.linalg.svd(rows, full_matrices=False)
     largest = float(to_host(values)[0])

@@ -9,6 +9,7 @@ from skcrit._typing import BoolArray, FloatArray, IntArray
 from skcrit.linalg import rounding_level
 from skcrit.losses.base import Loss
 from skcrit.search.frame import Frame
+from skcrit.search.inertia_shares import InertiaShares
 from skcrit.search.polish import Polished
 from skcrit.search.scales import Scales
 from skcrit.search.valleys import is_valley
@@ -53,7 +54,7 @@ def is_symmetric(frame: Frame, error: FloatArray) -> BoolArray:
 
 def count_signs(
     loss: Loss, end: Polished, error: FloatArray, scales: Scales
-) -> dict[str, IntArray | FloatArray]:
+) -> tuple[dict[str, IntArray | FloatArray], InertiaShares]:
     """Count negative and zero eigenvalues, and say between which bounds.
 
     Parameters
@@ -71,6 +72,9 @@ def count_signs(
     -------
     counts : dict of ndarray of shape (n,)
         Columns of a :class:`~skcrit.search.describe.Description`.
+    shares : InertiaShares
+        Parts of the eigenvalues, to the level of the errors; unknown where a declared
+        symmetry is none.
     """
     frame = end.frame
     values, tangent = to_host(frame.values), to_host(frame.is_tangent())
@@ -94,15 +98,18 @@ def count_signs(
     open_counts = np.where(symmetric, open_counts, n)
     low = np.where(symmetric, negative, 0)
     high = np.minimum(low + open_counts, n)
-    return {
+    relative = error / np.where(frame.norm > 0, frame.norm, 1.0)
+    flat, level = frame.n_tangent + undecided, np.where(symmetric, relative, np.nan)
+    counts = {
         "morse_index": np.where(known, negative, UNKNOWN),
-        "nullity": np.where(known, frame.n_tangent + undecided, UNKNOWN),
+        "nullity": np.where(known, flat, UNKNOWN),
         "morse_index_low": low,
         "morse_index_high": high,
         "index_fraction": np.where(known, negative / n, np.nan),
         "index_fraction_low": low / n,
         "index_fraction_high": high / n,
     }
+    return counts, InertiaShares.counted(negative, flat, n, level)
 
 
 def _without_declared(

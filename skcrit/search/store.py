@@ -17,13 +17,15 @@ import numpy as np
 from skcrit._version import __version__
 from skcrit.search.describe import Description
 from skcrit.search.frontier import Directions
+from skcrit.search.inertia_shares import InertiaShares
 from skcrit.solvers.state import SolverResult
 
 __all__ = ["BatchStore"]
 
 # What results are made of, besides lists, tuples, dicts, numbers and arrays.
 _RECORDS: dict[str, type[Any]] = {
-    record.__name__: record for record in (SolverResult, Description, Directions)
+    record.__name__: record
+    for record in (SolverResult, Description, Directions, InertiaShares)
 }
 
 # What reading a broken file can raise.

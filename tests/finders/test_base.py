@@ -199,6 +199,9 @@ def test_attributes_have_their_shapes_and_types(fitted):
         ("critical_losses_", (n_sets,), "f"),
         ("morse_indices_", (n_sets,), "i"),
         ("index_fractions_", (n_sets,), "f"),
+        ("inertia_shares_", (n_sets, 3), "f"),
+        ("inertia_intervals_", (n_sets, 3, 2), "f"),
+        ("inertia_levels_", (n_sets,), "f"),
         ("nullities_", (n_sets,), "i"),
         ("counts_", (n_sets,), "i"),
     ):
@@ -269,6 +272,10 @@ def test_labels_agree_with_the_table_of_sets(fitted):
     np.testing.assert_allclose(losses, fitted.critical_losses_[rows], atol=1e-8)
     np.testing.assert_array_equal(
         fitted.index_fractions_, fitted.morse_indices_ / fitted.n_params_
+    )
+    np.testing.assert_array_equal(fitted.inertia_shares_[:, 0], fitted.index_fractions_)
+    np.testing.assert_array_equal(
+        fitted.inertia_shares_[:, 1], fitted.nullities_ / fitted.n_params_
     )
 
 

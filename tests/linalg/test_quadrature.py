@@ -100,7 +100,7 @@ def test_bounds_hold_for_every_probe(rng):
     for name, (d, level) in SPECTRA.items():
         z = rng.standard_normal((1, N))
         for m in (1, 3, 10, 25):
-            sums, _ = quadrature._sums(lambda v, d=d: v * d, z, m, level)
+            (sums,), _ = quadrature._sums(lambda v, d=d: v * d, z, m, [level])
             below = np.sum(z**2 * (d < -level)), np.sum(z**2 * (d <= level))
             assert sums[0] == pytest.approx(np.sum(z**2))
             assert np.all(sums[1:3] <= np.array(below) + 1e-9), name
@@ -118,6 +118,18 @@ def test_all_vectors_and_many_probes_give_the_truth(name):
     np.testing.assert_allclose(found, parts(d, level), atol=0.02)
     assert np.sum(found) == pytest.approx(1)
     assert result.n_matvec <= 300 * N
+
+
+def test_several_levels_cost_no_more_than_one():
+    d = SPECTRA["graded"][0]
+    options = {"n_vectors": 12, "n_probes": 4, "random_state": 0}
+    levels = [1e-6, 1e-3, 0.3]
+    found = inertia_fractions(lambda v: v * d, N, level=levels, **options)
+    for level, result in zip(levels, found, strict=True):
+        alone = inertia_fractions(lambda v: v * d, N, level=level, **options)
+        assert result == alone
+    # Signs of small eigenvalues are not resolved, those of large ones are.
+    assert max(found[0].smearing) > 10 * max(found[-1].smearing)
 
 
 def test_a_kernel_is_seen_before_the_level_is_resolved():
@@ -266,6 +278,8 @@ def test_tiny_matrices(n):
     [
         ({"level": -1.0}, "level must be"),
         ({"level": np.nan}, "level must be"),
+        ({"level": [0.1, -1.0]}, "level must be"),
+        ({"level": []}, "level must be a number or a sequence of them, got none"),
         ({"n_probes": 0}, "n_probes must be"),
         ({"n_vectors": 0}, "n_vectors must be"),
         ({"confidence_level": 1.0}, "confidence_level must be"),

@@ -22,6 +22,14 @@ def quadratic(eigenvalues):
     ).fit()
 
 
+@pytest.fixture(params=["dense", "products"])
+def way(request, monkeypatch):
+    if request.param == "products":
+        monkeypatch.setattr(module, "MAX_DENSE_FORMED", 0)
+        monkeypatch.setattr(module, "_N_VECTORS", 60)
+    return request.param
+
+
 def bounds_of(loss, theta):
     problem = pose(loss)
     theta = problem.loss.asarray(problem.into(np.atleast_2d(theta)))
@@ -37,15 +45,20 @@ def network(alpha=1e-3, activation="tanh", loss="squared_error", **params):
 
 
 @pytest.mark.parametrize("k", [0, 1, 3, 6])
-def test_a_gap_brackets_the_index(k):
+def test_a_gap_brackets_the_index(k, way):
     d = np.r_[-np.linspace(1, 0.5, k), np.linspace(0.2, 3, 300 - k)]
     found = bounds_of(quadratic(d), np.zeros(300))
-    assert found.n_below.tolist() == [k]
+    assert found.n_below[0] == k
     assert (found.low[0], found.high[0]) == (k / 300, k / 300)
     assert found.fraction[0] == pytest.approx(k / 300)
 
 
-def test_intervals_hold_at_their_rate():
+def shares_of(d, level):
+    d, level = np.asarray(d), level * np.max(np.abs(d))
+    return np.array([np.mean(d < -level), np.mean(abs(d) <= level), np.mean(d > level)])
+
+
+def test_intervals_hold_at_their_rate(way):
     rng, hits = np.random.default_rng(0), []
     for _ in range(10):
         d = rng.normal(0.4, 1, 200)
@@ -56,9 +69,69 @@ def test_intervals_hold_at_their_rate():
     assert np.mean(hits) >= 0.9
 
 
+def test_a_crowd_at_zero_is_flat_to_a_level(monkeypatch):
+    """Signs down to rounding stay unknown; the shares at a level are known."""
+    monkeypatch.setattr(module, "MAX_DENSE_FORMED", 0)
+    monkeypatch.setattr(module, "_N_VECTORS", 50)
+    rng, hits = np.random.default_rng(0), []
+    for _ in range(4):
+        # Nine in ten are between 1e-12 and 1e-5, of either sign.
+        d = 10 ** rng.uniform(-12, -5, 3000) * rng.choice([-1, 1], 3000)
+        d[:300] = rng.uniform(0.3, 1, 300) * rng.choice([-1, 1, 1], 300)
+        found = bounds_of(quadratic(d), np.zeros(3000))
+        assert np.isnan(found.fraction[0])
+        assert found.high[0] - found.low[0] > 0.5
+        shares = found.inertia
+        # The norm is estimated, from below.
+        assert 1e-6 < shares.level[0] < 0.3
+        true = shares_of(d, shares.level[0])
+        hits.append((shares.low[0] <= true) & (true <= shares.high[0]))
+        assert np.sum(shares.share[0]) == pytest.approx(1)
+        width = shares.high[0] - shares.low[0]
+        assert width[0] < 0.02
+        assert np.all(width < 0.035)
+    assert np.mean(hits) >= 0.9
+
+
+def test_directions_that_no_sample_sees(rng, way):
+    """Whole and reduced Hessian have the same eigenvalues, with the known rest."""
+    X = rng.normal(size=(12, 4)) @ rng.normal(size=(4, 15))
+    X[:, 3] = 0
+    for alpha, penalize_intercept in ((0.0, False), (0.1, False), (0.1, True)):
+        f = MLPLoss((4,), alpha=alpha, penalize_intercept=penalize_intercept)
+        f.fit(X, X[:, :2] ** 2)
+        seen, theta = f.data_subspace(), rng.normal(size=f.n_params_)
+        assert seen.n_coordinates == 4 * 5 + 10
+        theta = seen.expand(seen.reduce(theta))
+        H, c = f.hessian(theta), rng.normal(size=seen.n_coordinates)
+        np.testing.assert_allclose(seen.reduce(seen.expand(c)), c, atol=1e-13)
+        other = rng.normal(size=f.n_params_)
+        other = other - seen.expand(seen.reduce(other))
+        np.testing.assert_allclose(seen.reduce(other), 0, atol=1e-13)
+        np.testing.assert_allclose(H @ other, seen.decay * other, atol=1e-13)
+        values = np.linalg.eigvalsh(H)
+        found = bounds_of(f, theta)
+        true = np.mean(values < -1e-12)
+        assert found.low[0] <= true <= found.high[0]
+        level = found.inertia.level[0] * np.max(np.abs(values))
+        for side, count in enumerate((values < -level, abs(values) <= level)):
+            part = np.mean(count)
+            assert found.inertia.low[0, side] <= part + 1e-12
+            assert found.inertia.high[0, side] >= part - 1e-12
+        if way == "dense":
+            assert found.low[0] == pytest.approx(true)
+            assert found.fraction[0] == pytest.approx(true)
+
+
+def test_no_subspace_where_the_data_see_everything(rng):
+    f = MLPLoss((3,)).fit(rng.normal(size=(20, 4)), rng.normal(size=20))
+    assert f.data_subspace() is None
+    assert quadratic([1.0, 2.0]).data_subspace() is None
+
+
 @pytest.mark.parametrize("alpha", [0.0, 1e-3])
 @pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
-def test_networks_against_dense_eigenvalues(alpha, loss, rng):
+def test_networks_against_dense_eigenvalues(alpha, loss, rng, way):
     f = network(alpha, loss=loss)
     theta = f.rescale(rng.normal(size=f.n_params_))
     values = np.linalg.eigvalsh(f.hessian(theta))
@@ -69,6 +142,7 @@ def test_networks_against_dense_eigenvalues(alpha, loss, rng):
 
 
 def test_what_is_not_resolved_is_nan(monkeypatch):
+    monkeypatch.setattr(module, "MAX_DENSE_FORMED", 0)
     monkeypatch.setattr(module, "_N_VECTORS", 5)
     d = np.geomspace(1e-8, 1, 400) * np.resize([1, -1], 400)
     found = bounds_of(quadratic(d), np.zeros(400))
@@ -76,7 +150,7 @@ def test_what_is_not_resolved_is_nan(monkeypatch):
     assert found.low[0] <= 0.5 <= found.high[0]
 
 
-def test_products_that_are_not_finite_tell_nothing():
+def test_products_that_are_not_finite_tell_nothing(way):
     loss = FunctionLoss(
         lambda t: np.sum(t**2, axis=-1),
         lambda t: 2 * t,
@@ -86,14 +160,17 @@ def test_products_that_are_not_finite_tell_nothing():
     found = bounds_of(loss, np.full(50, 1e4))
     assert np.isnan(found.fraction[0])
     assert (found.n_below[0], found.low[0], found.high[0]) == (0, 0.0, 1.0)
+    assert np.isnan(found.inertia.level[0])
+    assert found.inertia.high[0].tolist() == [1, 1, 1]
 
 
-def test_a_row_does_not_see_the_others(rng):
+def test_a_row_does_not_see_the_others(rng, way):
     f = network()
     theta = rng.normal(size=(3, f.n_params_))
     together, alone = bounds_of(f, theta), bounds_of(f, theta[1])
     for name in ("n_below", "fraction", "low", "high"):
         assert getattr(together, name)[1] == getattr(alone, name)[0]
+    np.testing.assert_array_equal(together.inertia.share[1], alone.inertia.share[0])
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu", "identity"])
@@ -119,6 +196,12 @@ def test_too_many_tangents_are_left_out(monkeypatch, rng):
     assert found.low[0] <= part <= found.high[0]
 
 
+def test_a_flat_loss():
+    found = bounds_of(quadratic(np.zeros(8)), np.zeros(8))
+    assert found.inertia.share[0].tolist() == [0, 1, 0]
+    assert found.inertia.level[0] == 0
+
+
 def test_finders_report_fraction_and_interval(monkeypatch):
     loss = make_tanh_loss()
     points = make_points(loss)
@@ -127,6 +210,10 @@ def test_finders_report_fraction_and_interval(monkeypatch):
     assert known.tolist() == [index / 13 for _, index, _ in CLASSES]
     np.testing.assert_array_equal(dense.index_fractions_, known)
     np.testing.assert_array_equal(dense.index_interval_, np.stack([known] * 2, -1))
+    shares = np.stack([known, 0 * known, 1 - known], -1)
+    np.testing.assert_allclose(dense.inertia_shares_, shares, atol=1e-12)
+    assert dense.inertia_intervals_.shape == (len(known), 3, 2)
+    assert np.all(dense.inertia_levels_ < 1e-8)
     monkeypatch.setattr(describe_module, "MAX_DENSE_FORMED", 12)
     bounded = finder_at(loss, points)
     assert np.all(bounded.morse_indices_ == -1)
@@ -134,6 +221,7 @@ def test_finders_report_fraction_and_interval(monkeypatch):
     np.testing.assert_allclose(bounded.index_fractions_, known, atol=1e-12)
     expected = np.stack([known] * 2, -1)
     np.testing.assert_allclose(bounded.index_interval_, expected, atol=1e-12)
+    np.testing.assert_allclose(bounded.inertia_shares_, shares, atol=1e-12)
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.1])

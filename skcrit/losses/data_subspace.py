@@ -1,0 +1,84 @@
+"""The parameters of a network that its data see.
+
+Images have pixels that are always zero, and samples fewer dimensions than features.
+Weights of the first layer along what no sample has change nothing but the penalty: on
+them the Hessian is a multiple of the identity, and what is left can be far smaller. As
+rows of numbers these directions take gigabytes; as a basis for each unit, kilobytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from skcrit._backend import array_namespace
+from skcrit._typing import Array
+
+__all__ = ["DataSubspace"]
+
+
+@dataclass(frozen=True, eq=False)
+class DataSubspace:
+    """Coordinates of the parameters that the data see.
+
+    The Hessian maps the subspace to itself, and its orthogonal complement too.
+
+    Parameters
+    ----------
+    basis : array of shape (n_seen, n_inputs)
+        Orthonormal directions of the weights of a unit of the first layer.
+    n_units : int
+        Units of the first layer, whose weights are the first parameters.
+    n_params : int
+        Number of parameters.
+    decay : float
+        The Hessian on the complement is so many times the identity.
+    """
+
+    basis: Array
+    n_units: int
+    n_params: int
+    decay: float
+
+    @property
+    def n_coordinates(self) -> int:
+        """Dimension of the subspace."""
+        n_seen, n_inputs = self.basis.shape
+        return self.n_params - self.n_units * (n_inputs - n_seen)
+
+    def expand(self, coordinates: Array) -> Array:
+        """Return parameters, or directions of them, from coordinates.
+
+        Parameters
+        ----------
+        coordinates : array of shape (..., n_coordinates)
+            Vectors.
+
+        Returns
+        -------
+        v : array of shape (..., n_params)
+            Vectors of the same length.
+        """
+        return self._changed(coordinates, self.basis)
+
+    def reduce(self, v: Array) -> Array:
+        """Return the coordinates of the projection of parameters.
+
+        Parameters
+        ----------
+        v : array of shape (..., n_params)
+            Vectors.
+
+        Returns
+        -------
+        coordinates : array of shape (..., n_coordinates)
+            Of their orthogonal projections on the subspace.
+        """
+        return self._changed(v, array_namespace(v).matrix_transpose(self.basis))
+
+    def _changed(self, v, matrix):
+        # Multiply the weights of each unit of the first layer; leave the others.
+        xp, leading = array_namespace(v), v.shape[:-1]
+        n = self.n_units * matrix.shape[0]
+        first = xp.reshape(v[..., :n], (*leading, self.n_units, matrix.shape[0]))
+        first = xp.reshape(first @ matrix, (*leading, self.n_units * matrix.shape[1]))
+        return xp.concat([first, v[..., n:]], axis=-1)

@@ -1,0 +1,76 @@
+"""Parts of the eigenvalues that are negative, flat and positive, to a level."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from skcrit._rows import Rows
+from skcrit._typing import FloatArray, IntArray
+
+__all__ = ["InertiaShares"]
+
+
+@dataclass
+class InertiaShares(Rows):
+    """Parts of the eigenvalues of Hessians by sign, one row per point, on the host.
+
+    Attributes
+    ----------
+    level : ndarray of shape (n,)
+        Relative, to the spectral norm of the Hessian: eigenvalues up to it count as
+        flat; NaN if nothing is known.
+    share : ndarray of shape (n, 3)
+        Estimated parts of the eigenvalues below minus the level, within it and above
+        it; NaN if unknown.
+    low, high : ndarray of shape (n, 3)
+        Interval of at least 95 % confidence for each share alone.
+    """
+
+    level: FloatArray
+    share: FloatArray
+    low: FloatArray
+    high: FloatArray
+
+    @classmethod
+    def unknown(cls, n: int) -> Self:
+        """Say nothing of points.
+
+        Parameters
+        ----------
+        n : int
+            Number of points.
+
+        Returns
+        -------
+        shares : InertiaShares
+            Intervals from 0 to 1.
+        """
+        nothing = np.full((n, 3), np.nan)
+        return cls(np.full(n, np.nan), nothing, np.zeros((n, 3)), np.ones((n, 3)))
+
+    @classmethod
+    def counted(
+        cls, negative: IntArray, flat: IntArray, n_params: int, level: FloatArray
+    ) -> Self:
+        """State exact counts.
+
+        Parameters
+        ----------
+        negative, flat : ndarray of int of shape (n,)
+            Eigenvalues below minus the level and within it.
+        n_params : int
+            Number of all eigenvalues.
+        level : ndarray of shape (n,)
+            See the class.
+
+        Returns
+        -------
+        shares : InertiaShares
+            Intervals without width.
+        """
+        counts = np.stack([negative, flat, n_params - negative - flat], axis=-1)
+        share = counts / n_params
+        return cls(level, share, share, share)
