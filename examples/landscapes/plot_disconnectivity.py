@@ -59,9 +59,9 @@ np.testing.assert_allclose(
 # ----------------
 #
 # A saddle of the network 4-2-4 contains some eigenvectors of the data. From there the
-# flow leads nearly always to the minimum. Index-lowering dynamics goes down along
+# flow nearly always leads to the minimum. Index-lowering dynamics descends along
 # one direction at a time, and leads to the neighbours: the sets with one eigenvector
-# added, or exchanged for a larger one.
+# added, or with one exchanged for one of larger variance.
 
 X = make_gaussian_spectrum(100, eigenvalues=[4, 3, 2, 1], exact=True, random_state=0)
 loss = LinearAutoencoderLoss(hidden_layer_sizes=(2,))
