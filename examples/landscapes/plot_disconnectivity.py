@@ -2,11 +2,11 @@
 What saddles connect
 ====================
 
-The graph of an explorer shows which search led where. That depends on the lengths of
-its steps. A property of the landscape itself is where one arrives by walking
-downhill from a saddle: ``connections`` follows the gradient flow from each saddle, both
-ways along each unstable direction. Two minima are separated by a barrier, the lowest
-saddle that one has to climb on the way from one to the other.
+The graph of an explorer records its searches, and depends on the lengths of its steps.
+The minima to which the descent from a saddle leads are a property of the landscape
+itself: ``connections`` follows the gradient flow from each saddle, in both directions
+along each unstable eigenvector. Two minima are separated by a barrier: the height of
+the lowest path from one to the other.
 """
 
 # %%

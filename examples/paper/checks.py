@@ -120,8 +120,8 @@ def flat_minima(finder, tol):
     n_failed : int
         Failed runs.
     n_minima : int
-        Those at which the slope ``H g`` vanishes and the Hessian of ``|g|^2 / 2`` has no
-        negative eigenvalue.
+        Those at which the slope ``H g`` vanishes and the Hessian of ``|g|^2 / 2`` has
+        no negative eigenvalue.
     slope : float
         Median of ``|H g| / (|H| |g|)`` over the failed runs, NaN without any.
     """
