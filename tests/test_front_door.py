@@ -54,7 +54,7 @@ def target(task):
 
 def section(name, slug):
     """Return the text below a heading, up to the next one."""
-    parts = re.split(r"^#+ (.+)\n", read(name), flags=re.MULTILINE)
+    parts = re.split(r"^## (.+)\n", read(name), flags=re.MULTILINE)
     titles = [title.lower().replace(" ", "-") for title in parts[1::2]]
     return parts[2::2][titles.index(slug)]
 

@@ -2,11 +2,11 @@
 What saddles connect
 ====================
 
-The graph of an explorer shows which search led where. That depends on the lengths of
-its steps. A property of the landscape itself is where one arrives by walking
-downhill from a saddle: ``connections`` follows the gradient flow from each saddle, both
-ways along each unstable direction. Two minima are separated by a barrier, the lowest
-saddle that one has to climb on the way from one to the other.
+The graph of an explorer records its searches, and depends on the lengths of its steps.
+The minima to which the descent from a saddle leads are a property of the landscape
+itself: ``connections`` follows the gradient flow from each saddle, in both directions
+along each unstable eigenvector. Two minima are separated by a barrier: the height of
+the lowest path from one to the other.
 """
 
 # %%
@@ -59,9 +59,9 @@ np.testing.assert_allclose(
 # ----------------
 #
 # A saddle of the network 4-2-4 contains some eigenvectors of the data. From there the
-# flow leads nearly always to the minimum. Index-lowering dynamics goes down along
+# flow nearly always leads to the minimum. Index-lowering dynamics descends along
 # one direction at a time, and leads to the neighbours: the sets with one eigenvector
-# added, or exchanged for a larger one.
+# added, or with one exchanged for one of larger variance.
 
 X = make_gaussian_spectrum(100, eigenvalues=[4, 3, 2, 1], exact=True, random_state=0)
 loss = LinearAutoencoderLoss(hidden_layer_sizes=(2,))

@@ -2,18 +2,19 @@
 The landscape of a small network as a graph
 ===========================================
 
-Searches from random starts find what is easy to reach. ``LandscapeExplorer`` searches
-systematically: it sets out from every critical point found so far, along the
-eigenvectors of its Hessian, and notes which critical points lead to which. For a
-small network it finds all of them, and the notes are a map of the landscape.
+Searches from random starts find the critical points that are easy to reach.
+``LandscapeExplorer`` searches systematically: it moves away from every critical point
+found so far, along the eigenvectors of its Hessian, and records which critical points
+lead to which. For a small network it finds all of them, and the record is a map of the
+landscape.
 """
 
 # %%
 # Exploration
 # -----------
 #
-# The network is 5-2-5. The explorer knows value, gradient and Hessian products, and
-# nothing else. It may make 300 local searches.
+# The network is 5-2-5. The explorer uses only value, gradient and Hessian products. It
+# may make 300 local searches.
 
 import matplotlib.pyplot as plt
 import networkx as nx
@@ -31,8 +32,8 @@ spectrum = explorer.loss_.analytical_spectrum()
 print(f"{explorer.n_critical_sets_} of {spectrum.n_sets} critical sets")
 
 # %%
-# All sixteen sets are found, each with its loss and index, and none that is false. As
-# many searches from random starts find about half of them.
+# All sixteen sets are found, each with its loss and index, and no false ones. The same
+# number of searches from random starts finds about half of them.
 
 # sphinx_gallery_start_ignore
 assert explorer.n_critical_sets_ == spectrum.n_sets == 16
@@ -54,8 +55,8 @@ print(f"random starts: {random_starts.n_critical_sets_} of {spectrum.n_sets}")
 # The graph
 # ---------
 #
-# An edge leads from the set where a search set out to the set where it ended. Nodes
-# are numbered by increasing loss, and know their loss and index.
+# An edge leads from the set at which a search began to the set at which it ended. Nodes
+# are numbered by increasing loss, and have the loss and the index as attributes.
 
 graph = explorer.to_networkx()
 minimum, origin = 0, explorer.n_critical_sets_ - 1
@@ -64,11 +65,13 @@ assert explorer.morse_indices_[minimum] == 0
 assert explorer.morse_indices_[origin] == explorer.morse_indices_.max()
 # sphinx_gallery_end_ignore
 path = nx.shortest_path(graph, origin, minimum)
-print("a way from the origin to the minimum, set by set:", [truth.set[i] for i in path])
+print(
+    "a path from the origin to the minimum, set by set:", [truth.set[i] for i in path]
+)
 
 # %%
-# The sets on this way gain or exchange eigenvectors; at its end are the two largest,
-# the principal components.
+# Along this path the sets gain or exchange eigenvectors; the last one has the two of
+# largest variance, the principal components.
 
 # sphinx_gallery_start_ignore
 assert tuple(truth.set[minimum]) == (0, 1) and tuple(truth.set[origin]) == ()
@@ -79,7 +82,7 @@ assert tuple(truth.set[minimum]) == (0, 1) and tuple(truth.set[origin]) == ()
 # -----------
 #
 # Left, the map: each set is named by the eigenvectors that it contains. Right, how
-# many sets are known as the search goes on.
+# many sets are known during the search.
 
 figure, (left, right) = plt.subplots(
     1, 2, figsize=(11, 4.6), layout="constrained", width_ratios=(3, 2)

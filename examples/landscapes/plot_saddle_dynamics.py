@@ -2,11 +2,11 @@
 Saddle dynamics against Newton-MR
 =================================
 
-Newton-MR goes to the critical point that is near, whatever it is. Index-k saddle
-dynamics looks for saddles of a given index k: it climbs along the k lowest
+Newton-MR moves to a critical point nearby, whatever its index. Index-k saddle
+dynamics searches for saddles of a given index k: it climbs along the k lowest
 eigenvectors of the Hessian and descends along all others, so that these saddles
-attract it (Yin, Zhang and Zhang, 2019). This example shows what that changes, and
-what it costs.
+attract it (Yin, Zhang and Zhang, 2019). This example shows the effect and
+the cost.
 """
 
 # %%
@@ -50,8 +50,8 @@ for finder in (newton, dynamics):
 
 # %%
 # Every search of both methods ends at a true critical point with the right index. But
-# Newton-MR falls back into the origin from all 200 starts, while saddle dynamics,
-# with k drawn anew for every start, spreads over the whole landscape.
+# Newton-MR returns to the origin from all 200 starts, whereas saddle dynamics,
+# with k drawn anew for every start, reaches all parts of the landscape.
 
 # sphinx_gallery_start_ignore
 assert newton.n_critical_sets_ == 1 and newton.morse_indices_.tolist() == [24]
@@ -62,12 +62,12 @@ assert dynamics.n_critical_sets_ > 40
 # Asking for an index
 # -------------------
 #
-# Now every k from 0 to 24 is asked for, eight times each. What comes back is not
-# always of index k. Critical points of this network have flat directions, too; their
+# Now every k from 0 to 24 is requested, eight times each. The points found are not
+# always of index k. Critical points of this network also have flat directions, whose
 # number is the nullity. The k lowest eigenvectors may include some of these, and
-# climbing along a flat direction changes nothing. So what is found has an index of at
-# most k, and k is at most its index plus its nullity. Nearly all searches keep to
-# that; steps are long, and now and then one lands beside a point of another index.
+# climbing along a flat direction changes nothing. The index found is therefore at
+# most k, and k is at most the index plus the nullity. Nearly all searches obey
+# this; steps are long, and occasionally one lands near a point of another index.
 
 asked = np.repeat(np.arange(25), 8)
 targeted = SaddleDynamicsFinder(index=asked, **common)
@@ -86,8 +86,8 @@ print(f"index <= k <= index + nullity: {keeps.sum()} of {len(keeps)} searches")
 print(f"index = k: {np.sum(index == asked)}")
 
 # %%
-# Asking for k = 0 is minimisation. All of these searches end in the global minimum,
-# for this loss has no other one.
+# For k = 0 the method is a minimiser. All of these searches end in the global minimum,
+# because this loss has no other one.
 
 # sphinx_gallery_start_ignore
 assert np.all(targeted.results_["critical_set"][asked == 0] == 0)
@@ -98,9 +98,9 @@ assert targeted.morse_indices_[0] == 0
 # The figure
 # ----------
 #
-# Left and middle, what the two methods found from the same starts near the origin.
-# Right, the index found against the index asked for; the larger a mark, the more
-# searches.
+# Left and middle, the points that the two methods found from the same starts near the
+# origin. Right, the index found against the index requested; the area of a mark is
+# proportional to the number of searches.
 
 figure, axes = plt.subplots(1, 3, figsize=(12, 3.8), layout="constrained")
 for ax, finder, name in zip(

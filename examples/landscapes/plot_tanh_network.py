@@ -4,8 +4,8 @@ All critical points of a small network
 
 A network with two inputs, three tanh units and one output has 13 parameters. With a
 penalty on all of them its training loss grows to infinity in every direction, and its
-critical points are finitely many. This example finds them, identifies those that
-differ by a symmetry of the network only, and checks the list by Morse theory.
+number of critical points is finite. This example finds them, identifies those that
+differ only by a symmetry of the network, and checks the list by Morse theory.
 """
 
 # %%
@@ -43,9 +43,9 @@ points = explorer.critical_points_
 print(f"{len(points)} critical points, up to symmetry")
 
 # %%
-# Each of them is checked independently of the search: the gradient is zero to rounding
-# and no eigenvalue of the dense Hessian is, so that the number of negative ones, the
-# Morse index, is certain. No two have the same invariants.
+# Each of them is checked independently of the search: the gradient is zero to rounding,
+# and no eigenvalue of the dense Hessian is, so that the number of negative eigenvalues,
+# the Morse index, is certain. No two points have the same invariants.
 
 # sphinx_gallery_start_ignore
 assert np.max(np.abs(loss.gradient(points))) < 1e-8

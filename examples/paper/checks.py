@@ -97,7 +97,7 @@ def early_stops(finder):
     n_stops : int
         Runs that stopped before their budget was spent, and above 1e-20.
     n_collapses : int
-        Those of them where a step that meets both Wolfe conditions exists.
+        Those of them at which a step that meets both Wolfe conditions exists.
     """
     early = finder.results_["n_iter"] < finder.max_iter
     early &= finder.results_["squared_grad_norm"] > 1e-20
@@ -106,7 +106,7 @@ def early_stops(finder):
 
 
 def flat_minima(finder, tol):
-    """Tell which failed runs ended at a local minimum of the gradient norm.
+    """Find the failed runs that ended at a local minimum of the gradient norm.
 
     Parameters
     ----------
@@ -120,8 +120,8 @@ def flat_minima(finder, tol):
     n_failed : int
         Failed runs.
     n_minima : int
-        Those where the slope ``H g`` vanishes and the Hessian of ``|g|^2 / 2`` has no
-        negative eigenvalue.
+        Those at which the slope ``H g`` vanishes and the Hessian of ``|g|^2 / 2`` has
+        no negative eigenvalue.
     slope : float
         Median of ``|H g| / (|H| |g|)`` over the failed runs, NaN without any.
     """

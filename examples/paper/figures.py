@@ -58,6 +58,8 @@ def figure1(fits):
         for ax in row[1:]:
             ax.set_ylabel("")
             ax.sharey(row[0])
+    for row in axes[1::2]:
+        _make_room(row[0])
     for row in axes[::2]:
         # One run that leaps for an iteration would press the others together. Above
         # the runs there is room for the legend.
@@ -90,7 +92,7 @@ def _convergence(fit, ax):
 
 
 def figure2(fits):
-    """Draw loss against index where runs are cut at loose tolerances.
+    """Draw loss against index for runs that are cut at loose tolerances.
 
     Parameters
     ----------
@@ -117,13 +119,17 @@ def figure2(fits):
         _loss_index(_at(below, tol), axes[1, place])
     for ax in axes[:, 1:].flat:
         ax.set_ylabel("")
-    # Below all points there is room for the legends.
-    low, high = axes[0, 0].get_ylim()
-    axes[0, 0].set_ylim(bottom=low - 0.35 * (high - low))
+    _make_room(axes[0, 0])
     for ax, column, letter in zip(axes[:, 0], (PUBLISHED, INTENDED), "ab", strict=True):
         ax.set_ylabel(f"{column.capitalize()}\n\nLoss")
         _letter(ax, letter)
     return figure
+
+
+def _make_room(ax):
+    """Leave room for the legend below all points."""
+    low, high = ax.get_ylim()
+    ax.set_ylim(bottom=low - 0.35 * (high - low))
 
 
 def _at(fit, tol):
@@ -164,18 +170,18 @@ def figure3(fits):
     """
     figure = plt.figure(figsize=(9.6, 8.4), layout="constrained")
     # The second row is the legend of panel c: intervals can span that whole panel.
-    grid = figure.add_gridspec(4, 12, height_ratios=[1, 0.16, 1, 1])
+    grid = figure.add_gridspec(4, 8, height_ratios=[1, 0.16, 1, 1])
     for place, column in enumerate((PUBLISHED, INTENDED)):
-        ax = figure.add_subplot(grid[0, 4 * place : 4 * place + 4])
+        ax = figure.add_subplot(grid[0, 3 * place : 3 * place + 3])
         fit = select(fits, column=column, method="Newton-MR", noise=0.0)[0]
         ParticipationDisplay.from_estimator(fit.found, ax=ax, random_state=0)
         ax.set_title(f"Newton-MR, {column}", **TITLE)
         _letter(ax, "ab"[place])
-    _entropies(fits, figure.add_subplot(grid[0, 8:]), figure.add_subplot(grid[1, :]))
+    _entropies(fits, figure.add_subplot(grid[0, 6:]), figure.add_subplot(grid[1, :]))
     first = None
     for place, noise in enumerate(NOISE):
         fit = select(fits, column=INTENDED, method="Newton-MR", noise=noise)[0]
-        cells = slice(3 * place, 3 * place + 3)
+        cells = slice(2 * place, 2 * place + 2)
         top = figure.add_subplot(grid[2, cells], sharex=first, sharey=first)
         first = first or top
         _loss_index(fit.found, top)
@@ -188,6 +194,7 @@ def figure3(fits):
         else:
             top.set_ylabel("")
             bottom.set_ylabel("")
+    _make_room(first)
     return figure
 
 
@@ -224,7 +231,7 @@ def _entropies(fits, ax, below):
     ax.axhline(most, color="black", linestyle=":", linewidth=1, label=label)
     ax.set_xticks(range(len(NOISE)), [f"{noise:g}" for noise in NOISE])
     ax.set_xlabel("Noise variance")
-    ax.set_ylabel("Entropy of participation (bits)")
+    ax.set_ylabel("Entropy (bits)")
     ax.set_ylim(1.2, 4.3)
     below.axis("off")
     handles, labels = ax.get_legend_handles_labels()

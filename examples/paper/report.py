@@ -25,7 +25,7 @@ HEAD = """# Numerically recovering critical points: authors, as published, as in
 Three columns stand beside each other. **Authors**: numbers stored in the outputs of the
 notebooks of {source}, or from a re-run of their programs. **As published**: the
 arithmetic that these programs really run, from our starts (`as_published.py` in
-`examples/paper/` says where it differs from the paper). **As intended**: the algorithms
+`examples/paper/` lists the differences from the paper). **As intended**: the algorithms
 that the paper describes, as this library has them.
 
 The experiment: a linear autoencoder 16-4-16 on {n_samples} Gaussian samples of
@@ -33,7 +33,7 @@ covariance diag(1, ..., 16), which has {n_sets} critical sets with losses {low:.
 {high:.3f} (the authors' draw: 2517, 4.872 ... 8.524).
 
 Success is a squared gradient norm below 1e-10 at the end of a run. A run *converges at
-1e-10* where its squared gradient norm is at most that both at its own point and at the
+1e-10* if its squared gradient norm is at most 1e-10 both at its own point and at the
 balanced point of the same end-to-end matrix, and Newton steps from there end nearby, at
 the level of rounding; there points are identified and costs are counted. Brackets are
 95 % intervals: Wilson's for shares, of a bootstrap over starts for entropies. Lists of
@@ -100,7 +100,7 @@ def _sections(study):
     )
     yield "3. Equal oracle counts", text, costs_table(fits)
     text = (
-        "![](figure2.png)\n\nThe Newton-MR runs, cut where they first reach a "
+        "![](figure2.png)\n\nThe Newton-MR runs, cut when they first reach a "
         "tolerance. *True*: loss and index are those of the nearest critical set. The "
         "study's index counts eigenvalues below -1e-5 at the point as it is; ours is "
         "that of the critical point to which Newton steps lead, and unknown if they "

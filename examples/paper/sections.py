@@ -151,7 +151,7 @@ def costs_table(fits):
 
 
 def tolerance_table(fits):
-    """Describe the points where runs first reach each tolerance.
+    """Describe the points at which runs first reach each tolerance.
 
     Parameters
     ----------

@@ -3,9 +3,9 @@ Handwritten digits: how far to believe a critical point
 =======================================================
 
 The covariance of real data has tiny eigenvalues. Between critical points of an
-autoencoder that differ in a weak direction only, the gradient stays tiny too, and a
-search that stops too early has not decided which of them it approaches. The analytical
-spectrum says beforehand how strict the tolerance must be.
+autoencoder that differ only in a weak direction, the gradient is tiny too, so that a
+search that stops too early does not determine which of them it approaches. The
+analytical spectrum shows beforehand how strict the tolerance must be.
 """
 
 # %%
@@ -41,8 +41,8 @@ assert largest > 1e5 * smallest
 print(f"{spectrum}: eigenvalues from {largest:.2g} down to {smallest:.2g}")
 
 # %%
-# What the resolution asks for
-# ----------------------------
+# The resolution
+# --------------
 #
 # ``resolution`` is the largest gradient norm, at the balanced point, at which critical
 # sets can be distinguished. ``tol`` bounds the squared gradient norm, so it should not
@@ -88,8 +88,8 @@ strict = search(strict_tol, max_iter=35, **accurate)
 # ---------------
 #
 # Nearly all searches reach the tolerance, but Newton steps from there lead far away:
-# their status is UNCONFIRMED. The gradient is small, and still there is no critical
-# point nearby. What is not confirmed is not reported as a critical point.
+# their status is UNCONFIRMED. The gradient is small although no critical point is
+# nearby. Points that are not confirmed are not reported as critical points.
 
 report = recovery_report(loose, output_dict=True)
 reached = loose.results_["squared_balanced_grad_norm"] <= loose_tol
@@ -105,7 +105,7 @@ print(recovery_report(loose))
 # Strict tolerance
 # ----------------
 #
-# Fewer searches get there within the budget, but every one that does is at an
+# Fewer searches reach this tolerance within the budget, but all that do are at an
 # analytical critical point, with its loss and its Morse index.
 
 report = recovery_report(strict, output_dict=True)

@@ -2,20 +2,20 @@
 Badly scaled valleys: a gradient that vanishes without a critical point
 =======================================================================
 
-The loss of a linear network does not change when one layer is multiplied by a number
-and the next one divided by it. Its gradient does. Along such a valley the gradient
-can become as small as one likes while no critical point is near. This example walks
-along one, shows which quantity is not fooled, and what it means for a search.
+The loss of a linear network does not change if one layer is multiplied by a number
+and the next one divided by it, but its gradient does. Along such a valley the gradient
+can become arbitrarily small far from any critical point. This example moves
+along such a valley, shows which quantity detects it, and how it affects a search.
 """
 
 # %%
-# A walk without end
-# ------------------
+# Along a valley
+# --------------
 #
 # The data have covariance diag(4, 3, 2, 1), the network has one hidden unit, and its
 # end-to-end matrix is ``b b^T`` with ``b = (1, 1, 1, 1) / 2``: it projects onto a
-# direction that is not an eigenvector. The loss is 1.875. No critical point has that
-# loss.
+# direction that is not an eigenvector. The loss is 1.875, and no critical point has
+# this loss.
 
 import warnings
 
@@ -58,9 +58,9 @@ assert squared[-1] < 1e-12
 # The balanced gradient
 # ---------------------
 #
-# Every end-to-end matrix has a factorisation whose layers are of equal size.
-# ``rescale`` goes there. The gradient at that point, the balanced gradient,
-# depends on the end-to-end matrix only, and stays what it was.
+# Every end-to-end matrix has a factorisation whose layers are of equal size, which
+# ``rescale`` returns. The gradient at that point, the balanced gradient,
+# depends only on the end-to-end matrix, and does not change along the valley.
 
 balanced = np.sum(loss.gradient(loss.rescale(walk)) ** 2, axis=-1)
 # sphinx_gallery_start_ignore
@@ -70,9 +70,9 @@ print(f"gradient norm at scale 1e6: {squared[-1] ** 0.5:.1e}")
 print(f"balanced gradient norm:     {balanced[-1] ** 0.5:.3f}")
 
 # %%
-# Finders ask for both: a start has reached ``tol`` when its squared gradient norm is
-# at most that, at its own point and at the balanced one. A finder without iterations
-# only judges its starts, and rejects this one.
+# Finders require both: a start has reached ``tol`` if its squared gradient norm is
+# at most ``tol`` at its own point and at the balanced one. A finder without iterations
+# only examines its starts, and rejects this one.
 
 tol = 1e-10
 judge = NewtonMRFinder(n_starts=1, init=walk[-1:], tol=tol, max_iter=0, balance=False)
@@ -85,14 +85,14 @@ assert not judge.converged_[0]
 # sphinx_gallery_end_ignore
 
 # %%
-# What it does to a search
-# ------------------------
+# The effect on a search
+# ----------------------
 #
 # A minimiser of the gradient norm follows these valleys, because the gradient norm
 # falls along them, ever more slowly. ``balance=True``, the default, moves an iterate
-# back to the balanced point of its orbit when it has gone astray. That changes
-# neither the loss nor the end-to-end matrix. Here are 40 searches of a network 8-3-8
-# without and with it.
+# back to the balanced point of its orbit if it is far from it. This changes
+# neither the loss nor the end-to-end matrix. Here are 40 searches on a network 8-3-8
+# without and with balancing.
 
 data = make_gaussian_spectrum(2000, eigenvalues=np.arange(8, 0, -1), random_state=0)
 finders = []
@@ -123,8 +123,8 @@ assert balanced_finder.converged_.mean() > 0.9
 # The figure
 # ----------
 #
-# Left, the walk: the squared gradient norm falls by twelve decades, the balanced one
-# stays. Middle and right, the searches.
+# Left, the valley: the squared gradient norm falls by twelve decades, the balanced one
+# is constant. Middle and right, the searches.
 
 figure, axes = plt.subplots(1, 3, figsize=(12, 3.8), layout="constrained")
 axes[0].loglog(scales, squared, color="#0072B2", label="at the point itself")

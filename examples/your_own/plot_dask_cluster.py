@@ -2,18 +2,18 @@
 A fit and a grid search over a Dask cluster
 ===========================================
 
-The searches of a fit do not depend on each other, so they can run on many machines.
-joblib hands them out, and Dask is one of its backends. Here a cluster of two worker
-processes stands for the machines. The results are the same, bit by bit, as without
-it, and a figure shows which worker did what.
+The searches of a fit are independent of each other, so that they can run on many
+machines. joblib distributes them, and Dask is one of its backends. Here a cluster of
+two worker processes stands for the machines. The results are the same, bit by bit, as
+without it, and a figure shows which worker ran which batch.
 """
 
 # %%
 # The estimators
 # --------------
 #
-# A hundred searches in batches of five make twenty tasks. Fewer starts per batch spread
-# more evenly; more starts per batch compute faster.
+# A hundred searches in batches of five are twenty tasks. Smaller batches are
+# distributed more evenly; larger batches compute faster.
 
 import joblib
 import matplotlib.pyplot as plt
@@ -41,14 +41,14 @@ def make_grid_search():
 # On the cluster
 # --------------
 #
-# All that changes is the context: within ``parallel_config(backend="dask")`` joblib
+# Only the context changes: within ``parallel_config(backend="dask")`` joblib
 # sends its tasks to the client that was made last. A grid search sends candidates and
 # folds, and each of their fits sends batches in turn. The task stream is Dask's record
-# of what ran where, and when.
+# of which task ran on which worker, and when.
 
 
 def fit_on_cluster(X):
-    """Fit both over two workers, and return what ran there, too."""
+    """Fit both over two workers, and return the task streams, too."""
     workers = {"n_workers": 2, "threads_per_worker": 1, "processes": True}
     with (
         LocalCluster(**workers, dashboard_address=":0") as cluster,

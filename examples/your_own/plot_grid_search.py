@@ -2,9 +2,10 @@
 GridSearchCV over tolerances: chemistry of wine
 ===============================================
 
-A finder is an estimator, so that scikit-learn's tools apply. Here a grid search with
-cross-validation chooses the tolerance on real data: 178 wines, thirteen measurements
-each. A pipeline standardises them first, for they have different units.
+A finder is an estimator, so that the tools of scikit-learn apply. Here a grid search
+with cross-validation chooses the tolerance on real data: 178 wines with thirteen
+measurements each. A pipeline standardises them first, because they have different
+units.
 """
 
 # %%
@@ -40,7 +41,7 @@ pipeline = make_pipeline(StandardScaler(), finder)
 # against the analytical ones of the same wines: *accuracy* is the fraction of all
 # starts that end at a true critical point with its loss and its Morse index,
 # *coverage* the fraction of all critical sets that were found. Loose tolerances leave
-# searches far from any critical point; that is what is studied here, so the warning
+# searches far from any critical point. This is intended here, so that the warning
 # about it is silenced.
 
 tols = np.logspace(-2, -12, 6)
@@ -59,14 +60,14 @@ with warnings.catch_warnings():
     search.fit(X)
 
 # %%
-# What it says
-# ------------
+# The result
+# ----------
 #
-# At 1e-2 and 1e-4 no search gets close enough to a critical point to say which one it
-# is, at 1e-8 and below all do, and more strictness changes nothing. This does not
+# At 1e-2 and 1e-4 no search gets close enough to a critical point to identify it. At
+# 1e-8 and below all do, and a stricter tolerance changes nothing. This does not
 # depend on the method: some eigenvalues of these data are close to each other, and
-# sets that differ by them are distinguished by a small gradient only. ``tol`` should
-# be below the square of ``resolution``.
+# sets that differ by them can only be distinguished if the gradient is small. ``tol``
+# should be below the square of ``resolution``.
 
 results = search.cv_results_
 scores = {name: results[f"mean_test_{name}"] for name in ("accuracy", "coverage")}
@@ -83,7 +84,7 @@ print(f"squared resolution: {resolution**2:.1e}")
 
 # %%
 # The finder that was refitted to all wines is in ``best_estimator_``. As a
-# transformer it gives the reconstruction error of every wine under every critical
+# transformer it returns the reconstruction error of every wine under every critical
 # point; the mean over the wines is the loss of that point.
 
 errors = search.best_estimator_.transform(X)

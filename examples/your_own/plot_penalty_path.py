@@ -2,9 +2,9 @@
 GridSearchCV over a penalty: diabetes
 =====================================
 
-The penalty of a network decides how well it predicts, and how many critical points its
-training loss has. Both can be measured in one grid search, for a finder passes
-parameters on to its loss, as ``loss__alpha``, and targets to its fit.
+The penalty of a network determines how well it predicts and how many critical points
+its training loss has. Both can be measured in one grid search, because a finder passes
+parameters such as ``loss__alpha`` to its loss, and targets to the fit of the loss.
 """
 
 # %%
@@ -12,8 +12,8 @@ parameters on to its loss, as ``loss__alpha``, and targets to its fit.
 # -------------
 #
 # Three of scikit-learn's measurements of diabetes patients (body mass index, blood
-# pressure and a serum value) predict how the disease goes on. The network has two tanh
-# units and eleven parameters, all of them penalised.
+# pressure and a serum value) predict the progress of the disease. The network has two
+# tanh units and eleven parameters, all of them penalised.
 
 import warnings
 
@@ -38,7 +38,7 @@ finder = NewtonTRFinder(
 # The search
 # ----------
 #
-# A scorer is a function of the fitted finder and the patients that were left out. The
+# A scorer is a function of the fitted finder and the patients of the test set. The
 # lowest critical point that was found becomes an ``MLPRegressor``, which predicts
 # them. The share of confirmed searches is ``finder.score()``, and the number of
 # critical sets is that of all twelve searches, up to permutations and signs of the
@@ -62,14 +62,14 @@ with warnings.catch_warnings():
     search.fit(X, y)
 
 # %%
-# What it says
-# ------------
+# The result
+# ----------
 #
-# The stronger the penalty, the more searches end at a critical point, and at 1000 only
+# The stronger the penalty, the more searches end at a critical point. At 1000 only
 # one is left: all weights and intercepts are nearly zero, and nothing is predicted.
-# Weak penalties predict better, and there fewer than half of the searches end within
-# their budget. So the number of sets is a lower bound, and the Euler sum under the
-# table says whether sets are missing.
+# Networks with weak penalties predict better, but fewer than half of their searches end
+# within the budget. The number of sets is therefore a lower bound, and the Euler sum
+# below the table shows whether sets are missing.
 
 results = search.cv_results_
 means = {name: results[f"mean_test_{name}"] for name in ("r2", "confirmed", "sets")}

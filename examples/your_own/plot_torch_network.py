@@ -2,10 +2,10 @@
 A trained network: at a minimum, at a saddle, or neither?
 =========================================================
 
-Training ends when the loss hardly falls any more. That says little about where it has
-ended: near a minimum, near a saddle, or in a region where the gradient is small and no
+Training ends when the loss hardly falls any more. The point reached can be near a
+minimum, near a saddle, or in a region in which the gradient is small although no
 critical point is near. Here a small network learns Fisher's iris data with PyTorch and
-Adam. Twice its training is stopped and the same question is asked: by the gradient, by
+Adam. Its training is stopped twice, and the point is examined by the gradient, by
 the lowest eigenvalues of the Hessian, and by a search that continues from there to the
 critical point nearby.
 """
@@ -52,7 +52,7 @@ steps = 100 * np.arange(len(path))
 
 # %%
 # The loss falls from 0.87 to 0.0912 in the first 1000 steps. In the next 400 it falls
-# by one part in ten thousand: whoever watches it will stop here.
+# by one part in ten thousand, so that one would stop here.
 
 height = loss.value(path)
 # sphinx_gallery_start_ignore
@@ -64,12 +64,12 @@ assert 0 < height[10] - height[14] < 2e-5
 # The question
 # ------------
 #
-# Ask for the norm of the gradient, the lowest eigenvalues of the Hessian (SciPy needs
-# only its products, by ``linear_operator``), and where Newton-MR leads from here.
+# Compute the norm of the gradient and the lowest eigenvalues of the Hessian (SciPy
+# needs only its products, by ``linear_operator``), and search from here by Newton-MR.
 
 
 def examine(theta):
-    """Say where a trained network is."""
+    """Describe the point that a trained network has reached."""
     slope = np.linalg.norm(loss.gradient(theta))
     lowest, _ = eigsh(loss.linear_operator(theta), 3, which="SA", v0=theta)
     finder = NewtonMRFinder(n_starts=1, init=theta[None], tol=1e-20, random_state=0)
@@ -90,8 +90,8 @@ def examine(theta):
 # %%
 # After 1200 steps the gradient is not zero, and one eigenvalue is negative. The search
 # converges nearby, at practically the same loss, to a critical point of index 1: the
-# network is at a saddle. It is not in a gradient-flat region: there the search would
-# end with the status GRADIENT_FLAT.
+# network is near a saddle. It is not in a gradient-flat region, in which the search
+# would end with the status GRADIENT_FLAT.
 
 early_slope, early_lowest, saddle = examine(path[12])
 # sphinx_gallery_start_ignore
@@ -101,11 +101,11 @@ assert abs(saddle.critical_losses_[0] - 0.091196) < 1e-6
 # sphinx_gallery_end_ignore
 
 # %%
-# The other answer
-# ----------------
+# After more training
+# -------------------
 #
-# Training goes on. The loss falls along the direction of the negative eigenvalue, at
-# first very slowly. At the end all eigenvalues are positive: this is a minimum.
+# The training continues. The loss falls along the direction of the negative eigenvalue,
+# at first very slowly. At the end all eigenvalues are positive: this is a minimum.
 
 late_slope, late_lowest, minimum = examine(path[32])
 # sphinx_gallery_start_ignore
@@ -115,9 +115,9 @@ assert abs(minimum.critical_losses_[0] - 0.089857) < 1e-6
 # sphinx_gallery_end_ignore
 
 # %%
-# The critical points are networks as well: ``parameters`` makes a state dict. At the
-# saddle four hidden units are two pairs that compute the same up to a sign, and the
-# fifth stands alone. At the minimum it has joined one of the pairs.
+# The critical points are networks as well: ``parameters`` returns a state dict. At the
+# saddle four hidden units form two pairs that are equal up to a sign, and the
+# fifth is different. At the minimum it is equal to one of the pairs.
 
 
 def different_units(theta):
@@ -135,8 +135,8 @@ assert different_units(minimum.critical_points_[0]) == 2
 # The figure
 # ----------
 #
-# Left, the loss of training, with saddle and minimum. Right, what distinguishes them:
-# not the gradient norm, which is small at both.
+# Left, the training loss, with saddle and minimum. Right, the eigenvalues distinguish
+# them; the gradient norm does not, because it is small at both.
 
 lowest = np.linalg.eigvalsh(loss.hessian(path))[:, 0]
 slope = np.linalg.norm(loss.gradient(path), axis=-1)

@@ -2,10 +2,10 @@
 Your own finder: plain gradient descent
 =======================================
 
-A method of your own needs one function: how a batch of points takes a step. The loop,
-the stopping rules, the log, the workers, the cache, the grouping of what was found,
-scores and figures are there already. This example adds gradient descent, which can
-only find minima, and looks at it with the tools of the library.
+A method of your own needs one function, which takes a step for a batch of points. The
+loop, the stopping rules, the log, the workers, the cache, the grouping of the results,
+scores and figures exist already. This example adds gradient descent, which can
+only find minima, and examines it with the tools of the library.
 """
 
 # %%
@@ -14,7 +14,7 @@ only find minima, and looks at it with the tools of the library.
 #
 # A solver changes a state. ``state.local`` is the loss expanded at the current
 # points, with ``theta``, ``gradient`` and the rest; ``replace`` makes the next state.
-# The count of gradients is what costs are reported from.
+# Reported costs are based on the count of gradients.
 
 import warnings
 from dataclasses import replace
@@ -50,8 +50,8 @@ class GradientDescent(Solver):
 # The finder
 # ----------
 #
-# A finder is a scikit-learn estimator: it names its parameters, and makes the solver
-# from them. The common ones are handed to ``BaseFinder``.
+# A finder is a scikit-learn estimator: it has parameters and makes the solver
+# from them. Those that all finders have are passed to ``BaseFinder``.
 
 
 # [begin: finder]
@@ -101,8 +101,10 @@ class GradientDescentFinder(BaseFinder):
 # [end: finder]
 
 # %%
-# It is run, scored and drawn like the others
-# -------------------------------------------
+# Use
+# ---
+#
+# The finder is run, scored and drawn like the others.
 
 # [begin: use]
 X = make_gaussian_spectrum(2000, eigenvalues=[4, 3, 2, 1], random_state=0)
@@ -113,8 +115,8 @@ print(recovery_report(finder))
 # [end: use]
 
 # %%
-# Descent finds the global minimum from every start: of a linear autoencoder it is the
-# only one. It sees none of the ten saddles.
+# Descent finds the global minimum from every start; a linear autoencoder has no other
+# minimum. It finds none of the ten saddles.
 
 # sphinx_gallery_start_ignore
 assert finder.score() == 1.0
@@ -122,9 +124,9 @@ assert finder.n_critical_sets_ == 1 and finder.morse_indices_.tolist() == [0]
 # sphinx_gallery_end_ignore
 
 # %%
-# ``clone``, ``set_params`` and grid search work, for the parameters are arguments of
-# ``__init__`` that are only stored. A step that is too long diverges; the search
-# keeps its last finite point and says so.
+# ``clone``, ``set_params`` and grid search work, because ``__init__`` only stores its
+# arguments. If the step is too long, a search diverges; it keeps its last finite point
+# and has the status DIVERGED.
 
 wild = clone(finder).set_params(step_size=10.0)
 with warnings.catch_warnings():
@@ -139,8 +141,8 @@ assert np.isfinite(wild.final_params_).all()
 # The figure
 # ----------
 #
-# The gradient norm first grows, where descent leaves the saddle at the origin, and
-# dips wherever it passes another saddle.
+# The gradient norm first grows, when descent leaves the saddle at the origin, and
+# dips whenever it passes another saddle.
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
 ConvergenceDisplay.from_estimator(finder, ax=axes[0])
