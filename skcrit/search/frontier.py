@@ -155,15 +155,7 @@ class Frontier:
         self._n_waited = 0
 
     def add(self, directions: Directions, loss: float) -> None:
-        """Add the directions of the next set.
-
-        Parameters
-        ----------
-        directions : Directions
-            Ways to leave it.
-        loss : float
-            Its loss.
-        """
+        """Add the directions of the next set."""
         self._directions.append(directions)
         self._losses.append(float(loss))
         self._stage.append(0)
@@ -172,25 +164,11 @@ class Frontier:
         self._advance(len(self._directions) - 1)
 
     def reward(self, label: int) -> None:
-        """Take note that a displacement from a set led to a new set.
-
-        Parameters
-        ----------
-        label : int
-            The set it came from.
-        """
+        """Take note that a displacement from a set led to a new set."""
         self._found[label] += 1
 
     def learn(self, label: int, direction: int, end: int) -> None:
-        """Take note of where a search has led.
-
-        Parameters
-        ----------
-        label, direction : int
-            Set that it set out from, and along which of its directions.
-        end : int
-            Set that it ended in.
-        """
+        """Take note that a search from a set, along a direction, ended in a set."""
         curvature = float(self._directions[label].curvatures[direction])
         if curvature != 0:
             change = self._losses[end] - self._losses[label]
@@ -202,30 +180,13 @@ class Frontier:
         return len(self._directions)
 
     def extend(self, n_passes: int) -> None:
-        """Try all directions again, once none is left.
-
-        Parameters
-        ----------
-        n_passes : int
-            How often, each way.
-        """
+        """Try all directions again, so often each way, once none is left."""
         self.n_passes += n_passes
         for label in range(len(self._directions)):
             self._advance(label)
 
     def pop(self, n_tasks: int) -> list[Displacement]:
-        """Take the next displacements.
-
-        Parameters
-        ----------
-        n_tasks : int
-            Largest number of them.
-
-        Returns
-        -------
-        tasks : list of Displacement
-            None if nothing is left to try.
-        """
+        """Take the next displacements, at most so many; none if nothing is left."""
         tasks: list[Displacement] = []
         heap = [self._key(label) for label in range(len(self._directions))]
         heap = [key for key in heap if key[0] < 2 * self.n_passes]
