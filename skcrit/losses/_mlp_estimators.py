@@ -137,8 +137,8 @@ def estimator_of(loss, theta):
             "activation must be one of scikit-learn's (identity, logistic, tanh, relu) "
             f"to make one of its estimators, got {loss.activation!r}."
         )
-    kind = MLPRegressor if loss.loss == "squared_error" else MLPClassifier
-    estimator = kind(
+    cls = MLPRegressor if loss.loss == "squared_error" else MLPClassifier
+    estimator = cls(
         hidden_layer_sizes=loss._widths[1:-1],
         activation=loss.activation,
         alpha=loss.alpha,
@@ -157,6 +157,6 @@ def estimator_of(loss, theta):
     for name in ("n_features_in_", "feature_names_in_", "classes_"):
         if hasattr(loss, name):
             setattr(estimator, name, getattr(loss, name))
-    if kind is MLPClassifier:
+    if cls is MLPClassifier:
         estimator._label_binarizer = loss._targets.binarizer
     return estimator

@@ -187,12 +187,12 @@ def _check_derivatives(network, theta):
 
 def _choose_rows(network, theta, chunk_size):
     """Choose how many rows are evaluated together; 1 where that is impossible."""
-    place = "cpu" if network.device == "cpu" else "device"
+    where = "cpu" if network.device == "cpu" else "device"
     if chunk_size is None:
-        if network.row_bytes > _TOGETHER[place]:
+        if network.row_bytes > _TOGETHER[where]:
             return 1
-        rows = _CHUNK[place] // max(network.row_bytes, 1)
-        rows = min(max(rows, UNIT), _LARGEST[place])
+        rows = _CHUNK[where] // max(network.row_bytes, 1)
+        rows = min(max(rows, UNIT), _LARGEST[where])
     else:
         rows = chunk_size
     rows = rows // UNIT * UNIT

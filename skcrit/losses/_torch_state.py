@@ -88,8 +88,8 @@ class Frozen:
         filled = {}
         tensors = [*self.skeleton.parameters(), *self.skeleton.buffers()]
         numbers = zip(tensors, self.arrays, self.devices, strict=True)
-        for tensor, array, place in numbers:
-            full = torch.tensor(array, dtype=tensor.dtype, device=place)
+        for tensor, array, on in numbers:
+            full = torch.tensor(array, dtype=tensor.dtype, device=on)
             if isinstance(tensor, torch.nn.Parameter):
                 full = torch.nn.Parameter(full, requires_grad=tensor.requires_grad)
             filled[id(tensor)] = full

@@ -35,13 +35,13 @@ def sorted_in_groups(theta: Array, groups: list[IntArray]) -> Array:
 def count_arrangements(theta: FloatArray, groups: list[IntArray]) -> IntArray:
     """Count the different points that exchanges within groups make of a point."""
     count = np.ones(theta.shape[:-1], dtype=np.int64)
-    for place in np.ndindex(count.shape):
+    for index in np.ndindex(count.shape):
         for group in groups:
-            ordered = np.sort(theta[place][group])
+            ordered = np.sort(theta[index][group])
             cuts = np.flatnonzero(np.diff(ordered) > _EQUAL) + 1
             runs = np.diff(np.concatenate([[0], cuts, [len(ordered)]]))
             ways = factorial(len(group))
             for run in runs:
                 ways //= factorial(int(run))
-            count[place] *= ways
+            count[index] *= ways
     return count

@@ -125,11 +125,11 @@ class PairGround(Ground):
         _, gaps, _ = self._gaps(to_host(self._as_points(theta)))
         distances = np.sqrt(np.sum(gaps**2, axis=-1))
         size = np.empty(distances.shape[:-2], dtype=np.int64)
-        for place in np.ndindex(size.shape):
-            widths = np.linalg.svd(gaps[place][0], compute_uv=False)
+        for index in np.ndindex(size.shape):
+            widths = np.linalg.svd(gaps[index][0], compute_uv=False)
             flat = widths[-1] <= _EQUAL * widths[0]
-            n_symmetries = _count_symmetries(distances[place], ())
-            size[place] = (
+            n_symmetries = _count_symmetries(distances[index], ())
+            size[index] = (
                 2 * factorial(self._n_points) // (n_symmetries * (2 if flat else 1))
             )
         return size

@@ -108,9 +108,9 @@ def _walk(
     for _ in range(_MAX_STEPS):
         if len(active) == 0:
             break
-        way = target[active] - here[active]
-        left = np.linalg.norm(way, axis=1)
-        there = here[active] + part[active, None] * way
+        gap = target[active] - here[active]
+        left = np.linalg.norm(gap, axis=1)
+        there = here[active] + part[active, None] * gap
         status = np.full(len(active), Status.CONVERGED)
         found = describe(loss, there, status, np.ones(len(active), dtype=bool), scales)
         good = found.status == Status.CONVERGED

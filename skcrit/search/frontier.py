@@ -96,24 +96,24 @@ def order_directions(
     """
     size = np.abs(values)
     null = direction_level(values)
-    kind = np.where(size <= null, 0, np.sign(values))
+    sign_of = np.where(size <= null, 0, np.sign(values))
     if index != UNKNOWN and nullity != UNKNOWN:
-        kind = np.ones(len(values))
-        kind[:index], kind[index : index + nullity] = -1, 0
+        sign_of = np.ones(len(values))
+        sign_of[:index], sign_of[index : index + nullity] = -1, 0
     order = []
     for sign in (-1, 1):
-        rows = np.flatnonzero(kind == sign)
+        rows = np.flatnonzero(sign_of == sign)
         rows = rows[np.argsort(size[rows], kind="stable")]
         # Eigenvectors of one eigenvalue lead to the same sets by symmetry: one of each
         # first, their likes afterwards.
         first = np.diff(size[rows], prepend=-np.inf) > null
         order += [rows[first], rows[~first]]
-    flat = _flat(vectors[kind == 0])
+    flat = _flat(vectors[sign_of == 0])
     # Single precision is plenty for a displacement, and the store is large.
     rows = np.concatenate(order)
     chosen = np.concatenate([vectors[rows], flat])[:limit].astype(np.float32)
     curvatures = np.concatenate([values[rows], np.zeros(len(flat))])[:limit]
-    return Directions(chosen, min(int(np.sum(kind < 0)), len(chosen)), curvatures)
+    return Directions(chosen, min(int(np.sum(sign_of < 0)), len(chosen)), curvatures)
 
 
 def _flat(kernel: FloatArray) -> FloatArray:
@@ -232,11 +232,11 @@ class Frontier:
             return False
         loss = self._losses[task.label] + change
         tol = _SAME * (losses[-1] - losses[0])
-        place = bisect_left(losses, loss)
-        near = losses[max(place - 1, 0) : place + 1]
+        position = bisect_left(losses, loss)
+        near = losses[max(position - 1, 0) : position + 1]
         if any(abs(other - loss) <= tol for other in near):
             return True
-        losses.insert(place, loss)
+        losses.insert(position, loss)
         return False
 
     def _key(self, label: int) -> tuple[int, int, int]:

@@ -43,11 +43,11 @@ def is_underflow(loss: Loss, frame: Frame, rows: IntArray) -> BoolArray:
 def _begins_tiny(loss: Loss, frame: Frame, flat: BoolArray, start: Array) -> BoolArray:
     """Follow the flat directions towards a start, to where the gradient begins."""
     mask = loss.asarray(flat)
-    way = frame.components((start[None, :] - frame.theta) / frame.unit)
-    way = frame.combine(way * mask)
+    move = frame.components((start[None, :] - frame.theta) / frame.unit)
+    move = frame.combine(move * mask)
 
     def slope(part):
-        theta = frame.theta + loss.asarray(part)[:, None] * way
+        theta = frame.theta + loss.asarray(part)[:, None] * move
         return norm(mask * frame.components(frame.unit * loss.gradient(theta)))
 
     low, high = np.zeros(len(flat)), np.ones(len(flat))
