@@ -81,8 +81,8 @@ def get_namespace(backend):
 
 def to_device(array, backend, dtype="float64"):
     """Copy an array to the device of a backend, unless it is there already."""
-    xp, place = get_namespace(backend)
-    return xp.asarray(array, dtype=getattr(xp, dtype), device=place)
+    xp, on = get_namespace(backend)
+    return xp.asarray(array, dtype=getattr(xp, dtype), device=on)
 
 
 def to_host(array):

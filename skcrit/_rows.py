@@ -77,7 +77,7 @@ class Rows:
         columns = {
             f.name: [getattr(part, f.name) for part in parts] for f in fields(cls)
         }
-        return cls(**{name: _join(c) for name, c in columns.items()})
+        return cls(**{name: _concatenated(c) for name, c in columns.items()})
 
     def empty(self) -> Self:
         """Return a record of the same columns without any rows.
@@ -125,13 +125,13 @@ def _replace(column: Any, rows: IntArray, part: Any) -> Any:
     return replace_rows(column, rows, part)
 
 
-def _join(parts: list[Any]) -> Any:
+def _concatenated(parts: list[Any]) -> Any:
     """Join the parts of a column."""
     first = parts[0]
     if first is None or isinstance(first, int | float | str):
         return first
     if isinstance(first, dict):
-        return {name: _join([part[name] for part in parts]) for name in first}
+        return {name: _concatenated([part[name] for part in parts]) for name in first}
     if isinstance(first, list):
         return [entry for part in parts for entry in part]
     if isinstance(first, np.ndarray):

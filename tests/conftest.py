@@ -11,8 +11,10 @@ from . import _tally
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave out what only the long profile runs, or what needs PyTorch."""
+    """Leave out what only the long profile runs, what needs signals, or PyTorch."""
     left_out = []
+    if os.name != "posix":
+        left_out += [item for item in items if item.get_closest_marker("posix")]
     if not _tally.LONG:
         left_out += [item for item in items if item.get_closest_marker("long")]
     if find_spec("torch") is None:

@@ -107,12 +107,16 @@ def test_readme_shows_output():
     assert any(shown)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
-def test_links_lead_somewhere(page):
+def linked_files(page):
+    """List the files that a page links to; code and addresses left out."""
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
-    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
-        if re.match(r"[a-z]+:", target):
-            continue
+    targets = re.findall(r"\]\(([^)#]+)[^)]*\)", text)
+    return [target for target in targets if not re.match(r"[a-z]+:", target)]
+
+
+@pytest.mark.parametrize("page", filter(linked_files, PAGES), ids=lambda p: p.name)
+def test_links_lead_somewhere(page):
+    for target in linked_files(page):
         # The gallery is written when the documentation is built.
         target = re.sub(
             r"^auto_examples/(\w+/)(?:images/sphx_glr_)?(plot_\w+?)(?:_\d{3}\.png|\.rst)$",
@@ -122,14 +126,15 @@ def test_links_lead_somewhere(page):
         assert (page.parent / target).exists(), target
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def included_code(page):
+    """List the files of which a page shows a part, each with its options."""
+    pattern = r"```\{literalinclude\} (\S+)\n(.*?)```"
+    return re.findall(pattern, page.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("page", filter(included_code, PAGES), ids=lambda p: p.name)
 def test_included_code_is_there(page):
-    included = re.findall(
-        r"```\{literalinclude\} (\S+)\n(.*?)```",
-        page.read_text(encoding="utf-8"),
-        flags=re.DOTALL,
-    )
-    for path, options in included:
+    for path, options in included_code(page):
         source = (page.parent / path).read_text(encoding="utf-8")
         first, last = re.findall(r':(?:start-after|end-before): "(.*)"', options)
         assert source.count(first) == source.count(last) == 1

@@ -73,10 +73,10 @@ def tangents_at(
     if not np.any(computed):
         return exact, np.zeros(n), np.zeros(n, dtype=bool)
     rate = np.zeros(n)
-    for way in _directions(loss):
-        there = np.asarray(to_host(loss.orbit_tangents(loss.asarray(theta + way))))
+    for offset in _directions(loss):
+        there = np.asarray(to_host(loss.orbit_tangents(loss.asarray(theta + offset))))
         moved = np.sqrt(np.sum((there - computed) ** 2, axis=(-2, -1)))
-        rate = np.maximum(rate, moved / np.linalg.norm(way))
+        rate = np.maximum(rate, moved / np.linalg.norm(offset))
     # A direction in many dimensions shows a part of the Frobenius norm of the change.
     rate *= _SAFETY * np.sqrt(theta.shape[1])
     return computed, rate, np.any(computed, axis=(-2, -1))
@@ -168,12 +168,12 @@ def _guessed_lipschitz(loss, expansion, row, radius):
     """Estimate the change of the Hessian from a few differences around a point."""
     theta, hessian = expansion.theta[row], expansion.hessian[row]
     rate = 0.0
-    for way in _directions(loss):
+    for offset in _directions(loss):
         if radius > 0:
-            way = way * (radius / np.linalg.norm(way))
-        there = np.asarray(to_host(loss.hessian(loss.asarray(theta + way))), float)
+            offset = offset * (radius / np.linalg.norm(offset))
+        there = np.asarray(to_host(loss.hessian(loss.asarray(theta + offset))), float)
         # What errors of the Hessians explain is no change.
         gap = np.linalg.norm(there - hessian) - 2 * expansion.hessian_error[row]
-        rate = max(rate, gap / np.linalg.norm(way))
+        rate = max(rate, gap / np.linalg.norm(offset))
     # Of a cubic form in n dimensions a random direction shows a part.
     return _SAFETY * max(rate, 0.0)

@@ -45,13 +45,7 @@ class FitReport:
         self.task: Any = None
 
     def begin(self, n_batches: int | None) -> None:
-        """Take note that a part of the fit begins.
-
-        Parameters
-        ----------
-        n_batches : int or None
-            Number of parts, None if it is not known.
-        """
+        """Take note that a part of the fit begins."""
         if self.context is None:
             self.context = self.finder._init_callback_context(max_subtasks=n_batches)
             self.context.call_on_fit_task_begin(**self.arguments)
@@ -59,18 +53,7 @@ class FitReport:
         self.task.call_on_fit_task_begin(**self.arguments)
 
     def end(self, so_far: Callable[[], Any]) -> bool:
-        """Take note that a part of the fit has ended.
-
-        Parameters
-        ----------
-        so_far : callable
-            Returns the outcome of all parts so far.
-
-        Returns
-        -------
-        stop : bool
-            Whether a callback wants the fit to stop.
-        """
+        """Take note that a part has ended; return whether a callback wants to stop."""
         return bool(
             self.task.call_on_fit_task_end(
                 **self.arguments,
@@ -87,39 +70,16 @@ class FitReport:
 
 
 class Progress:
-    """Show starts done, how many converged, and sets found.
-
-    Parameters
-    ----------
-    n_starts : int
-        Number of starts.
-    """
+    """Show starts done, how many converged, and sets found."""
 
     def __init__(self, n_starts: int) -> None:
         self.bar = progress_bar(total=n_starts, unit="start")
 
     def begin(self, n_batches: int | None) -> None:
-        """Take note that a batch begins.
-
-        Parameters
-        ----------
-        n_batches : int or None
-            Not used.
-        """
+        """Take note that a batch begins."""
 
     def end(self, so_far: Callable[[], SearchResult]) -> bool:
-        """Show what has come in.
-
-        Parameters
-        ----------
-        so_far : callable
-            Returns the outcome of all batches so far.
-
-        Returns
-        -------
-        stop : bool
-            False.
-        """
+        """Show what has come in; never stop."""
         result = so_far()
         converged = int(np.sum(result.labels >= 0))
         # First the numbers, then the bar: a refresh shows both.
@@ -134,23 +94,7 @@ class Progress:
 
 
 def progress_bar(**options: Any) -> Any:
-    """Make a progress bar.
-
-    Parameters
-    ----------
-    **options : dict
-        Passed to tqdm.
-
-    Returns
-    -------
-    bar : tqdm.tqdm
-        Progress bar, with the time that is left.
-
-    Raises
-    ------
-    ImportError
-        If tqdm is not installed.
-    """
+    """Make a bar of tqdm with the time that is left, or raise ImportError."""
     try:
         from tqdm.auto import tqdm
     except ImportError as error:
@@ -204,23 +148,9 @@ class _Counter:
 def interruptible(
     finder: Any, unit: str, watch: list[Any]
 ) -> Generator[None, None, None]:
-    """Say after Ctrl-C what was kept, and close the bar.
-
-    Parameters
-    ----------
-    finder : BaseFinder
-        Finder that is being fitted.
-    unit : str
-        What a part of the fit is called.
-    watch : list of Watch
-        What looks at the fit; a counter is added.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        In place of the one that came from deep inside: with a message, and without the
-        frames of the search.
-    """
+    """Say after Ctrl-C what was kept, and close the bar."""
+    # A KeyboardInterrupt with this message, and without the frames of the search, comes
+    # in place of the one that came from deep inside.
     counter = _Counter()
     watch.append(counter)
     try:

@@ -145,7 +145,7 @@ class KnownPoints:
         shape = self.points.shape
         self._indices, self._nullities = check_inertia(morse_indices, nullities, shape)
         self.names = check_names(names, self.n_sets)
-        self._rows = {name: row for row, name in enumerate(self.names)}
+        self._row_of = {name: row for row, name in enumerate(self.names)}
         if invariants is not None and not callable(invariants):
             raise ValueError(f"invariants must be callable, got {shown(invariants)}.")
         self._invariants = invariants
@@ -343,8 +343,8 @@ class KnownPoints:
         """Return the rows of sets, an int for one name."""
         try:
             if isinstance(sets, str | int | np.integer):
-                return self._rows[sets]
-            return np.array([self._rows[name] for name in sets], dtype=np.intp)
+                return self._row_of[sets]
+            return np.array([self._row_of[name] for name in sets], dtype=np.intp)
         except (KeyError, TypeError):
             raise ValueError(
                 f"sets must be names of known points, such as {self.names[0]!r}, got "

@@ -27,27 +27,7 @@ _CHARACTER = 0.6
 
 
 def axes_of(display, ax):
-    """Return the axes to draw on, and note them and their figure on the display.
-
-    Parameters
-    ----------
-    display : object
-        Display that draws.
-    ax : matplotlib.axes.Axes or None
-        Axes given by the user; None makes a figure.
-
-    Returns
-    -------
-    ax : matplotlib.axes.Axes
-        Axes to draw on.
-
-    Raises
-    ------
-    ImportError
-        If Matplotlib is not installed.
-    TypeError
-        If ``ax`` is something else.
-    """
+    """Return the axes to draw on, and note them and their figure on the display."""
     if ax is None:
         try:
             import matplotlib.pyplot as plt
@@ -64,36 +44,13 @@ def axes_of(display, ax):
 
 
 def wrap(text, length, size):
-    """Break a text that is too long into lines.
-
-    Parameters
-    ----------
-    text : str
-        Text.
-    length : float
-        Room for a line, in points.
-    size : float
-        Size of the font, in points.
-
-    Returns
-    -------
-    text : str
-        The same with line breaks.
-    """
+    """Break a text into lines of a length, for a size of the font, both in points."""
     room = max(int(length / (_CHARACTER * size)), 10)
     return fill(text, room, break_long_words=False, break_on_hyphens=False)
 
 
 def name_axes(ax, x, y):
-    """Name both axes, in several lines where one would leave the figure.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        Axes, of their final size or nearly so.
-    x, y : str
-        Names.
-    """
+    """Name both axes, in several lines where one would leave the figure."""
     box = ax.get_window_extent()
     for axis, text, length in (
         (ax.xaxis, x, box.width),

@@ -19,27 +19,7 @@ _PAD = 1.0
 
 
 def checked_names(names, n_things, what):
-    """Return names as a list of texts, one for each of what is named.
-
-    Parameters
-    ----------
-    names : iterable of str
-        What came.
-    n_things : int
-        How many there must be.
-    what : str
-        What is named, for the message.
-
-    Returns
-    -------
-    texts : list of str
-        The names.
-
-    Raises
-    ------
-    ValueError
-        If these are not so many texts.
-    """
+    """Return names as a list of texts, one for each thing, or raise ValueError."""
     try:
         texts = [None] if isinstance(names, str | bytes) else list(names)
     except TypeError:
@@ -55,32 +35,10 @@ def checked_names(names, n_things, what):
 
 
 def place_names(ax, points, names, radius):
-    """Write names beside points so that they cover neither each other nor points.
-
-    Where nothing is free within reach, the name is left out.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        Axes, whose limits and place are final.
-    points : ndarray of shape (n_points, 2)
-        Positions, in data coordinates.
-    names : list of str
-        A name per point.
-    radius : float
-        Radius of the points' marks, in points.
-
-    Returns
-    -------
-    texts : dict of int to matplotlib.text.Annotation
-        The names that found a place, by row.
-
-    Notes
-    -----
-    Greedy: points in the thick of others choose first, and every name takes the free
-    place that is nearest. The places hold for the size of the figure at the time of
-    drawing.
-    """
+    """Write names beside points so that they cover neither each other nor points."""
+    # Greedy: points in the thick of others choose first, and every name takes the free
+    # place that is nearest; where nothing is free within reach, it is left out. Limits
+    # and place of the axes are final. Returns the annotations by row.
     from matplotlib.text import Text
 
     scale = ax.figure.dpi / 72  # pixels per point

@@ -318,8 +318,8 @@ def _spread(x, y):
     row = (
         np.floor((y - y.min()) / height + 1 / np.pi) if height > 0 else np.zeros(len(y))
     )
-    place = np.column_stack([x, row])
-    _, group, size = np.unique(place, axis=0, return_inverse=True, return_counts=True)
+    points = np.column_stack([x, row])
+    _, group, size = np.unique(points, axis=0, return_inverse=True, return_counts=True)
     group = group.reshape(-1)
     order = np.argsort(group, kind="stable")
     within = np.empty(len(x))

@@ -44,9 +44,9 @@ def lanczos(
     """
     xp = array_namespace(b)
     n_systems, n = b.shape
-    place = {"dtype": b.dtype, "device": device(b)}
-    basis = xp.zeros((n_systems, n_vectors + 1, n), **place)
-    tridiagonal = xp.zeros((n_systems, n_vectors + 1, n_vectors), **place)
+    like = {"dtype": b.dtype, "device": device(b)}
+    basis = xp.zeros((n_systems, n_vectors + 1, n), **like)
+    tridiagonal = xp.zeros((n_systems, n_vectors + 1, n_vectors), **like)
     norm = _norm(xp, b)
     alive = norm > 0
     basis[:, 0, :] = _normalized(xp, b, norm, alive)

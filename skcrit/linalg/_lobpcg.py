@@ -109,9 +109,9 @@ def lowest_eigenpairs(
         if not running.any():
             break
         if take is not None and np.mean(running) < _ACTIVE:
-            done.append((rows[~running], _rows(s, np.flatnonzero(~running))))
+            done.append((rows[~running], _taken(s, np.flatnonzero(~running))))
             keep = np.flatnonzero(running)
-            rows, products, s = rows[keep], products.select(keep), _rows(s, keep)
+            rows, products, s = rows[keep], products.select(keep), _taken(s, keep)
             R = take_rows(R, keep)
         _iterate(xp, products, s, R)
     done.append((rows, s))
@@ -163,7 +163,7 @@ def _collected(
     return values, X, _norms(xp, residual), joined("count")
 
 
-def _rows(s: SimpleNamespace, rows: IntArray) -> SimpleNamespace:
+def _taken(s: SimpleNamespace, rows: IntArray) -> SimpleNamespace:
     """Select rows of all arrays."""
     return SimpleNamespace(**{k: take_rows(a, rows) for k, a in vars(s).items()})
 
@@ -198,9 +198,9 @@ def _ritz(xp: Any, S: Array, HS: Array, m: int) -> tuple[Array, ...]:
     if S.shape[1] == m:
         return new
     # What the new vectors owe to all but the first m, orthonormal to themselves.
-    way = xp.concat([xp.zeros_like(rows[..., :m]), rows[..., m:]], axis=-1)
-    way = _orthonormal(xp, way, rows)
-    return *new, way @ S, way @ HS
+    added = xp.concat([xp.zeros_like(rows[..., :m]), rows[..., m:]], axis=-1)
+    added = _orthonormal(xp, added, rows)
+    return *new, added @ S, added @ HS
 
 
 def _norms(xp: Any, V: Array) -> Array:

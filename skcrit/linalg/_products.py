@@ -61,20 +61,7 @@ class Products:
         return Products(self.take(known), like, shift, self.take, known)
 
     def of(self, v: Array, wanted: Array | None) -> Array:
-        """Multiply the rows that are wanted; the others give zero.
-
-        Parameters
-        ----------
-        v : array of shape (n_systems, n)
-            Vectors.
-        wanted : array of bool of shape (n_systems,) or None
-            Which products are needed; None is all of them.
-
-        Returns
-        -------
-        p : array of shape (n_systems, n)
-            Products.
-        """
+        """Multiply the rows that are wanted (None: all); the others give zero."""
         if wanted is None:
             return self(v)
         xp = array_namespace(v)

@@ -97,80 +97,28 @@ class Balls:
         return Balls(self.mid @ other.mid, _up(spread + 4 * n * _ETA, 2 * n))
 
     def transposed(self) -> Balls:
-        """Transpose the matrices.
-
-        Returns
-        -------
-        transposed : Balls
-            The last two axes swapped.
-        """
+        """Transpose the matrices."""
         return Balls(np.swapaxes(self.mid, -1, -2), np.swapaxes(self.rad, -1, -2))
 
     def sum(self, axis: int) -> Balls:
-        """Sum over an axis.
-
-        Parameters
-        ----------
-        axis : int
-            Number of the axis.
-
-        Returns
-        -------
-        total : Balls
-            The sum.
-        """
+        """Sum over an axis."""
         n = self.mid.shape[axis]
         spread = np.sum(self.rad, axis=axis)
         spread = spread + gamma(n) * np.sum(np.abs(self.mid), axis=axis)
         return Balls(np.sum(self.mid, axis=axis), _up(spread, n))
 
     def reshape(self, *shape: int) -> Balls:
-        """Give the arrays another shape.
-
-        Parameters
-        ----------
-        *shape : int
-            The new shape.
-
-        Returns
-        -------
-        reshaped : Balls
-            The same numbers.
-        """
+        """Give the arrays another shape."""
         return Balls(self.mid.reshape(*shape), self.rad.reshape(*shape))
 
     @staticmethod
     def concatenate(parts: list[Balls], axis: int) -> Balls:
-        """Join ball arrays.
-
-        Parameters
-        ----------
-        parts : list of Balls
-            At least one.
-        axis : int
-            Number of the axis.
-
-        Returns
-        -------
-        joined : Balls
-            All numbers.
-        """
+        """Join ball arrays."""
         mid = np.concatenate([part.mid for part in parts], axis=axis)
         return Balls(mid, np.concatenate([part.rad for part in parts], axis=axis))
 
     def distance(self, computed: FloatArray) -> FloatArray:
-        """Bound the errors of computed numbers.
-
-        Parameters
-        ----------
-        computed : ndarray
-            Numbers computed in any way.
-
-        Returns
-        -------
-        errors : ndarray
-            No number of a ball is further from the computed one.
-        """
+        """Bound the distance of every number of the balls from computed ones."""
         return _up(np.abs(self.mid - computed) + self.rad)
 
 
@@ -180,40 +128,15 @@ def _balls(numbers: Any) -> Balls:
 
 
 def mapped(function: Any, balls: Balls, slope: float | FloatArray) -> Balls:
-    """Apply an elementary function.
-
-    Parameters
-    ----------
-    function : callable
-        Function of NumPy arrays whose results err by at most ``UNITS`` units.
-    balls : Balls
-        Arguments.
-    slope : float or ndarray
-        Bound on the modulus of the derivative, on the balls.
-
-    Returns
-    -------
-    values : Balls
-        Function values.
-    """
+    """Apply an elementary function with a bound on its slope on the balls."""
+    # Its results err by at most UNITS units in the last place.
     mid = function(balls.mid)
     rounding = UNITS * UNIT * np.abs(mid) + 4 * _ETA
     return Balls(mid, _up(slope * balls.rad + rounding))
 
 
 def exp(balls: Balls) -> Balls:
-    """Apply the exponential function to numbers that are not positive.
-
-    Parameters
-    ----------
-    balls : Balls
-        Arguments, with centres of at most zero.
-
-    Returns
-    -------
-    values : Balls
-        Values; radii are infinite if a ball is not small.
-    """
+    """Apply exp to numbers that are not positive; radii are infinite for wide balls."""
     # exp(mid + r) <= exp(mid) (1 + 2 r) for r <= 1: the slope on the ball.
     small = balls.rad <= 1
     slope = np.exp(balls.mid) * (1 + 2 * balls.rad) * (1 + 2 * UNITS * UNIT) + _ETA
@@ -221,18 +144,7 @@ def exp(balls: Balls) -> Balls:
 
 
 def erf_values(balls: Balls) -> Balls:
-    """Apply the error function.
-
-    Parameters
-    ----------
-    balls : Balls
-        Arguments.
-
-    Returns
-    -------
-    values : Balls
-        Values.
-    """
+    """Apply the error function."""
     from scipy.special import erf
 
     return mapped(erf, balls, 1.13)  # 2 / sqrt(pi)

@@ -39,55 +39,18 @@ TINY = 1e-290
 
 
 def unit_roundoff(dtype: str) -> float:
-    """Return half the distance from one to the next number.
-
-    Parameters
-    ----------
-    dtype : {"float64", "float32"}
-        Floating type.
-
-    Returns
-    -------
-    u : float
-        Unit roundoff.
-    """
+    """Return half the distance from one to the next number."""
     return float(np.finfo(dtype).eps) / 2
 
 
 def gamma(n: int, unit: float = UNIT) -> float:
-    """Bound the relative error of n successive roundings.
-
-    Parameters
-    ----------
-    n : int
-        Number of operations that a number passes through.
-    unit : float, default=2**-53
-        Unit roundoff.
-
-    Returns
-    -------
-    gamma : float
-        ``n u / (1 - n u)``; infinite if ``n u`` is not small.
-    """
+    """Bound the relative error of n successive roundings, ``n u / (1 - n u)``."""
     part = n * unit
     return part / (1 - part) if part < 0.5 else float("inf")
 
 
 def frobenius_bound(A: Array, axes: int = 2) -> Array:
-    """Bound Euclidean norms from above.
-
-    Parameters
-    ----------
-    A : array of shape (..., m, n)
-        Matrices, or vectors of shape (..., n) with ``axes=1``.
-    axes : {1, 2}, default=2
-        Number of last axes that norms are taken over.
-
-    Returns
-    -------
-    bound : array of shape (...,)
-        At least the norms, and larger than them by rounding only.
-    """
+    """Bound Euclidean norms over the last axes, one or two of them, from above."""
     xp = array_namespace(A)
     last = tuple(range(-axes, 0))
     size = 1
@@ -103,20 +66,10 @@ def frobenius_bound(A: Array, axes: int = 2) -> Array:
 
 
 def spectral_bound(A: Array) -> Array:
-    r"""Bound spectral norms from above, a few percent above them.
-
-    Parameters
-    ----------
-    A : array of shape (..., m, n)
-        Matrices.
-
-    Returns
-    -------
-    bound : array of shape (...,)
-        At least the largest singular value: with the smaller Gram matrix G, of order k,
-        scaled to Frobenius norms of one, it is :math:`|G^8|_F^{1/16} \le k^{1/32}
-        |A|_2`, up to rounding, which is bounded and added.
-    """
+    """Bound spectral norms from above, a few percent above them."""
+    # With the smaller Gram matrix G, of order k, scaled to Frobenius norms of one, the
+    # bound is |G^8|_F^(1/16) <= k^(1/32) |A|_2, up to rounding, which is bounded and
+    # added.
     xp = array_namespace(A)
     m, n = A.shape[-2:]
     size = frobenius_bound(A)

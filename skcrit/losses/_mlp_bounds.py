@@ -40,22 +40,7 @@ _ROUNDING = 1 + 1e-9
 
 
 def hessian_lipschitz(loss, sweeps, radius):
-    """Bound the norm of the third derivative in balls, for a chunk of points.
-
-    Parameters
-    ----------
-    loss : MLPLoss
-        Fitted loss.
-    sweeps : iterable of Sweep
-        Sweeps at the points, over all samples.
-    radius : array of shape (n_points, 1, 1)
-        Radii of the balls.
-
-    Returns
-    -------
-    bound : array of shape (n_points,)
-        Lipschitz constants of the Hessian.
-    """
+    """Bound the norm of the third derivative in balls, for a chunk of points."""
     total = 0.0
     for sweep in sweeps:
         xp = array_namespace(radius)

@@ -24,20 +24,7 @@ _NUMBERS = 2**22
 
 
 def enclosed(loss, theta):
-    """Enclose value, gradient and Hessian at one point.
-
-    Parameters
-    ----------
-    loss : MLPLoss
-        Fitted loss with a smooth activation.
-    theta : ndarray of shape (n_params,)
-        A point, in float64.
-
-    Returns
-    -------
-    value, gradient, hessian : Balls
-        Of shape (), (n_params,) and (n_params, n_params).
-    """
+    """Enclose value, gradient and Hessian at one point."""
     weights = loss._split(theta[None, :])
     weights = [Balls(W[0]) for W in weights]
     sweep = _Enclosure(loss, weights)
@@ -57,23 +44,8 @@ def enclosed(loss, theta):
 
 
 def evaluation_errors(loss, theta, value, gradient, hessian):
-    """Bound the errors of what was computed at one point.
-
-    Parameters
-    ----------
-    loss : MLPLoss
-        Fitted loss with a smooth activation.
-    theta : ndarray of shape (n_params,)
-        The point.
-    value, gradient, hessian : ndarrays
-        Computed there.
-
-    Returns
-    -------
-    errors : tuple of float
-        Of the value, of the gradient in the 2-norm, of the Hessian in the spectral
-        norm.
-    """
+    """Bound the errors of what was computed at one point."""
+    # Those of the gradient in the 2-norm, of the Hessian in the spectral norm.
     balls = enclosed(loss, theta)
     gaps = [
         ball.distance(computed)

@@ -108,27 +108,9 @@ class ConvertsEstimators(NetworkLayout):
 
 
 def parameters_of(estimator):
-    """Translate the parameters of a fitted network to those of a loss.
-
-    Parameters
-    ----------
-    estimator : MLPRegressor or MLPClassifier
-        Fitted network.
-
-    Returns
-    -------
-    params : dict
-        Arguments of MLPLoss.
-
-    Raises
-    ------
-    TypeError
-        If it is another kind of estimator.
-    ValueError
-        If its training loss is not one of the two that MLPLoss knows.
-    NotFittedError
-        If it is not fitted.
-    """
+    """Translate the parameters of a fitted network to those of a loss."""
+    # TypeError for another kind of estimator, ValueError for a training loss that
+    # MLPLoss does not know, NotFittedError before its fit.
     if not isinstance(estimator, MLPRegressor | MLPClassifier):
         raise TypeError(
             f"estimator must be an MLPRegressor or MLPClassifier, got "
@@ -149,32 +131,14 @@ def parameters_of(estimator):
 
 
 def estimator_of(loss, theta):
-    """Make the fitted network of a point.
-
-    Parameters
-    ----------
-    loss : MLPLoss
-        Fitted loss.
-    theta : array of shape (n_params,)
-        One point.
-
-    Returns
-    -------
-    estimator : MLPRegressor or MLPClassifier
-        Fitted network.
-
-    Raises
-    ------
-    ValueError
-        If the activation is not one of scikit-learn's.
-    """
+    """Make the fitted network of a point, with an activation of scikit-learn's."""
     if loss.activation not in ("identity", "logistic", "tanh", "relu"):
         raise ValueError(
             "activation must be one of scikit-learn's (identity, logistic, tanh, relu) "
             f"to make one of its estimators, got {loss.activation!r}."
         )
-    kind = MLPRegressor if loss.loss == "squared_error" else MLPClassifier
-    estimator = kind(
+    cls = MLPRegressor if loss.loss == "squared_error" else MLPClassifier
+    estimator = cls(
         hidden_layer_sizes=loss._widths[1:-1],
         activation=loss.activation,
         alpha=loss.alpha,
@@ -193,6 +157,6 @@ def estimator_of(loss, theta):
     for name in ("n_features_in_", "feature_names_in_", "classes_"):
         if hasattr(loss, name):
             setattr(estimator, name, getattr(loss, name))
-    if kind is MLPClassifier:
+    if cls is MLPClassifier:
         estimator._label_binarizer = loss._targets.binarizer
     return estimator

@@ -60,25 +60,7 @@ class Targets:
             ) from error
 
     def of(self, X, y):
-        """Convert targets of samples.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, n_features)
-            Samples.
-        y : array-like
-            Their targets; not used if samples are compared with themselves.
-
-        Returns
-        -------
-        values : ndarray of shape (n_samples, n_outputs)
-            Targets as numbers.
-
-        Raises
-        ------
-        ValueError
-            If they do not fit the samples or are of another kind than those of ``fit``.
-        """
+        """Convert targets of samples to numbers, or raise ValueError."""
         if self.is_reconstruction:
             return X
         if self.binarizer is not None:
@@ -109,21 +91,9 @@ class Targets:
             ) from error
 
     def look_up(self, X, known):
-        """Find the targets of samples among those of ``fit``, where they are known.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, n_features)
-            Samples.
-        known : ndarray of shape (n_known, n_features)
-            Data of ``fit``.
-
-        Returns
-        -------
-        values : ndarray of shape (n_samples, n_outputs)
-            Targets as numbers; NaN for a sample that is not among the data of ``fit``,
-            or is there with different targets.
-        """
+        """Find the targets of samples among those of ``fit``, where they are known."""
+        # NaN for a sample that is not among the data of fit, or is there with different
+        # targets.
         if self.is_reconstruction:
             return X
         if np.array_equal(X, known):
@@ -138,24 +108,8 @@ class Targets:
 
 
 def check_range(name, array, dtype, small=False):
-    """Refuse numbers whose fourth powers are not numbers of a floating type.
-
-    Parameters
-    ----------
-    name : str
-        Name of the argument.
-    array : ndarray
-        Data or targets.
-    dtype : {"float64", "float32"}
-        Floating type.
-    small : bool, default=False
-        Whether they can be too small as well: the gradient is proportional to them.
-
-    Raises
-    ------
-    ValueError
-        If they are too large or too small.
-    """
+    """Refuse numbers whose fourth powers are not numbers of a floating type."""
+    # small: they can be too small as well, as the gradient is proportional to them.
     info = np.finfo(dtype)
     high = float(info.max) ** 0.25 * float(info.eps) ** 0.5
     low = float(info.smallest_normal) ** 0.25 / float(info.eps) ** 0.5

@@ -61,12 +61,12 @@ def unit_kinds(units, tol, flips):
     return kinds
 
 
-def _search(weights, features, copies, flips, tol, layer=0, place=None, sign=None):
+def _search(weights, features, copies, flips, tol, layer=0, order=None, sign=None):
     # Count the symmetries that continue a given one of the layer before.
-    W, n_before = weights[layer], 0 if place is None else len(place)
+    W, n_before = weights[layer], 0 if order is None else len(order)
     moved = W
     if layer > 0:
-        moved = np.concatenate([W[:, place] * sign, W[:, n_before:]], axis=1)
+        moved = np.concatenate([W[:, order] * sign, W[:, n_before:]], axis=1)
     if layer == len(weights) - 1:
         return int(np.max(np.abs(moved - W), initial=0.0) <= tol)
     scale = np.max(np.abs(features[layer]), initial=0.0)

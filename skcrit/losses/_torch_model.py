@@ -36,16 +36,16 @@ class TorchModel(LocalModel):
     def __init__(self, loss, theta, *, keep=True):
         super().__init__(loss, theta)
         self._network = loss._network
-        self._rows = theta.reshape(-1, loss.n_params_)
-        needed = len(self._rows) * self._network.row_bytes
+        self._points = theta.reshape(-1, loss.n_params_)
+        needed = len(self._points) * self._network.row_bytes
         self._keep = keep and needed <= _KEPT_BYTES
 
     @cached_property
     def _kept(self):
-        return list(self._network.graphs(self._rows))
+        return list(self._network.graphs(self._points))
 
     def _graphs(self):
-        return self._kept if self._keep else self._network.graphs(self._rows)
+        return self._kept if self._keep else self._network.graphs(self._points)
 
     def _joined(self, parts, *shape):
         # Put what comes from the chunks together, also if there is none.
@@ -85,7 +85,7 @@ class TorchModel(LocalModel):
 
     def _products_of_points(self, v, lead):
         # Where points stand alone, one graph serves all directions at its point.
-        numbers = np.arange(len(self._rows)).reshape(self.theta.shape[:-1])
+        numbers = np.arange(len(self._points)).reshape(self.theta.shape[:-1])
         owner = np.broadcast_to(numbers, lead).ravel()
         rows, product = v.reshape(-1, v.shape[-1]), np.empty(v.shape, v.dtype)
         flat = product.reshape(rows.shape)
@@ -95,12 +95,12 @@ class TorchModel(LocalModel):
         return product
 
     def hessian(self) -> Array:  # noqa: D102
-        n, n_params = self._rows.shape
+        n, n_params = self._points.shape
         rows = np.empty((n, n_params, n_params), dtype=self.theta.dtype)
         identity = np.eye(n_params, dtype=self.theta.dtype)
         if self._network.is_batched and n < _MANY_POINTS:
             for point in range(n):
-                theta = np.broadcast_to(self._rows[point], identity.shape)
+                theta = np.broadcast_to(self._points[point], identity.shape)
                 model = TorchModel(self.loss, np.array(theta), keep=False)
                 rows[point] = model._products(identity)
         else:

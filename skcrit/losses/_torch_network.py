@@ -76,8 +76,8 @@ class TorchNetwork:
         self.sizes = [parameter.numel() for _, parameter in trained]
         self.n_params = sum(self.sizes)
         # A shared parameter has several names, and one place in the vector.
-        place = {id(parameter): i for i, (_, parameter) in enumerate(trained)}
-        self.places = {n: place[id(p)] for n, p in everything if p.requires_grad}
+        number = {id(parameter): i for i, (_, parameter) in enumerate(trained)}
+        self.places = {n: number[id(p)] for n, p in everything if p.requires_grad}
         constants = [(n, p) for n, p in everything if not p.requires_grad]
         constants += module.named_buffers(remove_duplicate=False)
         self.constants = {name: self.tensor(t) for name, t in constants}
@@ -117,8 +117,8 @@ class TorchNetwork:
         """Copy numbers to the device; floats become those of the dtype."""
         torch = import_torch()
         tensor = torch.as_tensor(numbers)
-        kind = getattr(torch, self.dtype) if tensor.is_floating_point() else None
-        return tensor.detach().to(self.device, kind, copy=True).contiguous()
+        floating = getattr(torch, self.dtype) if tensor.is_floating_point() else None
+        return tensor.detach().to(self.device, floating, copy=True).contiguous()
 
     @property
     def is_batched(self):
@@ -139,7 +139,7 @@ class TorchNetwork:
     def output(self, parts, X=None):
         """Evaluate the module at the blocks of one row of parameters."""
         torch = import_torch()
-        tensors = {name: parts[place] for name, place in self.places.items()}
+        tensors = {name: parts[number] for name, number in self.places.items()}
         tensors.update(self.constants)
         arguments = (self.X if X is None else X,)
         with _forward(self.plain_attention):
@@ -173,8 +173,8 @@ class TorchNetwork:
             full[: len(rows)], full[len(rows) :] = rows, filling
         else:
             (full,) = rows
-        kind = getattr(torch, self.dtype)
-        return torch.tensor(full, dtype=kind, device=self.device)
+        floating = getattr(torch, self.dtype)
+        return torch.tensor(full, dtype=floating, device=self.device)
 
     def graphs(self, rows):
         """Yield graphs of the objective for rows (n, n_params), chunk by chunk."""

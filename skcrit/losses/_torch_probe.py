@@ -26,19 +26,9 @@ _N_TRIED = 4 * UNIT
 
 
 def probe(network, theta, targets, chunk_size):
-    """Evaluate once; settle the type of the targets and the number of rows.
-
-    Parameters
-    ----------
-    network : TorchNetwork
-        What to evaluate; its ``y``, ``row_bytes`` and ``chunk_size`` are set.
-    theta : ndarray of shape (n_params,)
-        Where to evaluate.
-    targets : list of ndarray
-        The targets in each type that the criterion may want; empty keeps ``y``.
-    chunk_size : int or None
-        What the user asks for.
-    """
+    """Evaluate once; settle the type of the targets and the number of rows."""
+    # Sets y, row_bytes and chunk_size of the network. targets has the targets in each
+    # type that the criterion may want; empty keeps y.
     torch = import_torch()
     devices = [] if network.device == "cpu" else [network.device]
     # Random numbers that are drawn here are not missed anywhere else.
@@ -197,12 +187,12 @@ def _check_derivatives(network, theta):
 
 def _choose_rows(network, theta, chunk_size):
     """Choose how many rows are evaluated together; 1 where that is impossible."""
-    place = "cpu" if network.device == "cpu" else "device"
+    where = "cpu" if network.device == "cpu" else "device"
     if chunk_size is None:
-        if network.row_bytes > _TOGETHER[place]:
+        if network.row_bytes > _TOGETHER[where]:
             return 1
-        rows = _CHUNK[place] // max(network.row_bytes, 1)
-        rows = min(max(rows, UNIT), _LARGEST[place])
+        rows = _CHUNK[where] // max(network.row_bytes, 1)
+        rows = min(max(rows, UNIT), _LARGEST[where])
     else:
         rows = chunk_size
     rows = rows // UNIT * UNIT

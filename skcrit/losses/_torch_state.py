@@ -30,12 +30,10 @@ class _Threads:
 
 @contextmanager
 def evaluation() -> Generator[None]:
-    """Compute with gradients, in one thread, and leave the process as it was.
-
-    A product that is divided among threads rounds by their number, and cores are for
-    joblib's workers. PyTorch keeps the number for each thread and a default for the
-    whole process: the last evaluation to end puts both back.
-    """
+    """Compute with gradients, in one thread, and leave the process as it was."""
+    # A product that is divided among threads rounds by their number, and cores are for
+    # joblib's workers. PyTorch keeps the number for each thread and a default for the
+    # whole process: the last evaluation to end puts both back.
     torch = import_torch()
     with _Threads.lock:
         if _Threads.running == 0:
@@ -90,8 +88,8 @@ class Frozen:
         filled = {}
         tensors = [*self.skeleton.parameters(), *self.skeleton.buffers()]
         numbers = zip(tensors, self.arrays, self.devices, strict=True)
-        for tensor, array, place in numbers:
-            full = torch.tensor(array, dtype=tensor.dtype, device=place)
+        for tensor, array, on in numbers:
+            full = torch.tensor(array, dtype=tensor.dtype, device=on)
             if isinstance(tensor, torch.nn.Parameter):
                 full = torch.nn.Parameter(full, requires_grad=tensor.requires_grad)
             filled[id(tensor)] = full

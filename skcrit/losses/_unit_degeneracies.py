@@ -62,22 +62,7 @@ class UnitDegeneracies:
 
 
 def find_degeneracies(loss, theta, rtol):
-    """Look for degenerate units at one point.
-
-    Parameters
-    ----------
-    loss : MLPLoss
-        Fitted loss.
-    theta : array of shape (n_params,)
-        One point.
-    rtol : float
-        Relative tolerance.
-
-    Returns
-    -------
-    record : UnitDegeneracies
-        The units, and the directions that they free.
-    """
+    """Look for degenerate units at one point."""
     weights = [W[0] for W in host_weights(loss, theta)]
     tol = rtol * max(np.max(np.abs(W)) for W in weights)
     odd, candidates = loss._parity == "odd", []

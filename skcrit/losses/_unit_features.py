@@ -85,18 +85,7 @@ class UnitFeatures:
         ]
 
     def of(self, weights):
-        """Compute the features of all hidden units.
-
-        Parameters
-        ----------
-        weights : list of arrays of shape (..., n_out, n_in)
-            Matrices of the layers, intercepts in the last column.
-
-        Returns
-        -------
-        features : list of arrays of shape (..., n_units, n_features)
-            One array for each hidden layer.
-        """
+        """Compute the features of all hidden units."""
         xp, depth = array_namespace(weights[0]), len(weights)
         units = [W[..., :n] for W, n in zip(weights, self.widths[:-1], strict=True)]
         forward, backward = [weights[0]], [xp.matrix_transpose(units[-1])]

@@ -68,8 +68,8 @@ class Provable(Symmetries):
         """
         theta = self._as_points(theta)
         shape = theta.shape[:-1]
-        xp, place = array_namespace(theta), device(theta)
-        unknown = xp.full(shape, float("inf"), dtype=theta.dtype, device=place)
+        xp, on = array_namespace(theta), device(theta)
+        unknown = xp.full(shape, float("inf"), dtype=theta.dtype, device=on)
         return unknown, unknown, unknown
 
     def exact_tangents(self, theta: Array) -> tuple[Array, float]:

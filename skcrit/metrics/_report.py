@@ -116,7 +116,7 @@ def recovery_report(
             return blind_dict(finder)
         return blind_text(finder, digits, max_sets)
     report = _summary(finder, judgement)
-    report["sets"] = _rows(judgement, np.asarray(finder.results_["nullity"]))
+    report["sets"] = _set_rows(judgement, np.asarray(finder.results_["nullity"]))
     if output_dict:
         return report
     title = f"{type(finder).__name__} on {judgement.truth!r}"
@@ -147,7 +147,7 @@ def _summary(finder, judgement):
     }
 
 
-def _rows(judgement, nullity):
+def _set_rows(judgement, nullity):
     """Describe each set that some converged start is identified with."""
     starts = np.flatnonzero(judgement.converged & judgement.identified)
     by_set = sorted(starts, key=lambda i: judgement.sets[i])

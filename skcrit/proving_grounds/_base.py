@@ -55,23 +55,7 @@ class Ground(Loss):
     }
 
     def fit(self, X: ArrayLike | None = None, y: object = None) -> Self:
-        """Check the parameters; there is nothing to learn.
-
-        Parameters
-        ----------
-        X, y : None
-            Ignored.
-
-        Returns
-        -------
-        self : Ground
-            The fitted loss.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is out of range.
-        """
+        """Check the parameters; there is nothing to learn."""
         check_params(self)
         self.n_params_ = self._prepare()
         return self
@@ -85,13 +69,7 @@ class Ground(Loss):
         """List all critical sets."""
 
     def ground_truth(self) -> KnownPoints:
-        """Return all critical points.
-
-        Returns
-        -------
-        truth : KnownPoints
-            One point of each set that the symmetries of the loss make.
-        """
+        """Return all critical points."""
         known = self._known_sets()
         return KnownPoints(
             known.points,
@@ -103,27 +81,7 @@ class Ground(Loss):
 
 
 def as_vector(value: Any, name: str, *, least: int = 1) -> FloatArray:
-    """Return a vector of finite numbers with at least so many entries.
-
-    Parameters
-    ----------
-    value : array-like
-        What a user gave.
-    name : str
-        Name of the parameter.
-    least : int, default=1
-        Smallest number of entries.
-
-    Returns
-    -------
-    vector : ndarray of shape (n,)
-        The numbers.
-
-    Raises
-    ------
-    ValueError
-        If it is not one.
-    """
+    """Return a vector of at least so many finite numbers, or raise ValueError."""
     try:
         vector = np.array(as_numbers(value, name), dtype=float)
         valid = vector.ndim == 1 and len(vector) >= least
@@ -139,22 +97,9 @@ def as_vector(value: Any, name: str, *, least: int = 1) -> FloatArray:
 
 
 def polished(loss: Loss, points: ArrayLike) -> tuple[FloatArray, FloatArray]:
-    """Take Newton steps from digits that are known, to the level of rounding.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss that computes on the host in double precision.
-    points : array-like of shape (n, n_params)
-        Points with a few correct digits.
-
-    Returns
-    -------
-    points : ndarray of shape (n, n_params)
-        Critical points.
-    eigenvalues : ndarray of shape (n, n_params)
-        Those of the Hessians there, ascending; the ones of symmetries are zero.
-    """
+    """Take Newton steps from points with a few correct digits, to rounding."""
+    # On the host in double precision. Returns the points, and the eigenvalues of the
+    # Hessians there, ascending; the ones of symmetries are zero.
     points = np.array(points, dtype=float)
     for _ in range(_STEPS):
         values, vectors = np.linalg.eigh(loss.hessian(points))

@@ -16,36 +16,12 @@ _EQUAL = 1e-6
 
 
 def equal_groups(values: FloatArray) -> list[IntArray]:
-    """Group coordinates whose coefficients are the same.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n,)
-        Coefficients.
-
-    Returns
-    -------
-    groups : list of ndarray of int
-        Numbers of the coordinates of each group.
-    """
+    """Group coordinates whose coefficients are the same."""
     return [np.flatnonzero(values == value) for value in np.unique(values)]
 
 
 def sorted_in_groups(theta: Array, groups: list[IntArray]) -> Array:
-    """Sort the coordinates within each group.
-
-    Parameters
-    ----------
-    theta : array of shape (..., n)
-        Points.
-    groups : list of ndarray of int
-        Numbers of the coordinates of each group.
-
-    Returns
-    -------
-    theta : array of shape (..., n)
-        The points with their coordinates in ascending order.
-    """
+    """Sort the coordinates within each group."""
     xp = array_namespace(theta)
     order = np.argsort(np.concatenate(groups))
     parts = [
@@ -57,28 +33,15 @@ def sorted_in_groups(theta: Array, groups: list[IntArray]) -> Array:
 
 
 def count_arrangements(theta: FloatArray, groups: list[IntArray]) -> IntArray:
-    """Count the different points that exchanges make of a point.
-
-    Parameters
-    ----------
-    theta : ndarray of shape (..., n)
-        Points, on the host.
-    groups : list of ndarray of int
-        Numbers of the coordinates of each group.
-
-    Returns
-    -------
-    count : ndarray of int of shape (...,)
-        Products of multinomial coefficients.
-    """
+    """Count the different points that exchanges within groups make of a point."""
     count = np.ones(theta.shape[:-1], dtype=np.int64)
-    for place in np.ndindex(count.shape):
+    for index in np.ndindex(count.shape):
         for group in groups:
-            ordered = np.sort(theta[place][group])
+            ordered = np.sort(theta[index][group])
             cuts = np.flatnonzero(np.diff(ordered) > _EQUAL) + 1
             runs = np.diff(np.concatenate([[0], cuts, [len(ordered)]]))
             ways = factorial(len(group))
             for run in runs:
                 ways //= factorial(int(run))
-            count[place] *= ways
+            count[index] *= ways
     return count

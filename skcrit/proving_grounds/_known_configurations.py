@@ -121,32 +121,10 @@ _CLUSTERS = {
 
 
 def central_configurations(n_bodies: int) -> FloatArray:
-    """Return central configurations of equal masses in the plane.
-
-    Parameters
-    ----------
-    n_bodies : int
-        Number of bodies, from 3 to 7.
-
-    Returns
-    -------
-    points : ndarray of shape (n_sets, 2 n_bodies)
-        Five digits of each.
-    """
+    """Return central configurations of equal masses in the plane, to five digits."""
     return np.array(_CENTRAL[n_bodies].split(), float).reshape(-1, 2 * n_bodies)
 
 
 def clusters(n_atoms: int) -> FloatArray:
-    """Return the minima of Lennard-Jones clusters.
-
-    Parameters
-    ----------
-    n_atoms : int
-        Number of atoms, from 3 to 8.
-
-    Returns
-    -------
-    points : ndarray of shape (n_sets, 3 n_atoms)
-        Five digits of each.
-    """
+    """Return the minima of Lennard-Jones clusters, to five digits."""
     return np.array(_CLUSTERS[n_atoms].split(), float).reshape(-1, 3 * n_atoms)

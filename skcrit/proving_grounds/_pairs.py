@@ -80,18 +80,7 @@ class PairGround(Ground):
         return xp.where(square < least, least, square)
 
     def orbit_tangents(self, theta: Array) -> Array:
-        """Span the rotations, and the translations if nothing holds the points.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-
-        Returns
-        -------
-        tangents : array of shape (..., n_tangents, n_params)
-            Rotations around the origin first.
-        """
+        """Span the rotations, and the translations if nothing holds the points."""
         theta = self._as_points(theta)
         xp, d, n = array_namespace(theta), self.dimension, self._n_points
         turns = np.zeros((d * (d - 1) // 2, d, d))
@@ -107,19 +96,9 @@ class PairGround(Ground):
         return xp.concat([tangents, shifts], axis=-2)
 
     def invariants(self, theta: Array) -> Array:
-        """Sort all distances between points.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-
-        Returns
-        -------
-        invariants : array of shape (..., n (n - 1) / 2)
-            Distances in ascending order. Rotations, reflections, translations and
-            permutations leave them alone, and they differ between the known sets.
-        """
+        """Sort all distances between points."""
+        # Rotations, reflections, translations and permutations leave them alone, and
+        # they differ between the known sets.
         theta = self._as_points(theta)
         xp, gaps, _ = self._gaps(theta)
         rows, columns = np.triu_indices(self._n_points, 1)
@@ -146,11 +125,11 @@ class PairGround(Ground):
         _, gaps, _ = self._gaps(to_host(self._as_points(theta)))
         distances = np.sqrt(np.sum(gaps**2, axis=-1))
         size = np.empty(distances.shape[:-2], dtype=np.int64)
-        for place in np.ndindex(size.shape):
-            widths = np.linalg.svd(gaps[place][0], compute_uv=False)
+        for index in np.ndindex(size.shape):
+            widths = np.linalg.svd(gaps[index][0], compute_uv=False)
             flat = widths[-1] <= _EQUAL * widths[0]
-            n_symmetries = _count_symmetries(distances[place], ())
-            size[place] = (
+            n_symmetries = _count_symmetries(distances[index], ())
+            size[index] = (
                 2 * factorial(self._n_points) // (n_symmetries * (2 if flat else 1))
             )
         return size

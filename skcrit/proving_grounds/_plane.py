@@ -71,28 +71,11 @@ class PlaneSurface(Ground):
         return xp.stack([xx * a + xy * b, xy * a + yy * b], axis=-1)
 
     def length_scale(self) -> FloatArray:
-        """Return a quarter of the size of the region that holds the critical points.
-
-        Returns
-        -------
-        length : ndarray of shape (2,)
-            Of each variable.
-        """
+        """Return a quarter of the size of the region that holds the critical points."""
         return np.diff(self._box, axis=0)[0] / 4
 
     def draw_starts(self, streams: Sequence[np.random.Generator]) -> FloatArray:
-        """Draw points uniformly from the region that holds the critical points.
-
-        Parameters
-        ----------
-        streams : sequence of numpy.random.Generator
-            A generator per start.
-
-        Returns
-        -------
-        theta0 : ndarray of shape (n_starts, 2)
-            Starting points, on the host.
-        """
+        """Draw points uniformly from the region that holds the critical points."""
         low, high = np.array(self._box)
         return low + (high - low) * np.stack([stream.random(2) for stream in streams])
 

@@ -150,18 +150,7 @@ class StiefelGround(Ground):
         return _Polar(X @ inverse, sizes, vectors, inverse, squared_inverse)
 
     def draw_starts(self, streams: Sequence[np.random.Generator]) -> FloatArray:
-        """Draw points uniformly from the manifold.
-
-        Parameters
-        ----------
-        streams : sequence of numpy.random.Generator
-            A generator per start.
-
-        Returns
-        -------
-        theta0 : ndarray of shape (n_starts, n_params)
-            Starting points, on the host.
-        """
+        """Draw points uniformly from the manifold."""
         draws = np.stack([stream.standard_normal(self._shape) for stream in streams])
         left, _, right = np.linalg.svd(draws, full_matrices=False)
         return (left @ right).reshape(len(draws), -1)

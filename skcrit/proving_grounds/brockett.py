@@ -76,13 +76,7 @@ def make_brockett_cost(
 
 
 class BrockettCost(StiefelGround):
-    """Weighted sum of Rayleigh quotients, see :func:`make_brockett_cost`.
-
-    Parameters
-    ----------
-    eigenvalues, weights, backend, dtype
-        As there.
-    """
+    """Weighted sum of Rayleigh quotients, see :func:`make_brockett_cost`."""
 
     _parameter_constraints = {
         **Ground._parameter_constraints,
@@ -132,18 +126,7 @@ class BrockettCost(StiefelGround):
         return self._cost_gradient(V)
 
     def representative(self, theta: Array) -> Array:
-        """Choose signs of columns: their largest entry is positive.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-
-        Returns
-        -------
-        theta : array of shape (..., n_params)
-            Points of the same orbits.
-        """
+        """Choose signs of columns: their largest entry is positive."""
         theta = self._as_points(theta)
         X = self._matrix(theta)
         xp = array_namespace(X)
@@ -152,18 +135,7 @@ class BrockettCost(StiefelGround):
         return xp.reshape(X * sign[..., None, :], theta.shape)
 
     def invariants(self, theta: Array) -> Array:
-        """Compute the products of any two entries of each column.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-
-        Returns
-        -------
-        invariants : array of shape (..., p n (n + 1) / 2)
-            Upper triangles of ``x x^T`` for each column x.
-        """
+        """Compute the products of any two entries of each column."""
         theta = self._as_points(theta)
         xp = array_namespace(theta)
         columns = xp.matrix_transpose(self._matrix(theta))

@@ -84,13 +84,7 @@ def make_three_hump_camel(
 
 
 class SixHumpCamel(PlaneSurface):
-    """A polynomial of degree six, see :func:`make_six_hump_camel`.
-
-    Parameters
-    ----------
-    backend, dtype
-        As there.
-    """
+    """A polynomial of degree six, see :func:`make_six_hump_camel`."""
 
     is_coercive = True
 
@@ -128,13 +122,7 @@ class SixHumpCamel(PlaneSurface):
 
 
 class ThreeHumpCamel(PlaneSurface):
-    """A polynomial of degree six, see :func:`make_three_hump_camel`.
-
-    Parameters
-    ----------
-    backend, dtype
-        As there.
-    """
+    """A polynomial of degree six, see :func:`make_three_hump_camel`."""
 
     is_coercive = True
 

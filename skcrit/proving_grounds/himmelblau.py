@@ -40,13 +40,7 @@ def make_himmelblau(*, backend: str = "numpy", dtype: str = "float64") -> Himmel
 
 
 class Himmelblau(PlaneSurface):
-    """A sum of two squares, see :func:`make_himmelblau`.
-
-    Parameters
-    ----------
-    backend, dtype
-        As there.
-    """
+    """A sum of two squares, see :func:`make_himmelblau`."""
 
     is_coercive = True
 

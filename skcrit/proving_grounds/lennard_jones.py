@@ -80,13 +80,7 @@ def make_lennard_jones(
 
 
 class LennardJones(PairGround):
-    """The energy of a cluster, see :func:`make_lennard_jones`.
-
-    Parameters
-    ----------
-    n_atoms, backend, dtype
-        As there.
-    """
+    """The energy of a cluster, see :func:`make_lennard_jones`."""
 
     _parameter_constraints = {
         **Ground._parameter_constraints,
@@ -114,28 +108,11 @@ class LennardJones(PairGround):
         return value, slope, bend
 
     def length_scale(self) -> float:
-        """Return half the distance of a pair at rest.
-
-        Returns
-        -------
-        length : float
-            One half.
-        """
+        """Return half the distance of a pair at rest."""
         return 0.5
 
     def draw_starts(self, streams: Sequence[np.random.Generator]) -> FloatArray:
-        """Draw atoms one by one, uniformly from a ball and not too near to others.
-
-        Parameters
-        ----------
-        streams : sequence of numpy.random.Generator
-            A generator per start.
-
-        Returns
-        -------
-        theta0 : ndarray of shape (n_starts, n_params)
-            Starting points, on the host.
-        """
+        """Draw atoms one by one, uniformly from a ball and not too near to others."""
         return np.stack([self._draw(stream).ravel() for stream in streams])
 
     def _draw(self, stream: np.random.Generator) -> FloatArray:

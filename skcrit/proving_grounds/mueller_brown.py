@@ -53,13 +53,7 @@ def make_mueller_brown(
 
 
 class MuellerBrown(PlaneSurface):
-    """Four exponentials, see :func:`make_mueller_brown`.
-
-    Parameters
-    ----------
-    backend, dtype
-        As there.
-    """
+    """Four exponentials, see :func:`make_mueller_brown`."""
 
     is_coercive = True
 

@@ -75,13 +75,7 @@ def make_phase_retrieval(
 
 
 class PhaseRetrieval(QuadraticLoss):
-    """Population phase retrieval, see :func:`make_phase_retrieval`.
-
-    Parameters
-    ----------
-    signal, backend, dtype
-        As there.
-    """
+    """Population phase retrieval, see :func:`make_phase_retrieval`."""
 
     _parameter_constraints = {
         **Ground._parameter_constraints,
@@ -111,74 +105,29 @@ class PhaseRetrieval(QuadraticLoss):
         return len(s)
 
     def length_scale(self) -> float:
-        """Return the norm of the signal.
-
-        Returns
-        -------
-        length : float
-            Norm.
-        """
+        """Return the norm of the signal."""
         return self._size
 
     def invariants(self, theta: Array) -> Array:
-        """Compute the squared lengths along the signal and across it.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-
-        Returns
-        -------
-        invariants : array of shape (..., 2)
-            What the sign and rotations around the signal leave alone.
-        """
+        """Compute the squared lengths along the signal and across it."""
         theta = self._as_points(theta)
         xp = array_namespace(theta)
         along = xp.sum(theta * self.asarray(self._direction), axis=-1) ** 2
         return xp.stack([along, xp.sum(theta**2, axis=-1) - along], axis=-1)
 
     def invariants_scale(self) -> float:
-        """Return the squared norm of the signal.
-
-        Returns
-        -------
-        scale : float
-            A typical difference of two sets.
-        """
+        """Return the squared norm of the signal."""
         return self._size**2
 
     def representative(self, theta: Array) -> Array:
-        """Choose the sign: the largest entry is positive.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-
-        Returns
-        -------
-        theta : array of shape (..., n_params)
-            The points or their opposites.
-        """
+        """Choose the sign: the largest entry is positive."""
         theta = self._as_points(theta)
         xp = array_namespace(theta)
         largest, least = xp.max(theta, axis=-1), xp.min(theta, axis=-1)
         return xp.where((largest >= -least)[..., None], theta, -theta)
 
     def orbit_tangents(self, theta: Array) -> Array:
-        """Rotate pairs of directions across the signal into each other.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-
-        Returns
-        -------
-        tangents : array of shape (..., (n - 1) (n - 2) / 2, n_params)
-            Tangents of the orbits.
-        """
+        """Rotate pairs of directions across the signal into each other."""
         theta = self._as_points(theta)
         xp, rows = array_namespace(theta), self._rest
         pairs = combinations(range(len(rows)), 2)
@@ -188,34 +137,14 @@ class PhaseRetrieval(QuadraticLoss):
         return xp.sum(self.asarray(turns) * theta[..., None, None, :], axis=-1)
 
     def orbit_size(self, theta: Array) -> IntArray:
-        """Count the components of the orbit: two unless the signal is orthogonal.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-
-        Returns
-        -------
-        size : ndarray of int of shape (...,)
-            Across the signal, rotations reach the opposite point.
-        """
+        """Count the components of the orbit: two unless the signal is orthogonal."""
+        # Across the signal, rotations reach the opposite point.
         return np.where(self._present(theta)[0], 2, 1)
 
     def orbit_euler(self, theta: Array) -> FloatArray:
-        """Compute the Euler characteristic of the orbits.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-
-        Returns
-        -------
-        euler : ndarray of float of shape (...,)
-            Points across the signal make a sphere in n - 1 dimensions, those with a
-            part along it have two signs, and 0 is a point.
-        """
+        """Compute the Euler characteristic of the orbits."""
+        # Points across the signal make a sphere in n - 1 dimensions, those with a part
+        # along it have two signs, and 0 is a point.
         along, across = self._present(theta)
         sphere = stiefel_euler(1, self.n_params_ - 1)
         return np.where(along, 2.0, 1.0) * np.where(across, sphere, 1.0)

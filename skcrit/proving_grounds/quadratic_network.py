@@ -129,13 +129,7 @@ class QuadraticLoss(Ground):
 
 
 class QuadraticNetwork(QuadraticLoss):
-    """A network of quadratic units, see :func:`make_quadratic_network`.
-
-    Parameters
-    ----------
-    eigenvalues, n_hidden, backend, dtype
-        As there.
-    """
+    """A network of quadratic units, see :func:`make_quadratic_network`."""
 
     _parameter_constraints = {
         **Ground._parameter_constraints,
@@ -172,28 +166,11 @@ class QuadraticNetwork(QuadraticLoss):
         return n * r
 
     def length_scale(self) -> float:
-        """Return the root of the mean eigenvalue.
-
-        Returns
-        -------
-        length : float
-            A typical size of the columns of W.
-        """
+        """Return the root of the mean eigenvalue."""
         return float(np.sqrt(np.mean(self._lam)))
 
     def invariants(self, theta: Array) -> Array:
-        """Compute the upper triangle of W W^T.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-
-        Returns
-        -------
-        invariants : array of shape (..., n (n + 1) / 2)
-            What rotations of the hidden units leave alone.
-        """
+        """Compute the upper triangle of W W^T."""
         theta = self._as_points(theta)
         xp, W = self._weights(theta)
         A = W @ xp.matrix_transpose(W)
@@ -203,28 +180,11 @@ class QuadraticNetwork(QuadraticLoss):
         return xp.take(A, flat, axis=-1)
 
     def invariants_scale(self) -> float:
-        """Return the mean eigenvalue.
-
-        Returns
-        -------
-        scale : float
-            A typical difference of two sets.
-        """
+        """Return the mean eigenvalue."""
         return float(np.mean(self._lam))
 
     def orbit_tangents(self, theta: Array) -> Array:
-        """Rotate two hidden units into each other, each pair of them.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-
-        Returns
-        -------
-        tangents : array of shape (..., r (r - 1) / 2, n_params)
-            Tangents of the orbits.
-        """
+        """Rotate two hidden units into each other, each pair of them."""
         theta = self._as_points(theta)
         xp, W = self._weights(theta)
         r = self._shape[1]
@@ -235,34 +195,14 @@ class QuadraticNetwork(QuadraticLoss):
         return xp.reshape(moved, (*theta.shape[:-1], len(turns), self.n_params_))
 
     def orbit_size(self, theta: Array) -> IntArray:
-        """Count the components of the orbit: two if W has full rank, else one.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-
-        Returns
-        -------
-        size : ndarray of int of shape (...,)
-            Rotations and reflections of W of lower rank reach the same points.
-        """
+        """Count the components of the orbit: two if W has full rank, else one."""
+        # Rotations and reflections of W of lower rank reach the same points.
         return np.where(self._ranks(theta) == self._shape[1], 2, 1)
 
     def orbit_euler(self, theta: Array) -> FloatArray:
-        """Compute the Euler characteristic of the orbits.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-
-        Returns
-        -------
-        euler : ndarray of float of shape (...,)
-            That of k orthonormal vectors in r dimensions, the right singular vectors of
-            W, where W has rank k: 1 for k = 0, for k = 1 that of a sphere, 0 beyond.
-        """
+        """Compute the Euler characteristic of the orbits."""
+        # That of k orthonormal vectors in r dimensions, the right singular vectors of
+        # W, where W has rank k: 1 for k = 0, for k = 1 that of a sphere, 0 beyond.
         r = self._shape[1]
         of_rank = np.array([stiefel_euler(k, r) for k in range(r + 1)], dtype=float)
         return of_rank[self._ranks(theta)]

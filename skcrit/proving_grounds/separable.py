@@ -79,13 +79,7 @@ def make_separable_quartic(
 
 
 class SeparableQuartic(Ground):
-    """A sum of tilted double wells, see :func:`make_separable_quartic`.
-
-    Parameters
-    ----------
-    n_params, tilt, backend, dtype
-        As there.
-    """
+    """A sum of tilted double wells, see :func:`make_separable_quartic`."""
 
     is_coercive = True
 
@@ -135,18 +129,7 @@ class SeparableQuartic(Ground):
         return (3 * t**2 - 1) * self._as_directions(v, t)
 
     def draw_starts(self, streams: Sequence[np.random.Generator]) -> FloatArray:
-        """Draw points from the standard normal distribution.
-
-        Parameters
-        ----------
-        streams : sequence of numpy.random.Generator
-            A generator per start.
-
-        Returns
-        -------
-        theta0 : ndarray of shape (n_starts, n_params)
-            Starting points, on the host.
-        """
+        """Draw points from the standard normal distribution."""
         return np.stack([stream.standard_normal(self.n_params_) for stream in streams])
 
     def representative(self, theta: Array) -> Array:  # noqa: D102

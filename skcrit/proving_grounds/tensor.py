@@ -93,13 +93,7 @@ def make_orthogonal_tensor(
 
 
 class OrthogonalTensor(StiefelGround):
-    """A sum of powers on the sphere, see :func:`make_orthogonal_tensor`.
-
-    Parameters
-    ----------
-    weights, order, backend, dtype
-        As there.
-    """
+    """A sum of powers on the sphere, see :func:`make_orthogonal_tensor`."""
 
     _parameter_constraints = {
         **Ground._parameter_constraints,

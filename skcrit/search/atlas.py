@@ -42,18 +42,7 @@ class Atlas:
         return len(self.counts)
 
     def recognise(self, invariants: FloatArray) -> IntArray:
-        """Find the known set of each end of a search by its invariants alone.
-
-        Parameters
-        ----------
-        invariants : ndarray of shape (n, n_invariants)
-            Invariants of the ends, in natural units.
-
-        Returns
-        -------
-        labels : ndarray of int of shape (n,)
-            Numbers of the sets; -1 if a point is not at a known one.
-        """
+        """Find the known set of each end by its invariants alone; -1 for none."""
         n = len(invariants)
         # A loss may have points of different inertia with equal invariants.
         if self._points is None or not self.loss.rescale_keeps_inertia:
@@ -63,20 +52,9 @@ class Atlas:
         return self._labels(match_points(ends, self._points))
 
     def add(self, found: Description) -> tuple[IntArray, IntArray]:
-        """Add those of several critical points that are new sets.
-
-        Parameters
-        ----------
-        found : Description
-            Confirmed critical points that were not recognised.
-
-        Returns
-        -------
-        labels : ndarray of int of shape (n,)
-            Set of each point.
-        new : ndarray of int of shape (n_new,)
-            Points that stand for new sets, in the order of their numbers.
-        """
+        """Add those of several critical points that are new sets."""
+        # Returns the set of each point, and the points that stand for new sets, in
+        # order.
         groups, leaders = group_points(found)
         order = np.argsort(leaders)
         rank = np.argsort(order)

@@ -33,28 +33,9 @@ def connect(
     max_iter: int = 500,
     batches: Batches | None = None,
 ) -> Connections:
-    """Go down from saddles, and recognise the sets where the ways end.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    points : ndarray of shape (n_sets, n_params)
-        A critical point of each set.
-    morse_indices : ndarray of int of shape (n_sets,)
-        Their Morse indices; a set with -1 is a place to arrive, not to set out from.
-    max_directions : int or None, default=None
-        Largest number of unstable eigenvectors of a saddle, the weakest first.
-    max_iter : int, default=500
-        Largest number of steps of a way.
-    batches : Batches, default=None
-        How ways are divided and who computes them.
-
-    Returns
-    -------
-    connections : Connections
-        A row per way.
-    """
+    """Go down from saddles, and recognise the sets where the ways end."""
+    # A set of Morse index -1 is a place to arrive, not to set out from. The weakest
+    # unstable eigenvectors of a saddle go first.
     problem = pose(loss)
     known = _described(problem, points)
     ways = _ways(problem, points, morse_indices, max_directions)

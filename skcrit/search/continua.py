@@ -36,31 +36,12 @@ _SAME_LOSS = 1e-9
 def join_continua(
     loss: Loss, points: Description, scales: Scales
 ) -> tuple[IntArray, BoolArray]:
-    """Join critical points that a walk along critical points connects.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    points : Description
-        One point of each set that invariants tell apart.
-    scales : Scales
-        Natural units of the loss.
-
-    Returns
-    -------
-    labels : ndarray of int of shape (n,)
-        Number of the component that each point belongs to.
-    is_continuum : ndarray of bool of shape (n,)
-        Whether a walk has reached the point, or has led from it to another one: it lies
-        on a continuum that no declared symmetry explains.
-
-    Notes
-    -----
-    Only points of known inertia with more zero eigenvalues than the loss declares are
-    tried. In each round every component tries the way to its nearest neighbour, so that
-    few ways are walked twice (the rounds of Boruvka's spanning tree).
-    """
+    """Join critical points that a walk along critical points connects."""
+    # Only points of known inertia with more zero eigenvalues than the loss declares are
+    # tried. In each round every component tries the way to its nearest neighbour, so
+    # that few ways are walked twice (the rounds of Boruvka's spanning tree). Returns
+    # the component of each point, and whether a walk reached the point or led from it:
+    # it lies on a continuum that no declared symmetry explains.
     n = len(points.loss)
     labels, joined = np.arange(n), np.zeros(n, dtype=bool)
     distance = _distances(points, scales)
@@ -127,9 +108,9 @@ def _walk(
     for _ in range(_MAX_STEPS):
         if len(active) == 0:
             break
-        way = target[active] - here[active]
-        left = np.linalg.norm(way, axis=1)
-        there = here[active] + part[active, None] * way
+        gap = target[active] - here[active]
+        left = np.linalg.norm(gap, axis=1)
+        there = here[active] + part[active, None] * gap
         status = np.full(len(active), Status.CONVERGED)
         found = describe(loss, there, status, np.ones(len(active), dtype=bool), scales)
         good = found.status == Status.CONVERGED

@@ -86,20 +86,7 @@ def group_points(points: Description | Identity) -> tuple[IntArray, IntArray]:
 def match_points(
     points: Description | Identity, known: Description | Identity
 ) -> IntArray:
-    """Find the known critical set of each point.
-
-    Parameters
-    ----------
-    points : Description or Identity
-        Confirmed critical points.
-    known : Description or Identity
-        Points that stand for critical sets.
-
-    Returns
-    -------
-    labels : ndarray of int of shape (n,)
-        Rows of ``known``; -1 for a point that belongs to none of them.
-    """
+    """Find the known critical set of each point; -1 for one of none of them."""
     labels = np.full(len(points.morse_index), -1)
     reach, more = radii(known), radii(points)
     for rows in _classes(points):
@@ -120,18 +107,7 @@ def match_points(
 
 
 def radii(points: Description | Identity) -> FloatArray:
-    """Bound how far from each point its critical set can be.
-
-    Parameters
-    ----------
-    points : Description
-        Critical points.
-
-    Returns
-    -------
-    radius : ndarray of shape (n,)
-        In the norm of the invariants, in their natural units.
-    """
+    """Bound how far from each point its set can be, in the units of the invariants."""
     size = np.sqrt(np.sum(points.invariants**2, axis=1))
     return np.maximum(_SAFETY * points.uncertainty, _FLOOR + _ROUNDING * size)
 

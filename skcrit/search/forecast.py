@@ -30,15 +30,7 @@ class Forecast:
         self._n_repeated = self._n_agreed = 0
 
     def learn(self, curvature: float, change: float) -> None:
-        """Take note of a search that has ended.
-
-        Parameters
-        ----------
-        curvature : float
-            Eigenvalue of its direction, in the unit of the loss per squared parameter.
-        change : float
-            Loss at its end, less that of the set that it came from.
-        """
+        """Take note of the change of the loss along a direction of this curvature."""
         key = _key(curvature)
         if key in self._changes:
             self._n_repeated += 1
@@ -47,18 +39,7 @@ class Forecast:
         self._changes[key] = change
 
     def change(self, curvature: float) -> float | None:
-        """Guess how much a search changes the loss.
-
-        Parameters
-        ----------
-        curvature : float
-            Eigenvalue of its direction.
-
-        Returns
-        -------
-        change : float or None
-            None if searches do not say.
-        """
+        """Guess how much a search changes the loss; None if searches do not say."""
         few = self._n_repeated < _ENOUGH
         if few or self._n_agreed < _AGREE * self._n_repeated:
             return None

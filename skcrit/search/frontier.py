@@ -96,24 +96,24 @@ def order_directions(
     """
     size = np.abs(values)
     null = direction_level(values)
-    kind = np.where(size <= null, 0, np.sign(values))
+    sign_of = np.where(size <= null, 0, np.sign(values))
     if index != UNKNOWN and nullity != UNKNOWN:
-        kind = np.ones(len(values))
-        kind[:index], kind[index : index + nullity] = -1, 0
+        sign_of = np.ones(len(values))
+        sign_of[:index], sign_of[index : index + nullity] = -1, 0
     order = []
     for sign in (-1, 1):
-        rows = np.flatnonzero(kind == sign)
+        rows = np.flatnonzero(sign_of == sign)
         rows = rows[np.argsort(size[rows], kind="stable")]
         # Eigenvectors of one eigenvalue lead to the same sets by symmetry: one of each
         # first, their likes afterwards.
         first = np.diff(size[rows], prepend=-np.inf) > null
         order += [rows[first], rows[~first]]
-    flat = _flat(vectors[kind == 0])
+    flat = _flat(vectors[sign_of == 0])
     # Single precision is plenty for a displacement, and the store is large.
     rows = np.concatenate(order)
     chosen = np.concatenate([vectors[rows], flat])[:limit].astype(np.float32)
     curvatures = np.concatenate([values[rows], np.zeros(len(flat))])[:limit]
-    return Directions(chosen, min(int(np.sum(kind < 0)), len(chosen)), curvatures)
+    return Directions(chosen, min(int(np.sum(sign_of < 0)), len(chosen)), curvatures)
 
 
 def _flat(kernel: FloatArray) -> FloatArray:
@@ -155,15 +155,7 @@ class Frontier:
         self._n_waited = 0
 
     def add(self, directions: Directions, loss: float) -> None:
-        """Add the directions of the next set.
-
-        Parameters
-        ----------
-        directions : Directions
-            Ways to leave it.
-        loss : float
-            Its loss.
-        """
+        """Add the directions of the next set."""
         self._directions.append(directions)
         self._losses.append(float(loss))
         self._stage.append(0)
@@ -172,25 +164,11 @@ class Frontier:
         self._advance(len(self._directions) - 1)
 
     def reward(self, label: int) -> None:
-        """Take note that a displacement from a set led to a new set.
-
-        Parameters
-        ----------
-        label : int
-            The set it came from.
-        """
+        """Take note that a displacement from a set led to a new set."""
         self._found[label] += 1
 
     def learn(self, label: int, direction: int, end: int) -> None:
-        """Take note of where a search has led.
-
-        Parameters
-        ----------
-        label, direction : int
-            Set that it set out from, and along which of its directions.
-        end : int
-            Set that it ended in.
-        """
+        """Take note that a search from a set, along a direction, ended in a set."""
         curvature = float(self._directions[label].curvatures[direction])
         if curvature != 0:
             change = self._losses[end] - self._losses[label]
@@ -202,30 +180,13 @@ class Frontier:
         return len(self._directions)
 
     def extend(self, n_passes: int) -> None:
-        """Try all directions again, once none is left.
-
-        Parameters
-        ----------
-        n_passes : int
-            How often, each way.
-        """
+        """Try all directions again, so often each way, once none is left."""
         self.n_passes += n_passes
         for label in range(len(self._directions)):
             self._advance(label)
 
     def pop(self, n_tasks: int) -> list[Displacement]:
-        """Take the next displacements.
-
-        Parameters
-        ----------
-        n_tasks : int
-            Largest number of them.
-
-        Returns
-        -------
-        tasks : list of Displacement
-            None if nothing is left to try.
-        """
+        """Take the next displacements, at most so many; none if nothing is left."""
         tasks: list[Displacement] = []
         heap = [self._key(label) for label in range(len(self._directions))]
         heap = [key for key in heap if key[0] < 2 * self.n_passes]
@@ -271,11 +232,11 @@ class Frontier:
             return False
         loss = self._losses[task.label] + change
         tol = _SAME * (losses[-1] - losses[0])
-        place = bisect_left(losses, loss)
-        near = losses[max(place - 1, 0) : place + 1]
+        position = bisect_left(losses, loss)
+        near = losses[max(position - 1, 0) : position + 1]
         if any(abs(other - loss) <= tol for other in near):
             return True
-        losses.insert(place, loss)
+        losses.insert(position, loss)
         return False
 
     def _key(self, label: int) -> tuple[int, int, int]:

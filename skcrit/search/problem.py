@@ -40,85 +40,30 @@ class Problem:
         return self.coordinates.loss
 
     def into(self, theta: FloatArray) -> FloatArray:
-        """Express points of the user in the coordinates of the search.
-
-        Parameters
-        ----------
-        theta : ndarray of shape (n, n_params)
-            Points, on the host.
-
-        Returns
-        -------
-        theta : ndarray of shape (n, n_params)
-            The same points, on the host.
-        """
+        """Express points of the user in the coordinates of the search, on the host."""
         inside = self.coordinates.into(self.loss.asarray(theta))
         return np.asarray(to_host(inside), dtype=float)
 
     def back(self, theta: FloatArray) -> FloatArray:
-        """Express points of the search in the coordinates of the user.
-
-        Parameters
-        ----------
-        theta : ndarray of shape (n, n_params)
-            Points, on the host; those that are not finite stay.
-
-        Returns
-        -------
-        theta : ndarray of shape (n, n_params)
-            The same points, on the host.
-        """
+        """Express points in the coordinates of the user; those not finite stay."""
         finite = np.all(np.isfinite(theta), axis=-1, keepdims=True)
         safe = self.loss.asarray(np.where(finite, theta, 0.0))
         back = np.asarray(to_host(self.coordinates.back(safe)), dtype=float)
         return np.where(finite, back, theta)
 
     def runs_back(self, runs: SolverResult) -> SolverResult:
-        """Express results of a solver in the coordinates of the user.
-
-        Parameters
-        ----------
-        runs : SolverResult
-            Results in the coordinates of the search.
-
-        Returns
-        -------
-        runs : SolverResult
-            The same, with points and their history in those of the user.
-        """
+        """Express results of a solver in the coordinates of the user."""
         history = dict(runs.history)
         if "theta" in history:
             history["theta"] = [self.back(run) for run in history["theta"]]
         return replace(runs, theta=self.back(runs.theta), history=history)
 
     def points_back(self, points: Description) -> Description:
-        """Express descriptions in the coordinates of the user.
-
-        Parameters
-        ----------
-        points : Description
-            Points in the coordinates of the search.
-
-        Returns
-        -------
-        points : Description
-            The same points.
-        """
+        """Express descriptions in the coordinates of the user."""
         return replace(points, point=self.back(points.point))
 
 
 def pose(loss: Any) -> Problem:
-    """Choose coordinates and measure natural units, once for all batches.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-
-    Returns
-    -------
-    problem : Problem
-        What workers need.
-    """
+    """Choose coordinates and measure natural units, once for all batches."""
     coordinates = as_loss(loss).coordinates()
     return Problem(coordinates, natural_scales(coordinates.loss))

@@ -37,19 +37,9 @@ class Scales:
 
 
 def natural_scales(loss: Loss) -> Scales:
-    """Find the natural units of a loss.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-
-    Returns
-    -------
-    scales : Scales
-        What the loss says of its lengths and units, and the median of the curvature per
-        squared length scale at eight random starts.
-    """
+    """Find the natural units of a loss."""
+    # The curvature is the median of that per squared length scale at eight random
+    # starts.
     ones = np.ones(loss.n_params_)
     length = loss.asarray(loss.length_scale())
     unit = loss.asarray(to_host(loss.asarray(loss.parameter_unit())) * ones)
@@ -61,17 +51,6 @@ def natural_scales(loss: Loss) -> Scales:
 
 
 def probes(loss: Loss) -> Array:
-    """Draw points at which a loss shows what is typical for it.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-
-    Returns
-    -------
-    theta : array of shape (8, n_params)
-        Random starts, always the same.
-    """
+    """Draw eight points, always the same, where a loss shows what is typical for it."""
     streams = [np.random.default_rng((3, i)) for i in range(_N_POINTS)]
     return loss.asarray(loss.draw_starts(streams))

@@ -18,32 +18,13 @@ _HALVINGS = 60
 
 
 def is_underflow(loss: Loss, frame: Frame, rows: IntArray) -> BoolArray:
-    """Tell where a loss is flat because its gradient is too small for a number.
-
-    A loss such as exp(-x) is constant to the last bit beyond x = 745. Towards a random
-    start its gradient begins with the smallest numbers that there are. Where a flat
-    direction is one of the loss, as along a dead unit of a network, the gradient stays
-    zero, or begins at the size of rounding errors.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    frame : Frame
-        Points with their Hessians.
-    rows : ndarray of int of shape (m,)
-        Points that count as critical.
-
-    Returns
-    -------
-    underflow : ndarray of bool of shape (n,)
-        False for all rows that are not given.
-
-    Notes
-    -----
-    Costs nothing unless an eigenvalue of the Hessian is exactly zero and no symmetry
-    explains it; then about 500 gradients.
-    """
+    """Return where a loss is flat because its gradient is too small for a number."""
+    # A loss such as exp(-x) is constant to the last bit beyond x = 745. Towards a
+    # random start its gradient begins with the smallest numbers that there are. Where a
+    # flat direction is one of the loss, as along a dead unit of a network, the gradient
+    # stays zero, or begins at the size of rounding errors. It costs nothing unless an
+    # eigenvalue of the Hessian is exactly zero and no symmetry explains it; then about
+    # 500 gradients.
     values, tangent = to_host(frame.values), to_host(frame.is_tangent())
     flat = (np.abs(values) <= _tiny(loss)) & ~tangent
     rows = rows[np.any(flat[rows], axis=1)]
@@ -62,11 +43,11 @@ def is_underflow(loss: Loss, frame: Frame, rows: IntArray) -> BoolArray:
 def _begins_tiny(loss: Loss, frame: Frame, flat: BoolArray, start: Array) -> BoolArray:
     """Follow the flat directions towards a start, to where the gradient begins."""
     mask = loss.asarray(flat)
-    way = frame.components((start[None, :] - frame.theta) / frame.unit)
-    way = frame.combine(way * mask)
+    move = frame.components((start[None, :] - frame.theta) / frame.unit)
+    move = frame.combine(move * mask)
 
     def slope(part):
-        theta = frame.theta + loss.asarray(part)[:, None] * way
+        theta = frame.theta + loss.asarray(part)[:, None] * move
         return norm(mask * frame.components(frame.unit * loss.gradient(theta)))
 
     low, high = np.zeros(len(flat)), np.ones(len(flat))

@@ -23,35 +23,13 @@ _GROWING, _ALL = 20.0, 1e8
 
 
 def phi_1(z: FloatArray) -> FloatArray:
-    """Evaluate ``(exp(z) - 1) / z``.
-
-    Parameters
-    ----------
-    z : ndarray of shape (...)
-        Numbers.
-
-    Returns
-    -------
-    phi : ndarray of shape (...)
-        Values; one at zero.
-    """
+    """Evaluate ``(exp(z) - 1) / z``, one at zero."""
     safe = np.where(z == 0, 1.0, z)
     return np.where(z == 0, 1.0, np.expm1(safe) / safe)
 
 
 def phi_3(z: FloatArray) -> FloatArray:
-    """Evaluate ``(exp(z) - 1 - z - z^2 / 2) / z^3``.
-
-    Parameters
-    ----------
-    z : ndarray of shape (...)
-        Numbers.
-
-    Returns
-    -------
-    phi : ndarray of shape (...)
-        Values; one sixth at zero.
-    """
+    """Evaluate ``(exp(z) - 1 - z - z^2 / 2) / z^3``, one sixth at zero."""
     small = np.abs(z) < _SERIES
     near, far = np.where(small, z, 0.0), np.where(small, 1.0, z)
     series = np.zeros_like(near)
@@ -86,13 +64,7 @@ class Flow(Rows):
     signs: FloatArray
 
     def longest(self) -> FloatArray:
-        """Bound the time of a step by the rates of the linear flow.
-
-        Returns
-        -------
-        time : ndarray of shape (n,)
-            So long that what grows has grown by ``exp(20)``; infinite if nothing moves.
-        """
+        """Bound the time of a step: until what grows has grown by ``exp(20)``."""
         rates = -self.signs * self.values
         fastest, growing = np.max(np.abs(rates), axis=1), np.max(rates, axis=1)
         with np.errstate(divide="ignore"):
@@ -102,25 +74,9 @@ class Flow(Rows):
     def step(
         self, loss: Loss, time: FloatArray, unit: Array
     ) -> tuple[Array, FloatArray, FloatArray]:
-        """Take a step of order three.
-
-        Parameters
-        ----------
-        loss : Loss
-            Fitted loss.
-        time : ndarray of shape (n,)
-            Its duration for each point.
-        unit : array of shape () or (n_params,)
-            Length scales.
-
-        Returns
-        -------
-        theta : array of shape (n, n_params)
-            Where it ends.
-        length, error : ndarray of shape (n,)
-            Norms of the step of order two, and of what order three adds, in length
-            scales.
-        """
+        """Take a step of order three, for a time of each point."""
+        # Returns the points, the norms of the step of order two, and those of what
+        # order three adds, in length scales (unit).
         h = time[:, None]
         z = -self.signs * self.values * h
         first = -h * phi_1(z) * self.signs * self.components

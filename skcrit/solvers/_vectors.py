@@ -11,34 +11,12 @@ __all__ = ["dot", "norm"]
 
 
 def dot(a: Array, b: Array) -> FloatArray:
-    """Multiply vectors row by row.
-
-    Parameters
-    ----------
-    a, b : array of shape (n, n_params)
-        Vectors.
-
-    Returns
-    -------
-    product : ndarray of shape (n,)
-        Inner products, on the host.
-    """
+    """Multiply vectors row by row; the inner products are on the host."""
     xp = array_namespace(a)
     return to_host(xp.sum(a * b, axis=-1))
 
 
 def norm(a: Array) -> FloatArray:
-    """Compute the norms of vectors.
-
-    Parameters
-    ----------
-    a : array of shape (n, n_params)
-        Vectors.
-
-    Returns
-    -------
-    norm : ndarray of shape (n,)
-        Euclidean norms, on the host.
-    """
+    """Compute the Euclidean norms of rows, on the host."""
     with np.errstate(over="ignore", invalid="ignore"):
         return np.sqrt(dot(a, a))

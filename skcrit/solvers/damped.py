@@ -6,25 +6,9 @@ __all__ = ["factorize"]
 
 
 def factorize(local, linear_solver, max_inner_iter, max_dense):
-    """Factorise ``H p = -g`` such that damping it costs little.
-
-    Parameters
-    ----------
-    local : LocalModel
-        Loss at a batch of points.
-    linear_solver : {"auto", "dense", "krylov"}
-        Eigenvectors of the Hessian, or the Krylov space of the gradient; "auto" is
-        "dense" up to ``max_dense`` parameters.
-    max_inner_iter : int
-        Dimension of the Krylov space.
-    max_dense : int
-        See ``linear_solver``.
-
-    Returns
-    -------
-    system : EigenSystem or KrylovSystem
-        The systems.
-    """
+    """Factorise ``H p = -g`` such that damping it costs little."""
+    # By eigenvectors of the Hessian ("dense"), or on the Krylov space of the gradient
+    # of dimension max_inner_iter; "auto" is dense up to max_dense parameters.
     n_params = local.theta.shape[-1]
     if linear_solver == "dense" or (linear_solver == "auto" and n_params <= max_dense):
         return EigenSystem(local.hessian(), -local.gradient)

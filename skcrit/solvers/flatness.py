@@ -17,33 +17,13 @@ MAX_FLATNESS_COST = 50
 
 
 def flatness(local: LocalModel) -> tuple[FloatArray, FloatArray, IntArray]:
-    """Measure how little of the gradient a Newton step can remove.
-
-    The step p minimises ``|H p + g|`` over a Krylov space and takes eigenvalues below
-    1e-5 of the largest for zero: a longer step would make both ratios small, and say
-    nothing. A search that is merely slow has no gradient in the near-kernel.
-
-    Parameters
-    ----------
-    local : LocalModel
-        Loss at a batch of points.
-
-    Returns
-    -------
-    residual_ratio : ndarray of shape (n,)
-        ``|r| / (|H| |p| + |g|)`` with ``r = H p + g``: near one if the step removes
-        little of the gradient.
-    kernel_ratio : ndarray of shape (n,)
-        ``|H r| / (|H| |r|)``: near zero if the rest lies in the kernel of the Hessian.
-    n_hvp : ndarray of int of shape (n,)
-        products spent, at most 52.
-
-    References
-    ----------
-    .. [1] C. G. Frye, J. Simon, N. S. Wadia, A. Ligeralde, M. R. DeWeese and K. E.
-       Bouchard. "Critical point-finding methods reveal gradient-flat regions of deep
-       network losses". Neural Computation 33, 2021, arXiv:2003.10397.
-    """
+    """Measure how little of the gradient a Newton step p can remove."""
+    # It minimises |H p + g| over a Krylov space and takes eigenvalues below 1e-5 of the
+    # largest for zero: a longer step would make both ratios small, and say nothing. A
+    # search that is merely slow has no gradient in the near-kernel. With r = H p + g,
+    # |r| / (|H| |p| + |g|) is near one if the step removes little, and |H r| / (|H|
+    # |r|) near zero if the rest lies in the kernel (Frye et al. 2021,
+    # arXiv:2003.10397). Returns both, and the products spent, at most 52.
     system = KrylovSystem(local.hvp, -local.gradient, MAX_FLATNESS_COST)
     p = system.truncated(flatness_level)
     residual = local.hvp(p) + local.gradient

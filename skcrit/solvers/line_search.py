@@ -106,21 +106,6 @@ def armijo(
 
 
 def push_reference(memory, squared, window):
-    """Remember the last few squared gradient norms of each start.
-
-    Parameters
-    ----------
-    memory : ndarray of shape (n, m)
-        Earlier values, newest last.
-    squared : ndarray of shape (n,)
-        Current values.
-    window : int
-        How many to keep.
-
-    Returns
-    -------
-    memory : ndarray of shape (n, min(m + 1, window))
-        Values with the current ones; their largest is the reference of
-        :func:`armijo` (Grippo, Lampariello & Lucidi 1986).
-    """
+    """Remember the last few squared gradient norms of each start, newest last."""
+    # Their largest is the reference of armijo (Grippo, Lampariello & Lucidi 1986).
     return np.concatenate([memory, squared[:, None]], axis=1)[:, -int(window) :]

@@ -82,13 +82,13 @@ def foreign(value: Any) -> str:
     """Name an array of another library, as "a torch.Tensor on cuda:0"."""
     if isinstance(value, np.ndarray | np.generic | type):
         return ""
-    place = getattr(value, "device", None)
-    if place is None or not hasattr(value, "shape"):
+    where = getattr(value, "device", None)
+    if where is None or not hasattr(value, "shape"):
         return ""
     kind = type(value)
     library = kind.__module__.partition(".")[0]
     article = "an" if library[:1] in "aeiou" else "a"
-    return f"{article} {library}.{kind.__name__} on {place}"
+    return f"{article} {library}.{kind.__name__} on {where}"
 
 
 def _is_no_number(item):

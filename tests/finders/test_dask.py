@@ -101,6 +101,7 @@ def test_an_exploration_over_the_cluster(dask, X):
         assert_same_fit(explore(), explorer)
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("keep", [False, True], ids=["forgets", "keeps"])
 def test_a_worker_is_killed(keep, dask, X, plain, tmp_path):
     before = set(dask.run(os.getpid).values())

@@ -395,6 +395,7 @@ def explore(loss, **params):
     return LandscapeExplorer(**params).fit(loss)
 
 
+@pytest.mark.posix
 def test_killed_and_started_again(tmp_path, loss, monkeypatch):
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     killed = subprocess.run(

@@ -229,7 +229,7 @@ def finished(folder):
     return set(folder.glob("*.npz"))
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for a child")
+@pytest.mark.posix
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_ctrl_c_keeps_what_is_finished(tmp_path, n_jobs, monkeypatch):
     pytest.importorskip("tqdm")

@@ -124,6 +124,7 @@ def test_killed_and_started_again(n_jobs, whole, tmp_path, rng):
         np.testing.assert_array_equal(found[name], array, err_msg=name)
 
 
+@pytest.mark.posix
 def test_a_process_of_n_jobs_dies(whole, tmp_path):
     (tmp_path / "fatal").write_text("3")
     with pytest.raises(TerminatedWorkerError):

@@ -236,6 +236,7 @@ def _loss_method(owner, name):
 def _display(cls, name):
     subject = {"LandscapeGraphDisplay": ("explorer", explorer)}
     argument, make = subject.get(cls.__name__, ("finder", fitted))
+    drawn = []
 
     def call(**arguments):
         matplotlib.use("Agg")
@@ -251,8 +252,10 @@ def _display(cls, name):
         if cls.__name__ == "ToleranceDisplay":
             valid |= {"X": X, "tols": (1e-2, 1e-6)}
         if name == "plot":
+            if not drawn:  # what it shows is computed once
+                drawn.append(cls.from_estimator(**valid))
             _, ax = plt.subplots(figsize=(3, 3))
-            return cls.from_estimator(**valid, ax=ax).plot(**arguments)
+            return drawn[0].plot(**{"ax": ax} | arguments)
         return cls.from_estimator(**valid | arguments)
 
     def closing(**arguments):

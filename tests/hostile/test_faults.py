@@ -6,7 +6,6 @@ Callbacks that raise are in tests/finders/test_callbacks.py.
 import json
 import os
 import pickle
-import resource
 import shutil
 import signal
 import subprocess
@@ -127,6 +126,7 @@ def test_a_solver_that_raises_loses_no_finished_batch(paths, expected):
     assert batches(log) == 8
 
 
+@pytest.mark.posix
 def test_a_killed_process_is_resumed(paths, expected):
     log, memory = paths
     Path(f"{log}.fault").write_text("kill 3")
@@ -139,6 +139,7 @@ def test_a_killed_process_is_resumed(paths, expected):
     assert 8 <= batches(log) <= 9
 
 
+@pytest.mark.posix
 @pytest.mark.long
 def test_a_killed_worker_is_named_and_its_fit_resumed(paths, expected):
     log, memory = paths
@@ -152,6 +153,7 @@ def test_a_killed_worker_is_named_and_its_fit_resumed(paths, expected):
     assert batches(log) <= done + 8 - done + 4
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("seed", range(_tally.size(1, 40)))
 def test_ctrl_c_at_any_moment(seed, paths, expected):
     # In a process of its own: an interrupt can fall into the interpreter's own work.
@@ -244,6 +246,7 @@ def test_a_result_that_is_no_data_is_not_kept(tmp_path):
 
 @pytest.mark.long
 def test_a_limit_on_file_sizes(paths, expected):
+    resource = pytest.importorskip("resource")
     log, memory = paths
     code = (
         "import resource, warnings; from tests.hostile._faulty import main;"

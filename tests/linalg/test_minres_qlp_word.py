@@ -143,16 +143,16 @@ def test_no_solution_is_worse_than_zero(judged):
 
 def test_well_conditioned_systems_are_solved(judged, dtype, rtol):
     """The verdicts are not bought by giving up."""
-    if rtol < 1e-10:
-        pytest.skip("Rounding decides.")
+    # Rounding may stop what it cannot improve any more, and nothing else may.
+    stopped = {S.STAGNATED} if rtol < 50 * np.finfo(dtype).eps else set()
+    blurred = {S.STAGNATED} if dtype == "float32" else set()
     for j in judged:
         easy = j.regular(1e-3 if dtype == "float64" else 1e-1)
-        if dtype == "float64" or rtol > 1e-6:
-            assert np.all(j.status[easy] == S.SOLVED)
+        assert set(j.status[easy]) <= {S.SOLVED} | stopped
         kernel = np.array([k == "kernel" for k in j.kinds])
         singular = kernel & (j.eigenvalues.min(axis=-1) < 1e-3 * j.norm)
-        if dtype == "float64" and rtol <= 1e-5:
-            assert np.all(j.status[singular] == S.INCONSISTENT)
+        assert set(j.status[singular]) <= {S.INCONSISTENT} | blurred
+    assert np.any(easy) and np.any(singular)
 
 
 def test_stagnated_means_that_rounding_decides(judged):

@@ -10,38 +10,15 @@ __all__ = ["cauchy_length", "slope", "unit"]
 
 
 def slope(local):
-    """Compute the gradient ``H g`` of half the squared gradient norm: one product.
-
-    Parameters
-    ----------
-    local : LocalModel
-        Loss at a batch of points.
-
-    Returns
-    -------
-    slope : array of shape (n, n_params)
-        Slopes (McIver & Komornicki 1972).
-    """
+    """Compute the gradient ``H g`` of half the squared gradient norm: one product."""
     return local.hvp(local.gradient)
 
 
 def unit(d: Array) -> FloatArray:
-    """Return a power of two that brings directions to about length one.
-
-    Slopes of the squared gradient norm have the size of the fourth power of the data,
-    and the products of two of them would overflow long before anything else does. A
-    power of two changes no digit.
-
-    Parameters
-    ----------
-    d : array of shape (n, n_params)
-        Directions.
-
-    Returns
-    -------
-    unit : ndarray of shape (n,)
-        Factors; one where a direction is zero or not finite.
-    """
+    """Return a power of two that brings directions to about length one."""
+    # Slopes of the squared gradient norm have the size of the fourth power of the data,
+    # and the products of two of them would overflow long before anything else does. A
+    # power of two changes no digit; it is one where a direction is zero or not finite.
     xp = array_namespace(d)
     size = to_host(xp.max(xp.abs(d), axis=-1))
     usable = np.isfinite(size) & (size > 0)
@@ -52,21 +29,8 @@ def unit(d: Array) -> FloatArray:
 
 
 def cauchy_length(local, d):
-    """Find the length along d that minimises the Gauss-Newton model: one product.
-
-    Parameters
-    ----------
-    local : LocalModel
-        Loss at a batch of points.
-    d : array of shape (n, n_params)
-        Directions of descent.
-
-    Returns
-    -------
-    length : ndarray of shape (n,)
-        Minimisers ``-g^T H d / |H d|^2`` of ``|g + t H d|^2``; one where it is not
-        defined.
-    """
+    """Find the length along d that minimises the Gauss-Newton model: one product."""
+    # It is -g^T H d / |H d|^2 for |g + t H d|^2; one where that is not defined.
     image = local.hvp(d)
     gain, size = -dot(local.gradient, image), dot(image, image)
     defined = (gain > 0) & (size > 0)
