@@ -110,7 +110,8 @@ def curve():
 @cache
 def connected():
     """Return what the saddles of the loss connect."""
-    return skcrit.connections(LandscapeExplorer(n_starts=8, random_state=0).fit(loss()))
+    explored = LandscapeExplorer(n_starts=8, max_searches=40, random_state=0)
+    return skcrit.connections(explored.fit(loss()))
 
 
 @cache
