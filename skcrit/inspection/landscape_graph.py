@@ -240,7 +240,7 @@ class LandscapeGraphDisplay:
         return ax.add_collection(LineCollection(segments, **{**style, **options}))
 
     def _draw_connections(self, ax):
-        """Draw what saddles connect, told apart from edges by colour and dashes."""
+        """Draw what saddles connect, distinguished from edges by colour and dashes."""
         from matplotlib.collections import LineCollection
 
         if self.connections is None:

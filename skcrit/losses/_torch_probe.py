@@ -75,7 +75,7 @@ def _choose_targets(network, output, targets):
 
 
 def _check_value(value):
-    """Refuse what is no number that depends on the parameters."""
+    """Refuse what is not a number that depends on the parameters."""
     torch = import_torch()
     if not isinstance(value, torch.Tensor) or value.shape != ():
         came = _kind(value) if isinstance(value, torch.Tensor) else shown(value)
@@ -251,7 +251,7 @@ def _derivatives(graph, v):
 
 
 def _kind(tensor):
-    """Write the shape and type of a tensor, or the type of what is none."""
+    """Write the shape and type of a tensor, or the type of anything else."""
     if not hasattr(tensor, "shape"):
         return f"of type {type(tensor).__name__}"
     return f"of shape {tuple(tensor.shape)} and type {tensor.dtype}"

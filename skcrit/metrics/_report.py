@@ -193,7 +193,7 @@ def _header(report, digits):
 
 
 def _verdict(report):
-    """Say whether the tolerance tells the critical sets apart."""
+    """Say whether the tolerance distinguishes the critical sets."""
     resolution = report["resolution"]
     if math.isnan(resolution):
         return "; which would tell the critical sets apart is not known"

@@ -33,7 +33,7 @@ _DISTANCES = 2**20
 
 @dataclass
 class Identity(Rows):
-    """What tells critical sets apart, a row per point, on the host.
+    """What distinguishes critical sets, a row per point, on the host.
 
     Attributes
     ----------
@@ -126,7 +126,7 @@ def _classes(points: Description | Identity) -> list[IntArray]:
 def _compatible(
     known: Description | Identity, points: Description | Identity, row: int
 ) -> BoolArray:
-    """Tell which sets nothing known of a point's inertia contradicts."""
+    """Return which sets nothing known of a point's inertia contradicts."""
     index, nullity = points.morse_index[row], points.nullity[row]
     same_index = (known.morse_index == index) | (known.morse_index == UNKNOWN)
     same_nullity = (known.nullity == nullity) | (known.nullity == UNKNOWN)

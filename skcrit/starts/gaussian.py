@@ -73,7 +73,7 @@ class GaussianStarts(BaseEstimator):
         ValueError
             If ``scale`` is negative or not a number, or ``n_starts`` not positive.
         TypeError
-            If ``loss`` is none.
+            If ``loss`` is not one.
         """
         check_params(self)
         loss = as_loss(loss)

@@ -63,7 +63,7 @@ class SpreadStarts(BaseEstimator):
         ValueError
             If ``n_starts`` is not positive.
         TypeError
-            If ``loss`` is none.
+            If ``loss`` is not one.
         """
         loss = as_loss(loss)
         n_starts = check_int(n_starts, "n_starts", 1)

@@ -119,7 +119,7 @@ class TrajectoryStarts(BaseEstimator):
             If a parameter is out of range, or a descent leaves the finite numbers
             because ``learning_rate`` is too large.
         TypeError
-            If ``loss`` is none.
+            If ``loss`` is not one.
         """
         check_params(self)
         loss = as_loss(loss)
