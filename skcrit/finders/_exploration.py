@@ -184,7 +184,7 @@ def _exhausted(landscape: Landscape) -> str:
 
 
 def _doubtful(landscape: Landscape) -> bool:
-    """Tell whether untried directions are not all that is missing."""
+    """Return whether untried directions are not all that is missing."""
     many = landscape.n_failed > _MANY_FAILURES * landscape.n_searches
     return many or len(landscape.atlas) == 0
 
@@ -196,5 +196,5 @@ def _no_origins(n: int) -> Origins:
 
 
 def _are_points(init: Any) -> bool:
-    """Tell starts that are given from a way to draw them."""
+    """Distinguish starts that are given from a way to draw them."""
     return not isinstance(init, str) and not hasattr(init, "sample")

@@ -60,7 +60,7 @@ __all__ = ["BaseFinder"]
 
 
 def _can_transform(finder: BaseFinder) -> bool:
-    """Tell whether the loss of a finder has a per-sample error."""
+    """Return whether the loss of a finder has a per-sample error."""
     loss = getattr(finder, "loss_", finder.loss)
     return loss is None or hasattr(loss, "transform")
 

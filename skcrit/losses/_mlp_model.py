@@ -24,23 +24,9 @@ _DEVICE_KEPT = 2**27
 
 
 def sample_blocks(n_samples, width, is_host):
-    """Divide samples into blocks.
-
-    Parameters
-    ----------
-    n_samples : int
-        Number of samples.
-    width : int
-        Units of the widest layer that is not the inputs.
-    is_host : bool
-        Whether the host computes, or a device.
-
-    Returns
-    -------
-    blocks : list of slice
-        Blocks, the last one possibly shorter. They depend on nothing else, so that sums
-        over samples round in the same way in every batch.
-    """
+    """Divide samples into blocks, the last one possibly shorter."""
+    # width is that of the widest layer but the inputs. They depend on nothing else, so
+    # that sums over samples round in the same way in every batch.
     size = _HOST_NUMBERS // 8 if is_host else _DEVICE_NUMBERS
     return _slices(n_samples, max(size // width, 32))
 
@@ -163,18 +149,7 @@ class MLPModel(LocalModel):
         return (product + xp.matrix_transpose(product)) / 2
 
     def hessian_lipschitz(self, radius):
-        """Bound how fast the Hessian changes near the points.
-
-        Parameters
-        ----------
-        radius : array of shape (...)
-            Radius around each point.
-
-        Returns
-        -------
-        bound : array of shape (...)
-            Lipschitz constants.
-        """
+        """Bound how fast the Hessian changes near the points."""
         xp, shape = array_namespace(self.theta), self.theta.shape[:-1]
         radius = xp.reshape(radius, (prod(shape), 1, 1))
         blocks, rows = range(len(self.loss._blocks)), []

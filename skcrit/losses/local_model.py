@@ -114,18 +114,7 @@ class LocalModel:
 
 
 def numbers_held(loss: Any) -> int:
-    """Count the numbers that a local model keeps for each of its points.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-
-    Returns
-    -------
-    numbers : int
-        Sizes of the arrays that belong to two points, by half; at least one.
-    """
+    """Count the numbers that a local model keeps for each of its points."""
     streams = [np.random.default_rng((5, i)) for i in range(2)]
     with np.errstate(all="ignore"):  # a start can lie outside of what is finite
         local = loss.at(loss.asarray(loss.draw_starts(streams)))

@@ -108,20 +108,10 @@ class PairGround(Ground):
         return xp.sort(xp.sqrt(xp.take(square, flat, axis=-1)))
 
     def orbit_size(self, theta: Array) -> IntArray:
-        """Count the components of the orbits under motions, mirrors and permutations.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-
-        Returns
-        -------
-        size : ndarray of int of shape (...,)
-            ``2 n!`` over the number of isometries of space that map the points to each
-            other; they are those permutations which keep all distances, twice if all
-            points lie in a hyperplane.
-        """
+        """Count the components of orbits under motions, mirrors and permutations."""
+        # 2 n! over the number of isometries of space that map the points to each other;
+        # they are those permutations which keep all distances, twice if all points lie
+        # in a hyperplane.
         _, gaps, _ = self._gaps(to_host(self._as_points(theta)))
         distances = np.sqrt(np.sum(gaps**2, axis=-1))
         size = np.empty(distances.shape[:-2], dtype=np.int64)

@@ -82,13 +82,7 @@ def make_central_configurations(
 
 
 class CentralConfigurations(PairGround):
-    """Newton's potential in a trap, see :func:`make_central_configurations`.
-
-    Parameters
-    ----------
-    n_bodies, backend, dtype
-        As there.
-    """
+    """Newton's potential in a trap, see :func:`make_central_configurations`."""
 
     _parameter_constraints = {
         **Ground._parameter_constraints,
@@ -124,33 +118,11 @@ class CentralConfigurations(PairGround):
         return (-1) ** int(self.n_bodies) * factorial(int(self.n_bodies) - 2)
 
     def orbit_euler(self, theta: Array) -> FloatArray:
-        """Compute the Euler characteristic of orbits, rotations divided out.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-
-        Returns
-        -------
-        euler : ndarray of float of shape (...,)
-            How many shapes in the plane mirrors and permutations make of each.
-        """
+        """Compute the Euler characteristic of orbits, rotations divided out."""
         return np.asarray(self.orbit_size(theta), dtype=float)
 
     def draw_starts(self, streams: Sequence[np.random.Generator]) -> FloatArray:
-        """Draw positions from the standard normal distribution.
-
-        Parameters
-        ----------
-        streams : sequence of numpy.random.Generator
-            A generator per start.
-
-        Returns
-        -------
-        theta0 : ndarray of shape (n_starts, n_params)
-            Starting points, on the host.
-        """
+        """Draw positions from the standard normal distribution."""
         return np.stack([stream.standard_normal(self.n_params_) for stream in streams])
 
     def _known_sets(self) -> KnownSets:

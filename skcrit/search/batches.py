@@ -89,40 +89,11 @@ class Batches:
         self.store = None if folder is None else BatchStore(os.fspath(folder))
 
     def slices(self, n_rows: int, loss: Loss) -> list[slice]:
-        """Divide rows into batches.
-
-        Parameters
-        ----------
-        n_rows : int
-            Number of rows.
-        loss : Loss
-            Fitted loss that is searched.
-
-        Returns
-        -------
-        slices : list of slice
-            At least one.
-        """
+        """Divide rows into batches."""
         return _slices(n_rows, self.width(n_rows, loss))
 
     def tasks(self, n_rows: int, loss: Loss) -> tuple[list[slice], int]:
-        """Divide rows into tasks, each a batch that is filled up while it runs.
-
-        Parameters
-        ----------
-        n_rows : int
-            Number of rows.
-        loss : Loss
-            Fitted loss that is searched.
-
-        Returns
-        -------
-        slices : list of slice
-            At least one. Each is one batch that is not filled up where the user has
-            said how large it is, or where finished ones are kept or watched.
-        width : int
-            Rows per batch.
-        """
+        """Divide rows into tasks, each a batch that is filled up while it runs."""
         width = self.width(n_rows, loss)
         if self.batch_size or self.store or self.watched:
             return _slices(n_rows, width), width
@@ -131,20 +102,7 @@ class Batches:
         return _slices(n_rows, min(max(share, width), _MOST_BATCHES * width)), width
 
     def width(self, n_rows: int, loss: Loss) -> int:
-        """Choose how many rows compute together.
-
-        Parameters
-        ----------
-        n_rows : int
-            Number of rows.
-        loss : Loss
-            Fitted loss that is searched.
-
-        Returns
-        -------
-        width : int
-            What the user asked for, or what computes fast and leaves no worker idle.
-        """
+        """Choose how many rows compute together."""
         if self.batch_size:
             return self.batch_size
         held = loss.numbers_per_point_
@@ -167,23 +125,7 @@ def _slices(n_rows: int, size: int) -> list[slice]:
 def run_batches(
     batches: Batches, task: Callable[..., Any], calls: list[tuple]
 ) -> Iterator[Any]:
-    """Do a task for each batch.
-
-    Parameters
-    ----------
-    batches : Batches
-        Who computes, and where results are kept.
-    task : callable
-        What a worker does and the folder keeps.
-    calls : list of tuple
-        Arguments of the task, for each batch. Of a :class:`Shared` the task gets the
-        value.
-
-    Yields
-    ------
-    outcome : object
-        What the task returns, batch by batch, in order.
-    """
+    """Do a task for each tuple of arguments; outcomes come one by one, in order."""
     # Functions of a script or a notebook, which a loss can have, are found by name in
     # the main process only: a worker that had to make the key would fail.
     store = batches.store

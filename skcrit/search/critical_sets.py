@@ -52,26 +52,10 @@ class Identity(Rows):
 
 
 def group_points(points: Description | Identity) -> tuple[IntArray, IntArray]:
-    """Group critical points into sets.
-
-    Parameters
-    ----------
-    points : Description
-        Confirmed critical points.
-
-    Returns
-    -------
-    labels : ndarray of int of shape (n,)
-        Group of each point, numbered by their leaders.
-    leaders : ndarray of int of shape (n_groups,)
-        Point that stands for each group: the one with the smallest error.
-
-    Notes
-    -----
-    Points of equal inertia come in order of their errors, and one that is near no
-    leader becomes a leader; the order of the rows does not matter. Points of unknown
-    inertia come last and join the nearest leader of any inertia.
-    """
+    """Group critical points into sets: the set of each, and its leading points."""
+    # Points of equal inertia come in order of their errors, and one that is near no
+    # leader becomes a leader; the order of the rows does not matter. Points of unknown
+    # inertia come last and join the nearest leader of any inertia.
     n = len(points.morse_index)
     labels = np.full(n, -1)
     radius = radii(points)

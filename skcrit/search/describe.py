@@ -114,33 +114,11 @@ class Description(Rows):
 def describe(
     loss: Loss, theta: Array, status: IntArray, examine: BoolArray, scales: Scales
 ) -> Description:
-    """Describe the end points of a batch of searches.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    theta : array of shape (n, n_params)
-        End points; rows that are not finite get NaN and unknown counts.
-    status : ndarray of int of shape (n,)
-        How the searches ended.
-    examine : ndarray of bool of shape (n,)
-        Which of them may be critical points: these are refined and judged.
-    scales : Scales
-        Natural units of the loss.
-
-    Returns
-    -------
-    description : Description
-        One row per point.
-
-    Notes
-    -----
-    A point that is examined costs four to five dense Hessians and two symmetric
-    eigenproblems. Beyond 4096 parameters no dense Hessian is formed: what has the
-    status CONVERGED keeps it, its inertia is unknown, and the index is bounded by at
-    most 1774 products, or, if the data see at most 4096 parameters, one for each.
-    """
+    """Describe the end points of a batch of searches, a row each."""
+    # Those to examine are refined and judged. Such a point costs four to five dense
+    # Hessians and two symmetric eigenproblems. Beyond 4096 parameters no dense Hessian
+    # is formed: what has the status CONVERGED keeps it, its inertia is unknown, and the
+    # index is bounded by at most 574 products.
     result = _plain(loss, theta, status)
     finite = np.all(np.isfinite(result.point), axis=1)
     rows = np.flatnonzero(examine & finite)
@@ -179,26 +157,7 @@ def undescribed(
     status: IntArray,
     squared: FloatArray,
 ) -> Description:
-    """Make descriptions of ends that nobody has looked at.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    theta : ndarray of shape (n, n_params)
-        Ends of searches.
-    value : ndarray of shape (n,)
-        Losses there.
-    status : ndarray of int of shape (n,)
-        How the searches ended.
-    squared : ndarray of shape (n,)
-        Squared gradient norms at their rescaled points.
-
-    Returns
-    -------
-    description : Description
-        The ends themselves, with unknown inertia.
-    """
+    """Make descriptions, with unknown inertia, of ends that nobody has looked at."""
     n, n_params = theta.shape
     with np.errstate(over="ignore", invalid="ignore"):
         invariants = invariants_of(loss, loss.asarray(theta))
@@ -272,20 +231,7 @@ def _examined(
 
 
 def invariants_of(loss: Loss, theta: Array) -> FloatArray:
-    """Compute invariants in their natural units.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    theta : array of shape (n, n_params)
-        Points.
-
-    Returns
-    -------
-    invariants : ndarray of shape (n, n_invariants)
-        On the host.
-    """
+    """Compute invariants in their natural units, on the host."""
     scale = to_host(loss.asarray(loss.invariants_scale()))
     return to_host(loss.invariants(theta)) / scale
 

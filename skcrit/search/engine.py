@@ -290,7 +290,7 @@ def may_be_critical(
 
 
 def _is_flat(problem: Problem, theta: FloatArray, part: float) -> BoolArray:
-    """Tell at which points the gradient is small beside what is typical."""
+    """Return at which points the gradient is small beside what is typical."""
     gradient = problem.loss.gradient(problem.loss.asarray(theta))
     near = squared_norm(gradient * problem.scales.length)
     return near <= (part * problem.scales.curvature) ** 2

@@ -116,24 +116,9 @@ class Frame(Rows):
 def make_frame(
     loss: Loss, local: LocalModel, scales: Scales, false: float = _FALSE
 ) -> Frame:
-    """Form and decompose the Hessians at a batch of points.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    local : LocalModel
-        Loss at the points.
-    scales : Scales
-        Natural units of the loss.
-    false : float, default=0.3
-        A tangent along which the Hessian is larger than this part of its size is none.
-
-    Returns
-    -------
-    frame : Frame
-        A row per point.
-    """
+    """Form and decompose the Hessians at a batch of points."""
+    # A tangent along which the Hessian is larger than the part false of its size is
+    # none.
     xp = array_namespace(local.theta)
     hessian, finite = _finite(xp, local.hessian())
     unit = comparable_units(hessian, scales.unit, scales.curvature)
@@ -170,20 +155,7 @@ def make_frame(
 
 
 def scaled_hessian(frame: Frame, local: LocalModel) -> Array:
-    """Form Hessians at other points in the units of a frame.
-
-    Parameters
-    ----------
-    frame : Frame
-        Points whose units are used.
-    local : LocalModel
-        Loss at as many other points.
-
-    Returns
-    -------
-    hessian : array of shape (n, n_params, n_params)
-        ``D H D``.
-    """
+    """Form Hessians at as many other points in the units of a frame."""
     return local.hessian() * frame.unit[:, :, None] * frame.unit[:, None, :]
 
 
@@ -261,17 +233,6 @@ def _finite(xp, hessian):
 
 
 def norm_of_rows(matrices: Array) -> FloatArray:
-    """Compute Frobenius norms, which bound spectral norms.
-
-    Parameters
-    ----------
-    matrices : array of shape (n, m, m)
-        Matrices.
-
-    Returns
-    -------
-    norm : ndarray of shape (n,)
-        Norms, on the host.
-    """
+    """Compute Frobenius norms, which bound spectral norms, on the host."""
     xp = array_namespace(matrices)
     return to_host(xp.sqrt(xp.sum(matrices * matrices, axis=(-2, -1))))

@@ -76,24 +76,7 @@ def order_directions(
     nullity: int,
     limit: int | None,
 ) -> Directions:
-    """Order eigenvectors: unstable, stable, flat; weak before strong, each kind once.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_params,)
-        Eigenvalues of the Hessian, ascending.
-    vectors : ndarray of shape (n_params, n_params)
-        Eigenvectors in rows.
-    index, nullity : int
-        Numbers of negative and zero eigenvalues; -1 if unknown.
-    limit : int or None
-        Largest number of directions.
-
-    Returns
-    -------
-    directions : Directions
-        At most so many.
-    """
+    """Order eigenvectors: unstable, stable, flat; weak before strong, none twice."""
     size = np.abs(values)
     null = direction_level(values)
     sign_of = np.where(size <= null, 0, np.sign(values))

@@ -35,47 +35,16 @@ FALSE_SYMMETRY = 1e-6
 
 
 def is_symmetric(frame: Frame, error: FloatArray) -> BoolArray:
-    """Check that the Hessian vanishes along symmetries, up to errors.
-
-    Parameters
-    ----------
-    frame : Frame
-        Points with their Hessians.
-    error : ndarray of shape (n,)
-        Errors of the Hessians, in their norm.
-
-    Returns
-    -------
-    symmetric : ndarray of bool of shape (n,)
-        False where a declared symmetry is none.
-    """
+    """Check that the Hessian vanishes along symmetries, up to errors."""
     return frame.tangent_norm <= error + FALSE_SYMMETRY * frame.norm
 
 
 def count_signs(
     loss: Loss, end: Polished, error: FloatArray, scales: Scales
 ) -> tuple[dict[str, IntArray | FloatArray], InertiaShares]:
-    """Count negative and zero eigenvalues, and say between which bounds.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    end : Polished
-        Refined points.
-    error : ndarray of shape (n,)
-        Errors of the Hessians, in their norm.
-    scales : Scales
-        Natural units of the loss.
-
-    Returns
-    -------
-    counts : dict of ndarray of shape (n,)
-        Columns of a :class:`~skcrit.search.describe.Description`.
-    shares : InertiaShares
-        Parts of the eigenvalues, to the level of the errors; unknown where a declared
-        symmetry is none.
-    """
+    """Count negative and zero eigenvalues, and say between which bounds."""
+    # Columns of a Description, and shares of the eigenvalues to the level of the errors
+    # of the Hessians; unknown where a declared symmetry is not one.
     frame = end.frame
     values, tangent = to_host(frame.values), to_host(frame.is_tangent())
     values = _without_declared(values, tangent, loss.n_zero_modes)

@@ -36,18 +36,7 @@ class InertiaShares(Rows):
 
     @classmethod
     def unknown(cls, n: int) -> Self:
-        """Say nothing of points.
-
-        Parameters
-        ----------
-        n : int
-            Number of points.
-
-        Returns
-        -------
-        shares : InertiaShares
-            Intervals from 0 to 1.
-        """
+        """Say nothing of n points: all intervals are from 0 to 1."""
         nothing = np.full((n, 3), np.nan)
         return cls(np.full(n, np.nan), nothing, np.zeros((n, 3)), np.ones((n, 3)))
 
@@ -55,22 +44,7 @@ class InertiaShares(Rows):
     def counted(
         cls, negative: IntArray, flat: IntArray, n_params: int, level: FloatArray
     ) -> Self:
-        """State exact counts.
-
-        Parameters
-        ----------
-        negative, flat : ndarray of int of shape (n,)
-            Eigenvalues below minus the level and within it.
-        n_params : int
-            Number of all eigenvalues.
-        level : ndarray of shape (n,)
-            See the class.
-
-        Returns
-        -------
-        shares : InertiaShares
-            Intervals without width.
-        """
+        """State exact counts of eigenvalues below minus the level and within it."""
         counts = np.stack([negative, flat, n_params - negative - flat], axis=-1)
         share = counts / n_params
         return cls(level, share, share, share)

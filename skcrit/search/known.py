@@ -28,21 +28,8 @@ class KnownSets:
     sets: Description
 
     def __call__(self, loss: Loss, theta: Array) -> BoolArray:
-        """Tell which points are in one of the sets.
-
-        Parameters
-        ----------
-        loss : Loss
-            Fitted loss.
-        theta : array of shape (n, n_params)
-            Ends of searches.
-
-        Returns
-        -------
-        known : ndarray of bool of shape (n,)
-            All False for a loss that has points of different inertia with equal
-            invariants.
-        """
+        """Return which points are in one of the sets."""
+        # None for a loss that has points of different inertia with equal invariants.
         n = theta.shape[0]
         if not loss.rescale_keeps_inertia or len(self.sets.morse_index) == 0:
             return np.zeros(n, dtype=bool)

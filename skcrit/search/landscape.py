@@ -111,17 +111,7 @@ class Landscape:
         return float(np.mean(failed[parent < 0]))
 
     def search(self, solver: Any, starts: FloatArray, origins: Origins) -> None:
-        """Run one round of searches.
-
-        Parameters
-        ----------
-        solver : Solver
-            Local search.
-        starts : ndarray of shape (n, n_params)
-            Starting points.
-        origins : Origins
-            Where they come from.
-        """
+        """Run one round of searches."""
         select = getattr(solver, "select", lambda rows: solver)
         calls = [
             (select(rows), self.shared, starts[rows])
@@ -140,7 +130,7 @@ class Landscape:
         self._past.append((self.n_searches, len(self.atlas)))
 
     def _reward(self, done: _Round, known: int) -> None:
-        """Tell the frontier where searches led, and from which sets new ones came."""
+        """Report to the frontier where searches led, and from which sets new ones came."""
         _, first = np.unique(done.labels, return_index=True)
         for row in first[done.labels[first] >= known]:
             if done.origins.parent[row] >= 0:
@@ -151,27 +141,16 @@ class Landscape:
             self.frontier.learn(parent, direction, done.labels[row])
 
     def coverage(self) -> float:
-        """Estimate how much of what lies near is known.
-
-        Returns
-        -------
-        share : float
-            Share of the latest quarter of all searches that ended in known sets, or
-            nowhere.
-        """
+        """Estimate how much of what lies near is known."""
+        # It is the share of the latest quarter of all searches that ended in known
+        # sets, or nowhere.
         searches, found = np.array(self._past).T
         begin = np.flatnonzero(searches <= 0.75 * searches[-1])[-1]
         new = found[-1] - found[begin]
         return 1 - float(new / (searches[-1] - searches[begin]))
 
     def discovery(self) -> IntArray:
-        """Return how many sets were known after how many searches.
-
-        Returns
-        -------
-        discovery : ndarray of int of shape (n_rounds, 2)
-            Searches and sets, after every round.
-        """
+        """Return how many searches and sets there were after every round."""
         return np.array(self._past[1:])
 
     def _recognised(self, runs, invariants):
@@ -244,27 +223,13 @@ class Landscape:
         )
 
     def origins(self) -> Origins:
-        """Collect where all searches set out, with sets numbered by increasing loss.
-
-        Returns
-        -------
-        origins : Origins
-            A row per search.
-        """
+        """Collect where all searches set out, with sets numbered by increasing loss."""
         origins = Origins.concatenate([r.origins for r in self.rounds])
         _, rank = self.order()
         return replace(origins, parent=rank[origins.parent])
 
     def order(self) -> tuple[IntArray, IntArray]:
-        """Order sets by loss; return the order and its inverse.
-
-        Returns
-        -------
-        order : ndarray of int of shape (n_sets,)
-            Numbers of discovery, by increasing loss.
-        rank : ndarray of int of shape (n_sets + 1,)
-            New number of each set; a last entry keeps -1 what it is.
-        """
+        """Order sets by loss; return the order and its inverse, which keeps -1."""
         sets = self.atlas.sets
         if sets is None:
             return np.empty(0, dtype=int), np.array([-1])
@@ -275,26 +240,9 @@ class Landscape:
 def solve_ends(
     solver: Any, problem: Problem, theta0: FloatArray
 ) -> tuple[SolverResult, FloatArray, FloatArray]:
-    """Solve a batch and name its ends by their invariants; what the store keeps.
-
-    Parameters
-    ----------
-    solver : Solver
-        Local search.
-    problem : Problem
-        The loss and its units.
-    theta0 : ndarray of shape (n, n_params)
-        Starting points, in the coordinates of the search.
-
-    Returns
-    -------
-    runs : SolverResult
-        How the searches ended.
-    invariants : ndarray of shape (n, n_invariants)
-        Invariants of the rescaled ends, in natural units.
-    squared_balanced_grad_norm : ndarray of shape (n,)
-        Squared gradient norms there.
-    """
+    """Solve a batch and name its ends by their invariants; what the store keeps."""
+    # Invariants, in natural units, and squared gradient norms are those of the rescaled
+    # ends.
     loss = problem.loss
     runs = solver.solve(loss, loss.asarray(theta0))
     ends = rescaled(loss, runs.theta)
@@ -305,24 +253,8 @@ def solve_ends(
 def describe_ends(
     problem: Problem, theta: FloatArray, max_directions: int | None
 ) -> tuple[Description, list[Directions | None]]:
-    """Describe points that may be new sets, and the directions that lead away.
-
-    Parameters
-    ----------
-    problem : Problem
-        The loss and its units.
-    theta : ndarray of shape (n, n_params)
-        Ends of searches, in the coordinates of the search.
-    max_directions : int or None
-        Largest number of directions per point.
-
-    Returns
-    -------
-    description : Description
-        A row per point.
-    directions : list of Directions or None
-        Ways to leave each critical point; None for points that are not critical.
-    """
+    """Describe points that may be new sets, and the directions that lead away."""
+    # The directions of a point that is not critical are None.
     loss, n = problem.loss, len(theta)
     status = np.full(n, Status.CONVERGED)
     found = describe(loss, theta, status, np.ones(n, dtype=bool), problem.scales)

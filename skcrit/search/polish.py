@@ -123,27 +123,9 @@ class _Run(Rows):
 
 
 def polish(loss: Loss, theta: Array, scales: Scales) -> Polished:
-    """Take Newton steps from given points to the level of rounding.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    theta : array of shape (n, n_params)
-        Finite points with small gradients, on the device of the loss.
-    scales : Scales
-        Natural units of the loss.
-
-    Returns
-    -------
-    polished : Polished
-        A row per point.
-
-    Notes
-    -----
-    At a regular critical point it costs two dense Hessians with their decompositions
-    and some gradients.
-    """
+    """Take Newton steps from given points to the level of rounding."""
+    # At a regular critical point it costs two dense Hessians with their decompositions
+    # and some gradients.
     run, rows = _begin(loss, theta, scales), np.arange(theta.shape[0])
     # What has ended is set aside: its matrices are copied once and not with every step.
     ended = []
@@ -166,23 +148,9 @@ def polish(loss: Loss, theta: Array, scales: Scales) -> Polished:
 
 
 def last_digits(loss: Loss, theta: Array, scales: Scales) -> list[Array]:
-    """Return changes of points by about one unit in the last place.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    theta : array of shape (n, n_params)
-        Points.
-    scales : Scales
-        Natural units of the loss; an entry smaller than its length scale is changed by
-        the rounding error of one that is as large.
-
-    Returns
-    -------
-    changes : list of array of shape (n, n_params)
-        Changes with random signs.
-    """
+    """Return changes of points by about one unit in the last place, of random signs."""
+    # An entry smaller than its length scale is changed by the rounding error of one
+    # that is as large.
     xp = array_namespace(theta)
     size = xp.abs(theta)
     size = xp.where(size > scales.length, size, scales.length)
@@ -215,24 +183,7 @@ def _begin(loss: Loss, theta: Array, scales: Scales) -> _Run:
 def without_false_tangents(
     loss: Loss, end: Polished, scales: Scales, false: float
 ) -> Polished:
-    """Decompose Hessians again, with fewer directions taken for those of symmetries.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    end : Polished
-        Refined points.
-    scales : Scales
-        Natural units of the loss.
-    false : float
-        Largest size of the Hessian along a symmetry, relative to its size.
-
-    Returns
-    -------
-    end : Polished
-        The same points.
-    """
+    """Decompose Hessians again, with fewer directions taken for those of symmetries."""
     frame = make_frame(loss, loss.at(end.frame.theta), scales, false)
     return replace(end, frame=frame, noise=_noise(loss, frame, scales))
 

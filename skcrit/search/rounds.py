@@ -27,29 +27,9 @@ def search_in_rounds(
     batches: Batches | None = None,
     watch: Sequence[Watch] = (),
 ) -> SearchResult:
-    """Search critical points that earlier rounds have not found.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    solver : Solver
-        Object with ``solve(loss, theta0)``, ``select(rows)`` and the parameter
-        ``known``.
-    starts : ndarray of shape (n_starts, n_params)
-        Starting points.
-    size : int
-        Starts of a round.
-    batches : Batches, default=None
-        How starts of a round are divided and who computes them.
-    watch : sequence of Watch
-        What is called before and after every batch.
-
-    Returns
-    -------
-    result : SearchResult
-        One row per start, of the first ones only if a watch stopped the search.
-    """
+    """Search critical points that earlier rounds have not found."""
+    # A round has size starts. The solver has select(rows) and the parameter known. A
+    # watch is called before and after every batch, and may stop the search.
     with one_blas_thread():
         problem = pose(loss)
     results: list[SearchResult] = []

@@ -48,13 +48,7 @@ class Shared:
         return str(hash_of(self.value))
 
     def prepare(self, n_jobs: int | None) -> None:
-        """Write the file, if there are processes that will read it.
-
-        Parameters
-        ----------
-        n_jobs : int or None
-            Workers, through joblib.
-        """
+        """Write the file, if there are processes that will read it."""
         here = type(get_active_backend()[0]).__name__ in _ON_THIS_MACHINE
         if self._path is not None or not here or effective_n_jobs(n_jobs) == 1:
             return

@@ -53,32 +53,9 @@ class BatchStore:
         self.folder = Path(os.path.abspath(os.fspath(folder)))
 
     def call(self, key: str, task: Callable[..., Any], arguments: tuple) -> Any:
-        """Take a result from the folder, or do the task and keep what it returns.
-
-        Parameters
-        ----------
-        key : str
-            Name of the task and its arguments, fit for a file name.
-        task : callable
-            What to do if there is no result.
-        arguments : tuple
-            Its arguments.
-
-        Returns
-        -------
-        result : object
-            What the task returns, or returned.
-
-        Raises
-        ------
-        ValueError
-            If the file at this key is sound and holds another key's result.
-
-        Warns
-        -----
-        UserWarning
-            If a file is broken, or a result cannot be written: it is computed again.
-        """
+        """Take a result from the folder, or do the task and keep what it returns."""
+        # ValueError if the file at this key is sound and holds another key's result; a
+        # warning if it is broken, or a result cannot be written.
         path = self.folder / f"{key}.npz"
         if path.exists():
             try:

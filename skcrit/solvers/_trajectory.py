@@ -52,20 +52,7 @@ class Frame(Rows):
 
 
 def make_frame(local: LocalModel, track: Track) -> Frame:
-    """Decompose ``(I - u u^T) H``, or H itself behind a critical point.
-
-    Parameters
-    ----------
-    local : LocalModel
-        Loss at the points.
-    track : Track
-        Where they are on their trajectories.
-
-    Returns
-    -------
-    frame : Frame
-        What steps from there need.
-    """
+    """Decompose ``(I - u u^T) H``, or H itself behind a critical point."""
     hessian, u, loss = local.hessian(), track.direction, local.loss
     xp = array_namespace(hessian)
     following = loss.asarray(~track.is_landing)[:, None]
@@ -102,21 +89,6 @@ def _tangent(
 
 
 def off_curve(frame: Frame, gradient: Array, u: Array) -> Array:
-    """Estimate how far points are off their curves, across the tangent.
-
-    Parameters
-    ----------
-    frame : Frame
-        Decompositions near the points.
-    gradient : array of shape (n, n_params)
-        Gradients at the points.
-    u : array of shape (n, n_params)
-        Directions that the gradients should have.
-
-    Returns
-    -------
-    off : array of shape (n, n_params)
-        Displacements from the curves.
-    """
+    """Estimate how far points are off their curves, across the tangent."""
     along = array_namespace(u).sum(gradient * u, axis=-1)[:, None]
     return (frame.inverse @ (gradient - along * u)[:, :, None])[:, :, 0]

@@ -264,18 +264,7 @@ class _Waiting:
         return self.n_starts - self.n_entered
 
     def enter(self, state: State | None) -> State:
-        """Fill the places that are free, if they are so many that it pays.
-
-        Parameters
-        ----------
-        state : State or None
-            Starts that run; None if there are none.
-
-        Returns
-        -------
-        state : State
-            The same, and behind them those that enter.
-        """
+        """Fill the places that are free, if they are so many that it pays."""
         n_running = 0 if state is None else len(state.rows)
         full = n_running > _FULL * self.width or self.n_left == 0
         if state is not None and (full or not self.solver.can_join(state)):
@@ -325,7 +314,7 @@ def _reached(
 
 
 def _explained(state: State, codes: list[IntArray]) -> tuple[list[IntArray], Look]:
-    """Tell gradient-flat ends from the others that made no progress."""
+    """Distinguish gradient-flat ends from others that made no progress."""
     look = Look.nothing(len(state.rows))
     fruitless = np.isin(codes, (Status.STALLED, Status.MAX_ITER)).any(axis=0)
     rows = np.flatnonzero(fruitless)

@@ -50,18 +50,7 @@ class Eigenpairs:
     unit: object = None
 
     def combine(self, weights):
-        """Sum the vectors with weights.
-
-        Parameters
-        ----------
-        weights : array of shape (n, size)
-            A weight for each vector.
-
-        Returns
-        -------
-        vectors : array of shape (n, n_params)
-            The sums, in the unit of ``theta``.
-        """
+        """Sum the vectors with weights, (n, size), in the unit of ``theta``."""
         xp = array_namespace(weights)
         combined = self.vectors @ weights[..., None]
         if self.basis is not None:
@@ -71,31 +60,14 @@ class Eigenpairs:
 
 
 def dense_eigenpairs(local, gradient, units="auto", across=False):
-    """Compute all eigenpairs from the dense Hessian.
-
-    Parameters
-    ----------
-    local : LocalModel
-        Loss at a batch of points.
-    gradient : array of shape (n, n_params)
-        Gradients there.
-    units : {"auto", "own", "given"} or array of shape (n, n_params), default="auto"
-        Units D, or how they are chosen. "own" are units of the parameters in which the
-        entries of the Hessian are comparable; "auto" takes them where those of the loss
-        differ so much that rounding would hide curvatures. "given" leaves the Hessian
-        as it is, which a flow needs that is to be that of the gradient.
-    across : bool, default=False
-        Whether the Hessian is restricted to the complement of the tangents of declared
-        symmetries, along which the values are then zero. Away from critical points the
-        Hessian is as large as the gradient along them.
-
-    Returns
-    -------
-    pairs : Eigenpairs
-        All pairs; values of zero where a Hessian is not finite. In own units small
-        eigenvalues keep their digits, and their number of each sign does not change
-        (Sylvester's law of inertia).
-    """
+    """Compute all eigenpairs from the dense Hessian; zeros where it is not finite."""
+    # own_units: if the units of the parameters differ so much that rounding would hide
+    # curvatures, the pairs are in these units: small eigenvalues keep their digits
+    # there, and their number of each sign does not change (Sylvester's law of inertia).
+    # A flow that is to be that of the gradient needs the eigenvectors of the Hessian as
+    # it is. across: the Hessian is restricted to the complement of the tangents of
+    # declared symmetries, along which the values are then zero. Away from critical
+    # points the Hessian is as large as the gradient along them.
     hessian, n_hvp = local.hessian(), gradient.shape[-1]
     unit = _chosen_units(local.loss, hessian, units)
     tangents = local.loss.orbit_tangents(local.theta) if across else None
@@ -131,7 +103,7 @@ def _chosen_units(loss, hessian, units):
 
 
 def _units_differ(loss):
-    """Tell whether rounding in one unit for all would hide curvatures."""
+    """Return whether rounding in one unit for all would hide curvatures."""
     unit = loss.asarray(loss.parameter_unit())
     xp = array_namespace(unit)
     # Curvatures differ as the squares of units do. Rounding, relative to the largest,
@@ -153,35 +125,13 @@ def _own_units(loss, hessian):
 
 
 def projected_eigenpairs(local, gradient, n_lowest, n_vectors, start, unit=None):
-    """Compute Ritz pairs on the gradient's Krylov space and the lowest eigenvectors.
-
-    The step of a method that scales eigendirections lies in the Krylov space of the
-    gradient, but for what the space misses. Which directions are the lowest does not
-    show there: a space of one vector holds one vector of a multiple eigenvalue, and
-    nothing that is orthogonal to the gradient. So the lowest eigenvectors join.
-
-    Parameters
-    ----------
-    local : LocalModel
-        Loss at a batch of points.
-    gradient : array of shape (n, n_params)
-        Gradients there.
-    n_lowest : int
-        Number of lowest eigenpairs that must be in the space; ``3 (n_lowest + 2)`` is
-        at most ``n_params``.
-    n_vectors : int
-        Dimension of the Krylov space; larger ones than ``n_params`` are cut.
-    start : array of shape (n, n_lowest + 2, n_params)
-        First approximations of the lowest eigenvectors, not used where ``n_lowest`` is
-        zero.
-    unit : array of shape (n, n_params), default=None
-        Units D; then all is that of ``D H D`` and ``D g``, `start` too.
-
-    Returns
-    -------
-    pairs : Eigenpairs
-        Ritz pairs.
-    """
+    """Compute Ritz pairs on the gradient's Krylov space and the lowest eigenvectors."""
+    # The step of a method that scales eigendirections lies in the Krylov space of the
+    # gradient, but for what the space misses. Which directions are the lowest does not
+    # show there: a space of one vector holds one vector of a multiple eigenvalue, and
+    # nothing that is orthogonal to the gradient. So the n_lowest lowest eigenvectors
+    # join, from first approximations start, (n, n_lowest + 2, n_params); 3 (n_lowest +
+    # 2) is at most n_params.
     xp = array_namespace(gradient)
     gradient = gradient if unit is None else unit * gradient
     room = gradient.shape[-1] - (start.shape[1] if n_lowest else 0)

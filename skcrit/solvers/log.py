@@ -42,18 +42,7 @@ class Look(Rows):
 
     @classmethod
     def nothing(cls, n: int) -> Self:
-        """Make a record of starts that nobody looked at.
-
-        Parameters
-        ----------
-        n : int
-            Number of starts.
-
-        Returns
-        -------
-        look : Look
-            NaN, and no cost.
-        """
+        """Make a record of starts that nobody looked at: NaN, and no cost."""
         return cls(np.full(n, np.nan), np.full(n, np.nan), np.zeros(n, dtype=int))
 
 
@@ -97,20 +86,9 @@ class Log:
         codes: IntArray,
         look: Look,
     ) -> None:
-        """Note everything about the starts that end here.
-
-        Parameters
-        ----------
-        state : State
-            Running starts.
-        value, squared : ndarray of shape (n,)
-            Loss and squared gradient norm.
-        codes : ndarray of int of shape (n,)
-            A :class:`Status`, or ``RUNNING``.
-        look : Look
-            What was measured where a search failed. Only starts that failed at this
-            tolerance have it, and its costs, in their rows.
-        """
+        """Note everything about the starts that end here, by their codes."""
+        # Only starts that failed at this tolerance have a look, and its costs, in their
+        # rows.
         done = self.running[state.rows] & (codes != RUNNING)
         if not done.any():
             return
@@ -135,23 +113,7 @@ class Log:
 
 
 def history_names(store_history: bool | Sequence[str]) -> tuple[str, ...]:
-    """Say what is kept of every iterate.
-
-    Parameters
-    ----------
-    store_history : bool or list of str
-        As given to a solver or finder; True is loss and squared gradient norm.
-
-    Returns
-    -------
-    names : tuple of str
-        Names out of :data:`HISTORY`.
-
-    Raises
-    ------
-    ValueError
-        If a name is unknown.
-    """
+    """Return what is kept of every iterate, or raise ValueError."""
     if isinstance(store_history, bool | np.bool_):
         return HISTORY[:2] if store_history else ()
     unknown = isinstance(store_history, str) or any(
@@ -182,15 +144,7 @@ class History:
         self.columns: dict[str, list[FloatArray]] = {name: [] for name in names}
 
     def record(self, state: State, value: FloatArray, squared: FloatArray) -> None:
-        """Note the current iterates.
-
-        Parameters
-        ----------
-        state : State
-            Running starts.
-        value, squared : ndarray of shape (n,)
-            Loss and squared gradient norm.
-        """
+        """Note the current iterates."""
         if not self.names:
             return
         # A start that found no step stands where it stood: it has no new iterate.
@@ -206,18 +160,7 @@ class History:
             self.columns[name].append(np.array(columns[name][new], float))
 
     def attach(self, result: SolverResult) -> SolverResult:
-        """Give a result the iterates of its starts, each up to its end.
-
-        Parameters
-        ----------
-        result : SolverResult
-            Outcome of the batch at one tolerance.
-
-        Returns
-        -------
-        result : SolverResult
-            The same, with its history.
-        """
+        """Give a result the iterates of its starts, each up to its end."""
         if not self.rows:
             return result
         rows = np.concatenate(self.rows)

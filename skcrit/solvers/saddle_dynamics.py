@@ -275,7 +275,7 @@ class SaddleDynamics(Solver):
         return 1.0, self.max_step
 
     def _is_dense(self, index, n_params):
-        """Tell which starts need all eigenvectors."""
+        """Return which starts need all eigenvectors."""
         k = np.maximum(index, 0)
         if self.eigensolver == "auto":
             return (n_params <= MAX_DENSE_EIGENVECTORS) | (

@@ -77,30 +77,9 @@ def stop_codes(
     n_iter: IntArray | int,
     max_iter: int,
 ) -> IntArray:
-    """Decide for each start whether it stops: non-finite, tolerance, stuck, budget.
-
-    A small step is never by itself convergence: only the gradient decides.
-
-    Parameters
-    ----------
-    finite : ndarray of bool of shape (n,)
-        Whether loss and gradient are finite.
-    growth : ndarray of shape (n,)
-        Norm of the point relative to that of its start (at least one).
-    reached : ndarray of bool of shape (n,)
-        Whether the gradient is within the tolerance.
-    stuck : ndarray of bool of shape (n,)
-        Whether the last step failed.
-    n_iter : ndarray of int of shape (n,) or int
-        Iterations done.
-    max_iter : int
-        Iterations allowed.
-
-    Returns
-    -------
-    codes : ndarray of int of shape (n,)
-        A :class:`Status` or ``RUNNING``.
-    """
+    """Decide for each start whether it stops: non-finite, tolerance, stuck, budget."""
+    # A small step is never by itself convergence: only the gradient decides. growth is
+    # the norm of the point relative to that of its start (at least one).
     codes = np.full(len(finite), RUNNING)
     codes[np.broadcast_to(n_iter >= max_iter, codes.shape)] = Status.MAX_ITER
     codes[stuck] = Status.STALLED
@@ -112,23 +91,9 @@ def stop_codes(
 def explain_stop(
     codes: IntArray, residual_ratio: FloatArray, kernel_ratio: FloatArray
 ) -> IntArray:
-    """Tell gradient-flat ends from the others that made no progress.
-
-    Parameters
-    ----------
-    codes : ndarray of int of shape (n,)
-        Codes of :func:`stop_codes`.
-    residual_ratio : ndarray of shape (n,)
-        ``|r| / (|H| |p| + |g|)`` with the residual ``r = H p + g``; NaN if unknown.
-    kernel_ratio : ndarray of shape (n,)
-        ``|H r| / (|H| |r|)``; NaN if unknown.
-
-    Returns
-    -------
-    codes : ndarray of int of shape (n,)
-        The same, with GRADIENT_FLAT where the first ratio is close to one and the
-        second close to zero.
-    """
+    """Distinguish gradient-flat ends from others that made no progress."""
+    # The ratios are those of flatness, NaN if unknown: the first close to one, the
+    # second close to zero.
     fruitless = np.isin(codes, (Status.STALLED, Status.MAX_ITER))
     with np.errstate(invalid="ignore"):
         flat = (residual_ratio >= FLAT_RATIO) & (kernel_ratio <= KERNEL_RATIO)

@@ -44,39 +44,14 @@ class Tolerance:
             self.curvature = np.zeros(n_starts)
 
     def measure(self, local: LocalModel, squared: FloatArray) -> FloatArray:
-        """Return what is compared with the bound.
-
-        Parameters
-        ----------
-        local : LocalModel
-            Loss at the current points.
-        squared : ndarray of shape (n,)
-            Squared gradient norms there.
-
-        Returns
-        -------
-        measure : ndarray of shape (n,)
-            The squared gradient norm, for "auto" of the gradient per length scale.
-        """
+        """Return the squared gradient norm, for "auto" per length scale."""
         if self.tol != "auto":
             return squared
         return squared_norm(local.gradient * self.length)
 
     def bound(self, state: State, measure: FloatArray) -> FloatArray:
-        """Return the bound on the measure for each running start.
-
-        Parameters
-        ----------
-        state : State
-            Running starts. Products spent on the curvature are added to its counts.
-        measure : ndarray of shape (n,)
-            What the bound will be compared with.
-
-        Returns
-        -------
-        bound : ndarray of shape (n,)
-            Bounds.
-        """
+        """Return the bound on the measure for each running start."""
+        # Products spent on the curvature are added to the counts of the state.
         if self.tol != "auto":
             return np.full(len(state.rows), float(self.tol))
         old = np.flatnonzero(state.n_iter % _REFRESH == 0)
@@ -107,22 +82,7 @@ class Tolerance:
 
 
 def scaled_curvature(loss: Loss, theta: Array, length: Array) -> FloatArray:
-    """Estimate the size of the Hessian per squared length scale.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    theta : array of shape (n, n_params)
-        Points.
-    length : array of shape () or (n_params,)
-        Length scale of the loss, one for all parameters or one for each.
-
-    Returns
-    -------
-    curvature : ndarray of shape (n,)
-        Lower estimates, on the host, in the unit of the loss.
-    """
+    """Estimate from below the size of the Hessian per squared length scale."""
     if length.ndim == 0:
         return loss.curvature(theta) * float(length) ** 2
     local = loss.at(theta)
@@ -132,20 +92,9 @@ def scaled_curvature(loss: Loss, theta: Array, length: Array) -> FloatArray:
 
 
 def squared_norm(gradient: Array) -> FloatArray:
-    """Compute squared gradient norms on the host.
-
-    Parameters
-    ----------
-    gradient : array of shape (n, n_params)
-        Gradients.
-
-    Returns
-    -------
-    squared_grad_norm : ndarray of shape (n,)
-        Sums of squares; infinite or NaN where the gradient is not finite. Where all
-        squares underflow it is the smallest normal number, which bounds them: only a
-        gradient of zeros has norm zero.
-    """
+    """Compute squared gradient norms on the host."""
+    # Where all squares underflow it is the smallest normal number, which bounds them:
+    # only a gradient of zeros has norm zero.
     xp = array_namespace(gradient)
     with np.errstate(over="ignore", invalid="ignore"):
         squared = xp.sum(gradient * gradient, axis=-1)
