@@ -124,7 +124,7 @@ class LandscapeExplorer(BaseFinder):
     The order of directions is what matters: along the weakest unstable eigenvector of a
     saddle lies the neighbour that differs least. If searches along eigenvectors of
     equal eigenvalues, from different sets, have changed the loss by equal amounts, as
-    they do for linear networks, the loss at the end of a search can be guessed beforehand.
+    they do for linear networks, the loss at the end of a search can be guessed.
     Then a search that would end at the loss of a known set, or where another one of the
     same round goes, waits for the end of its stage. Which sets are known decides where
     later searches begin, so that ``counts_`` are not a random sample, and searches

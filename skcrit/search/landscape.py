@@ -130,7 +130,7 @@ class Landscape:
         self._past.append((self.n_searches, len(self.atlas)))
 
     def _reward(self, done: _Round, known: int) -> None:
-        """Report to the frontier where searches led, and from which sets new ones came."""
+        """Report where searches led, and from which sets new ones came."""
         _, first = np.unique(done.labels, return_index=True)
         for row in first[done.labels[first] >= known]:
             if done.origins.parent[row] >= 0:
