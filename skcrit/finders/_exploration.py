@@ -53,13 +53,7 @@ class Exploration:
         self.reach, self.watch = reach, watch
 
     def run(self, starts: FloatArray) -> None:
-        """Search from the starts, and on from what is found.
-
-        Parameters
-        ----------
-        starts : ndarray of shape (n_starts, n_params)
-            Starting points of the first round, in the coordinates of the problem.
-        """
+        """Search from the starts, and on from what is found."""
         explorer, landscape = self.explorer, self.landscape
         stream = random_streams(explorer.random_state, 1, kind=2)[0]
         origins, n_fresh = _no_origins(len(starts)), 0
@@ -145,23 +139,7 @@ class Exploration:
 
 
 def check_displacement(displacement: Any) -> tuple[float, float]:
-    """Return both ends of a range of lengths.
-
-    Parameters
-    ----------
-    displacement : array-like of shape (2,)
-        The ends.
-
-    Returns
-    -------
-    low, high : float
-        Positive numbers in ascending order.
-
-    Raises
-    ------
-    ValueError
-        If they are something else.
-    """
+    """Return both ends of a range of lengths, or raise ValueError."""
     try:
         low, high = as_numbers(displacement, "displacement").tolist()
         low, high = float(low), float(high)

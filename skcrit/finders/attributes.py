@@ -19,19 +19,7 @@ _CODES: dict[str, type[IntEnum]] = {"inner_status": LinearStatus}
 
 
 def fitted_attributes(result: SearchResult) -> dict[str, Any]:
-    """Collect the fitted attributes of a finder.
-
-    Parameters
-    ----------
-    result : SearchResult
-        Outcome of a search, or of the first batches of one.
-
-    Returns
-    -------
-    attributes : dict of str to object
-        Values by the name of the attribute, as :class:`~skcrit.finders.BaseFinder`
-        documents them.
-    """
+    """Collect the fitted attributes of a finder, as BaseFinder documents them."""
     runs, sets = result.runs, result.sets
     found = result.labels >= 0
     attributes = {
@@ -61,18 +49,7 @@ def fitted_attributes(result: SearchResult) -> dict[str, Any]:
 
 
 def results_table(result: SearchResult) -> dict[str, Any]:
-    """Tabulate the starts of a search.
-
-    Parameters
-    ----------
-    result : SearchResult
-        Outcome of a search.
-
-    Returns
-    -------
-    table : dict of str to ndarray of shape (n_starts,)
-        Columns, ready for ``pandas.DataFrame``.
-    """
+    """Tabulate the starts of a search, ready for ``pandas.DataFrame``."""
     runs, ends = result.runs, result.ends
     return {
         "loss": runs.loss,

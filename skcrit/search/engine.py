@@ -261,22 +261,7 @@ def _goes_on(
 def may_be_critical(
     problem: Problem, runs: SolverResult, tol: float | str | None
 ) -> BoolArray:
-    """Choose ends that have reached the tolerance, or the level of rounding.
-
-    Parameters
-    ----------
-    problem : Problem
-        The loss and its units.
-    runs : SolverResult
-        Ends of searches, in the coordinates of the search.
-    tol : float, "auto" or None
-        Tolerance of the solver.
-
-    Returns
-    -------
-    candidate : ndarray of bool of shape (n,)
-        What is worth a closer look.
-    """
+    """Choose ends that have reached the tolerance, or the level of rounding."""
     reached = runs.status == Status.CONVERGED
     if tol != "auto":
         return reached
@@ -297,42 +282,15 @@ def _is_flat(problem: Problem, theta: FloatArray, part: float) -> BoolArray:
 
 
 def verdict(before: IntArray, after: IntArray) -> IntArray:
-    """Combine how searches ended with what a closer look says.
-
-    Parameters
-    ----------
-    before, after : ndarray of int of shape (n,)
-        Status of the solver, and of the description of its end.
-
-    Returns
-    -------
-    status : ndarray of int of shape (n,)
-        A start that has not reached the tolerance keeps its status, unless it has
-        reached a critical point all the same.
-    """
+    """Combine how searches ended with what a closer look says."""
+    # A start that has not reached the tolerance keeps its status, unless it has reached
+    # a critical point all the same.
     judged = (after == Status.CONVERGED) | (before == Status.CONVERGED)
     return np.where(judged, after, before)
 
 
 def joined(problem, starts, parts, which):
-    """Join batches, and group their ends into critical sets.
-
-    Parameters
-    ----------
-    problem : Problem
-        The loss and its units.
-    starts : ndarray of shape (n_starts, n_params)
-        Starting points of all batches, and perhaps of others that follow.
-    parts : list of list of tuple of (SolverResult, Description)
-        How searches ended and what they ended in, of each batch at each tolerance.
-    which : int
-        Number of the tolerance.
-
-    Returns
-    -------
-    result : SearchResult
-        One row per start.
-    """
+    """Join batches, and group their ends into critical sets."""
     results, ends = zip(*(part[which] for part in parts), strict=True)
     runs = SolverResult.concatenate(results)
     ends = Description.concatenate(ends)
@@ -347,24 +305,8 @@ def joined(problem, starts, parts, which):
 def find_sets(
     problem: Problem, points: Description
 ) -> tuple[IntArray, Description, BoolArray]:
-    """Group critical points into sets, in the order of their losses.
-
-    Parameters
-    ----------
-    problem : Problem
-        The loss and its units.
-    points : Description
-        Confirmed critical points, in the coordinates of the user.
-
-    Returns
-    -------
-    labels : ndarray of int of shape (n,)
-        Set of each point.
-    sets : Description
-        A point of each set.
-    is_continuum : ndarray of bool of shape (n_sets,)
-        Whether the set was put together by walks.
-    """
+    """Group critical points into sets, in the order of their losses."""
+    # Returns the set of each point, a point of each set, and whether walks joined it.
     labels, leaders = group_points(points)
     sets = points.take(leaders)
     inside = replace(sets, point=problem.into(sets.point))

@@ -69,44 +69,16 @@ class Frame(Rows):
     tangent_norm: FloatArray
 
     def components(self, v: Array) -> Array:
-        """Return the components of vectors along the eigenvectors.
-
-        Parameters
-        ----------
-        v : array of shape (n, n_params)
-            Vectors in natural units.
-
-        Returns
-        -------
-        components : array of shape (n, n_params)
-            Components.
-        """
+        """Return the components of vectors in natural units."""
         xp = array_namespace(v)
         return (xp.matrix_transpose(self.vectors) @ v[..., None])[..., 0]
 
     def combine(self, components: Array) -> Array:
-        """Return steps with given components along the eigenvectors.
-
-        Parameters
-        ----------
-        components : array of shape (n, n_params)
-            Components.
-
-        Returns
-        -------
-        p : array of shape (n, n_params)
-            Steps, in the unit of theta.
-        """
+        """Return steps, in the unit of theta, of given components."""
         return self.unit * (self.vectors @ components[..., None])[..., 0]
 
     def is_tangent(self) -> Array:
-        """Return which eigenpairs are directions of symmetries.
-
-        Returns
-        -------
-        mask : array of bool of shape (n, n_params)
-            The last ones of each row.
-        """
+        """Return which eigenpairs are directions of symmetries, the last ones."""
         n_params = self.values.shape[-1]
         mask = np.arange(n_params) >= n_params - self.n_tangent[:, None]
         xp = array_namespace(self.values)
