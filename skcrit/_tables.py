@@ -1,13 +1,15 @@
 """Small tables of columns, as text and as HTML."""
 
+from collections.abc import Iterable, Mapping
 from html import escape
+from typing import Any
 
 import numpy as np
 
 __all__ = ["html_table", "text_table"]
 
 
-def text_table(columns):
+def text_table(columns: Mapping[str, Iterable[Any]]) -> str:
     """Align columns of equal length under their names."""
     cells = [[name, *map(_cell, values)] for name, values in columns.items()]
     widths = [max(map(len, column)) for column in cells]
@@ -18,7 +20,7 @@ def text_table(columns):
     )
 
 
-def html_table(title, columns):
+def html_table(title: str, columns: Mapping[str, Iterable[Any]]) -> str:
     """Write columns of equal length as a plain table."""
     head = "".join(f"<th>{escape(name)}</th>" for name in columns)
     body = "".join(
@@ -31,6 +33,6 @@ def html_table(title, columns):
     )
 
 
-def _cell(value):
+def _cell(value: Any) -> str:
     """Write a fraction with four digits, anything else as it is."""
     return f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)

@@ -78,7 +78,7 @@ def make_gaussian_spectrum(
     return X
 
 
-def _check_eigenvalues(eigenvalues):
+def _check_eigenvalues(eigenvalues: ArrayLike) -> FloatArray:
     try:
         array = as_numbers(eigenvalues, "eigenvalues")
         valid = array.ndim == 1 and array.size > 0
@@ -93,7 +93,7 @@ def _check_eigenvalues(eigenvalues):
     return array
 
 
-def _random_basis(n, rng):
+def _random_basis(n: int, rng: np.random.RandomState) -> FloatArray:
     # LAPACK prefers signs of the diagonal of R; undone, the basis is uniform.
     Q, R = np.linalg.qr(rng.standard_normal((n, n)))
     return Q * np.where(np.diag(R) < 0, -1.0, 1.0)

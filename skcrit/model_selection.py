@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import clone
 
 from skcrit._tables import html_table, text_table
-from skcrit._typing import ArrayLike
+from skcrit._typing import ArrayLike, FloatArray
 from skcrit.exceptions import NoGroundTruthError
 from skcrit.finders.base import BaseFinder
 from skcrit.losses.base import Loss
@@ -57,13 +57,13 @@ class ToleranceCurve:
     n_gradient: np.ndarray
     n_hvp: np.ndarray
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{self._title()}\n{text_table(self.to_dict())}"
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         return html_table(self._title(), self.to_dict())
 
-    def _title(self):
+    def _title(self) -> str:
         finder = self.finders[0]
         n_starts = len(finder.converged_)
         return f"{type(self).__name__}: {type(finder).__name__}, {n_starts} starts"
@@ -160,7 +160,7 @@ def tolerance_curve(
     return _measure(np.array(tols), finders)
 
 
-def _check_tols(tols):
+def _check_tols(tols: Any) -> tuple[float, ...]:
     """Sort tolerances from loose to strict."""
     try:
         values = [] if isinstance(tols, bytes) else list(tols)
@@ -176,7 +176,7 @@ def _check_tols(tols):
     return tuple(sorted(map(float, values), reverse=True))
 
 
-def _measure(tols, finders):
+def _measure(tols: FloatArray, finders: list[BaseFinder]) -> ToleranceCurve:
     """Score a fitted finder per tolerance."""
     try:
         judgements = [judge(finder) for finder in finders]

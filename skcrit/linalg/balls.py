@@ -31,7 +31,7 @@ UNITS = 32
 _ETA = 2.0**-1074
 
 
-def _up(radius, n=1):
+def _up(radius: Any, n: int = 1) -> Any:
     # Round a sum of n nonnegative terms upwards.
     return radius * (1 + 2 * (n + 8) * UNIT)
 
