@@ -392,7 +392,7 @@ class KnownPoints:
         if self.n_sets == 1:
             return float("inf")
         parts = np.array([0.25, 0.5, 0.75])[:, None, None]
-        way = self.points + parts * (self.points[neighbour] - self.points)
-        gradient = np.asarray(to_host(self._loss.gradient(way)), dtype=float)
+        between = self.points + parts * (self.points[neighbour] - self.points)
+        gradient = np.asarray(to_host(self._loss.gradient(between)), dtype=float)
         norms = np.linalg.norm(gradient, axis=-1)
         return float(_BETWEEN * np.min(np.max(norms, axis=0)))

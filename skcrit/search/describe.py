@@ -212,7 +212,9 @@ def _examined(
     counted = np.flatnonzero(confirmed & np.isfinite(shares.level))
     refined = loss.representative(end.frame.theta)
     keep = confirmed[:, None]
-    moved = np.sqrt(np.sum(end.way**2, axis=1)) + drift * np.max(to_host(scales.length))
+    moved = np.sqrt(np.sum(end.shift**2, axis=1)) + drift * np.max(
+        to_host(scales.length)
+    )
     return Description(
         status=end.code,
         point=np.where(keep, to_host(refined), before.point),

@@ -88,7 +88,7 @@ class Polished(Rows):
         Refined points with their Hessians.
     noise : array of shape (n, n_params)
         Rounding errors of the components of the gradient along the eigenvectors.
-    way : ndarray of shape (n, n_params)
+    shift : ndarray of shape (n, n_params)
         From the given point to the refined one, in the unit of theta.
     code : ndarray of int of shape (n,)
         CONVERGED, UNCONFIRMED or ESCAPED, a :class:`~skcrit.solvers.Status`.
@@ -96,7 +96,7 @@ class Polished(Rows):
 
     frame: Frame
     noise: Array
-    way: FloatArray
+    shift: FloatArray
     code: IntArray
 
 
@@ -111,7 +111,7 @@ class _Run(Rows):
 
     frame: Frame
     noise: Array
-    way: Array
+    shift: Array
     step: Array
     ratio: FloatArray
     first_ratio: FloatArray
@@ -144,7 +144,7 @@ def polish(loss: Loss, theta: Array, scales: Scales) -> Polished:
     stale = np.flatnonzero(~run.is_fresh)
     if len(stale):
         run = run.replace(stale, _renewed(loss, run.take(stale), scales))
-    return Polished(run.frame, run.noise, to_host(run.way), run.code)
+    return Polished(run.frame, run.noise, to_host(run.shift), run.code)
 
 
 def last_digits(loss: Loss, theta: Array, scales: Scales) -> list[Array]:
@@ -168,7 +168,7 @@ def _begin(loss: Loss, theta: Array, scales: Scales) -> _Run:
     return _Run(
         frame=frame,
         noise=_noise(loss, frame, scales),
-        way=zeros,
+        shift=zeros,
         step=zeros,
         ratio=np.full(n, np.nan),
         first_ratio=np.full(n, np.nan),
@@ -222,7 +222,7 @@ def _newton(run: _Run, gradient: Array) -> tuple[Array, FloatArray]:
 
 def _advance(loss: Loss, run: _Run, scales: Scales) -> _Run:
     """Take a step, unless nothing is left or it does not help."""
-    xp = array_namespace(run.way)
+    xp = array_namespace(run.shift)
     p, left_out = _newton(run, run.frame.gradient)
     size = _size(p, scales)
     stretch = _stretched(run, size)
@@ -243,7 +243,7 @@ def _advance(loss: Loss, run: _Run, scales: Scales) -> _Run:
     run.code = np.where(failed & given_up, Status.UNCONFIRMED, run.code)
     move = loss.asarray(helps)[:, None] > 0
     old_step, run.step = run.step, xp.where(move, theta - run.frame.theta, run.step)
-    run.way = xp.where(move, run.way + run.step, run.way)
+    run.shift = xp.where(move, run.shift + run.step, run.shift)
     run.path = run.path + np.where(helps, stretch * size, 0.0)
     run.frame.theta = xp.where(move, theta, run.frame.theta)
     run.frame.gradient = xp.where(move, gradient, run.frame.gradient)

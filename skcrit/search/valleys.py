@@ -112,9 +112,9 @@ def _goes_on(
         if len(rows) == 0:
             break
         part = end.take(rows)
-        way = side * step * take_rows(p, rows)
-        found = polish(loss, part.frame.theta + way, scales)
-        moved = norm(loss.asarray(found.way) / scales.length)
+        shift = side * step * take_rows(p, rows)
+        found = polish(loss, part.frame.theta + shift, scales)
+        moved = norm(loss.asarray(found.shift) / scales.length)
         rest = _weak_gradient(found) / natural[rows]
         good[rows] = found.code == Status.CONVERGED
         good[rows] &= moved <= _MOVED * abs(side) * step

@@ -105,7 +105,7 @@ def armijo(
     return LineSearchResult(new_theta, accepted_size, n_gradient)
 
 
-def push_reference(memory, squared, window):
+def push_reference(recent, squared, window):
     """Remember the last few squared gradient norms of each start, newest last."""
     # Their largest is the reference of armijo (Grippo, Lampariello & Lucidi 1986).
-    return np.concatenate([memory, squared[:, None]], axis=1)[:, -int(window) :]
+    return np.concatenate([recent, squared[:, None]], axis=1)[:, -int(window) :]
