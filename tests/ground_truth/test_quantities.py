@@ -97,7 +97,7 @@ def test_random_sets_of_the_reference_size():
     spectrum = AnalyticalSpectrum.from_eigenvalues(
         lam, (4,), eigenvectors=ref.random_basis(16)
     )
-    for seed, index_set in enumerate(spectrum.sample_sets(60, random_state=0)):
+    for seed, index_set in enumerate(spectrum.sample_sets(200, random_state=0)):
         check_set(spectrum, index_set, "balanced", seed)
 
 

@@ -45,9 +45,8 @@ class Counted:
         return matvec
 
 
-@pytest.mark.parametrize(
-    ("rtol", "refine"), [(1e-1, True), (1e-6, False), (1e-14, True)]
-)
+@pytest.mark.parametrize("refine", [True, False])
+@pytest.mark.parametrize("rtol", [1e-1, 1e-6, 1e-14])
 def test_rows_dropped_change_nothing(rng, rtol, refine, backend):
     A, b = mixed_systems(rng)
     shift = np.where(np.arange(100) % 9 == 0, 0.1, 0.0)

@@ -304,11 +304,8 @@ def test_deep_network_searched(hidden, tol):
     judgement = judge(finder)
     assert judgement.converged.all()
     known = judgement.morse_index >= 0
-    # Nearly all searches end at the origin, which has no curvature at all: within the
-    # errors of points near to it there are points of other indices. How many these are
-    # is up to rounding: 3 to 23 % with 16 seeds.
-    assert known.mean() > 0.5
-    assert all(name == () for name in judgement.sets[~known])
+    # Within the errors of two points near the origin there are points of other indices.
+    assert known.mean() >= 0.9
     assert np.all(finder.results_["morse_index_high"] >= judgement.least_index)
     assert judgement.hit[known].all()
     assert judgement.identified.all() and judgement.loss_right.all()
