@@ -104,7 +104,7 @@ class Batches:
     def width(self, n_rows: int, loss: Loss) -> int:
         """Choose how many rows compute together."""
         if self.batch_size:
-            return self.batch_size
+            return min(int(self.batch_size), max(n_rows, 1))
         held = loss.numbers_per_point_
         if self.on_device:
             points = _DEVICE_NUMBERS // loss.n_params_

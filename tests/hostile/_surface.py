@@ -30,6 +30,7 @@ UNCHECKED = {
 ELSEWHERE = {
     "TorchLoss": "needs PyTorch: tests/torch/test_inputs.py",
     "GroundTruth": "a Protocol: AnalyticalSpectrum and KnownPoints are called",
+    "LocalModel.concatenate": "batches that solvers join",
     "LocalModel.take": "rows of a batch, chosen by solvers",
     "LocalModel.hessian": "takes no argument",
     "LocalModel.hessian_error": "takes no argument",
