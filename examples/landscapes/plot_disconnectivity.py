@@ -85,7 +85,7 @@ for saddle, below, _ in explorer.connections_.edges("lowering").tolist():
 # Left, the disconnectivity graph of the atoms: minima are leaves, and branches meet at
 # the saddles. Right, the sets of the network with both kinds of edges.
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.4), layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(8.8, 3.9), layout="constrained")
 DisconnectivityDisplay.from_connections(atoms, ax=left)
 LandscapeGraphDisplay.from_estimator(explorer, ax=right)
 plt.show()

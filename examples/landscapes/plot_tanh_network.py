@@ -114,10 +114,10 @@ for kind in np.unique(kinds):
         label=f"{kind} different units" if kind != 1 else "1 unit",
     )
 ax.set(
-    xlabel="Morse index (points of the same index side by side)",
+    xlabel="Morse index",
     ylabel="Loss",
     xticks=range(index.max() + 1),
-    title="Critical points of a 2-3-1 tanh network (area: size of the orbit)",
+    title="A 2-3-1 tanh network (area: size of the orbit;\nequal indices side by side)",
 )
 ax.legend(loc="upper left")
 plt.show()
