@@ -116,7 +116,7 @@ def match_points(problem, theta, grad_norm, dtype, pivot_rtol):
 
 
 def resolution(problem):
-    """Compute the largest balanced gradient norm at which a point can be told apart."""
+    """Compute the largest balanced gradient norm at which points are distinguished."""
     # 0.1 sqrt(s) min(min_gap, 2 w) / d with s the smallest singular value of an end-to-
     # end matrix (1 without a penalty) and w the smallest positive eigenvalue, or with
     # the penalty "sum" the smallest distance of an eigenvalue to tau. Halfway between

@@ -197,7 +197,7 @@ class LossIndexDisplay:
     ) -> Self:
         """Draw loss (vertical) against index.
 
-        Where the index of a point is not known, a tick at the edge marks its loss.
+        If the index of a point is not known, a tick at the edge marks its loss.
 
         Parameters
         ----------
@@ -235,7 +235,7 @@ class LossIndexDisplay:
         if n_drawn < self.n_sets:
             total = f"{self.n_sets:,}" if self.n_sets < 10**9 else f"{self.n_sets:.1e}"
             label = f"known: {n_drawn:,} random\nof {total} sets"
-        # A few dots are to be seen, many are to be told apart.
+        # A few dots are to be seen, many are to be distinguished.
         size = 6 if n_drawn > _MANY else 12
         style = {"s": size, "color": GREY, "linewidths": 0, "zorder": 1, "label": label}
         style["rasterized"] = n_drawn > _MAX_VECTOR

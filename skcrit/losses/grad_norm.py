@@ -65,7 +65,7 @@ class GradientNormLoss(Loss):
     ``eps ** (4/5)``, or ``eps ** (7/15)`` where products are differences themselves.
 
     The ``tol`` of a finder bounds ``|H grad f|^2`` here, which is small close to where
-    H is singular: it takes a strict one to tell a small value of g from zero.
+    H is singular: a strict one is needed to distinguish a small value of g from zero.
 
     Symmetries of f are symmetries of g only where they keep lengths: the gradient norm
     of a linear network changes when one layer is scaled up and the next one down. So
@@ -119,7 +119,7 @@ class GradientNormLoss(Loss):
         ----------
         X : array-like of shape (n_samples, n_features), or fitted Loss
             Data to fit the loss to, or a loss to use as it is; then the parameter
-            ``loss`` is not used. None where the loss needs no data.
+            ``loss`` is not used. None if the loss needs no data.
         y : array-like, default=None
             Targets, passed to the fit of the loss.
 

@@ -202,7 +202,7 @@ class LinearNetworkLoss(LinearLoss):
             "root": form.root,
             "goal": form.goal,
             "projector": form.root @ form.inverse if free else None,
-            # A penalty breaks the ties: whitening is no isometry.
+            # A penalty breaks the ties: whitening is not an isometry.
             "ties": None if penalised else ties,
         }
 

@@ -213,7 +213,7 @@ def chao1_richness_interval(
     (f1 (f1 - 1)^2) + 1 / (f2 + 1) by the delta method. The last term is usually f2 /
     (f2 + 1)^2, which vanishes without doubletons. The usual limits also fail to reach
     the truth in small samples, and near the end of a search: their lower one is above
-    the number found even if that is all, their upper one is the number found if at most
+    the number found even if it is all, their upper one is the number found if at most
     one set was hit once. Hence they are rounded outwards, and the upper one starts from
     :math:`(f_1 + 1)^2 / (2 f_2 + 1)`; in large samples of many sets neither matters.
 

@@ -38,7 +38,7 @@ _FLAT = 1e-6
 def is_valley(
     loss: Loss, end: Polished, small: BoolArray, level: FloatArray, scales: Scales
 ) -> BoolArray:
-    """Tell where critical points go on in all directions of small eigenvalues.
+    """Determine where critical points go on in all directions of small eigenvalues.
 
     Parameters
     ----------

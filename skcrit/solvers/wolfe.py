@@ -156,7 +156,7 @@ class _Bracket:
         return self._next(rows)
 
     def is_open(self, rows):
-        """Tell whether a number lies between the ends."""
+        """Return whether a number lies between the ends."""
         lo, hi = self.lo[rows], self.hi[rows]
         middle = np.where(np.isfinite(hi), lo / 2 + np.minimum(hi, 1e300) / 2, 2 * lo)
         return (lo < middle) & (middle < hi)

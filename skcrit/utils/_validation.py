@@ -80,7 +80,7 @@ def check_params(estimator):
 
 
 def _is_real(estimator, parameter):
-    """Tell whether a parameter is compared with floats, and so must be one."""
+    """Return whether a parameter is compared with floats, and so must be one."""
     constraints = estimator._parameter_constraints.get(parameter)
     if not isinstance(constraints, list):
         return False
