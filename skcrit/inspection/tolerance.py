@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["ToleranceDisplay"]
 
 # Colour, marker and line each distinguish the scores; the marker's size makes what lies
-# underneath visible where two scores are equal.
+# underneath visible if two scores are equal.
 _STYLES = {
     "converged": ("converged", FAILURE, "s", "--", 6.5),
     "precision": ("precision", "#CC79A7", "D", "-.", 5.5),

@@ -236,7 +236,7 @@ class LinearNetworkLoss(LinearLoss):
         -------
         invariants : array of shape (..., n_invariants)
             Row-major entries of ``W`` times a root of the second moment, ``n_outputs``
-            times its rank numbers. Without a penalty and where eigenvalues are tied,
+            times its rank numbers. Without a penalty and if eigenvalues are tied,
             the eigenvectors can be rotated and the loss stays: then the traces of the
             diagonal blocks that belong to an eigenvalue, and the norms of all blocks.
         """

@@ -105,7 +105,7 @@ def good_turing_coverage_interval(
     Notes
     -----
     The normal limit of Good's estimate has the variance :math:`(f_1 (1 - f_1 / n) + 2
-    f_2) / n^2` [1]_. Put around the estimate it has no width where every set was hit
+    f_2) / n^2` [1]_. Put around the estimate it has no width if every set was hit
     once, or none was, and covers in less than half of samples of 50 from 2517 sets. So
     the probability of the unseen itself stands for :math:`f_1 / n` in the variance, as
     in Wilson's interval of a proportion, and f2 + 1 for f2.
