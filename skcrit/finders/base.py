@@ -60,7 +60,7 @@ __all__ = ["BaseFinder"]
 
 
 def _can_transform(finder: BaseFinder) -> bool:
-    """Tell whether the loss of a finder has a per-sample error."""
+    """Return whether the loss of a finder has a per-sample error."""
     loss = getattr(finder, "loss_", finder.loss)
     return loss is None or hasattr(loss, "transform")
 
@@ -244,7 +244,7 @@ class BaseFinder(
         return loss
 
     def _batches(self, watched: bool = False) -> Batches:
-        """Say how starts are divided, and who computes them."""
+        """Describe how starts are divided, and which workers compute them."""
         return Batches(
             self.batch_size,
             self.n_jobs,

@@ -72,9 +72,9 @@ class NewtonTrajectoryFinder(BaseFinder):
 
     Dense Hessians are formed up to 4096 parameters.
 
-    With ``deflate=True`` [4]_ ``counts_`` are no random sample, and starts whose curve
-    passes nothing new count as failures: once all is known, all fail. A loss that has
-    points of different inertia with equal invariants is not deflated.
+    With ``deflate=True`` [4]_ ``counts_`` are not a random sample, and starts whose
+    curve passes nothing new count as failures: once all is known, all fail. A loss that
+    has points of different inertia with equal invariants is not deflated.
 
     References
     ----------

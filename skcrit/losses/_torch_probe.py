@@ -75,7 +75,7 @@ def _choose_targets(network, output, targets):
 
 
 def _check_value(value):
-    """Refuse what is no number that depends on the parameters."""
+    """Refuse what is not a number that depends on the parameters."""
     torch = import_torch()
     if not isinstance(value, torch.Tensor) or value.shape != ():
         came = _kind(value) if isinstance(value, torch.Tensor) else shown(value)
@@ -186,7 +186,7 @@ def _check_derivatives(network, theta):
 
 
 def _choose_rows(network, theta, chunk_size):
-    """Choose how many rows are evaluated together; 1 where that is impossible."""
+    """Choose how many rows are evaluated together; 1 if that is impossible."""
     where = "cpu" if network.device == "cpu" else "device"
     if chunk_size is None:
         if network.row_bytes > _TOGETHER[where]:

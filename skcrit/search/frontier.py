@@ -21,7 +21,7 @@ _N_FLAT = 16
 # Losses that differ by less, relative to the range of all, are taken for the same.
 _SAME = 1e-9
 
-# Where more than this part of neighbouring losses are the same, a loss names no set.
+# If more than this part of neighbouring losses are the same, a loss names no set.
 _FEW = 0.01
 
 
@@ -208,7 +208,7 @@ class Frontier:
         return tasks
 
     def _losses_tell_apart(self) -> bool:
-        """Tell whether different sets have different losses, with few exceptions."""
+        """Return whether different sets have different losses, with few exceptions."""
         gaps = np.diff(np.sort(self._losses))
         return bool(np.sum(gaps <= _SAME * np.sum(gaps)) <= _FEW * len(gaps))
 
@@ -225,7 +225,7 @@ class Frontier:
         return Displacement(label, direction, sign, stage // 2, vector)
 
     def _is_expected(self, task: Displacement, losses: list[float]) -> bool:
-        """Tell whether a search will end at one of the losses; if not, add its own."""
+        """Return whether a search will end at one of the losses; else add its own."""
         curvature = float(self._directions[task.label].curvatures[task.direction])
         change = self._forecast.change(curvature)
         if change is None or not losses:

@@ -102,7 +102,7 @@ def _goes_on(
     level: FloatArray,
     scales: Scales,
 ) -> BoolArray:
-    """Walk along eigenvectors, and tell where critical points are found there."""
+    """Walk along eigenvectors, and determine where critical points are found."""
     p, natural = _along(loss, end, columns, scales)
     # An eigenvalue above the level would be seen from there.
     noise = NOISE * to_host(end.noise)[np.arange(len(columns)), columns]

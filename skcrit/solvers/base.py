@@ -86,7 +86,7 @@ class Solver(ABC):
         """
 
     def select(self, rows: slice | BoolArray) -> Self:
-        """Return the solver for some of the starts, where starts have parameters.
+        """Return the solver for some of the starts, if starts have parameters.
 
         Parameters
         ----------
@@ -325,7 +325,7 @@ def _reached(
 
 
 def _explained(state: State, codes: list[IntArray]) -> tuple[list[IntArray], Look]:
-    """Tell gradient-flat ends from the others that made no progress."""
+    """Separate gradient-flat ends from the others that made no progress."""
     look = Look.nothing(len(state.rows))
     fruitless = np.isin(codes, (Status.STALLED, Status.MAX_ITER)).any(axis=0)
     rows = np.flatnonzero(fruitless)

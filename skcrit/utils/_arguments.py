@@ -92,7 +92,7 @@ def foreign(value: Any) -> str:
 
 
 def _is_no_number(item):
-    """Tell what converts to a number and is none."""
+    """Recognise what converts to a number without being one."""
     return item is None or isinstance(item, str | bytes)
 
 

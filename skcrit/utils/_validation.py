@@ -162,7 +162,7 @@ def _in_one_line(text, X):
 
 
 def check_fitted(thing, name, attributes):
-    """Raise TypeError if this is no estimator, NotFittedError before its fit."""
+    """Raise TypeError if this is not an estimator, NotFittedError before its fit."""
     missing = [attribute for attribute in attributes if not hasattr(thing, attribute)]
     if not missing:
         return
