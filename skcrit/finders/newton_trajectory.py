@@ -25,7 +25,7 @@ class NewtonTrajectoryFinder(BaseFinder):
     r"""Find critical points along curves on which the gradient keeps its direction.
 
     From each start the curve ``g(theta) = s g(start)`` is followed, by pseudo-arclength
-    continuation, through turning points of s. Where s passes zero there is a critical
+    continuation, through turning points of s. If s passes zero there is a critical
     point, so that one curve passes several, of Morse indices that differ by an odd
     number from one to the next. It is Smale's global Newton method, called Newton
     trajectories or reduced gradient following in chemistry.
