@@ -43,16 +43,15 @@ atoms = connections(finder)
 assert len(atoms.minima()) == 4
 # sphinx_gallery_end_ignore
 print(atoms.barriers().round(4))
-
-# %%
-# The first row has the barriers from the lowest minimum, in the unit of the energy of a
-# pair.
-
 # sphinx_gallery_start_ignore
 np.testing.assert_allclose(
     atoms.barriers()[0, 1:], [-15.4447, -15.3199, -15.2834], atol=1e-4
 )
 # sphinx_gallery_end_ignore
+
+# %%
+# The first row has the barriers from the lowest minimum, in the unit of the energy of a
+# pair.
 
 # %%
 # A linear network

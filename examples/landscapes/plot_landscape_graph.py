@@ -74,14 +74,13 @@ path = nx.shortest_path(graph, origin, minimum)
 print(
     "a path from the origin to the minimum, set by set:", [truth.set[i] for i in path]
 )
+# sphinx_gallery_start_ignore
+assert tuple(truth.set[minimum]) == (0, 1) and tuple(truth.set[origin]) == ()
+# sphinx_gallery_end_ignore
 
 # %%
 # Along this path the sets gain or exchange eigenvectors; the last one has the two of
 # largest variance, the principal components.
-
-# sphinx_gallery_start_ignore
-assert tuple(truth.set[minimum]) == (0, 1) and tuple(truth.set[origin]) == ()
-# sphinx_gallery_end_ignore
 
 # %%
 # The figures
