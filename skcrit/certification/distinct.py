@@ -52,7 +52,7 @@ def number_sets(
 
 
 def _meet(centres, radii, row, others):
-    """Determine which balls may contain a common point."""
+    """Tell which balls may contain a common point."""
     gaps = centres[others] - centres[row]
     distance = np.sqrt(np.sum(gaps**2, axis=1))
     # Rounded downwards; differences of rounded numbers err relative to themselves.

@@ -63,7 +63,7 @@ class Exploration:
         explorer, landscape = self.explorer, self.landscape
         stream = random_streams(explorer.random_state, 1, kind=2)[0]
         origins, n_fresh = _no_origins(len(starts)), 0
-        # Without iterations new starts end at once.
+        # Without iterations new starts end where they are.
         n_more = _N_FRESH if explorer.max_iter > 0 else 0
         while True:
             self._search(starts, origins, stream)
@@ -135,7 +135,7 @@ class Exploration:
         return points + length * vectors / size + noise, origins
 
     def _over(self):
-        """Return the reason to stop, or None."""
+        """Say why to stop, None if there is no reason."""
         explorer, landscape = self.explorer, self.landscape
         if landscape.n_searches >= explorer.max_searches:
             return "incomplete" if explorer._lacks_sets(landscape) else "max_searches"
@@ -184,7 +184,7 @@ def _exhausted(landscape: Landscape) -> str:
 
 
 def _doubtful(landscape: Landscape) -> bool:
-    """Return whether untried directions are not all that is missing."""
+    """Tell whether untried directions are not all that is missing."""
     many = landscape.n_failed > _MANY_FAILURES * landscape.n_searches
     return many or len(landscape.atlas) == 0
 
@@ -196,5 +196,5 @@ def _no_origins(n: int) -> Origins:
 
 
 def _are_points(init: Any) -> bool:
-    """Distinguish given starts from a way to draw them."""
+    """Tell starts that are given from a way to draw them."""
     return not isinstance(init, str) and not hasattr(init, "sample")

@@ -124,7 +124,7 @@ class LandscapeExplorer(BaseFinder):
     The order of directions is what matters: along the weakest unstable eigenvector of a
     saddle lies the neighbour that differs least. If searches along eigenvectors of
     equal eigenvalues, from different sets, have changed the loss by equal amounts, as
-    they do for linear networks, the loss at the end of a search can be predicted.
+    they do for linear networks, the loss at the end of a search can be told beforehand.
     Then a search that would end at the loss of a known set, or where another one of the
     same round goes, waits for the end of its stage. Which sets are known decides where
     later searches begin, so that ``counts_`` are not a random sample, and searches
@@ -322,7 +322,7 @@ class LandscapeExplorer(BaseFinder):
         )
 
     def _lacks_sets(self, landscape: Landscape) -> bool:
-        """Return whether the Euler sum proves that sets are missing."""
+        """Tell whether the Euler sum proves that sets are missing."""
         total = self._euler_sum(super()._attributes(landscape.result()))
         return total not in (as_loss(self.loss_).euler_characteristic, None)
 

@@ -59,7 +59,7 @@ class NewtonTRFinder(BaseFinder):
     one at the new point.
 
     Positive shifts turn steps into descent on the loss. On linear networks the searches
-    that converge therefore end almost all in the global minimum, and if no candidate
+    that converge therefore end almost all in the global minimum, and where no candidate
     lowers the gradient norm a search ends at once, as it does beside a saddle, on whose
     way down the gradient grows: for minima :class:`SaddleDynamicsFinder` with
     ``index=0`` is more reliable. Figures are on the pages on the paper and on choosing.

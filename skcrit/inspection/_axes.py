@@ -6,7 +6,7 @@ from skcrit.utils._arguments import shown
 
 __all__ = ["FAILURE", "GREY", "LEGEND", "SUCCESS", "axes_of", "name_axes", "wrap"]
 
-# Two colours of Okabe & Ito (2008), distinct for every eye and, one dark and one
+# Two colours of Okabe & Ito (2008), told apart by every eye and, one dark and one
 # light, in grey. A marker always says the same as the colour.
 SUCCESS = "#0072B2"
 FAILURE = "#E69F00"
@@ -50,7 +50,7 @@ def wrap(text, length, size):
 
 
 def name_axes(ax, x, y):
-    """Name both axes, in several lines if one would leave the figure."""
+    """Name both axes, in several lines where one would leave the figure."""
     box = ax.get_window_extent()
     for axis, text, length in (
         (ax.xaxis, x, box.width),

@@ -1,4 +1,4 @@
-"""Names beside points, if there is room."""
+"""Names beside points, where there is room."""
 
 import numpy as np
 
@@ -102,13 +102,13 @@ def _places(pixel, width, height, radius, scale):
 
 
 def _inside(boxes, frame):
-    """Determine which boxes lie within the frame."""
+    """Tell which boxes lie within the frame."""
     low, high = boxes[:, :2], boxes[:, 2:]
     return np.all(low >= frame.min, axis=1) & np.all(high <= frame.max, axis=1)
 
 
 def _overlap(boxes, taken):
-    """Determine which boxes overlap any of the others."""
+    """Tell which boxes overlap any of the others."""
     low = np.maximum(boxes[:, None, :2], taken[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], taken[None, :, 2:])
     return np.any(np.all(low < high, axis=-1), axis=1)

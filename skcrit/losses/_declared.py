@@ -197,7 +197,7 @@ class DeclaredLoss(Loss):
         return np.clip(total / 2, low, high)
 
     def inside(self, theta: Array) -> BoolArray:
-        """Determine which points lie within the bounds.
+        """Tell which points lie within the bounds.
 
         Parameters
         ----------

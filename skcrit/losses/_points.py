@@ -64,7 +64,7 @@ class TakesPoints:
         return theta
 
     def _is_right(self, theta):
-        # Recognise valid points, such as all those inside of a search: this
+        # Tell points that are as they should be, as all are inside of a search: this
         # takes a hundredth of the time of the full check.
         return (
             type(theta) is np.ndarray
@@ -92,7 +92,7 @@ class TakesPoints:
 
     @staticmethod
     def _is_foreign(array):
-        # Recognise an array of another library, which may live on a device.
+        # Tell an array of another library, which may live on a device.
         if isinstance(array, np.ndarray | np.generic):
             return False
         names = ("__array_namespace__", "__cuda_array_interface__")

@@ -14,7 +14,7 @@ __all__ = ["check_data", "check_module", "has_reduction", "target_candidates"]
 
 
 def check_module(module):
-    """Refuse what is not a module, or not one with a fixed function and parameters."""
+    """Refuse what is no module, or none with a fixed function and parameters."""
     torch = import_torch()
     if not isinstance(module, torch.nn.Module):
         raise ValueError(f"module must be a torch.nn.Module, got {shown(module)}.")
@@ -49,7 +49,7 @@ def check_module(module):
 
 
 def _moves_in_training(torch, layer):
-    """Find layers that are not functions of their input during training."""
+    """Tell layers that are no function of their input while they are trained."""
     nn = torch.nn
     if isinstance(layer, nn.modules.batchnorm._NormBase):
         is_batch_norm = isinstance(layer, nn.modules.batchnorm._BatchNorm)

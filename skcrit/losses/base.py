@@ -225,7 +225,7 @@ class Loss(Provable, BaseEstimator, ABC):
         return numbers_held(self)
 
     def inside(self, theta: Array) -> BoolArray:
-        """Determine which points lie in the region of the search, by default all.
+        """Tell which points lie where critical points are looked for, by default all.
 
         Parameters
         ----------
@@ -337,7 +337,7 @@ class Loss(Provable, BaseEstimator, ABC):
         return self.length_scale() * np.sqrt(2 / n) * np.stack(draws)
 
     def ground_truth(self) -> GroundTruth:
-        """Return the critical points if they are known.
+        """Return the critical points where they are known.
 
         Returns
         -------
@@ -347,12 +347,12 @@ class Loss(Provable, BaseEstimator, ABC):
         Raises
         ------
         NoGroundTruthError
-            If they are not known.
+            If nobody knows them.
         """
         return self.analytical_spectrum()
 
     def analytical_spectrum(self) -> LinearSpectrum:
-        """Return the critical points in closed form, if they are known.
+        """Return the critical points in closed form, where they are known.
 
         Raises
         ------

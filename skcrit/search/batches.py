@@ -45,7 +45,7 @@ _DEVICE_HELD = 2**27
 
 
 class Batches:
-    """Describe how rows are divided into batches and which workers compute them.
+    """Say how rows are divided into batches and who computes them.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ def run_batches(
     Parameters
     ----------
     batches : Batches
-        Which workers compute, and where results are kept.
+        Who computes, and where results are kept.
     task : callable
         What a worker does and the folder keeps.
     calls : list of tuple
@@ -220,7 +220,7 @@ def _do(task, arguments, store, key):
 
 @contextmanager
 def _closing(done):
-    """End workers whose results are not needed: on an error, Ctrl-C or a stop."""
+    """End the workers when nobody waits any more: on an error, Ctrl-C or a stop."""
     try:
         yield
     finally:

@@ -77,7 +77,7 @@ def _distances(points: Description, scales: Scales) -> FloatArray:
 def _is_like(
     points: Description, goals: Description, row: IntArray | int, scales: Scales
 ) -> BoolArray:
-    """Determine which points have the loss and the inertia of others."""
+    """Tell which points have the loss and the inertia of others."""
     same = points.morse_index == goals.morse_index[row]
     same &= points.nullity == goals.nullity[row]
     size = scales.curvature + np.abs(goals.loss[row])

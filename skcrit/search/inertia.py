@@ -1,4 +1,4 @@
-"""How many eigenvalues of a Hessian are negative, zero, or of unknown sign."""
+"""How many eigenvalues of a Hessian are negative, zero, or not to be told from zero."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def is_symmetric(frame: Frame, error: FloatArray) -> BoolArray:
     Returns
     -------
     symmetric : ndarray of bool of shape (n,)
-        False if a declared symmetry does not hold.
+        False where a declared symmetry is none.
     """
     return frame.tangent_norm <= error + FALSE_SYMMETRY * frame.norm
 
@@ -126,7 +126,7 @@ def _without_declared(
 
 
 def _has_symmetric_products(loss: Loss, frame: Frame) -> BoolArray:
-    """Return whether products are those of a symmetric matrix, as a Hessian is."""
+    """Tell whether products are those of a symmetric matrix, as a Hessian is."""
     xp, local = array_namespace(frame.theta), loss.at(frame.theta)
     draws = np.random.default_rng(0).standard_normal((2, frame.theta.shape[-1]))
     u, v = (frame.unit * loss.asarray(d)[None, :] for d in draws)

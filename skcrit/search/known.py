@@ -28,7 +28,7 @@ class KnownSets:
     sets: Description
 
     def __call__(self, loss: Loss, theta: Array) -> BoolArray:
-        """Determine which points are in one of the sets.
+        """Tell which points are in one of the sets.
 
         Parameters
         ----------

@@ -75,7 +75,7 @@ class Landscape:
     problem : Problem
         The loss and its units.
     batches : Batches
-        How searches are divided and distributed.
+        How searches are divided and who computes them.
     max_directions : int or None
         Largest number of directions tried from a set.
     n_passes : int
@@ -140,7 +140,7 @@ class Landscape:
         self._past.append((self.n_searches, len(self.atlas)))
 
     def _reward(self, done: _Round, known: int) -> None:
-        """Report to the frontier where searches ended, and what led to new sets."""
+        """Tell the frontier where searches led, and from which sets new ones came."""
         _, first = np.unique(done.labels, return_index=True)
         for row in first[done.labels[first] >= known]:
             if done.origins.parent[row] >= 0:

@@ -41,7 +41,7 @@ def search_in_rounds(
     size : int
         Starts of a round.
     batches : Batches, default=None
-        How starts of a round are divided and distributed.
+        How starts of a round are divided and who computes them.
     watch : sequence of Watch
         What is called before and after every batch.
 

@@ -92,7 +92,7 @@ def dense_eigenpairs(local, gradient, units="auto", across=False):
     Returns
     -------
     pairs : Eigenpairs
-        All pairs; values of zero if a Hessian is not finite. In own units small
+        All pairs; values of zero where a Hessian is not finite. In own units small
         eigenvalues keep their digits, and their number of each sign does not change
         (Sylvester's law of inertia).
     """
@@ -131,7 +131,7 @@ def _chosen_units(loss, hessian, units):
 
 
 def _units_differ(loss):
-    """Return whether rounding in one unit for all would hide curvatures."""
+    """Tell whether rounding in one unit for all would hide curvatures."""
     unit = loss.asarray(loss.parameter_unit())
     xp = array_namespace(unit)
     # Curvatures differ as the squares of units do. Rounding, relative to the largest,
@@ -172,7 +172,7 @@ def projected_eigenpairs(local, gradient, n_lowest, n_vectors, start, unit=None)
     n_vectors : int
         Dimension of the Krylov space; larger ones than ``n_params`` are cut.
     start : array of shape (n, n_lowest + 2, n_params)
-        First approximations of the lowest eigenvectors, not used if ``n_lowest`` is
+        First approximations of the lowest eigenvectors, not used where ``n_lowest`` is
         zero.
     unit : array of shape (n, n_params), default=None
         Units D; then all is that of ``D H D`` and ``D g``, `start` too.

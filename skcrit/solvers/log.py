@@ -31,7 +31,7 @@ class Look(Rows):
     Attributes
     ----------
     residual_ratio, kernel_ratio : ndarray of shape (n,)
-        How flat the loss is; NaN for starts that were not examined.
+        How flat the loss is; NaN for starts that nobody looked at.
     n_hvp : ndarray of int of shape (n,)
         Hessian-vector products spent; beside them one gradient.
     """
@@ -42,7 +42,7 @@ class Look(Rows):
 
     @classmethod
     def nothing(cls, n: int) -> Self:
-        """Make a record of starts that were not examined.
+        """Make a record of starts that nobody looked at.
 
         Parameters
         ----------
@@ -108,7 +108,7 @@ class Log:
         codes : ndarray of int of shape (n,)
             A :class:`Status`, or ``RUNNING``.
         look : Look
-            What was measured if a search failed. Only starts that failed at this
+            What was measured where a search failed. Only starts that failed at this
             tolerance have it, and its costs, in their rows.
         """
         done = self.running[state.rows] & (codes != RUNNING)

@@ -112,7 +112,7 @@ def stop_codes(
 def explain_stop(
     codes: IntArray, residual_ratio: FloatArray, kernel_ratio: FloatArray
 ) -> IntArray:
-    """Separate gradient-flat ends from the others that made no progress.
+    """Tell gradient-flat ends from the others that made no progress.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def explain_stop(
     Returns
     -------
     codes : ndarray of int of shape (n,)
-        The same, with GRADIENT_FLAT if the first ratio is close to one and the
+        The same, with GRADIENT_FLAT where the first ratio is close to one and the
         second close to zero.
     """
     fruitless = np.isin(codes, (Status.STALLED, Status.MAX_ITER))

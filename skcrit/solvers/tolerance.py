@@ -142,7 +142,7 @@ def squared_norm(gradient: Array) -> FloatArray:
     Returns
     -------
     squared_grad_norm : ndarray of shape (n,)
-        Sums of squares; infinite or NaN if the gradient is not finite. If all
+        Sums of squares; infinite or NaN where the gradient is not finite. Where all
         squares underflow it is the smallest normal number, which bounds them: only a
         gradient of zeros has norm zero.
     """

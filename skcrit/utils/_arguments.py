@@ -92,7 +92,7 @@ def foreign(value: Any) -> str:
 
 
 def _is_no_number(item):
-    """Recognise what converts to a number without being one."""
+    """Tell what converts to a number and is none."""
     return item is None or isinstance(item, str | bytes)
 
 

@@ -175,7 +175,7 @@ def _check_linear_operator(probe):
     theta, v = probe.points[0], probe.v[0]
     try:
         actual = probe.call("linear_operator", theta).matvec(v)
-    except Exception as error:  # whatever a user's code raises is reported
+    except Exception as error:  # whatever a user's code raises is told
         yield f"linear_operator(theta) cannot be used: {error}"
         return
     if difference(to_host(actual), probe.host("hvp", theta, v), probe.same_rtol):
@@ -196,7 +196,7 @@ def _check_rescaled(probe):
 
 
 def _check_spectrum(probe):
-    # If critical points are known in closed form, they must be critical.
+    # Where critical points are known in closed form, they must be critical.
     if not hasattr(probe.loss, "analytical_spectrum"):
         return
     try:
@@ -227,7 +227,7 @@ def _check_clone(probe):
         copy = clone(probe.loss)
         if copy.get_params().keys() != probe.loss.get_params().keys():
             yield "clone loses parameters."
-    except Exception as error:  # whatever a user's code raises is reported
+    except Exception as error:  # whatever a user's code raises is told
         yield (
             f"it cannot be cloned: {error} The constructor must keep its arguments as "
             "they are, under their own names."
@@ -237,7 +237,7 @@ def _check_clone(probe):
 def _check_pickle(probe):
     try:
         copy = pickle.loads(pickle.dumps(probe.loss))
-    except Exception as error:  # whatever a user's code raises is reported
+    except Exception as error:  # whatever a user's code raises is told
         yield (
             f"it cannot be pickled, which n_jobs and memory need: {error}. Classes "
             "and functions have to be defined in a module; lambdas cannot be pickled."

@@ -78,7 +78,7 @@ class Probe:
             with np.errstate(all="ignore"):
                 method = getattr(self.loss if on is None else on, name)
                 return method(*(self.device(array) for array in arrays))
-        except Exception as error:  # whatever a user's code raises is reported
+        except Exception as error:  # whatever a user's code raises is told
             shapes = " and ".join(str(np.shape(array)) for array in arrays)
             where = f" for arguments of shape {shapes}" if arrays else ""
             raise Broken(

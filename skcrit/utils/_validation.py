@@ -80,7 +80,7 @@ def check_params(estimator):
 
 
 def _is_real(estimator, parameter):
-    """Return whether a parameter is compared with floats, and so must be one."""
+    """Tell whether a parameter is compared with floats, and so must be one."""
     constraints = estimator._parameter_constraints.get(parameter)
     if not isinstance(constraints, list):
         return False
@@ -162,7 +162,7 @@ def _in_one_line(text, X):
 
 
 def check_fitted(thing, name, attributes):
-    """Raise TypeError if this is not an estimator, NotFittedError before its fit."""
+    """Raise TypeError if this is no estimator, NotFittedError before its fit."""
     missing = [attribute for attribute in attributes if not hasattr(thing, attribute)]
     if not missing:
         return
