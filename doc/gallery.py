@@ -157,6 +157,7 @@ def _enlarge(ax):
     for other in ax.figure.axes:
         other.set_visible(other is ax)
     ax.set_title("")
+    ax.figure.suptitle("")
     for extra in [*ax.texts, ax.get_legend()]:
         if extra is not None:
             extra.set_visible(False)

@@ -38,15 +38,14 @@ for tol in (1e-4, 1e-8):
     assert finder.converged_.all()
     assert abs(finder.results_["loss"][0] - network.loss_) < 1e-6
     # sphinx_gallery_end_ignore
+# sphinx_gallery_start_ignore
+assert [index for _, index in ends.values()] == [1, 0]
+# sphinx_gallery_end_ignore
 
 # %%
 # With the default tolerance the training has stopped near a saddle of index 1: the
 # gradient is small there, and one direction still leads down. If the training
 # continues, it finds that direction and ends at a minimum of lower loss.
-
-# sphinx_gallery_start_ignore
-assert [index for _, index in ends.values()] == [1, 0]
-# sphinx_gallery_end_ignore
 
 # %%
 # The lowest eigenvalues of the Hessian show the same. At both points one of them is

@@ -151,7 +151,7 @@ def draw(explorer):
     figure : matplotlib.figure.Figure
         The figure.
     """
-    figure, axes = plt.subplots(1, 3, figsize=(12.5, 4.0), layout="constrained")
+    figure, axes = plt.subplots(1, 3, figsize=(10.8, 3.8), layout="constrained")
     LandscapeGraphDisplay.from_estimator(explorer, ax=axes[0])
     LossIndexDisplay.from_estimator(explorer, ax=axes[1])
     searches, found = explorer.discovery_.T

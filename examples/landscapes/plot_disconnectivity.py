@@ -43,16 +43,15 @@ atoms = connections(finder)
 assert len(atoms.minima()) == 4
 # sphinx_gallery_end_ignore
 print(atoms.barriers().round(4))
-
-# %%
-# The first row has the barriers from the lowest minimum, in the unit of the energy of a
-# pair.
-
 # sphinx_gallery_start_ignore
 np.testing.assert_allclose(
     atoms.barriers()[0, 1:], [-15.4447, -15.3199, -15.2834], atol=1e-4
 )
 # sphinx_gallery_end_ignore
+
+# %%
+# The first row has the barriers from the lowest minimum, in the unit of the energy of a
+# pair.
 
 # %%
 # A linear network
@@ -85,7 +84,7 @@ for saddle, below, _ in explorer.connections_.edges("lowering").tolist():
 # Left, the disconnectivity graph of the atoms: minima are leaves, and branches meet at
 # the saddles. Right, the sets of the network with both kinds of edges.
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.4), layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(8.8, 3.9), layout="constrained")
 DisconnectivityDisplay.from_connections(atoms, ax=left)
 LandscapeGraphDisplay.from_estimator(explorer, ax=right)
 plt.show()

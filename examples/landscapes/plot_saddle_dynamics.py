@@ -47,16 +47,15 @@ for finder in (newton, dynamics):
         f"{np.mean(finder.results_['n_iter']):.0f} iterations and "
         f"{np.mean(finder.results_['n_hvp']):.0f} Hessian-vector products per search"
     )
+# sphinx_gallery_start_ignore
+assert newton.n_critical_sets_ == 1 and newton.morse_indices_.tolist() == [24]
+assert dynamics.n_critical_sets_ > 40
+# sphinx_gallery_end_ignore
 
 # %%
 # Every search of both methods ends at a true critical point with the right index. But
 # Newton-MR returns to the origin from all 200 starts, whereas saddle dynamics,
 # with k drawn anew for every start, reaches all parts of the landscape.
-
-# sphinx_gallery_start_ignore
-assert newton.n_critical_sets_ == 1 and newton.morse_indices_.tolist() == [24]
-assert dynamics.n_critical_sets_ > 40
-# sphinx_gallery_end_ignore
 
 # %%
 # Asking for an index
@@ -84,15 +83,14 @@ assert np.all(np.abs(index - asked)[~keeps] <= 2)
 # sphinx_gallery_end_ignore
 print(f"index <= k <= index + nullity: {keeps.sum()} of {len(keeps)} searches")
 print(f"index = k: {np.sum(index == asked)}")
-
-# %%
-# For k = 0 the method is a minimiser. All of these searches end in the global minimum,
-# because this loss has no other one.
-
 # sphinx_gallery_start_ignore
 assert np.all(targeted.results_["critical_set"][asked == 0] == 0)
 assert targeted.morse_indices_[0] == 0
 # sphinx_gallery_end_ignore
+
+# %%
+# For k = 0 the method is a minimiser. All of these searches end in the global minimum,
+# because this loss has no other one.
 
 # %%
 # The figure
@@ -102,7 +100,7 @@ assert targeted.morse_indices_[0] == 0
 # origin. Right, the index found against the index requested; the area of a mark is
 # proportional to the number of searches.
 
-figure, axes = plt.subplots(1, 3, figsize=(12, 3.8), layout="constrained")
+figure, axes = plt.subplots(1, 3, figsize=(9.8, 3.6), layout="constrained")
 for ax, finder, name in zip(
     axes[:2],
     (newton, dynamics),

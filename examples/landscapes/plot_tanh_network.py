@@ -75,17 +75,16 @@ euler_sum = int(np.sum((-1) ** index * size))
 for k in range(index.max() + 1):
     print(f"index {k}: {np.sum(index == k)} orbits, {size[index == k].sum()} points")
 print(f"{size.sum()} points, alternating sum {euler_sum}")
-
-# %%
-# Thousands of runs of SciPy's root finders have found 21 orbits with 579 points. A sum
-# of one does not prove that a list is complete, because missing points may cancel; any
-# other sum proves that it is not.
-
 # sphinx_gallery_start_ignore
 assert len(points) <= 21 and size.sum() <= 579
 assert len(points) < 21 or (euler_sum == 1 and size.sum() == 579)
 assert len(points) >= 15 and np.sum(index == 0) == 1
 # sphinx_gallery_end_ignore
+
+# %%
+# Thousands of runs of SciPy's root finders have found 21 orbits with 579 points. A sum
+# of one does not prove that a list is complete, because missing points may cancel; any
+# other sum proves that it is not.
 
 # %%
 # The landscape
@@ -114,10 +113,10 @@ for kind in np.unique(kinds):
         label=f"{kind} different units" if kind != 1 else "1 unit",
     )
 ax.set(
-    xlabel="Morse index (points of the same index side by side)",
+    xlabel="Morse index",
     ylabel="Loss",
     xticks=range(index.max() + 1),
-    title="Critical points of a 2-3-1 tanh network (area: size of the orbit)",
+    title="A 2-3-1 tanh network (area: size of the orbit;\nequal indices side by side)",
 )
 ax.legend(loc="upper left")
 plt.show()

@@ -46,7 +46,7 @@ def trained(X, y, n_steps):
 
 
 def verdict(loss, theta):
-    """Say what products tell of a point.
+    """Describe what products show about a point.
 
     Parameters
     ----------

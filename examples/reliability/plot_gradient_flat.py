@@ -137,7 +137,7 @@ grid_x, grid_y = np.meshgrid(np.linspace(-3.2, 2.7, 200), np.linspace(-2.2, 2.2,
 points = np.stack([grid_x, grid_y], axis=-1)
 # Half the squared gradient norm is a loss of its own.
 norm = np.sqrt(2 * GradientNormLoss(flat_loss).fit().value(points))
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(8.8, 3.9), layout="constrained")
 levels = np.geomspace(0.1, 50, 15)
 left.contour(grid_x, grid_y, norm, levels=levels, colors="0.6", linewidths=0.7)
 left.plot(*starts.T, ".", color="0.3", markersize=4, label="starts")

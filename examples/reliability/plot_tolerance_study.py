@@ -87,7 +87,7 @@ strict, loose = np.argmin(curve.tols), np.argmin(np.abs(curve.tols - 1e-4))
 assert curve.n_hvp[strict] < 1.5 * curve.n_hvp[loose]
 # sphinx_gallery_end_ignore
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(8.8, 3.9), layout="constrained")
 tols = curve.tols[1:]  # a logarithm has no place for infinity
 for values, marker, colour, label in (
     (curve.converged, "^", "0.4", "critical point nearby (converged)"),

@@ -140,7 +140,7 @@ assert different_units(minimum.critical_points_[0]) == 2
 
 lowest = np.linalg.eigvalsh(loss.hessian(path))[:, 0]
 slope = np.linalg.norm(loss.gradient(path), axis=-1)
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(8.8, 3.9), layout="constrained")
 left.plot(steps, height, color="0.2", label="training")
 for finder, colour, name in (
     (saddle, "#D55E00", "saddle, index 1"),

@@ -113,15 +113,14 @@ finder = GradientDescentFinder(
 ).fit(X)
 print(recovery_report(finder))
 # [end: use]
-
-# %%
-# Descent finds the global minimum from every start; a linear autoencoder has no other
-# minimum. It finds none of the ten saddles.
-
 # sphinx_gallery_start_ignore
 assert finder.score() == 1.0
 assert finder.n_critical_sets_ == 1 and finder.morse_indices_.tolist() == [0]
 # sphinx_gallery_end_ignore
+
+# %%
+# Descent finds the global minimum from every start; a linear autoencoder has no other
+# minimum. It finds none of the ten saddles.
 
 # %%
 # ``clone``, ``set_params`` and grid search work, because ``__init__`` only stores its

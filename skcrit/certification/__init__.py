@@ -1,4 +1,4 @@
-"""Proofs that critical points are where they are said to be."""
+"""Proofs that critical points are at the given places."""
 
 from skcrit.certification.certificates import Certificates
 from skcrit.certification.certify import certify

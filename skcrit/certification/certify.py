@@ -40,7 +40,7 @@ def certify(
     reach: float = 1e-6,
     n_jobs: int | None = None,
 ) -> Certificates:
-    r"""Prove that critical points are where they are said to be, and of which index.
+    r"""Prove that critical points are at the given places, and of which index.
 
     Each point takes a few Newton steps. Then the theorem of Newton and Kantorovich is
     applied to the gradient on the slice orthogonal to the orbit of the continuous
@@ -234,7 +234,7 @@ def _balls(loss, there, proved):
     stretch = np.array([p.stretch for p in proved])
     turn = np.array([p.turn for p in proved])
     step = np.array([p.slope for p in proved]) / np.where(sigma > 0, sigma, np.nan)
-    # What is certified further away than a point is from the origin helps nobody.
+    # A set further away from a point than the origin is of no use.
     widest = np.linalg.norm(there.theta, axis=-1)
     widest = np.minimum(np.maximum(widest, np.max(loss.length_scale())), 0.9 * turn)
     balls: list[Ball | None] = [None] * n

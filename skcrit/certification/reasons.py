@@ -55,7 +55,7 @@ def causes(
 
 
 def why(known: Proved, K: float, cause: str, conditioning: str) -> str:
-    """Say why there is no certificate: the kind, a colon, and the numbers."""
+    """Describe why there is no certificate: the kind, a colon, and the numbers."""
     if not np.isfinite(known.uncertainty + known.slope):
         return "not finite: gradient, Hessian or their error bounds overflow"
     if not known.curvature > 0:

@@ -122,7 +122,7 @@ def prove(
     """Prove what can be proved of a slice; see :class:`Proved`."""
     # Tangents are exact, change is the constant c of their change, and errors bound
     # those of the gradient in the 2-norm and of the Hessian in the spectral norm.
-    # Bounds are infinite or NaN where numbers are.
+    # Bounds are infinite or NaN if numbers are.
     Q, B = chosen.basis, chosen.combination
     defect, turn = _frame(Q, B, tangents, change)
     stretch = float(np.sqrt(1 + defect)) * (1 + 4 * UNIT)

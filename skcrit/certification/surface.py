@@ -172,7 +172,7 @@ def _guessed_lipschitz(loss, expansion, row, radius):
         if radius > 0:
             offset = offset * (radius / np.linalg.norm(offset))
         there = np.asarray(to_host(loss.hessian(loss.asarray(theta + offset))), float)
-        # What errors of the Hessians explain is no change.
+        # A change that errors of the Hessians explain does not count.
         gap = np.linalg.norm(there - hessian) - 2 * expansion.hessian_error[row]
         rate = max(rate, gap / np.linalg.norm(offset))
     # Of a cubic form in n dimensions a random direction shows a part.

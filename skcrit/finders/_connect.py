@@ -67,7 +67,7 @@ def connections(
     ways. Sets without unstable directions are only reached, also degenerate saddles of
     index zero.
 
-    Where the list holds all saddles of index one, ``barriers()`` of the record are the
+    If the list holds all saddles of index one, ``barriers()`` of the record are the
     lowest ones [1]_; otherwise they are bounds from above.
 
     References

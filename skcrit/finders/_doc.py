@@ -92,7 +92,7 @@ index_interval_ : ndarray of shape (n_critical_sets_, 2)
     estimated, an interval of at least 95 % confidence.
 inertia_shares_ : ndarray of shape (n_critical_sets_, 3)
     Parts of the eigenvalues that are negative (below minus a level), flat (within it)
-    and positive (above it). Where eigenvalues crowd at zero, their signs down to
+    and positive (above it). If eigenvalues crowd at zero, their signs down to
     rounding are not known and ``index_interval_`` is wide; these parts are known.
 inertia_intervals_ : ndarray of shape (n_critical_sets_, 3, 2)
     Intervals for these parts, as those for the index fraction.

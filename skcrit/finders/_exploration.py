@@ -57,7 +57,7 @@ class Exploration:
         explorer, landscape = self.explorer, self.landscape
         stream = random_streams(explorer.random_state, 1, kind=2)[0]
         origins, n_fresh = _no_origins(len(starts)), 0
-        # Without iterations new starts end where they are.
+        # Without iterations new starts end at once.
         n_more = _N_FRESH if explorer.max_iter > 0 else 0
         while True:
             self._search(starts, origins, stream)
@@ -129,7 +129,7 @@ class Exploration:
         return points + length * vectors / size + noise, origins
 
     def _over(self):
-        """Say why to stop, None if there is no reason."""
+        """Return the reason to stop, or None."""
         explorer, landscape = self.explorer, self.landscape
         if landscape.n_searches >= explorer.max_searches:
             return "incomplete" if explorer._lacks_sets(landscape) else "max_searches"

@@ -244,7 +244,7 @@ class BaseFinder(
         return loss
 
     def _batches(self, watched: bool = False) -> Batches:
-        """Say how starts are divided, and who computes them."""
+        """Describe how starts are divided, and which workers compute them."""
         return Batches(
             self.batch_size,
             self.n_jobs,

@@ -25,7 +25,7 @@ class NewtonTrajectoryFinder(BaseFinder):
     r"""Find critical points along curves on which the gradient keeps its direction.
 
     From each start the curve ``g(theta) = s g(start)`` is followed, by pseudo-arclength
-    continuation, through turning points of s. Where s passes zero there is a critical
+    continuation, through turning points of s. If s passes zero there is a critical
     point, so that one curve passes several, of Morse indices that differ by an odd
     number from one to the next. It is Smale's global Newton method, called Newton
     trajectories or reduced gradient following in chemistry.
@@ -72,9 +72,9 @@ class NewtonTrajectoryFinder(BaseFinder):
 
     Dense Hessians are formed up to 4096 parameters.
 
-    With ``deflate=True`` [4]_ ``counts_`` are no random sample, and starts whose curve
-    passes nothing new count as failures: once all is known, all fail. A loss that has
-    points of different inertia with equal invariants is not deflated.
+    With ``deflate=True`` [4]_ ``counts_`` are not a random sample, and starts whose
+    curve passes nothing new count as failures: once all is known, all fail. A loss that
+    has points of different inertia with equal invariants is not deflated.
 
     References
     ----------

@@ -51,8 +51,8 @@ class SaddleDynamicsFinder(BaseFinder):
     eigensolver : {"auto", "dense", "lobpcg"}, default="auto"
         "dense" takes all eigenvectors of the Hessian. "lobpcg" needs products only: it
         takes the k lowest eigenvectors, by LOBPCG, and the Krylov space of the
-        gradient; it is "dense" where ``3 (k + 2)`` exceeds the number of parameters.
-        "auto" is "dense" up to 256 parameters, and where k exceeds
+        gradient; it is "dense" if ``3 (k + 2)`` exceeds the number of parameters.
+        "auto" is "dense" up to 256 parameters, and if k exceeds
         ``(n_params / 200)^2``: the crossover that was measured.
     max_inner_iter : int, default=100
         Dimension of the Krylov space.
@@ -66,7 +66,7 @@ class SaddleDynamicsFinder(BaseFinder):
         eigenvalue zero, are passed over when the k directions that lead upwards are
         chosen. True lets a search climb out of the minimum of a molecule, which can be
         moved and turned. At points where symmetry orbits shrink, such as the origin of
-        a network, these directions are needed. Only where all eigenvectors are taken,
+        a network, these directions are needed. Only if all eigenvectors are taken,
         see ``eigensolver``.
     momentum : float, default=0.0
         Share of the last step that is added to each step, in [0, 1) (heavy ball). A

@@ -1,4 +1,4 @@
-"""Ground truth: the critical points of a loss, where somebody knows them."""
+"""Ground truth: the critical points of a loss, if they are known."""
 
 from skcrit.ground_truth._eigenvalues import clean_eigenvalues
 from skcrit.ground_truth._identification import LinearMatch

@@ -132,7 +132,7 @@ def check_eigenvectors(eigenvectors, n_features):
             f"eigenvectors must have one column per eigenvalue: expected shape "
             f"{(n_features, n_features)}, got {vectors.shape}."
         )
-    with np.errstate(over="ignore", invalid="ignore"):  # NaN is no small error
+    with np.errstate(over="ignore", invalid="ignore"):  # NaN is not a small error
         error = np.max(np.abs(vectors.T @ vectors - np.eye(n_features)))
     if not error <= 1e-8:
         raise ValueError(

@@ -56,7 +56,7 @@ def thin_svd(weights: list[Array]) -> tuple[Array, Array, Array]:
     """Factor the end-to-end matrix into A, S and B^T without forming it."""
     # Two QR factorisations of the halves on either side of the bottleneck and one small
     # SVD: O(d p^2). The entry of largest modulus in each column of A is positive; all
-    # is NaN where the matrix is not finite. Singular values below eps q |R_2| |R_1| are
+    # is NaN if the matrix is not finite. Singular values below eps q |R_2| |R_1| are
     # rounding errors of the product of the two triangular factors. They become zero,
     # because balancing takes roots: an error of 1e-16 would become an entry of 1e-8 in
     # the layers.

@@ -53,11 +53,11 @@ class LinearMatch(Match):
         Loss of the nearest set (not of the point), and the largest difference from it
         that the balanced gradient and rounding explain.
     morse_index : int or ndarray of shape (...,)
-        Morse index of the nearest set; -1 where a deep network has an open pivot, or
+        Morse index of the nearest set; -1 if a deep network has an open pivot, or
         may have one within the given gradient, so that the formula gives a lower bound
         only.
     least_index : int or ndarray of shape (...,)
-        The Morse index where it is known. At an open pivot the number of inversions
+        The Morse index if it is known. At an open pivot the number of inversions
         plus one, or without the one if only weights that the gradient allows at a
         critical point with none open the pivot.
     mask : ndarray of shape (..., n_features), dtype bool
@@ -73,7 +73,7 @@ class LinearMatch(Match):
         where the end-to-end matrix responds to second order.
     certificate : float or ndarray of shape (...,)
         Rigorous bound on the distance to *some* critical end-to-end matrix; infinite
-        where no bound is proved: penalties, zero or repeated eigenvalues, or a gradient
+        if no bound is proved: penalties, zero or repeated eigenvalues, or a gradient
         that is too large.
 
     Notes
@@ -261,7 +261,7 @@ def _largest_positive(gains, n_most):
         order = np.argsort(-gains, axis=1, kind="stable")
         ranked = np.take_along_axis(gains, order, axis=1)
         np.put_along_axis(chosen, order[:, n_most:], False, axis=1)
-        # Where more gains are positive than fit, the last one in and the first one
+        # If more gains are positive than fit, the last one in and the first one
         # out compete with each other.
         contest = np.abs(ranked[:, n_most - 1] - ranked[:, n_most])
         crowded = ranked[:, n_most] > 0
@@ -313,7 +313,7 @@ def _data_gradient(problem, left, right, end):
 
 
 def _certificate(problem, r1, r2):
-    """Bound the distance to some critical end-to-end matrix, where that is proved."""
+    """Bound the distance to some critical end-to-end matrix, if that is proved."""
     # R1 = W^T (W - I) C and R2 = (W - I) C W^T bound the distance of W to a projector
     # and of that projector to commuting with C; Davis-Kahan does the rest.
     plain = problem.scale is None and problem.tau_sum == problem.tau_product == 0

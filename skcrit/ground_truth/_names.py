@@ -55,7 +55,7 @@ def _masks_from_tuples(problem, sets, name):
     try:
         sets = list(sets)
         if any(isinstance(one, str | bytes) for one in sets):
-            raise TypeError("a text is no set")
+            raise TypeError("a text is not a set")
         n = len(sets)
         sizes = np.fromiter(map(len, sets), dtype=np.intp, count=n)
         flat = np.fromiter(

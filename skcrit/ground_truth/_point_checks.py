@@ -67,7 +67,7 @@ def check_losses(losses, loss, points):
 
 
 def check_inertia(morse_indices, nullities, shape):
-    """Return Morse indices and nullities, -1 where they are not known."""
+    """Return Morse indices and nullities, -1 if they are not known."""
     (n_sets, n_params), checked = shape, []
     for name, counts in (("morse_indices", morse_indices), ("nullities", nullities)):
         numbers = np.full(n_sets, -1.0)

@@ -42,7 +42,7 @@ def _balanced_weights(problem, counts, q, rng):
     r, s = problem.n_admissible, problem.singular_values[mask[: problem.n_admissible]]
     right = coordinates[:r].T @ problem.directions[:r]
     if problem.scale is not None:
-        # Whitening is no isometry: the singular values are other ones.
+        # Whitening is not an isometry: the singular values are other ones.
         left, s, right = thin_svd([s[:, None] * right, left])
     root = s ** (1 / problem.depth)
     weights = [np.zeros(shape) for shape in problem.shapes]

@@ -32,7 +32,7 @@ class Whitened:
     spectrum : ndarray of shape (n_seen,)
         Positive eigenvalues of S, descending.
     moment, cross : ndarray of shape (n_inputs, n_inputs), (n_outputs, n_inputs)
-        S and T. Where cleaning changed more than rounding they have changed along.
+        S and T. If cleaning changed more than rounding they have changed along.
     """
 
     values: np.ndarray

@@ -41,7 +41,7 @@ class AnalyticalSpectrum(LinearSpectrum):
     is a set of critical points of one value.
 
     Make one with ``from_eigenvalues``. A set is named by a sorted tuple of zero-based
-    indices into the descending eigenvalues. Where eigenvalues are equal, how many of
+    indices into the descending eigenvalues. If eigenvalues are equal, how many of
     them a set uses is all that counts, and its name has the first of them. Indices of
     zero eigenvalues (with the penalty "sum": of eigenvalues up to ``tau``) name nothing
     and are refused. Methods that take ``sets`` take a list of tuples or a boolean mask
@@ -205,7 +205,7 @@ class AnalyticalSpectrum(LinearSpectrum):
         Returns
         -------
         mu_min : ndarray of shape (n_sets,)
-            Moduli; infinite where the Hessian is zero.
+            Moduli; infinite if the Hessian is zero.
         """
         problem = self._problem
         return self._per_set(

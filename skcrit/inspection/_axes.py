@@ -50,7 +50,7 @@ def wrap(text, length, size):
 
 
 def name_axes(ax, x, y):
-    """Name both axes, in several lines where one would leave the figure."""
+    """Name both axes, in several lines if one would leave the figure."""
     box = ax.get_window_extent()
     for axis, text, length in (
         (ax.xaxis, x, box.width),

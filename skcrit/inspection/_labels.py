@@ -1,4 +1,4 @@
-"""Names beside points, where there is room."""
+"""Names beside points, if there is room."""
 
 import numpy as np
 

@@ -131,7 +131,7 @@ class ConvergenceDisplay:
     ) -> Self:
         """Draw both axes logarithmic, the first linear between iterations 0 and 1.
 
-        A mark ends each run: a dot where it converged, a cross where it failed, which
+        A mark ends each run: a dot if it converged, a cross if it failed, which
         can be below ``tol``: the rescaled point has to reach it, too, and Newton steps
         from there have to confirm it. Values that are zero or below a millionth of
         ``tol`` leave the axes.

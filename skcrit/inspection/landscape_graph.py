@@ -34,7 +34,7 @@ _ROWS, _STEP, _WIDTH = 100, 0.3, 0.8
 
 
 class LandscapeGraphDisplay:
-    """Critical sets by Morse index and loss, joined where one was reached from another.
+    """Critical sets by Morse index and loss, joined if one was reached from another.
 
     Make one with :meth:`from_estimator`.
 
@@ -54,7 +54,7 @@ class LandscapeGraphDisplay:
         Saddles and the sets below that they connect, drawn in another colour.
     detrend : bool, default=False
         Whether to draw the loss above its linear trend in the index: of large networks
-        nothing else can be distinguished. Without effect where an index is unknown.
+        nothing else can be distinguished. Without effect if an index is unknown.
 
     Attributes
     ----------
@@ -128,7 +128,7 @@ class LandscapeGraphDisplay:
             Axes to draw on; None makes a figure.
         names : list of str, default=None
             Names of the sets, in the order of ``critical_points_``. None takes the
-            analytical critical sets where they are known, else their numbers.
+            analytical critical sets if they are known, else their numbers.
         max_labels : int, default=40
             With more sets than this none is named, and the trend of the loss is taken
             out.
@@ -285,7 +285,7 @@ class LandscapeGraphDisplay:
         ax.set_xlabel(f"Morse index (?: not known, {np.sum(~known):,})")
 
     def _write_names(self, ax):
-        """Write names where they have room."""
+        """Write names that have room."""
         if self.names is None or len(self.positions_) == 0:
             return {}
         ax.margins(x=0.1, y=0.1)

@@ -57,14 +57,14 @@ class LossIndexDisplay:
     Parameters
     ----------
     loss, index_fraction : ndarray of shape (n_points,)
-        Loss and index of each converged start; NaN where the index is not known.
+        Loss and index of each converged start; NaN if the index is not known.
     n_starts : int
         Number of starts, converged or not.
     hit : ndarray of bool of shape (n_points,), default=None
         Which of the points are identified with a known critical set and have its
-        loss and index; None where the truth is not known.
+        loss and index; None if the truth is not known.
     analytical_loss : ndarray of shape (n_drawn,), default=None
-        Loss of known critical sets; None where they are not known.
+        Loss of known critical sets; None if they are not known.
     analytical_index_fraction : ndarray of shape (n_drawn,), default=None
         Index of the same sets.
     n_sets : int, default=None
@@ -78,7 +78,7 @@ class LossIndexDisplay:
     figure_ : matplotlib.figure.Figure
         Their figure.
     points_ : list of matplotlib.collections.PathCollection
-        Numerical points: hits, misses and those without index, where there are any.
+        Numerical points: hits, misses and those without index, if there are any.
     analytical_points_ : matplotlib.collections.PathCollection or None
         Known critical sets.
 
@@ -197,7 +197,7 @@ class LossIndexDisplay:
     ) -> Self:
         """Draw loss (vertical) against index.
 
-        Where the index of a point is not known, a tick at the edge marks its loss.
+        If the index of a point is not known, a tick at the edge marks its loss.
 
         Parameters
         ----------

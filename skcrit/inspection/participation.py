@@ -196,7 +196,7 @@ class ParticipationDisplay:
         label = f"in sets: {counts[:-1].sum():,}"
         inside = {"color": SUCCESS, "label": label, **style}
         self.bars_ = ax.bar(x[:-1], shares[:-1], **inside)
-        # The hatch distinguishes the origin where colours are lost.
+        # The hatch distinguishes the origin if colours are lost.
         label = f"at 0: {counts[-1]:,}"
         apart: dict[str, Any] = {
             "color": FAILURE,

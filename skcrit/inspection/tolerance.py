@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ToleranceDisplay"]
 
-# Colour, marker and line each tell the scores apart; the marker's size makes what lies
-# underneath visible where two scores are equal.
+# Colour, marker and line each distinguish the scores; the marker's size makes what lies
+# underneath visible if two scores are equal.
 _STYLES = {
     "converged": ("converged", FAILURE, "s", "--", 6.5),
     "precision": ("precision", "#CC79A7", "D", "-.", 5.5),
@@ -204,7 +204,7 @@ class ToleranceDisplay:
         """
         ax, line_kw = axes_of(self, ax), check_keywords(line_kw, "line_kw")
         tols = np.asarray(self.tols, dtype=float)
-        # What no axis can show stands where zero and infinity do.
+        # What no axis can show is drawn at the places of zero and infinity.
         tols = np.where(tols > 1e200, np.inf, np.where(tols < 1e-200, 0.0, tols))
         inner = (tols > 0) & np.isfinite(tols)
         x, ends = _places(tols, inner)

@@ -1,4 +1,4 @@
-"""Decompositions of stacks of matrices, which go on where LAPACK gives up on one."""
+"""Decompositions of stacks of matrices, which continue if LAPACK fails on one."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def _norm(xp: Any, v: Array) -> Array:
 
 
 def _normalized(xp: Any, v: Array, norm: Array, alive: Array) -> Array:
-    """Scale rows to length one, or to zero where the process has ended."""
+    """Scale rows to length one, or to zero if the process has ended."""
     unit = v / xp.where(alive, norm, xp.ones_like(norm))[:, None]
     return xp.where(alive[:, None], unit, xp.zeros_like(unit))
 

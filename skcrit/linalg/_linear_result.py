@@ -54,7 +54,7 @@ class MinresQLPResult:
         norm of the Lanczos matrix.
     condition : array of shape (n_systems,)
         `matrix_norm` over the smallest diagonal entry of L: a lower estimate of the
-        condition number on the Krylov space. 1 where no iteration was done.
+        condition number on the Krylov space. 1 if no iteration was done.
     curvature : array of shape (n_systems,)
         Smallest Rayleigh quotient :math:`r^T (A - \mathrm{shift} I) r / r^T r` over the
         residuals met before a least-squares solution, an upper bound of the smallest

@@ -56,7 +56,7 @@ def lowest_eigenpairs(
         Ritz values, ascending: upper bounds of the lowest eigenvalues, and within
         ``|A x - value x|`` of some eigenvalue.
     vectors : array of shape (n_systems, m, n)
-        Orthonormal Ritz vectors, in rows; zero where a product is not finite.
+        Orthonormal Ritz vectors, in rows; zero if a product is not finite.
     residual_norm : array of shape (n_systems, m)
         The norms ``|A x - value x|``.
     n_matvec : array of int of shape (n_systems,)
@@ -69,7 +69,7 @@ def lowest_eigenpairs(
 
     Notes
     -----
-    The space of an iteration has 3 m dimensions. Where n is smaller there is no such
+    The space of an iteration has 3 m dimensions. If n is smaller there is no such
     space, and the dense matrix is formed by n products with unit vectors; `start`,
     `rtol` and `max_iter` are without effect then.
 

@@ -39,9 +39,9 @@ def minres_qlp(
 
     System i is :math:`\min \|x_i\|` over the minimisers of
     :math:`\|b_i - (A_i - \mathrm{shift}_i I) x_i\|_2`, for symmetric :math:`A_i` of any
-    inertia and rank: the solution where the system is regular, the solution of minimum
-    norm where it is singular and consistent, the least-squares solution of minimum norm
-    (pseudoinverse times :math:`b_i`) where it is inconsistent. The k-th iterate
+    inertia and rank: the solution if the system is regular, the solution of minimum
+    norm if it is singular and consistent, the least-squares solution of minimum norm
+    (pseudoinverse times :math:`b_i`) if it is inconsistent. The k-th iterate
     minimises the residual over the Krylov space of dimension k.
 
     Parameters
@@ -111,7 +111,7 @@ def minres_qlp(
     :math:`\|b\|` alone: else an inconsistent system whose x grows counts as solved.
 
     The recurrences have a residual of their own, from which that of x differs by
-    rounding. They only propose a status, and the measured norms decide. Where x misses
+    rounding. They only propose a status, and the measured norms decide. If x misses
     the tolerance that the recurrences have met, the system is solved again with the
     measured residual on the right, as long as that halves it. STAGNATED means that
     rounding forbids what is asked for, because the smallest eigenvalues are of the
@@ -284,7 +284,7 @@ def _measured(task: _Task, end: SimpleNamespace) -> _Solutions:
 def _restart(found: _Solutions, task: _Task, end: SimpleNamespace) -> None:
     """Solve for what the recurrences left of the residual without knowing.
 
-    They have a residual of their own, which differs from that of x by rounding. Where x
+    They have a residual of their own, which differs from that of x by rounding. If x
     misses the tolerance for that reason, the system with its residual on the right is
     solved, and x corrected, as long as that halves the residual.
     """
@@ -325,7 +325,7 @@ def _lift(
     """Take out of the least-squares solutions their part in the kernel.
 
     The residual is the part of b in the kernel, and the only direction of the kernel
-    that the Krylov space holds. Where it is not in the kernel, it grows.
+    that the Krylov space holds. If it is not in the kernel, it grows.
     """
     xp, b = array_namespace(task.b), task.b
     eps = float(xp.finfo(b.dtype).eps)
@@ -348,7 +348,7 @@ def _refine(
     :math:`A c = A b` has the solution :math:`c = A A^+ b` in the range of A, and
     :math:`A y = c` then has :math:`y = A^+ b`. In the direct iteration the kernel
     enters the Krylov space with b, and limits :math:`\|A r\|` to the root of the
-    machine epsilon; here it does not. y replaces x where its residual is smaller, or
+    machine epsilon; here it does not. y replaces x if its residual is smaller, or
     about equal with a smaller :math:`\|A r\|`.
     """
     xp, b, products = array_namespace(task.b), task.b, task.products

@@ -12,7 +12,7 @@ kept, with :math:`\gamma_k^{(1)}` spelt ``gbar``, and with these changes:
   ``part1`` the same of row k-1 without its nearest neighbour.
 
 A system that has ended goes on with a vector of zeros, without masks, until its rows
-are dropped; what its other recurrences then hold is of no use, and nobody looks.
+are dropped; what its other recurrences then hold is of no use, and is not read.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def iterate(
         if s.n_alive == 0:
             break
         p = s.products(s.v) if k > 1 else _first_product(s)
-        # Where a product is not finite, what follows from it is not either.
+        # If a product is not finite, what follows from it is not either.
         with np.errstate(invalid="ignore", over="ignore"):
             _lanczos_step(s, p)
             _left_reflection(s)

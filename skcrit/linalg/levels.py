@@ -82,7 +82,7 @@ def symmetry_level(eigenvalues: Array) -> Array:
     Returns
     -------
     level : array of shape (...,)
-        ``1e-10 max|lambda|``, or :func:`rounding_level` where that is larger, as in
+        ``1e-10 max|lambda|``, or :func:`rounding_level` if that is larger, as in
         float32. Along a symmetry the gradient is zero, so that a direction left out
         costs nothing, while one whose eigenvalue is rounding error of either sign would
         take the place of an unstable one.

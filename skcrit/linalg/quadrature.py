@@ -44,7 +44,7 @@ class InertiaFractions:
     ----------
     negative, zero, positive : float
         Estimated parts of the eigenvalues below, within and above the level; their sum
-        is one. Where the quadrature does not resolve the level, what weight it finds at
+        is one. If the quadrature does not resolve the level, what weight it finds at
         zero above that of its neighbours counts as zero.
     negative_interval, zero_interval, positive_interval : tuple of float
         Confidence intervals, one for each part alone: multiples of 1/n.

@@ -2,7 +2,7 @@
 
 An activation is evaluated once, ``value(z)``, and its derivatives come from the value
 ``a`` and what ``value`` kept beside it. A derivative that is one everywhere (the slope
-of the identity) or zero everywhere (its bend) is None, so that nobody multiplies by it.
+of the identity) or zero everywhere (its bend) is None, and never multiplied by.
 """
 
 from skcrit._backend import array_namespace, device, erf

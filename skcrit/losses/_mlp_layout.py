@@ -53,7 +53,7 @@ class NetworkLayout(TakesPoints):
         Returns
         -------
         coefs : list of arrays of shape (..., n_in, n_out)
-            Weights of the layers, first layer first, as views where possible.
+            Weights of the layers, first layer first, as views if possible.
         intercepts : list of arrays of shape (..., n_out)
             Intercepts; zero without ``fit_intercept``.
         """

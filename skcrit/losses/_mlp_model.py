@@ -115,7 +115,7 @@ class MLPModel(LocalModel):
     def gradient(self):
         xp, rows, values = array_namespace(self.theta), [], []
         for chunk in self._chunks():
-            # The value costs little more, and one who wants the one wants the other.
+            # The value costs little more, and both are usually wanted.
             value, *blocks = self._over_samples(
                 chunk,
                 lambda sweep: [xp.sum(sweep.values(), axis=-1), *sweep.gradient()],

@@ -32,7 +32,7 @@ class Targets:
     Raises
     ------
     ValueError
-        If there are no targets for a log-loss, targets do not fit the samples, or they
+        If a log-loss has no targets, targets do not fit the samples, or they
         are not finite numbers, or not labels.
     """
 
@@ -91,7 +91,7 @@ class Targets:
             ) from error
 
     def look_up(self, X, known):
-        """Find the targets of samples among those of ``fit``, where they are known."""
+        """Find the targets of samples among those of ``fit``, if they are known."""
         # NaN for a sample that is not among the data of fit, or is there with different
         # targets.
         if self.is_reconstruction:

@@ -84,7 +84,7 @@ class TorchModel(LocalModel):
         return self._joined(parts, *v.shape)
 
     def _products_of_points(self, v, lead):
-        # Where points stand alone, one graph serves all directions at its point.
+        # If points stand alone, one graph serves all directions at its point.
         numbers = np.arange(len(self._points)).reshape(self.theta.shape[:-1])
         owner = np.broadcast_to(numbers, lead).ravel()
         rows, product = v.reshape(-1, v.shape[-1]), np.empty(v.shape, v.dtype)

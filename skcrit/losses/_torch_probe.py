@@ -186,7 +186,7 @@ def _check_derivatives(network, theta):
 
 
 def _choose_rows(network, theta, chunk_size):
-    """Choose how many rows are evaluated together; 1 where that is impossible."""
+    """Choose how many rows are evaluated together; 1 if that is impossible."""
     where = "cpu" if network.device == "cpu" else "device"
     if chunk_size is None:
         if network.row_bytes > _TOGETHER[where]:

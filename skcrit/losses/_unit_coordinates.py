@@ -95,7 +95,7 @@ class UnitCoordinates:
         return weights
 
     def _without_shift(self, last):
-        # Take away the mean over classes where the softmax leaves it free.
+        # Take away the mean over classes if the softmax leaves it free.
         if self.shifted.stop == 0:
             return last
         xp, columns = array_namespace(last), self.shifted

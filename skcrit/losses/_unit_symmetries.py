@@ -71,8 +71,8 @@ class UnitSymmetries(NetworkLayout, Symmetries):
         orthonormal bases, scaled so that the invariants of a point have its norm.
 
         *Separation, one hidden layer.* Points of different orbits have different
-        multisets of units, up to signs. A direction r does not tell the multisets {u}
-        and {u'} apart only if for some permutation and signs r is orthogonal to all
+        multisets of units, up to signs. A direction r fails to separate the multisets
+        {u} and {u'} only if for some permutation and signs r is orthogonal to all
         :math:`u_j \mp u'_{\pi(j)}`, not all of which are zero: finitely many proper
         subspaces. So almost every direction separates any given points. There are three
         times as many invariants as parameters; twice as many and one more suffice,

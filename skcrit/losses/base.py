@@ -337,7 +337,7 @@ class Loss(Provable, BaseEstimator, ABC):
         return self.length_scale() * np.sqrt(2 / n) * np.stack(draws)
 
     def ground_truth(self) -> GroundTruth:
-        """Return the critical points where they are known.
+        """Return the critical points if they are known.
 
         Returns
         -------
@@ -347,12 +347,12 @@ class Loss(Provable, BaseEstimator, ABC):
         Raises
         ------
         NoGroundTruthError
-            If nobody knows them.
+            If they are not known.
         """
         return self.analytical_spectrum()
 
     def analytical_spectrum(self) -> LinearSpectrum:
-        """Return the critical points in closed form, where they are known.
+        """Return the critical points in closed form, if they are known.
 
         Raises
         ------

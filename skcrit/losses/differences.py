@@ -12,7 +12,7 @@ from skcrit.losses.local_model import LocalModel
 __all__ = ["DifferenceModel"]
 
 # Steps in length scales: the largest, the factor between them, and their number. Large
-# ones serve where rounding is coarse, small ones where the function bends.
+# ones serve if rounding is coarse, small ones if the function bends.
 _LARGEST = 0.08
 _FACTOR = 2.0
 _N_STEPS = 7

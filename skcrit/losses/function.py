@@ -29,7 +29,7 @@ class _ExactModel(LocalModel):
 
 
 class FunctionLoss(DeclaredLoss):
-    """Wrap functions for value, gradient and, where there is one, Hessian product.
+    """Wrap functions for value, gradient and, if there is one, Hessian product.
 
     Parameters
     ----------

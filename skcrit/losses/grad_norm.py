@@ -32,7 +32,7 @@ class GradientNormLoss(Loss):
 
     All critical points of f are minima of g, of value zero. Critical points of g of
     positive value are gradient-flat points of f: its gradient lies in the kernel of its
-    Hessian. Where they are minima of g, searches that minimise the gradient norm get
+    Hessian. If they are minima of g, searches that minimise the gradient norm get
     stuck. The unit of g is that of f squared over that of ``theta`` squared.
 
     Parameters
@@ -48,9 +48,9 @@ class GradientNormLoss(Loss):
     n_params_ : int
         Length of ``theta``.
     n_features_in_ : int
-        Number of features, where f has data.
+        Number of features, if f has data.
     feature_names_in_ : ndarray of str of shape (n_features_in_,)
-        Names of the features, where f has seen them.
+        Names of the features, if f has seen them.
 
     Notes
     -----
@@ -62,12 +62,12 @@ class GradientNormLoss(Loss):
     five-point difference along the gradient of four more products, or four more
     Hessians. The step is ``eps ** (1/5)`` times one plus the size of the parameters
     that the gradient moves; the error, relative to ``|H| |grad f| |v|``, is about
-    ``eps ** (4/5)``, or ``eps ** (7/15)`` where products are differences themselves.
+    ``eps ** (4/5)``, or ``eps ** (7/15)`` if products are differences themselves.
 
     The ``tol`` of a finder bounds ``|H grad f|^2`` here, which is small close to where
-    H is singular: it takes a strict one to tell a small value of g from zero.
+    H is singular: a strict one is needed to distinguish a small value of g from zero.
 
-    Symmetries of f are symmetries of g only where they keep lengths: the gradient norm
+    Symmetries of f are symmetries of g only if they keep lengths: the gradient norm
     of a linear network changes when one layer is scaled up and the next one down. So
     ``rescale`` and ``invariants`` are the defaults, which leave points as they
     are, and every point that a finder reports is a critical set of its own unless it
@@ -119,7 +119,7 @@ class GradientNormLoss(Loss):
         ----------
         X : array-like of shape (n_samples, n_features), or fitted Loss
             Data to fit the loss to, or a loss to use as it is; then the parameter
-            ``loss`` is not used. None where the loss needs no data.
+            ``loss`` is not used. None if the loss needs no data.
         y : array-like, default=None
             Targets, passed to the fit of the loss.
 
@@ -133,7 +133,7 @@ class GradientNormLoss(Loss):
         NotFittedError
             If ``X`` is a loss that is not fitted.
         ValueError
-            If ``loss``, or ``X`` where it is a loss, lacks a method, or the loss cannot
+            If ``loss``, or ``X`` if it is a loss, lacks a method, or the loss cannot
             be fitted to ``X``.
         """
         check_params(self)

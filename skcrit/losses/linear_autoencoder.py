@@ -239,7 +239,7 @@ class LinearAutoencoderLoss(TransformerMixin, LinearLoss):
         invariants : array of shape (..., n_invariants)
             Row-major entries of ``W C^(1/2)``, with its columns in the eigenbasis of
             the data; columns of eigenvalue zero, about which the loss says nothing, are
-            left out: ``n_features * rank`` numbers. Where eigenvalues are tied the
+            left out: ``n_features * rank`` numbers. If eigenvalues are tied the
             eigenvectors can be rotated and the loss stays: then the traces of the
             diagonal blocks that belong to an eigenvalue, and the norms of all blocks.
         """

@@ -103,7 +103,7 @@ class LinearLoss(LinearProofs, Loss):
         Returns
         -------
         weights : list of arrays of shape (..., n_out, n_in)
-            Matrices of the layers, first layer first, as views where possible.
+            Matrices of the layers, first layer first, as views if possible.
         """
         return self._split(self._as_points(theta))
 
@@ -235,7 +235,7 @@ class LinearLoss(LinearProofs, Loss):
         theta : array of shape (..., n_params)
             Points with ``W_{l+1}^T W_{l+1} = W_l W_l^T``. Under a penalty on the
             weights the points themselves: its symmetries are rotations, which scale
-            nothing. NaN where the end-to-end matrix is not finite.
+            nothing. NaN if the end-to-end matrix is not finite.
         """
         theta = self._as_points(theta)
         if self._decay > 0:
@@ -284,10 +284,10 @@ class LinearLoss(LinearProofs, Loss):
         tangents : array of shape (..., n_tangents, n_params)
             Vectors in rows, some of them zero or linearly dependent. Their number is
             the sum of the squared widths of the hidden layers (half of it with a
-            penalty on the weights), and more where eigenvalues are tied or zero.
+            penalty on the weights), and more if eigenvalues are tied or zero.
         """
         theta = self._as_points(theta)
-        # Made when they are asked for: where much is tied they are larger than all that
+        # Made when they are asked for: if much is tied they are larger than all that
         # evaluation needs, and a loss is sent to every worker.
         free = map(self._placed, self._data_symmetries())
         weights, only_rotations = self._split(theta), self._decay > 0

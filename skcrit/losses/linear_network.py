@@ -202,7 +202,7 @@ class LinearNetworkLoss(LinearLoss):
             "root": form.root,
             "goal": form.goal,
             "projector": form.root @ form.inverse if free else None,
-            # A penalty breaks the ties: whitening is no isometry.
+            # A penalty breaks the ties: whitening is not an isometry.
             "ties": None if penalised else ties,
         }
 
@@ -236,7 +236,7 @@ class LinearNetworkLoss(LinearLoss):
         -------
         invariants : array of shape (..., n_invariants)
             Row-major entries of ``W`` times a root of the second moment, ``n_outputs``
-            times its rank numbers. Without a penalty and where eigenvalues are tied,
+            times its rank numbers. Without a penalty and if eigenvalues are tied,
             the eigenvectors can be rotated and the loss stays: then the traces of the
             diagonal blocks that belong to an eigenvalue, and the norms of all blocks.
         """

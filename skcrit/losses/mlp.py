@@ -195,7 +195,7 @@ class MLPLoss(
         ------
         ValueError
             If a parameter is out of its range, ``X`` is not a finite two-dimensional
-            array, ``y`` does not fit it or is missing where labels are needed, or the
+            array, ``y`` does not fit it or is missing while labels are needed, or the
             numbers are so large or small that squared gradients leave the range of
             ``dtype``: entries of about 1e-69 to 1e69 in float64, 1e-6 to 1e6 in
             float32.

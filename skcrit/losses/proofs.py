@@ -1,4 +1,4 @@
-"""What a loss offers to proofs: bounds that hold, where estimates would not do."""
+"""What a loss offers to proofs: bounds that hold, because estimates are not enough."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ class Provable(Symmetries):
         Returns
         -------
         causes : list of str, one per point
-            For the reasons of certificates; empty where nothing is known, the default.
+            For the reasons of certificates; empty if nothing is known, the default.
         """
         return [""] * np.size(self.orbit_size(theta))
 

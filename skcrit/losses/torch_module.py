@@ -191,7 +191,7 @@ class TorchLoss(DeclaredLoss):
             tensor of integers stays one, for modules that begin with an embedding.
         y : array-like or tensor of shape (n_samples, ...), default=None
             Targets, as the criterion takes them. Numbers become floats of ``dtype``, or
-            class labels of type int64 where the criterion does not accept floats. None
+            class labels of type int64 if the criterion does not accept floats. None
             is ``X``: the module is an autoencoder.
 
         Returns

@@ -43,7 +43,7 @@ class Judgement:
         Reported Morse index, -1 if unknown, and that of the critical point approached,
         -1 if the truth does not know it exactly.
     least_index : ndarray of int of shape (n_starts,)
-        Lower bound of the Morse index where there is no predicted index, else the
+        Lower bound of the Morse index if there is no predicted index, else the
         predicted index.
     loss_right, index_right : ndarray of bool of shape (n_starts,)
         Whether reported loss and Morse index are those of the nearest set.
@@ -135,7 +135,7 @@ def judge(finder: FittedFinder, truth: GroundTruth | None = None) -> Judgement:
     -----
     The truth says how far a loss may differ from that of the set, ``loss_tolerance``
     of its :class:`~skcrit.ground_truth.Match`. The Morse index is right if it equals
-    the one that the truth knows exactly, or, where it knows a lower bound only, if it
+    the one that the truth knows exactly, or, if it knows a lower bound only, if it
     is known and not below. The truth may find the gradient of each converged start as
     large as the largest of them, which bears on degenerate points only.
 

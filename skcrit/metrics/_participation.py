@@ -87,7 +87,7 @@ class Participation:
     Parameters
     ----------
     rows : ndarray of int of shape (n_starts, n_bins)
-        A row per start, zero where the start does not count.
+        A row per start, zero if the start does not count.
     labels : list of str
         Names of the bins: zero-based indices of eigenvectors, "i-j" for those of a
         repeated eigenvalue, and "at 0".

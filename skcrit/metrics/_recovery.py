@@ -134,7 +134,7 @@ def loss_error(finder: FittedFinder, *, truth: GroundTruth | None = None) -> flo
     """Compute the mean absolute loss error of the converged starts.
 
     The reference of each start is the critical set nearest to its final point, even
-    where the match is ambiguous.
+    if the match is ambiguous.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def index_error(finder: FittedFinder, *, truth: GroundTruth | None = None) -> fl
     """Compute the mean absolute error of the index fraction of the converged starts.
 
     The index fraction is the Morse index over ``n_params``. The reference of each start
-    is the critical set nearest to its final point, even where the match is ambiguous.
+    is the critical set nearest to its final point, even if the match is ambiguous.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ def index_error(finder: FittedFinder, *, truth: GroundTruth | None = None) -> fl
     -------
     error : float
         Between 0 and 1; NaN if no converged start has a known index. Starts whose index
-        was not computed (-1) do not count. Where a deep network has an open pivot, so
+        was not computed (-1) do not count. If a deep network has an open pivot, so
         that only a lower bound is known, the error is what the index lacks to it.
 
     Raises

@@ -27,7 +27,7 @@ def recovery_report(
     output_dict: bool = False,
     max_sets: int = 20,
 ) -> str | dict[str, Any]:
-    """Report what a fitted finder found, compared with the truth where it is known.
+    """Report what a fitted finder found, compared with the truth if it is known.
 
     Parameters
     ----------
@@ -49,9 +49,9 @@ def recovery_report(
     -------
     report : str or dict
         If the critical points are known: scores (undefined ones are NaN), statuses,
-        whether ``tol`` can tell the critical sets apart, and a table of the sets that
+        whether ``tol`` distinguishes the critical sets, and a table of the sets that
         converged and identified starts ended at, most frequent first: loss and
-        predicted Morse index of the set (">=n" where a deep network leaves only a
+        predicted Morse index of the set (">=n" if a deep network leaves only a
         bound), reported Morse indices and nullities ("?" if unknown), number of starts
         and of hits.
 
@@ -196,12 +196,12 @@ def _verdict(report):
     """Say whether the tolerance distinguishes the critical sets."""
     resolution = report["resolution"]
     if math.isnan(resolution):
-        return "; which would tell the critical sets apart is not known"
+        return "; which tolerance distinguishes the critical sets is not known"
     if report["resolved"]:
-        return f" <= {resolution:.1e}: tol tells the critical sets apart"
+        return f" <= {resolution:.1e}: tol distinguishes the critical sets"
     strict = resolution**2
     return (
-        f" > {resolution:.1e}: tol cannot tell the critical sets apart; "
+        f" > {resolution:.1e}: tol cannot distinguish the critical sets; "
         f"tol <= {strict:.1e} would"
     )
 

@@ -105,7 +105,7 @@ def good_turing_coverage_interval(
     Notes
     -----
     The normal limit of Good's estimate has the variance :math:`(f_1 (1 - f_1 / n) + 2
-    f_2) / n^2` [1]_. Put around the estimate it has no width where every set was hit
+    f_2) / n^2` [1]_. Put around the estimate it has no width if every set was hit
     once, or none was, and covers in less than half of samples of 50 from 2517 sets. So
     the probability of the unseen itself stands for :math:`f_1 / n` in the variance, as
     in Wilson's interval of a proportion, and f2 + 1 for f2.
@@ -213,7 +213,7 @@ def chao1_richness_interval(
     (f1 (f1 - 1)^2) + 1 / (f2 + 1) by the delta method. The last term is usually f2 /
     (f2 + 1)^2, which vanishes without doubletons. The usual limits also fail to reach
     the truth in small samples, and near the end of a search: their lower one is above
-    the number found even if that is all, their upper one is the number found if at most
+    the number found even if it is all, their upper one is the number found if at most
     one set was hit once. Hence they are rounded outwards, and the upper one starts from
     :math:`(f_1 + 1)^2 / (2 f_2 + 1)`; in large samples of many sets neither matters.
 

@@ -45,7 +45,7 @@ _DEVICE_HELD = 2**27
 
 
 class Batches:
-    """Say how rows are divided into batches and who computes them.
+    """Describe how rows are divided into batches and which workers compute them.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ def _do(task, arguments, store, key):
 
 @contextmanager
 def _closing(done):
-    """End the workers when nobody waits any more: on an error, Ctrl-C or a stop."""
+    """End workers whose results are not needed: on an error, Ctrl-C or a stop."""
     try:
         yield
     finally:

@@ -161,7 +161,7 @@ class Connections(Rows):
         -------
         barriers : ndarray of shape (n_minima, n_minima)
             Loss of the highest point of the lowest way that is known, for the sets of
-            :meth:`minima`; on the diagonal the loss of the minimum, infinite where no
+            :meth:`minima`; on the diagonal the loss of the minimum, infinite if no
             way is known.
 
         Notes

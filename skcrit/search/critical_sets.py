@@ -1,7 +1,7 @@
 """Which points are the same critical set: by invariants and by inertia.
 
-Symmetries make critical points continua, and neither parameters nor losses tell sets
-apart: two different sets can have the same loss. Points belong together if their
+Symmetries make critical points continua, and neither parameters nor losses identify
+sets: two different sets can have the same loss. Points belong together if their
 invariants agree within their own errors, measured at each point, and nothing that is
 known of their inertia differs. No length of one point decides about another.
 """
@@ -21,8 +21,8 @@ __all__ = ["Identity", "group_points", "match_points", "radii"]
 # Errors are measured with a few random changes and estimated along weak directions.
 _SAFETY = 10.0
 
-# Relative to the size of invariants, and to their natural unit: what cannot be told
-# apart, whatever the estimates say.
+# Relative to the size of invariants, and to their natural unit: differences that are
+# never resolved, whatever the estimates say.
 _FLOOR = 1e-9
 _ROUNDING = 1e3 * np.finfo(float).eps
 

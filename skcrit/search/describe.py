@@ -80,7 +80,7 @@ class Description(Rows):
     index_fraction : ndarray of shape (n,)
         Estimate of the Morse index over ``n_params``; NaN if unknown.
     index_fraction_low, index_fraction_high : ndarray of shape (n,)
-        Interval for it: from the bounds of the index, or, where no dense Hessian is
+        Interval for it: from the bounds of the index, or, if no dense Hessian is
         formed, of at least 95 % confidence.
     inertia : InertiaShares
         Parts of the eigenvalues that are negative, flat and positive.
@@ -241,7 +241,7 @@ def invariants_of(loss: Loss, theta: Array) -> FloatArray:
 def _measured(
     loss: Loss, end: Polished, scales: Scales
 ) -> tuple[Polished, tuple[FloatArray, ...]]:
-    """Measure errors, and give up what only looks like the direction of a symmetry."""
+    """Measure errors, and drop what only looks like the direction of a symmetry."""
     errors = _errors(loss, end, scales)
     # Beside a point of smaller orbit, such as the origin, some tangents are rounding
     # errors; and a declared symmetry may be none by a fault of the loss.

@@ -97,7 +97,7 @@ def search(
     starts : ndarray of shape (n_starts, n_params)
         Starting points.
     batches : Batches, default=None
-        How starts are divided and who computes them; None is one process.
+        How starts are divided and distributed; None is one process.
     watch : sequence of Watch
         What is called before and after every batch.
 
@@ -131,7 +131,7 @@ def search_tols(
     tols : sequence of float or "auto", or None
         Tolerances; None is that of the solver.
     batches : Batches, default=None
-        How starts are divided and who computes them; None is one process.
+        How starts are divided and distributed; None is one process.
     watch : sequence of Watch
         What is called before and after every batch.
 

@@ -18,10 +18,10 @@ _DIGITS = 7
 class Forecast:
     """Remember how much searches along each curvature changed the loss.
 
-    Where a landscape is composed of parts that do not see each other, the same change
+    If a landscape is composed of parts that do not see each other, the same change
     of a part is made from many critical points: its curvature is the same at all of
     them, to the last digits, and so is what it does to the loss. For a linear network
-    the parts are the eigenvectors of the data. Where there are no such parts curvatures
+    the parts are the eigenvectors of the data. If there are no such parts curvatures
     do not repeat, and nothing is guessed.
     """
 

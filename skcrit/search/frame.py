@@ -4,7 +4,7 @@ With a diagonal matrix D of units the Hessian becomes ``S = D H D``, and steps `
 p / D``. The inertia does not change (Sylvester's law), but the entries are comparable:
 eigenvalues of size 1e-12 in the unit of the data become numbers that rounding leaves
 alone. Directions along which the symmetries of the loss move the point are moved to the
-upper end of the spectrum, where nobody takes them for small eigenvalues.
+upper end of the spectrum, where they are not mistaken for small eigenvalues.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ _N_FLAT = 16
 # Losses that differ by less, relative to the range of all, are taken for the same.
 _SAME = 1e-9
 
-# Where more than this part of neighbouring losses are the same, a loss names no set.
+# If more than this part of neighbouring losses are the same, a loss names no set.
 _FEW = 0.01
 
 

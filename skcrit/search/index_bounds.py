@@ -6,8 +6,8 @@ Hessian is formed in these coordinates, and the index is counted. Otherwise thre
 are put together. By the theorem of Courant and Fischer at least k eigenvalues are below
 a level if k Ritz values are, which LOBPCG finds, whatever their residuals. By Cauchy's
 interlacing theorem at most k more of them are there than in the Hessian between vectors
-orthogonal to k given ones. How many there are in that Hessian, stochastic Lanczos
-quadrature tells with a confidence interval. If the k vectors are all eigenvectors of
+orthogonal to k given ones. Stochastic Lanczos quadrature estimates how many there are
+in that Hessian, with a confidence interval. If the k vectors are all eigenvectors of
 negative eigenvalues and a gap follows, quadrature finds nothing among the others, and
 the index is bracketed by k and k.
 
@@ -78,7 +78,7 @@ _SAFETY = 3.0
 
 @dataclass
 class IndexBounds(Rows):
-    """What products tell of the Morse index, one row per point, on the host.
+    """What products show about the Morse index, one row per point, on the host.
 
     Attributes
     ----------

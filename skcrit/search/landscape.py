@@ -75,7 +75,7 @@ class Landscape:
     problem : Problem
         The loss and its units.
     batches : Batches
-        How searches are divided and who computes them.
+        How searches are divided and distributed.
     max_directions : int or None
         Largest number of directions tried from a set.
     n_passes : int

@@ -3,8 +3,8 @@ r"""Newton steps from the end of a search to the level of rounding, and their ve
 A critical point that is there attracts them: the steps contract, quadratically if the
 Hessian is regular up to symmetries, and by the constant factor (m - 2)/(m - 1) if the
 loss grows with the power m. On a tail whose gradient vanishes towards infinity they do
-not: on exp(-x), exp(-x^2) or 1/x every step is about as long as the last. That tells
-the two apart without any constant in the unit of the loss.
+not: on exp(-x), exp(-x^2) or 1/x every step is about as long as the last. This
+distinguishes the two without any constant in the unit of the loss.
 
 Steps are computed in natural units (:mod:`skcrit.search.frame`), and components of the
 gradient that are rounding errors do not move anything: they are measured by what a

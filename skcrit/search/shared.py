@@ -35,7 +35,7 @@ class Shared:
     Parameters
     ----------
     value : object
-        What tasks need. Nobody may change it.
+        What tasks need. It must not be changed.
     """
 
     def __init__(self, value: Any) -> None:

@@ -122,7 +122,7 @@ def _encode(value, arrays):
         return ["plain", value]
     array = np.asarray(value)
     if array.dtype.hasobject:
-        raise TypeError(f"{name} is no data")
+        raise TypeError(f"{name} is not data")
     arrays.append(array)
     return ["array", len(arrays) - 1]
 

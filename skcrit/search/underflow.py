@@ -20,7 +20,7 @@ _HALVINGS = 60
 def is_underflow(loss: Loss, frame: Frame, rows: IntArray) -> BoolArray:
     """Return where a loss is flat because its gradient is too small for a number."""
     # A loss such as exp(-x) is constant to the last bit beyond x = 745. Towards a
-    # random start its gradient begins with the smallest numbers that there are. Where a
+    # random start its gradient begins with the smallest numbers that there are. If a
     # flat direction is one of the loss, as along a dead unit of a network, the gradient
     # stays zero, or begins at the size of rounding errors. It costs nothing unless an
     # eigenvalue of the Hessian is exactly zero and no symmetry explains it; then about

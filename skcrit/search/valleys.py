@@ -1,6 +1,6 @@
 """Eigenvalues that are zero because critical points go on in their directions.
 
-Where coordinates are large or products are differences, the error of a Hessian at a
+If coordinates are large or products are differences, the error of a Hessian at a
 point exceeds what is called rounding, and a small eigenvalue may be zero or not. The
 gradient a finite distance away says it far better: its rounding errors are divided by
 that distance, where differences of gradients divide them by a small step.
@@ -61,7 +61,7 @@ def is_valley(
 
     Notes
     -----
-    Costs nothing where rounding errors of the gradient exceed the level; otherwise two
+    Costs nothing if rounding errors of the gradient exceed the level; otherwise two
     to three dense Hessians for each direction and side, until one fails.
     """
     valley, turns = np.ones(len(small), dtype=bool), np.cumsum(small, axis=1) * small
@@ -102,7 +102,7 @@ def _goes_on(
     level: FloatArray,
     scales: Scales,
 ) -> BoolArray:
-    """Walk along eigenvectors, and tell where critical points are found there."""
+    """Walk along eigenvectors, and determine where critical points are found."""
     p, natural = _along(loss, end, columns, scales)
     # An eigenvalue above the level would be seen from there.
     noise = NOISE * to_host(end.noise)[np.arange(len(columns)), columns]

@@ -52,7 +52,7 @@ class Solver(ABC):
     # Names of the entries of ``carry`` that a method reports, a column for each.
     columns: tuple[str, ...] = ()
 
-    # How many starts run at a time; None is all. Where some have ended, others that
+    # How many starts run at a time; None is all. If some have ended, others that
     # wait take their places. No result depends on it.
     width: int | None = None
 
@@ -86,7 +86,7 @@ class Solver(ABC):
         """
 
     def select(self, rows: slice | BoolArray) -> Self:
-        """Return the solver for some of the starts, where starts have parameters.
+        """Return the solver for some of the starts, if starts have parameters.
 
         Parameters
         ----------

@@ -45,7 +45,7 @@ class Fallback(Solver):
     Parameters
     ----------
     solver : Solver
-        The method. Where it chooses an index for each start, that index is kept.
+        The method. If it chooses an index for each start, that index is kept.
     index : ndarray of int of shape (n_starts,) or None, default=None
         Numbers of ascent directions of starts that take natural steps from the
         beginning; -1, or None for all, begins with the method.

@@ -17,9 +17,9 @@ class LineSearchResult:
     Attributes
     ----------
     theta : array of shape (n, n_params)
-        New points; the old ones where no step was accepted.
+        New points; the old ones if no step was accepted.
     step_size : ndarray of shape (n,)
-        Accepted step lengths, zero where none was.
+        Accepted step lengths, zero if none was.
     n_gradient : ndarray of int of shape (n,)
         Gradients spent.
     """

@@ -31,7 +31,7 @@ class Look(Rows):
     Attributes
     ----------
     residual_ratio, kernel_ratio : ndarray of shape (n,)
-        How flat the loss is; NaN for starts that nobody looked at.
+        How flat the loss is; NaN for starts that were not examined.
     n_hvp : ndarray of int of shape (n,)
         Hessian-vector products spent; beside them one gradient.
     """

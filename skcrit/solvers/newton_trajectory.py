@@ -73,9 +73,9 @@ class NewtonTrajectory(Solver):
         How far the curve is followed: to this multiple of the norm of the start, or of
         the root of the number of parameters if that is larger, in length scales.
     known : callable, default=None
-        ``known(loss, theta)`` tells which of the critical points at ``theta`` of shape
-        (n, n_params) do not count: trajectories pass them. Newton steps go to each
-        point on the way, to see which it is.
+        ``known(loss, theta)`` returns which of the critical points at ``theta`` of
+        shape (n, n_params) do not count: trajectories pass them. Newton steps go to
+        each point on the way, to see which it is.
 
     Notes
     -----
@@ -335,7 +335,7 @@ def _corrected(
 
 
 def _recentred(loss: Loss, track: Track, frame: Frame) -> Track:
-    """Correct the points themselves, with the Hessians there, or give up."""
+    """Correct the points themselves, with the Hessians there, or fail."""
     # A point that is too far off a curve that bends sharply allows no step, however
     # short.
     xp, u = array_namespace(track.theta), track.direction

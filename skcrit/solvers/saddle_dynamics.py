@@ -38,7 +38,7 @@ __all__ = ["SaddleDynamics"]
 # benchmarks/saddle_dynamics_crossover.py, see doc/landscape.md.
 CROSSOVER = 200
 
-# What stands in place of an index where every direction keeps its own sign.
+# What stands in place of an index if every direction keeps its own sign.
 NATURAL = -1
 
 
@@ -76,8 +76,8 @@ class SaddleDynamics(Solver):
         "dense" takes all eigenvectors. "lobpcg" needs products only: it takes the Ritz
         vectors of a space that is made of the k lowest eigenvectors, by LOBPCG, and the
         Krylov space of the gradient, in which the step lies but for what the space
-        misses; it is "dense" where ``3 (k + 2)`` exceeds ``n_params``. "auto" is
-        "dense" up to 256 parameters, and where k exceeds ``(n_params / 200)^2``.
+        misses; it is "dense" if ``3 (k + 2)`` exceeds ``n_params``. "auto" is
+        "dense" up to 256 parameters, and if k exceeds ``(n_params / 200)^2``.
     max_inner_iter : int, default=100
         Dimension of the Krylov space.
     skip_symmetries : bool, default=False
@@ -96,7 +96,7 @@ class SaddleDynamics(Solver):
     Notes
     -----
     An iteration costs one gradient, and ``n_params`` products ("dense": a Hessian) or
-    those of LOBPCG (``k + 2`` for each of its iterations, few where the last step was
+    those of LOBPCG (``k + 2`` for each of its iterations, few if the last step was
     short), ``max_inner_iter`` and ``k + 2`` more. A ``quantile`` needs the negative
     eigenvalues at the start: they are counted with a dense Hessian up to 1024
     parameters, beyond that and with "lobpcg" among the Ritz values of the gradient's
@@ -201,7 +201,7 @@ class SaddleDynamics(Solver):
         return replace(state, carry={"index_asked": index}, n_hvp=n_hvp)
 
     def _with_guesses(self, state):
-        """Guess the lowest eigenvectors where they will be computed from products."""
+        """Guess the lowest eigenvectors if they will be computed from products."""
         index, theta = state.carry["index_asked"], state.local.theta
         n_params, xp = theta.shape[-1], array_namespace(theta)
         dense = self._is_dense(index, n_params)

@@ -67,7 +67,7 @@ class SolverResult(Rows):
     status : ndarray of int of shape (n_starts,)
         Codes of :class:`~skcrit.solvers.Status`.
     residual_ratio, kernel_ratio : ndarray of shape (n_starts,)
-        How flat the loss is where a search failed, NaN elsewhere: ``|r| / (|H| |p| +
+        How flat the loss is if a search failed, NaN elsewhere: ``|r| / (|H| |p| +
         |g|)`` and ``|H r| / (|H| |r|)`` with the residual ``r = H p + g`` of a
         minimum-residual step p (:func:`~skcrit.solvers.flatness.flatness`).
     extra : dict of str to ndarray of shape (n_starts,)

@@ -20,10 +20,10 @@ class WolfeResult:
     Attributes
     ----------
     theta, slope : array of shape (n, n_params)
-        New points and the slopes ``H g`` there; the old ones where no step was
+        New points and the slopes ``H g`` there; the old ones if no step was
         accepted.
     step_size : ndarray of shape (n,)
-        Accepted step lengths, zero where none was.
+        Accepted step lengths, zero if none was.
     n_trials : ndarray of int of shape (n,)
         Lengths tried: a gradient and a product each.
     """

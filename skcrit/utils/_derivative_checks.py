@@ -11,7 +11,7 @@ __all__ = ["PRODUCT_CHECKS", "check_hessian", "check_slope"]
 # rounding errors of the gradients. Both have an error of O(step^4).
 STENCIL = {1: 8 / 12, 2: -1 / 12}
 LEAST_SQUARES = {1: 58 / 252, 2: 67 / 252, 3: -22 / 252}
-# Powers of the machine epsilon to try as steps: nobody knows the curvature beforehand,
+# Powers of the machine epsilon to try as steps: the curvature is not known beforehand,
 # and a wrong derivative is wrong with every step.
 STEPS = (1 / 8, 1 / 5, 1 / 4, 1 / 3)
 

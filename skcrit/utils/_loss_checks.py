@@ -196,7 +196,7 @@ def _check_rescaled(probe):
 
 
 def _check_spectrum(probe):
-    # Where critical points are known in closed form, they must be critical.
+    # If critical points are known in closed form, they must be critical.
     if not hasattr(probe.loss, "analytical_spectrum"):
         return
     try:

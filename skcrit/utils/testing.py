@@ -161,7 +161,7 @@ def check_hvp(
 
 
 def _draw(loss, points, n_points):
-    # None where the probe has to draw, so that one stream serves points and directions.
+    # None if the probe has to draw, so that one stream serves points and directions.
     if points is None:
         if not is_int(n_points, 2):
             raise ValueError(f"n_points must be at least 2, got {shown(n_points)}.")

@@ -224,6 +224,16 @@ def test_gallery_asserts_before_it_draws(path):
     assert "random_state=" in text or '"random_state": ' in text
 
 
+@pytest.mark.parametrize("path", GALLERY, ids=lambda path: path.stem)
+def test_no_block_of_a_page_is_empty(path):
+    text = path.read_text(encoding="utf-8")
+    hidden = "# sphinx_gallery_start_ignore"
+    for block in text.split("\n# %%\n")[1:]:
+        # Words, up to the first line that is no comment or begins what is hidden.
+        code = re.sub(rf"\A(?:(?!{hidden})#.*\n)*", "", block + "\n")
+        assert not code.strip() or HIDDEN.sub("", code).strip()
+
+
 def test_gallery_names_all_examples(monkeypatch):
     monkeypatch.syspath_prepend(EXAMPLES.parent / "doc")
     from gallery import ORDER, SECTIONS, ReadingOrder

@@ -134,7 +134,7 @@ def test_report(finder):
     assert "KnownPoints(n_sets=9, n_params=2)" in text
     assert "(9 of 9 sets)" in text
     assert all(name in text for name in names)
-    assert "which would tell the critical sets apart is not known" in text
+    assert "which tolerance distinguishes the critical sets is not known" in text
     report = recovery_report(finder, truth=make(resolution=1e-3), output_dict=True)
     assert report["resolved"]
     assert report["resolution"] == 1e-3

@@ -239,7 +239,7 @@ def test_a_full_disk_costs_the_cache_and_not_the_fit(kept, expected, monkeypatch
 def test_a_result_that_is_no_data_is_not_kept(tmp_path):
     store = BatchStore(tmp_path / "cache")
     result = [np.array([{}], dtype=object)]
-    with pytest.warns(UserWarning, match=r"cannot keep a finished batch.*no data"):
+    with pytest.warns(UserWarning, match=r"cannot keep a finished batch.*not data"):
         assert store.call("key", lambda: result, ()) is result
     assert list((tmp_path / "cache").iterdir()) == []
 

@@ -77,7 +77,10 @@ def test_text(finder):
         ["{0,", "1}", "0.7500", "0", "0", "4", "1", "1"],
     ):
         assert row in cells
-    assert "sqrt(tol) = 1.0e-05 <= 2.5e-02: tol tells the critical sets" in lines[12]
+    assert (
+        "sqrt(tol) = 1.0e-05 <= 2.5e-02: tol distinguishes the critical sets"
+        in lines[12]
+    )
     table = lines[lines.index("", 3) + 1 :]
     assert len({len(line) for line in table}) == 1  # aligned
     assert all(len(line) <= 100 for line in lines)
@@ -142,7 +145,7 @@ def test_loose_tolerance_is_named():
     assert report["status"]["UNCONFIRMED"] > 0
     assert sum(report["status"].values()) == 4
     text = recovery_report(finder)
-    assert "tol cannot tell the critical sets apart; tol <= 6.2e-04 would" in text
+    assert "tol cannot distinguish the critical sets; tol <= 6.2e-04 would" in text
 
 
 def test_long_names_are_shortened():

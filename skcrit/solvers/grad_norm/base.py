@@ -127,7 +127,7 @@ class GradNormSolver(Solver):
         if not self.balance:
             return theta, np.empty(0, dtype=int)
         scaled = rescaled(loss, theta)
-        # False where a point is not finite.
+        # False if a point is not finite.
         excess = dot(theta, theta) > MAX_IMBALANCE * dot(scaled, scaled)
         rows = np.flatnonzero(excess & movable)
         return replace_rows(theta, rows, take_rows(scaled, rows)), rows

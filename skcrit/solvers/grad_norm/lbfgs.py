@@ -84,7 +84,7 @@ class GradNormLBFGS(GradNormSolver):
         length, first = np.ones(len(state.rows)), np.zeros(len(state.rows), dtype=int)
         # If nothing is known of the scale, ask the Gauss-Newton model.
         newest, xp = carry["changes"][:, -1, :], array_namespace(p)
-        # Not its square: that can underflow where the change itself does not.
+        # Not its square: that can underflow although the change itself does not.
         largest = xp.max(xp.abs(newest), axis=-1)
         fresh = np.flatnonzero(to_host(largest) == 0)
         if len(fresh):

@@ -127,7 +127,7 @@ class _Search:
         self.theta = replace_rows(
             self.theta, rows[good], take_rows(trial, np.flatnonzero(good))
         )
-        # Nielsen 1999: down to a third where the model is right, up faster and faster.
+        # Nielsen 1999: down to a third if the model is right, up faster and faster.
         shrink = np.maximum(1 / 3, 1 - (2 * gain[good] - 1) ** 3)
         self.mu[rows[good]] = np.maximum(self.mu[rows[good]] * shrink, MIN_DAMPING)
         self.mu[rows[~good]] *= self.factor[rows[~good]]

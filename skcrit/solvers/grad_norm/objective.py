@@ -18,7 +18,7 @@ def unit(d: Array) -> FloatArray:
     """Return a power of two that brings directions to about length one."""
     # Slopes of the squared gradient norm have the size of the fourth power of the data,
     # and the products of two of them would overflow long before anything else does. A
-    # power of two changes no digit; it is one where a direction is zero or not finite.
+    # power of two changes no digit; it is one if a direction is zero or not finite.
     xp = array_namespace(d)
     size = to_host(xp.max(xp.abs(d), axis=-1))
     usable = np.isfinite(size) & (size > 0)
