@@ -14,8 +14,7 @@ landscape.
 # -----------
 #
 # The network is 5-2-5. The explorer uses only value, gradient and Hessian products. It
-# may make 300 local searches. Its first searches begin at points of several sizes,
-# which is the default.
+# may make 300 local searches. Its first searches begin at points of several sizes.
 
 import matplotlib.pyplot as plt
 import networkx as nx
