@@ -74,17 +74,20 @@ def test_minimum_is_found_as_the_page_on_choosing_says():
     loss = LinearAutoencoderLoss((2,)).fit(X)
     lowest = loss.analytical_spectrum().losses([(0, 1)])[0]
     table = tables("doc/choosing.md", "Success and cost")
-    for init in ("gaussian", "height", "spread"):
+    for init in ("auto", "gaussian", "height", "spread"):
         options = {"n_starts": 40, "init": init, "random_state": 0}
-        newton = NewtonTRFinder(**options).fit(loss)
+        newton = NewtonTRFinder(fallback=False, **options).fit(loss)
+        falling = NewtonTRFinder(**options).fit(loss)
         stalled = np.sum(newton.results_["status"] == "STALLED")
         saddle = SaddleDynamicsFinder(index=0, **options).fit(loss)
         minima = [
             np.sum(f.converged_ & (abs(f.results_["loss"] - lowest) < 1e-9))
-            for f in (newton, saddle)
+            for f in (newton, saddle, falling)
         ]
         row = table[f'`"{init}"`']
         assert row[:2] == [f"{minima[0]} ({stalled} stalled)", str(minima[1])]
+        assert row[3] == str(minima[2])
+        assert falling.converged_.all()
 
 
 def test_resolutions_are_computed():
