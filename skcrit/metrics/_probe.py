@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from skcrit._backend import to_host
-from skcrit._typing import FittedFinder
+from skcrit._typing import FittedFinder, IntArray
 from skcrit.losses.adapt import as_loss
 from skcrit.metrics._unseen import undefined
 from skcrit.search.critical_sets import Identity, match_points
@@ -14,7 +14,7 @@ from skcrit.search.describe import invariants_of
 from skcrit.utils._arguments import check_number
 from skcrit.utils._validation import check_fitted
 
-__all__ = ["probe_coverage", "probe_coverage_interval"]
+__all__ = ["match_finders", "probe_coverage", "probe_coverage_interval"]
 
 # Errors of the invariants of critical points, in their natural units: finders refine
 # their critical points, and keep them far better than that.
@@ -134,12 +134,32 @@ def probe_coverage_interval(
     return float(interval.low), float(interval.high)
 
 
+def match_finders(
+    probe: FittedFinder, finder: FittedFinder, name: str = "probe"
+) -> IntArray:
+    """Find the critical sets of one finder among those of another.
+
+    Parameters
+    ----------
+    probe, finder : BaseFinder
+        Fitted finders.
+    name : str, default="probe"
+        What messages call the first one.
+
+    Returns
+    -------
+    rows : ndarray of int of shape (n_critical_sets,)
+        Rows of the other's ``critical_points_``; -1 for a set that it does not have.
+    """
+    for what, thing in (("finder", finder), (name, probe)):
+        check_fitted(thing, what, _ATTRIBUTES)
+    _check_same_loss(finder, probe, name)
+    return match_points(_identity(probe, finder), _identity(finder, finder))
+
+
 def _hits(finder, probe):
     """Count the probe's converged starts, and those that ended in known sets."""
-    for name, thing in (("finder", finder), ("probe", probe)):
-        check_fitted(thing, name, _ATTRIBUTES)
-    _check_same_loss(finder, probe)
-    ends = match_points(_identity(probe, finder), _identity(finder, finder))
+    ends = match_finders(probe, finder)
     return int(probe.counts_[ends >= 0].sum()), int(probe.counts_.sum())
 
 
@@ -151,7 +171,7 @@ def _identity(finder, judge):
     return Identity(invariants, error, finder.morse_indices_, finder.nullities_)
 
 
-def _check_same_loss(finder, probe):
+def _check_same_loss(finder, probe, name):
     """Refuse a probe of another loss, or of other data."""
     losses = probe.critical_losses_
     if probe.critical_points_.shape[1:] == finder.critical_points_.shape[1:]:
@@ -161,6 +181,6 @@ def _check_same_loss(finder, probe):
         ):
             return
     raise ValueError(
-        "probe must be fitted to the loss of finder, got one whose losses at its "
+        f"{name} must be fitted to the loss of finder, got one whose losses at its "
         "critical points are others there."
     )
