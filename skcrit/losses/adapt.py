@@ -50,6 +50,7 @@ OPTIONAL = (
     "representative",
     "rescale",
     "rescale_keeps_inertia",
+    "seen_tangents",
     "third_derivative",
     "transform",
 )

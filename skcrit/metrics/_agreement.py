@@ -20,18 +20,18 @@ class Agreement:
     ----------
     shared : ndarray of int of shape (n_shared, 2)
         Sets that both have found: the row of the one and the row of the other.
-    only_finder, only_other : ndarray of int of shape (n,)
+    only_finder, only_probe : ndarray of int of shape (n,)
         Sets that only one of them has found.
     """
 
     shared: IntArray
     only_finder: IntArray
-    only_other: IntArray
+    only_probe: IntArray
 
     @property
     def jaccard(self) -> float:
         """Shared sets over all; NaN if there are none."""
-        n = len(self.shared) + len(self.only_finder) + len(self.only_other)
+        n = len(self.shared) + len(self.only_finder) + len(self.only_probe)
         return len(self.shared) / n if n else float("nan")
 
     @property
@@ -44,16 +44,16 @@ class Agreement:
         is usual, the number is larger.
         """
         m = len(self.shared)
-        a, b = m + len(self.only_finder), m + len(self.only_other)
+        a, b = m + len(self.only_finder), m + len(self.only_probe)
         return (a + 1) * (b + 1) / (m + 1) - 1
 
 
-def finder_agreement(finder: FittedFinder, other: FittedFinder) -> Agreement:
+def finder_agreement(finder: FittedFinder, probe: FittedFinder) -> Agreement:
     """Compare the critical sets of two finders on the same loss.
 
     Parameters
     ----------
-    finder, other : BaseFinder
+    finder, probe : BaseFinder
         Fitted finders of any kind, :class:`~skcrit.LandscapeExplorer` included.
 
     Returns
@@ -64,7 +64,7 @@ def finder_agreement(finder: FittedFinder, other: FittedFinder) -> Agreement:
     Raises
     ------
     ValueError
-        If the losses of ``other`` at its points are not those of the loss of
+        If the losses of ``probe`` at its points are not those of the loss of
         ``finder``.
     NotFittedError
         If one of them is not fitted.
@@ -73,7 +73,7 @@ def finder_agreement(finder: FittedFinder, other: FittedFinder) -> Agreement:
 
     See Also
     --------
-    probe_coverage : Weighs the sets by how often the other finder ended there.
+    probe_coverage : Weighs the sets by how often the probe ended there.
 
     Notes
     -----
@@ -99,10 +99,10 @@ def finder_agreement(finder: FittedFinder, other: FittedFinder) -> Agreement:
     >>> finder_agreement(one, other).jaccard
     1.0
     """
-    rows = match_finders(other, finder, "other")
+    rows = match_finders(probe, finder)
     found = np.flatnonzero(rows >= 0)
     return Agreement(
         shared=np.stack([rows[found], found], axis=-1),
         only_finder=np.setdiff1d(np.arange(len(finder.counts_)), rows),
-        only_other=np.flatnonzero(rows < 0),
+        only_probe=np.flatnonzero(rows < 0),
     )

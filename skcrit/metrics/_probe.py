@@ -134,26 +134,22 @@ def probe_coverage_interval(
     return float(interval.low), float(interval.high)
 
 
-def match_finders(
-    probe: FittedFinder, finder: FittedFinder, name: str = "probe"
-) -> IntArray:
+def match_finders(probe: FittedFinder, finder: FittedFinder) -> IntArray:
     """Find the critical sets of one finder among those of another.
 
     Parameters
     ----------
     probe, finder : BaseFinder
         Fitted finders.
-    name : str, default="probe"
-        What messages call the first one.
 
     Returns
     -------
     rows : ndarray of int of shape (n_critical_sets,)
         Rows of the other's ``critical_points_``; -1 for a set that it does not have.
     """
-    for what, thing in (("finder", finder), (name, probe)):
-        check_fitted(thing, what, _ATTRIBUTES)
-    _check_same_loss(finder, probe, name)
+    for name, thing in (("finder", finder), ("probe", probe)):
+        check_fitted(thing, name, _ATTRIBUTES)
+    _check_same_loss(finder, probe)
     return match_points(_identity(probe, finder), _identity(finder, finder))
 
 
@@ -171,7 +167,7 @@ def _identity(finder, judge):
     return Identity(invariants, error, finder.morse_indices_, finder.nullities_)
 
 
-def _check_same_loss(finder, probe, name):
+def _check_same_loss(finder, probe):
     """Refuse a probe of another loss, or of other data."""
     losses = probe.critical_losses_
     if probe.critical_points_.shape[1:] == finder.critical_points_.shape[1:]:
@@ -181,6 +177,6 @@ def _check_same_loss(finder, probe, name):
         ):
             return
     raise ValueError(
-        f"{name} must be fitted to the loss of finder, got one whose losses at its "
+        "probe must be fitted to the loss of finder, got one whose losses at its "
         "critical points are others there."
     )

@@ -23,12 +23,12 @@ def test_shared_sets_and_others():
     np.testing.assert_allclose(
         one.critical_losses_[first], other.critical_losses_[second]
     )
-    assert (len(found.only_finder), len(found.only_other)) == (1, 2)
+    assert (len(found.only_finder), len(found.only_probe)) == (1, 2)
     assert found.jaccard == 2 / 5
     assert found.richness == pytest.approx(4 * 5 / 3 - 1)
     swapped = finder_agreement(other, one)
     assert set(map(tuple, swapped.shared[:, ::-1])) == set(map(tuple, found.shared))
-    np.testing.assert_array_equal(swapped.only_other, found.only_finder)
+    np.testing.assert_array_equal(swapped.only_probe, found.only_finder)
     assert finder_agreement(one, one).jaccard == 1
     assert finder_agreement(one, one).richness == 3
 
@@ -58,11 +58,11 @@ def test_nothing_found():
 
 def test_messages():
     one = fit_at(make_loss(), [(0, 1)])
-    with pytest.raises(ValueError, match="other must be fitted to the loss of finder"):
+    with pytest.raises(ValueError, match="probe must be fitted to the loss of finder"):
         finder_agreement(one, finder_at(make_tanh_loss(), np.zeros((1, 13))))
     with pytest.raises(NotFittedError):
         finder_agreement(one, NewtonMRFinder())
-    with pytest.raises(TypeError, match="other must be fitted"):
+    with pytest.raises(TypeError, match="probe must be fitted"):
         finder_agreement(one, 3)
 
 
