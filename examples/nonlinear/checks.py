@@ -15,6 +15,7 @@ from skcrit import (
     SaddleDynamicsFinder,
 )
 
+# Relative to the largest eigenvalue, and of shares.
 ROUNDING = 1e-12
 
 
