@@ -66,6 +66,8 @@ def lanczos(
         if k + 1 < n_vectors:
             tridiagonal[:, k, k + 1] = norm
         basis[:, k + 1, :] = _normalized(xp, w, norm, alive)
+        if not bool(xp.any(alive)):
+            break
     return basis, tridiagonal, n_matvec
 
 

@@ -291,7 +291,10 @@ def _sums(
     """Sum the squares of vectors and the parts of them below the thresholds."""
     _, tridiagonal, count = lanczos(matvec, probes, n_vectors)
     # Small matrices from here on, which the host decomposes in double precision.
-    T = to_host(tridiagonal).astype(float)
+    # Where all spaces are invariant, nothing follows.
+    count = to_host(count)
+    size = max(int(np.max(count)), 1)
+    T = to_host(tridiagonal).astype(float)[:, : size + 1, :size]
     if not np.all(np.isfinite(T)):
         raise ValueError("matvec must return finite products, got others.")
     eps = float(array_namespace(probes).finfo(probes.dtype).eps)
@@ -309,7 +312,7 @@ def _sums(
         bounds = below[0], within[0], below[0] + below[1], within[0] + within[1]
         parts[row] = (np.ones(len(T)), *bounds, negative, negative + kernel)
     squares = np.sum(to_host(probes).astype(float) ** 2, axis=-1)
-    return parts @ squares, int(np.sum(to_host(count)))
+    return parts @ squares, int(np.sum(count))
 
 
 def _radau(

@@ -169,23 +169,12 @@ class UnitCoordinates:
             tangents[:, number] = np.concatenate(flat, axis=-1)
         return tangents
 
-    def count(self, unseen=True):
-        """Count the vectors that :meth:`tangents` returns per point.
-
-        Parameters
-        ----------
-        unseen : bool, default=True
-            As there.
-
-        Returns
-        -------
-        n_tangents : int
-            Their number.
-        """
+    @property
+    def n_tangents(self):
+        """Number of vectors that :meth:`tangents` returns per point."""
         hidden = self.widths[1:-1]
-        count = self.shifted.stop - self.shifted.start
-        if unseen:
-            count += len(self.null) * self.shapes[0][0]
+        count = len(self.null) * self.shapes[0][0]
+        count += self.shifted.stop - self.shifted.start
         if self.is_relu and not self.penalised:
             count += sum(hidden)
         if self.is_linear:

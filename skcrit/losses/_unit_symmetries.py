@@ -245,17 +245,13 @@ class UnitSymmetries(NetworkLayout, Symmetries):
             sizes[point] = order // stabilizer_order(*parts, flips) if finite else 1
         return sizes.reshape(shape)
 
-    def orbit_tangents(self, theta: Array, unseen: bool = True) -> Array:
+    def orbit_tangents(self, theta: Array) -> Array:
         """Span the tangent space of the continuous symmetry orbit.
 
         Parameters
         ----------
         theta : array of shape (..., n_params)
             Points.
-        unseen : bool, default=True
-            Whether to list, without a penalty, the directions of first-layer weights
-            that no sample sees. On images, of which many pixels are always zero, they
-            can take gigabytes: :meth:`data_subspace` has them as a basis per unit.
 
         Returns
         -------
@@ -265,21 +261,28 @@ class UnitSymmetries(NetworkLayout, Symmetries):
             scalings of relu units, and changes of basis of an identity activation. With
             one: shifts of intercepts that are not penalised, and rotations of an
             identity activation.
+
+        Notes
+        -----
+        On images, of which many pixels are always zero, the directions that no sample
+        sees can take gigabytes. :meth:`data_subspace` has them as one small basis for
+        all units, and :meth:`seen_tangents` leaves them out.
         """
+        return self._tangents(theta)
+
+    def _tangents(self, theta, unseen=True):
         theta = self._as_points(theta)
         tangents = self._coordinates.tangents(host_weights(self, theta), unseen)
         shape = (*theta.shape[:-1], *tangents.shape[1:])
         return self.asarray(tangents.reshape(shape))
 
-    def count_tangents(self, theta: Array, unseen: bool = True) -> int:
+    def count_tangents(self, theta: Array) -> int:
         """Count what :meth:`orbit_tangents` returns, without forming it.
 
         Parameters
         ----------
         theta : array of shape (..., n_params)
             Points.
-        unseen : bool, default=True
-            As there.
 
         Returns
         -------
@@ -287,7 +290,22 @@ class UnitSymmetries(NetworkLayout, Symmetries):
             Number of vectors per point.
         """
         self._as_points(theta)
-        return self._coordinates.count(unseen)
+        return self._coordinates.n_tangents
+
+    def seen_tangents(self, theta: Array) -> Array:
+        """Span the part of the tangent space that lies in :meth:`data_subspace`.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points.
+
+        Returns
+        -------
+        tangents : array of shape (..., n_tangents, n_params)
+            Those of :meth:`orbit_tangents` but the directions that no sample sees.
+        """
+        return self._tangents(theta, unseen=False)
 
     def data_subspace(self) -> DataSubspace | None:
         """Return coordinates of the parameters that the data see.

@@ -51,6 +51,7 @@ OPTIONAL = (
     "representative",
     "rescale",
     "rescale_keeps_inertia",
+    "seen_tangents",
     "third_derivative",
     "transform",
 )

@@ -45,6 +45,11 @@ class DataSubspace:
         n_seen, n_inputs = self.basis.shape
         return self.n_params - self.n_units * (n_inputs - n_seen)
 
+    @property
+    def n_free(self) -> int:
+        """Number of directions outside along which the loss is constant."""
+        return 0 if self.decay else self.n_params - self.n_coordinates
+
     def expand(self, coordinates: Array) -> Array:
         """Return parameters, or directions of them, from coordinates.
 

@@ -158,15 +158,28 @@ class Symmetries(TakesPoints):
         """
         return int(self.orbit_tangents(theta).shape[-2])
 
+    def seen_tangents(self, theta: Array) -> Array:
+        """Span the part of the tangent space that lies in :meth:`data_subspace`.
+
+        Parameters
+        ----------
+        theta : array of shape (..., n_params)
+            Points.
+
+        Returns
+        -------
+        tangents : array of shape (..., n_tangents, n_params)
+            By default those of :meth:`orbit_tangents`.
+        """
+        return self.orbit_tangents(theta)
+
     def data_subspace(self) -> DataSubspace | None:
         """Return coordinates of the parameters that the data see.
 
         Returns
         -------
         subspace : DataSubspace or None
-            None, as by default, if they see all of them or nothing is known. With a
-            subspace, ``orbit_tangents`` and ``count_tangents`` take ``unseen=False`` to
-            leave out the directions that no sample sees.
+            None, as by default, if they see all of them or nothing is known.
         """
         return None
 

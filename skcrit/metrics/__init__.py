@@ -1,5 +1,6 @@
 """Metrics of fitted finders, and the same as scorers."""
 
+from skcrit.metrics._agreement import Agreement, finder_agreement
 from skcrit.metrics._euler import euler_sum, morse_inequalities
 from skcrit.metrics._judgement import Judgement, judge
 from skcrit.metrics._participation import participation_counts
@@ -37,12 +38,14 @@ from skcrit.metrics._unseen import (
 )
 
 __all__ = [
+    "Agreement",
     "Judgement",
     "Summary",
     "UniformityResult",
     "chao1_richness",
     "chao1_richness_interval",
     "euler_sum",
+    "finder_agreement",
     "good_turing_coverage",
     "good_turing_coverage_interval",
     "index_error",

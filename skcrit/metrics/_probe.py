@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from skcrit._backend import to_host
-from skcrit._typing import FittedFinder
+from skcrit._typing import FittedFinder, IntArray
 from skcrit.losses.adapt import as_loss
 from skcrit.metrics._unseen import undefined
 from skcrit.search.critical_sets import Identity, match_points
@@ -14,7 +14,7 @@ from skcrit.search.describe import invariants_of
 from skcrit.utils._arguments import check_number
 from skcrit.utils._validation import check_fitted
 
-__all__ = ["probe_coverage", "probe_coverage_interval"]
+__all__ = ["match_finders", "probe_coverage", "probe_coverage_interval"]
 
 # Errors of the invariants of critical points, in their natural units: finders refine
 # their critical points, and keep them far better than that.
@@ -134,12 +134,28 @@ def probe_coverage_interval(
     return float(interval.low), float(interval.high)
 
 
-def _hits(finder, probe):
-    """Count the probe's converged starts, and those that ended in known sets."""
+def match_finders(probe: FittedFinder, finder: FittedFinder) -> IntArray:
+    """Find the critical sets of one finder among those of another.
+
+    Parameters
+    ----------
+    probe, finder : BaseFinder
+        Fitted finders.
+
+    Returns
+    -------
+    rows : ndarray of int of shape (n_critical_sets,)
+        Rows of the other's ``critical_points_``; -1 for a set that it does not have.
+    """
     for name, thing in (("finder", finder), ("probe", probe)):
         check_fitted(thing, name, _ATTRIBUTES)
     _check_same_loss(finder, probe)
-    ends = match_points(_identity(probe, finder), _identity(finder, finder))
+    return match_points(_identity(probe, finder), _identity(finder, finder))
+
+
+def _hits(finder, probe):
+    """Count the probe's converged starts, and those that ended in known sets."""
+    ends = match_finders(probe, finder)
     return int(probe.counts_[ends >= 0].sum()), int(probe.counts_.sum())
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from skcrit._tables import html_table, text_table
 from skcrit._typing import BoolArray, FittedFinder, FloatArray, IntArray
+from skcrit.linalg.dense import MAX_DENSE_FORMED
 from skcrit.losses.adapt import as_loss
 from skcrit.metrics._euler import ATTRIBUTES, euler_alarm
 from skcrit.utils._validation import check_fitted
@@ -225,8 +226,10 @@ def _from_starts(finder, n_params):
     for row in range(len(index)):
         rows = np.flatnonzero(labels == row)
         lows, highs = low[rows], high[rows]
-        # An explorer describes a set once and keeps no distances: it has bounds.
-        seen = np.isfinite(distance[rows]) | (lows > 0) | (highs < n_params)
+        # An explorer describes a set once and keeps no distances: it has bounds. From
+        # products alone there are bounds of points that nobody has confirmed.
+        bounded = ((lows > 0) | (highs < n_params)) & (n_params <= MAX_DENSE_FORMED)
+        seen = np.isfinite(distance[rows]) | bounded
         confirmed[row] |= bool(seen.any())
         if index[row] >= 0:
             least[row] = most[row] = index[row]

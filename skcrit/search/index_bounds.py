@@ -300,12 +300,13 @@ def _tangents(
     loss: Loss, theta: Array, unit: Array, seen: DataSubspace | None
 ) -> Array:
     """Span the directions of symmetries by orthonormal rows, unless they are many."""
-    leave_out = {} if seen is None else {"unseen": False}
-    n = theta.shape[1] if seen is None else seen.n_coordinates
-    count = loss.count_tangents(theta, **leave_out)
+    n, n_free = (
+        (theta.shape[1], 0) if seen is None else (seen.n_coordinates, seen.n_free)
+    )
+    count = loss.count_tangents(theta) - n_free
     if count == 0 or count * n > _MAX_TANGENT_NUMBERS:
         return theta[:0, :n]
-    xp, rows = array_namespace(theta), loss.orbit_tangents(theta, **leave_out)[0]
+    xp, rows = array_namespace(theta), loss.seen_tangents(theta)[0]
     rows = rows / unit if seen is None else seen.reduce(rows / unit)
     # They may depend on each other.
     _, values, basis = xp.linalg.svd(rows, full_matrices=False)

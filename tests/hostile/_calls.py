@@ -395,7 +395,7 @@ def _calls():
             calls[name] = _function(function, **valid)
         elif name.startswith(_COUNTS):
             calls[name] = _function(thing, counts=[3, 1, 2, 1])
-        elif name.startswith("probe_coverage"):
+        elif name.startswith(("probe_coverage", "finder_agreement")):
             calls[name] = _function(thing, finder=fitted(), probe=fitted())
         elif name.endswith("_scorer"):
             calls[name] = _function(thing, estimator=fitted())

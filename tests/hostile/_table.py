@@ -47,6 +47,7 @@ RECORDS = (
     "ConvergenceDisplay",
     "DisconnectivityDisplay",
     "GroundTruth",  # what a ground truth must have, not one
+    "Agreement",
     "Judgement",
     "Summary",  # made by a fitted finder
     "Summary.rows",

@@ -218,3 +218,18 @@ def test_beyond_the_largest_dense_hessian():
     assert (report["n_converged"], report["confirmed"]) == (2, 0.0)
     assert "is unknown" in report["euler_sum_reason"]
     assert "not defined: the Morse index" in recovery_report(finder)
+
+
+def test_bounds_of_the_index_confirm_nothing():
+    signs = np.ones(MAX_DENSE_FORMED + 1)
+    signs[:3] = -1
+    loss = FunctionLoss(
+        lambda t: np.sum(signs * t**2, axis=-1) / 2,
+        lambda t: signs * t,
+        lambda t, v: signs * v,
+        n_params=len(signs),
+    ).fit()
+    finder = NewtonMRFinder(n_starts=1, init="gaussian", random_state=0).fit(loss)
+    assert finder.index_interval_.tolist() == [[3 / len(signs)] * 2]
+    assert finder.inertia_shares_[0, 0] == pytest.approx(3 / len(signs))
+    assert not finder.summary().confirmed.any()
