@@ -68,7 +68,6 @@ def test_landscape_is_the_same_on_all_pages():
     assert "`certify` proves 2517 of 2517" in read("README.md")
 
 
-# The columns of the table that takes no other library, and how their finders are made.
 @pytest.mark.filterwarnings("ignore::skcrit.NotConvergedWarning")
 def test_minimum_is_found_as_the_page_on_choosing_says():
     X = make_gaussian_spectrum(500, eigenvalues=[5, 4, 3, 2, 1], random_state=0)
