@@ -31,11 +31,12 @@ from skcrit.losses import (
     MLPLoss,
     TorchLoss,
 )
-from skcrit.starts import GaussianStarts, SpreadStarts, TrajectoryStarts
+from skcrit.starts import AutoStarts, GaussianStarts, SpreadStarts, TrajectoryStarts
 from skcrit.utils._versions import show_versions
 
 __all__ = [
     "AnalyticalSpectrum",
+    "AutoStarts",
     "BaseFinder",
     "FunctionLoss",
     "GaussianStarts",

@@ -57,7 +57,7 @@ METHODS = {
     (INTENDED, "Newton-MR, unbalanced"): NewtonMRFinder(
         tol=TOL, balance=False, window=1, fallback=False
     ),
-    (INTENDED, "Newton-TR"): NewtonTRFinder(tol=TOL),
+    (INTENDED, "Newton-TR"): NewtonTRFinder(tol=TOL, fallback=False),
     (INTENDED, "GNM, l-bfgs"): GradNormFinder(
         tol=TOL, fallback=False, minimizer="l-bfgs"
     ),

@@ -15,10 +15,12 @@ loss : Loss, default=None
     ``LinearAutoencoderLoss()``.
 n_starts : int, default={n_starts}
     Number of searches.
-init : {{"gaussian", "spread", "height", "iteration"}}, array or sampler, default={init}
-    Where searches begin: ``GaussianStarts()``, ``SpreadStarts()``,
-    ``TrajectoryStarts(by=init)``, given points of shape (n_starts, n_params), or an
-    object with the method ``sample(loss, n_starts, random_state)``.
+init : str, array or sampler, default={init}
+    Where searches begin. "auto" is ``AutoStarts()``, what suits the loss: along several
+    descents for networks, in several sizes for others. "gaussian" and "spread" are
+    ``GaussianStarts()`` and ``SpreadStarts()``, "height" and "iteration"
+    ``TrajectoryStarts(by=init)``, one descent. Given points have the shape (n_starts,
+    n_params), and a sampler has the method ``sample(loss, n_starts, random_state)``.
 tol : float or "auto", default={tol}
     A float is absolute, on the squared gradient norm: a start has reached it when its
     squared gradient norm is at most ``tol``, at its own point and at the rescaled point

@@ -44,7 +44,7 @@ from skcrit.search.batches import Batches
 from skcrit.search.engine import search
 from skcrit.solvers.log import history_names
 from skcrit.solvers.status import Status
-from skcrit.starts import make_starts
+from skcrit.starts import lie_on_one_descent, make_starts
 from skcrit.utils._validation import (
     CallbackSupportMixin,
     HasMethods,
@@ -134,7 +134,7 @@ class BaseFinder(
         loss: Loss | None = None,
         *,
         n_starts: int = 100,
-        init: str | ArrayLike | Sampler = "height",
+        init: str | ArrayLike | Sampler = "auto",
         tol: float | str = "auto",
         max_iter: int = 500,
         batch_size: int | None = None,
@@ -194,7 +194,8 @@ class BaseFinder(
         Warns
         -----
         NotConvergedWarning
-            If some starts did not reach ``tol``, or not a critical point.
+            If some starts did not reach ``tol``, or not a critical point, or if all lie
+            on one gradient descent and one critical set was found.
         """
         solver, starts = self._begin(X, y)
         watch: list[Any] = []
@@ -209,6 +210,7 @@ class BaseFinder(
         for watcher in watch:
             watcher.finish()
         self._warn_of_failures()
+        self._warn_of_one_descent()
         return self
 
     def _search(
@@ -361,6 +363,18 @@ class BaseFinder(
     def _n_features_out(self) -> int:
         """Number of columns of ``transform``, for ``get_feature_names_out``."""
         return self.n_critical_sets_
+
+    def _warn_of_one_descent(self) -> None:
+        """Say that all starts lie on one descent, where they found one set only."""
+        if self.n_critical_sets_ == 1 and lie_on_one_descent(self.init, self.n_starts):
+            warnings.warn(
+                f"{type(self).__name__}: all {self.n_starts} starts lie on one "
+                "gradient descent, and their searches found one critical set, so that "
+                'others are easily missed. Take init="auto" or init="spread", or '
+                "several descents: init=TrajectoryStarts(n_trajectories=25).",
+                NotConvergedWarning,
+                stacklevel=3 + hasattr(self.fit, "__wrapped__"),
+            )
 
     def _warn_of_failures(self) -> None:
         """Count the starts that failed and say what to change, once."""

@@ -148,7 +148,7 @@ class GradNormFinder(BaseFinder):
         loss: Loss | None = None,
         *,
         n_starts: int = 100,
-        init: str | ArrayLike | Sampler = "height",
+        init: str | ArrayLike | Sampler = "auto",
         tol: float | str = "auto",
         max_iter: int = 2000,
         batch_size: int | None = None,

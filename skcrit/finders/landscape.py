@@ -174,7 +174,7 @@ class LandscapeExplorer(BaseFinder):
         loss: Loss | None = None,
         *,
         n_starts: int = 10,
-        init: str | ArrayLike | Sampler = "spread",
+        init: str | ArrayLike | Sampler = "auto",
         tol: float | str = "auto",
         max_iter: int = 200,
         batch_size: int | None = None,

@@ -126,7 +126,7 @@ class NewtonMRFinder(BaseFinder):
         loss: Loss | None = None,
         *,
         n_starts: int = 100,
-        init: str | ArrayLike | Sampler = "height",
+        init: str | ArrayLike | Sampler = "auto",
         tol: float | str = "auto",
         max_iter: int = 500,
         batch_size: int | None = None,

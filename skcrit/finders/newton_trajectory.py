@@ -114,7 +114,7 @@ class NewtonTrajectoryFinder(BaseFinder):
         loss: Loss | None = None,
         *,
         n_starts: int = 100,
-        init: str | ArrayLike | Sampler = "gaussian",
+        init: str | ArrayLike | Sampler = "auto",
         tol: float | str = "auto",
         max_iter: int = 500,
         batch_size: int | None = None,

@@ -39,6 +39,9 @@ class GlorotStarts:
         pairs = zip(self._widths[:-1], self._widths[1:], self._shapes, strict=True)
         return [(np.sqrt(factor / (a + b)), shape) for a, b, shape in pairs]
 
+    def default_init(self) -> str:  # noqa: D102 (documented in Loss)
+        return "height"
+
     def draw_starts(self, streams: Sequence[np.random.Generator]) -> FloatArray:
         """Draw starting points as scikit-learn initialises its networks.
 

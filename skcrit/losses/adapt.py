@@ -27,6 +27,7 @@ OPTIONAL = (
     "data_subspace",
     "degeneracies",
     "draw_starts",
+    "default_init",
     "dtype",
     "enclose_invariants",
     "euler_characteristic",

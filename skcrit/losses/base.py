@@ -309,6 +309,18 @@ class Loss(Provable, BaseEstimator, ABC):
         draw = self.asarray(np.broadcast_to(draw, local.theta.shape))
         return to_host(spectral_norm(local.hvp, draw, self.curvature_cost))
 
+    def default_init(self) -> str:
+        """Name the starts that suit searches on this loss, for ``init="auto"``.
+
+        Returns
+        -------
+        init : {"spread", "height", "gaussian", "iteration"}
+            By default "spread": several sizes of what :meth:`draw_starts` proposes. A
+            loss all of whose proposals lie near one critical point, as those of deep
+            networks do near the origin, has "height": its descents lead away from it.
+        """
+        return "spread"
+
     def draw_starts(self, streams: Sequence[np.random.Generator]) -> FloatArray:
         r"""Draw a random starting point from each stream.
 

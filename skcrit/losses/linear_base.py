@@ -262,6 +262,9 @@ class LinearLoss(LinearProofs, Loss):
         """
         return join_weights(uncorrelated(self.weights(theta), self._root))
 
+    def default_init(self) -> str:  # noqa: D102 (documented in Loss)
+        return "height"
+
     def orbit_tangents(self, theta: Array) -> Array:
         """Span the tangent space of the continuous symmetry orbit.
 

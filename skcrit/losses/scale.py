@@ -35,9 +35,10 @@ def estimate_length(loss: Loss, center: FloatArray) -> FloatArray:
     # Along a ray that leaves this region the loss does not turn any more, and inside of
     # it the loss turns where critical points are. So the distance at which the slope
     # along a ray last changes its sign is the size of the region in this direction: for
-    # each parameter from rays along its axis if they turn, else from rays in random
-    # directions; one if no ray turns or bends. Costs about 2300 gradients, and 290 more
-    # for each parameter up to 64 of them.
+    # each parameter from rays along its axis if they turn, else where the loss has
+    # changed as much as along the axes that do, else from rays in random directions;
+    # one if no ray turns or bends. Costs about 2300 gradients, and 290 more for each
+    # parameter up to 64 of them.
     n_params = len(center)
     rng = np.random.default_rng(7)
     rays = rng.standard_normal((_N_RAYS, n_params))
@@ -49,16 +50,27 @@ def estimate_length(loss: Loss, center: FloatArray) -> FloatArray:
     length = np.full(n_params, common)
     if 1 < n_params <= _MAX_AXES:
         axes = np.eye(n_params)
-        both = np.stack([_turns(loss, center, sign * axes) for sign in (1, -1)])
+        slopes = np.stack([_slopes(loss, center, s * axes) for s in (1, -1)])
+        both = np.array([[_reach(row) for row in side] for side in slopes])
         own = np.nanmax(np.where(np.isfinite(both), both, np.nan), axis=0, initial=0)
-        length = np.where(own > 0, own, length)
+        same = _equal_change(slopes, own)
+        length = np.where(own > 0, own, np.where(same > 0, same, length))
     return length
+
+
+def _equal_change(slopes: FloatArray, own: FloatArray) -> FloatArray:
+    """Find how far the loss changes along each axis as much as where it turns."""
+    size = np.max(np.nan_to_num(np.abs(slopes)), axis=0) * _RADII
+    within = np.where(own[:, None] >= _RADII, size, 0.0)
+    enough = size >= np.median(np.max(within, axis=1)[own > 0]) if own.any() else False
+    # Slopes are rounding errors near the centre, and not beyond where it is enough.
+    first = np.argmax(np.broadcast_to(enough, size.shape), axis=1)
+    return np.where(np.any(enough, axis=-1), _RADII[first], 0.0)
 
 
 def _turns(loss: Loss, center: FloatArray, rays: FloatArray) -> FloatArray:
     """Find how far along each ray the loss turns last, NaN if it does not."""
-    slopes = _slopes(loss, center, rays)
-    return np.array([_reach(row) for row in slopes])
+    return np.array([_reach(row) for row in _slopes(loss, center, rays)])
 
 
 def _slopes(loss: Loss, center: FloatArray, rays: FloatArray) -> FloatArray:

@@ -8,6 +8,7 @@ import numpy as np
 
 from skcrit._typing import ArrayLike, FloatArray, RandomState, Sampler
 from skcrit.losses.adapt import as_loss
+from skcrit.starts.auto import AutoStarts
 from skcrit.starts.gaussian import GaussianStarts
 from skcrit.starts.spread import SpreadStarts
 from skcrit.starts.trajectory import TrajectoryStarts
@@ -16,7 +17,15 @@ from skcrit.utils._arguments import as_numbers, check_seed, shown
 if TYPE_CHECKING:
     from skcrit.losses.base import Loss
 
-__all__ = ["make_starts"]
+__all__ = ["lie_on_one_descent", "make_starts"]
+
+_SAMPLERS = {
+    "auto": AutoStarts(),
+    "gaussian": GaussianStarts(),
+    "spread": SpreadStarts(),
+    "height": TrajectoryStarts(by="height"),
+    "iteration": TrajectoryStarts(by="iteration"),
+}
 
 
 def make_starts(
@@ -29,7 +38,7 @@ def make_starts(
 
     Parameters
     ----------
-    init : {"gaussian", "spread", "height", "iteration"}, array or sampler
+    init : {"auto", "gaussian", "spread", "height", "iteration"}, array or sampler
         Name of a sampler of this module, points, or an object with the method
         ``sample(loss, n_starts, random_state)``.
     loss : Loss
@@ -51,20 +60,14 @@ def make_starts(
     """
     loss = as_loss(loss)
     shape = (n_starts, loss.n_params_)
-    samplers = {
-        "gaussian": GaussianStarts(),
-        "spread": SpreadStarts(),
-        "height": TrajectoryStarts(by="height"),
-        "iteration": TrajectoryStarts(by="iteration"),
-    }
     starts: Any = init
     if isinstance(init, str):
-        if init not in samplers:
+        if init not in _SAMPLERS:
             raise ValueError(
-                f"init must be one of {sorted(samplers)}, an array of shape {shape} or "
-                f"a sampler, got {init!r}."
+                f"init must be one of {sorted(_SAMPLERS)}, an array of shape {shape} "
+                f"or a sampler, got {init!r}."
             )
-        starts = samplers[init]
+        starts = _SAMPLERS[init]
     if isinstance(init, type):
         raise ValueError(
             f"init must be a name, an array of shape {shape} or a sampler, got the "
@@ -89,3 +92,25 @@ def make_starts(
             f"init must have shape (n_starts, n_params) = {shape}, got {starts.shape}."
         )
     return starts
+
+
+def lie_on_one_descent(init: Any, n_starts: int) -> bool:
+    """Tell whether several starts are points of a single gradient descent.
+
+    Parameters
+    ----------
+    init : str, array or sampler
+        As in :func:`make_starts`.
+    n_starts : int
+        Number of starts.
+
+    Returns
+    -------
+    answer : bool
+        True for the names "height" and "iteration", and for their samplers without
+        noise and further descents.
+    """
+    sampler = _SAMPLERS.get(init) if isinstance(init, str) else init
+    if n_starts == 1 or not isinstance(sampler, TrajectoryStarts):
+        return False
+    return sampler.n_trajectories == 1 and sampler.noise_variance == 0

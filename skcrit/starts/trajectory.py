@@ -80,6 +80,9 @@ class TrajectoryStarts(BaseEstimator):
         "noise_variance": [Interval(Real, 0, None, closed="left")],
     }
 
+    # Times the curvature: the automatic step.
+    _auto_rate = 0.02
+
     def __init__(
         self,
         by: str = "height",
@@ -167,7 +170,7 @@ class TrajectoryStarts(BaseEstimator):
         # A Python float takes the type and the device of what it multiplies.
         size = float(np.max(loss.curvature(first)))
         # A flat loss (constant data) has no scale: its descent stays where it is.
-        return 0.02 / size if size > 0 else 1.0
+        return self._auto_rate / size if size > 0 else 1.0
 
     def _descend(self, loss, first, rate):
         """Iterate gradient descent, yielding blocks of points and of their losses."""

@@ -1,0 +1,98 @@
+"""Starts that suit the loss."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sklearn.base import BaseEstimator
+
+from skcrit._typing import FloatArray, RandomState, Sampler
+from skcrit.losses.adapt import as_loss
+from skcrit.starts.gaussian import GaussianStarts
+from skcrit.starts.spread import SpreadStarts
+from skcrit.starts.trajectory import TrajectoryStarts
+
+if TYPE_CHECKING:
+    from skcrit.losses.base import Loss
+
+__all__ = ["AutoStarts"]
+
+# One descent passes few saddles. The table in doc/choosing.md led to this number.
+_N_DESCENTS = 25
+
+# Steps that are five times as long as those of the paper, and a fifth of their number:
+# the same way down, for a fifth of the gradients.
+_N_STEPS = 2000
+_RATE = 0.1
+
+
+class AutoStarts(BaseEstimator):
+    """Draw starts as the loss proposes, see :meth:`~skcrit.losses.Loss.default_init`.
+
+    "height" are iterates of 25 gradient descents, drawn by their height as
+    :class:`TrajectoryStarts` draws them; a descent has 2000 steps of 0.1 over the
+    curvature of the loss. "iteration" takes the same descents; "spread" is
+    :class:`SpreadStarts` and "gaussian" :class:`GaussianStarts`.
+
+    Examples
+    --------
+    >>> from skcrit.losses import LinearAutoencoderLoss
+    >>> from skcrit.starts import AutoStarts
+    >>> loss = LinearAutoencoderLoss((2,)).fit([[1.0, 0.0], [0.0, 1.0], [1.0, 3.0]])
+    >>> loss.default_init()
+    'height'
+    >>> AutoStarts().sample(loss, 5, random_state=0).shape
+    (5, 8)
+    """
+
+    def sample(
+        self, loss: Loss, n_starts: int, random_state: RandomState = None
+    ) -> FloatArray:
+        """Draw starting points.
+
+        Parameters
+        ----------
+        loss : Loss
+            Fitted loss.
+        n_starts : int
+            Number of points.
+        random_state : int, RandomState, Generator or None, default=None
+            Source of randomness; every start has a stream of its own.
+
+        Returns
+        -------
+        theta0 : ndarray of shape (n_starts, n_params)
+            Starting points.
+
+        Raises
+        ------
+        ValueError
+            If ``n_starts`` is not positive, or ``loss.default_init()`` is not a name.
+        TypeError
+            If ``loss`` is none.
+        """
+        loss = as_loss(loss)
+        return _proposed(loss).sample(loss, n_starts, random_state)
+
+
+class _LongSteps(TrajectoryStarts):
+    """Gradient descent whose automatic step is longer than that of the paper."""
+
+    _auto_rate = _RATE
+
+
+def _proposed(loss: Loss) -> Sampler:
+    """Return the sampler that a loss proposes."""
+    name = loss.default_init()
+    samplers = {
+        "gaussian": GaussianStarts(),
+        "spread": SpreadStarts(),
+        "height": _LongSteps("height", _N_DESCENTS, _N_STEPS),
+        "iteration": _LongSteps("iteration", _N_DESCENTS, _N_STEPS),
+    }
+    if name not in samplers:
+        raise ValueError(
+            f"default_init of {type(loss).__name__} must return one of "
+            f"{sorted(samplers)}, got {name!r}."
+        )
+    return samplers[name]
