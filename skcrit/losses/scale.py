@@ -60,7 +60,8 @@ def estimate_length(loss: Loss, center: FloatArray) -> FloatArray:
 
 def _equal_change(slopes: FloatArray, own: FloatArray) -> FloatArray:
     """Find how far the loss changes along each axis as much as where it turns."""
-    size = np.max(np.nan_to_num(np.abs(slopes)), axis=0) * _RADII
+    with np.errstate(over="ignore"):
+        size = np.max(np.where(np.isfinite(slopes), np.abs(slopes), 0), axis=0) * _RADII
     within = np.where(own[:, None] >= _RADII, size, 0.0)
     enough = size >= np.median(np.max(within, axis=1)[own > 0]) if own.any() else False
     # Slopes are rounding errors near the centre, and not beyond where it is enough.

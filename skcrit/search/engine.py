@@ -213,7 +213,10 @@ def _continued(
     """Let the search itself go on from ends that Newton steps do not confirm."""
     # At degenerate points the weak directions bend before a Newton step along them
     # ends. A method that got there gets closer; on a tail it runs away.
-    rows = np.flatnonzero(ends.status == Status.UNCONFIRMED)
+    # Gradients of searches that have not reached the tolerance collapse on tails too:
+    # what lies across the tail is still on its way.
+    reached = runs.status == Status.CONVERGED
+    rows = np.flatnonzero((ends.status == Status.UNCONFIRMED) & reached)
     rows = rows[_is_flat(problem, runs.theta[rows], _SMALL)]
     if len(rows) == 0 or not isinstance(solver, Solver):
         return ends

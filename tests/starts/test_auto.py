@@ -1,0 +1,141 @@
+"""Starts that suit the loss, and what is said of starts that do not."""
+
+import numpy as np
+import pytest
+
+from skcrit import (
+    GradNormFinder,
+    LandscapeExplorer,
+    NewtonMRFinder,
+    NewtonTrajectoryFinder,
+    NewtonTRFinder,
+    NotConvergedWarning,
+    SaddleDynamicsFinder,
+)
+from skcrit.datasets import make_gaussian_spectrum
+from skcrit.losses import FunctionLoss, LinearAutoencoderLoss, MLPLoss
+from skcrit.proving_grounds import make_himmelblau
+from skcrit.starts import (
+    AutoStarts,
+    GaussianStarts,
+    SpreadStarts,
+    TrajectoryStarts,
+    lie_on_one_descent,
+    make_starts,
+)
+
+from ..finders._own_functions import own_function
+
+FINDERS = [
+    GradNormFinder,
+    LandscapeExplorer,
+    NewtonMRFinder,
+    NewtonTRFinder,
+    NewtonTrajectoryFinder,
+    SaddleDynamicsFinder,
+]
+
+
+def autoencoder(n_features, hidden):
+    X = make_gaussian_spectrum(
+        2 * n_features,
+        eigenvalues=np.arange(n_features, 0.0, -1),
+        exact=True,
+        random_state=0,
+    )
+    return LinearAutoencoderLoss(hidden).fit(X)
+
+
+def double_well():
+    return own_function("double well").loss
+
+
+@pytest.mark.parametrize("Finder", FINDERS)
+def test_every_finder_begins_where_it_suits_the_loss(Finder):
+    assert Finder().init == "auto"
+
+
+def test_functions_begin_in_several_sizes():
+    loss = make_himmelblau()
+    expected = SpreadStarts().sample(loss, 7, random_state=3)
+    np.testing.assert_array_equal(make_starts("auto", loss, 7, 3), expected)
+
+
+def test_an_object_without_the_method_begins_in_several_sizes():
+    class Bowl:
+        n_params_ = 2
+
+        def value(self, theta):
+            return np.sum(theta**2, axis=-1) / 2
+
+        def gradient(self, theta):
+            return 1.0 * theta
+
+        def hvp(self, theta, v):
+            return 1.0 * v
+
+    assert AutoStarts().sample(Bowl(), 4, 0).shape == (4, 2)
+
+
+def test_networks_begin_along_several_descents():
+    loss = autoencoder(4, (2,))
+    first = GaussianStarts().sample(loss, 25, np.random.RandomState(0))
+    starts = AutoStarts().sample(loss, 25, np.random.RandomState(0))
+    assert np.all(loss.value(starts) <= loss.value(first))
+    assert len(np.unique(starts, axis=0)) == 25
+    # Each lies on a descent of its own, which leads down from the draw of its number.
+    ends = [first]
+    for _ in range(2000):
+        step = 0.1 / np.max(loss.curvature(first))
+        ends.append(ends[-1] - step * loss.gradient(ends[-1]))
+    gaps = np.max(np.abs(np.stack(ends) - starts), axis=-1)
+    assert np.max(np.min(gaps, axis=0)) < 1e-12
+
+
+def test_searches_of_a_deep_network_do_not_all_end_at_the_origin():
+    loss = autoencoder(4, (2, 2, 2))
+    auto, near = (
+        NewtonMRFinder(n_starts=25, init=init, random_state=0).fit(loss)
+        for init in ("auto", "gaussian")
+    )
+    assert auto.n_critical_sets_ > 2 * near.n_critical_sets_
+    assert auto.score() >= 0.9
+
+
+def test_a_network_of_units_begins_along_descents(rng):
+    X = rng.standard_normal((20, 2))
+    assert MLPLoss((2,)).fit(X, X[:, 0] * X[:, 1]).default_init() == "height"
+
+
+def test_a_loss_that_proposes_something_else():
+    class Proposing(FunctionLoss):
+        def default_init(self):
+            return "nearby"
+
+    loss = Proposing(lambda t: t[..., 0], lambda t: 0 * t, n_params=1).fit()
+    with pytest.raises(ValueError, match="default_init of Proposing must return one"):
+        AutoStarts().sample(loss, 3)
+
+
+# One descent
+
+
+@pytest.mark.parametrize("init", ["height", "iteration", TrajectoryStarts(n_steps=99)])
+def test_one_set_from_one_descent_is_said(init):
+    with pytest.warns(NotConvergedWarning, match="all 20 starts lie on one gradient"):
+        NewtonMRFinder(n_starts=20, init=init, random_state=0).fit(double_well())
+
+
+@pytest.mark.parametrize("init", ["auto", "spread", "gaussian"])
+def test_nothing_is_said_of_other_starts(init):
+    finder = NewtonMRFinder(n_starts=60, init=init, random_state=0).fit(double_well())
+    assert finder.n_critical_sets_ >= 6
+
+
+def test_nothing_is_said_of_one_start_or_of_noise():
+    assert lie_on_one_descent("height", 2)
+    assert not lie_on_one_descent("height", 1)
+    assert not lie_on_one_descent("auto", 2)
+    assert not lie_on_one_descent(np.zeros((2, 3)), 2)
+    for params in ({"n_trajectories": 2}, {"noise_variance": 0.1}):
+        assert not lie_on_one_descent(TrajectoryStarts(**params), 2)
