@@ -105,7 +105,7 @@ MISTAKES = {
     ),
     "value not batched": (
         lambda: fit(loss=functions(value=lambda t: np.sum((t**2 - 1) ** 2))),
-        "value must return an array of shape (128,) for theta of shape (128, 2), got "
+        "value must return an array of shape (2,) for theta of shape (2, 2), got "
         f"shape (). {AXES}",
     ),
     "gradient not batched": (
@@ -191,8 +191,8 @@ def test_advice_for_a_torch_module():
 @pytest.mark.parametrize(
     "mistake, error, name, shapes",
     [
-        ({"value": lambda t: t[..., 2]}, IndexError, "value", r"1 .* \(128, 2\)"),
-        ({"hvp": gradient}, TypeError, "hvp", r"2 .* \(1, 2\) and \(1, 2\)"),
+        ({"value": lambda t: t[..., 2]}, IndexError, "value", r"1 .* \(2, 2\)"),
+        ({"hvp": gradient}, TypeError, "hvp", r"2 .* \(8, 2\) and \(8, 2\)"),
     ],
     ids=["n_params too small", "product without direction"],
 )

@@ -17,7 +17,7 @@ n_starts : int, default={n_starts}
     Number of searches.
 init : str, array or sampler, default={init}
     Where searches begin. "auto" is ``AutoStarts()``, what suits the loss: along several
-    descents for networks, in several sizes for others. "gaussian" and "spread" are
+    descents for networks, in two sizes for others. "gaussian" and "spread" are
     ``GaussianStarts()`` and ``SpreadStarts()``, "height" and "iteration"
     ``TrajectoryStarts(by=init)``, one descent. Given points have the shape (n_starts,
     n_params), and a sampler has the method ``sample(loss, n_starts, random_state)``.

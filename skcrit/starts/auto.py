@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AutoStarts"]
 
+# Points far out are many, and most of smaller starts go to the few in the middle.
+_N_SIZES = 2
+
 # One descent passes few saddles. The table in doc/choosing.md led to this number.
 _N_DESCENTS = 25
 
@@ -32,7 +35,7 @@ class AutoStarts(BaseEstimator):
     "height" are iterates of 25 gradient descents, drawn by their height as
     :class:`TrajectoryStarts` draws them; a descent has 2000 steps of 0.1 over the
     curvature of the loss. "iteration" takes the same descents; "spread" is
-    :class:`SpreadStarts` and "gaussian" :class:`GaussianStarts`.
+    :class:`SpreadStarts` of two sizes and "gaussian" :class:`GaussianStarts`.
 
     Examples
     --------
@@ -86,7 +89,7 @@ def _proposed(loss: Loss) -> Sampler:
     name = loss.default_init()
     samplers = {
         "gaussian": GaussianStarts(),
-        "spread": SpreadStarts(),
+        "spread": SpreadStarts(_N_SIZES),
         "height": _LongSteps("height", _N_DESCENTS, _N_STEPS),
         "iteration": _LongSteps("iteration", _N_DESCENTS, _N_STEPS),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,15 +12,15 @@ from skcrit._typing import FloatArray, RandomState
 from skcrit.losses.adapt import as_loss
 from skcrit.starts.streams import random_streams
 from skcrit.utils._arguments import check_int, check_seed
+from skcrit.utils._validation import Interval, check_params
 
 if TYPE_CHECKING:
     from skcrit.losses.base import Loss
 
 __all__ = ["SpreadStarts"]
 
-# Draws whose mean is the middle of what a loss proposes, and sizes of starts.
+# Draws whose mean is the middle of what a loss proposes.
 _N_MIDDLE = 64
-_N_SIZES = 5
 
 
 class SpreadStarts(BaseEstimator):
@@ -30,6 +31,11 @@ class SpreadStarts(BaseEstimator):
     to low critical points, small ones to those of high index near the middle, such as
     the origin of a network.
 
+    Parameters
+    ----------
+    n_sizes : int, default=5
+        Number of sizes, each half of the one before.
+
     Examples
     --------
     >>> from skcrit.losses import LinearAutoencoderLoss
@@ -38,6 +44,11 @@ class SpreadStarts(BaseEstimator):
     >>> SpreadStarts().sample(loss, 5, random_state=0).shape
     (5, 8)
     """
+
+    _parameter_constraints = {"n_sizes": [Interval(Integral, 1, None, closed="left")]}
+
+    def __init__(self, n_sizes: int = 5) -> None:
+        self.n_sizes = n_sizes
 
     def sample(
         self, loss: Loss, n_starts: int, random_state: RandomState = None
@@ -61,15 +72,16 @@ class SpreadStarts(BaseEstimator):
         Raises
         ------
         ValueError
-            If ``n_starts`` is not positive.
+            If ``n_sizes`` or ``n_starts`` is not positive.
         TypeError
             If ``loss`` is not one.
         """
+        check_params(self)
         loss = as_loss(loss)
         n_starts = check_int(n_starts, "n_starts", 1)
         random_state = check_seed(random_state)
         streams = random_streams(random_state, _N_MIDDLE, kind=3)
         middle = np.mean(loss.draw_starts(streams), axis=0)
         starts = loss.draw_starts(random_streams(random_state, n_starts))
-        remains = 0.5 ** (np.arange(n_starts) % _N_SIZES)
+        remains = 0.5 ** (np.arange(n_starts) % self.n_sizes)
         return middle + remains[:, None] * (starts - middle)

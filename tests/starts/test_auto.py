@@ -57,7 +57,7 @@ def test_every_finder_begins_where_it_suits_the_loss(Finder):
 
 def test_functions_begin_in_several_sizes():
     loss = make_himmelblau()
-    expected = SpreadStarts().sample(loss, 7, random_state=3)
+    expected = SpreadStarts(n_sizes=2).sample(loss, 7, random_state=3)
     np.testing.assert_array_equal(make_starts("auto", loss, 7, 3), expected)
 
 
