@@ -18,6 +18,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from skcrit import (
+    AutoStarts,
     KnownPoints,
     LandscapeExplorer,
     NewtonTrajectoryFinder,
@@ -72,9 +73,12 @@ plt.show()
 
 # %%
 # For so few parameters ``NewtonTrajectoryFinder`` is an alternative. It follows curves
-# on which the gradient keeps its direction; critical points lie on these curves.
+# on which the gradient keeps its direction; critical points lie on these curves. They
+# begin at two sizes around the middle of the map, which is the default of all finders
+# but the explorer: ``AutoStarts`` takes what suits the loss.
 
-curves = NewtonTrajectoryFinder(n_starts=60, init="gaussian", random_state=0).fit(loss)
+curves = NewtonTrajectoryFinder(n_starts=60, init=AutoStarts(), random_state=0)
+curves.fit(loss)
 print(f"{curves.converged_.sum()} of 60 searches, indices {curves.morse_indices_}")
 
 # sphinx_gallery_start_ignore

@@ -34,7 +34,7 @@ def ten_starts(small):
         GradNormFinder(minimizer="lm", **common),
         GradNormFinder(minimizer="lm", max_iter=500, **common),
         SaddleDynamicsFinder(**common),
-        NewtonTRFinder(max_iter=200, **common),
+        NewtonTRFinder(max_iter=200, fallback=False, **common),
         # Others, to see what the ten starts are worth.
         NewtonMRFinder(
             tol=1e-20, max_iter=100, n_starts=100, init="gaussian", random_state=1
@@ -98,7 +98,9 @@ def infinity(small):
     for name, y in targets.items():
         loss = MLPLoss((3,), loss=name).fit(X, y)
         n = 20 if small else 200
-        finder = NewtonTRFinder(n_starts=n, init="gaussian", random_state=0)
+        finder = NewtonTRFinder(
+            n_starts=n, init="gaussian", random_state=0, fallback=False
+        )
         finder, _ = fitted(finder, loss)
         ends = finder.final_params_[finder.converged_]
         status, counts = np.unique(finder.results_["status"], return_counts=True)

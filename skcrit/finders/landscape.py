@@ -121,6 +121,9 @@ class LandscapeExplorer(BaseFinder):
     Memory: a point and its directions in single precision per set,
     ``4 n_params (1 + n_directions)`` bytes and more, and two points per search.
 
+    The first starts have five sizes, whatever the loss: small ones lead to critical
+    points of high index, from which the others are reached.
+
     The order of directions is what matters: along the weakest unstable eigenvector of a
     saddle lies the neighbour that differs least. If searches along eigenvectors of
     equal eigenvalues, from different sets, have changed the loss by equal amounts, as
@@ -174,7 +177,7 @@ class LandscapeExplorer(BaseFinder):
         loss: Loss | None = None,
         *,
         n_starts: int = 10,
-        init: str | ArrayLike | Sampler = "auto",
+        init: str | ArrayLike | Sampler = "spread",
         tol: float | str = "auto",
         max_iter: int = 200,
         batch_size: int | None = None,
