@@ -88,7 +88,7 @@ def test_minimum_is_found_as_the_page_on_choosing_says():
     table = tables("doc/choosing.md", "Success and cost")
     columns = table["starts"]
     assert "`NewtonTRFinder`" in columns
-    for init in ("gaussian", "height", "spread"):
+    for init in ("auto", "gaussian", "height", "spread"):
         row = dict(zip(columns, table[f'`"{init}"`'], strict=True))
         for column in DESCENTS.keys() & set(columns):
             finder = DESCENTS[column](n_starts=40, init=init, random_state=0).fit(loss)

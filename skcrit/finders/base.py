@@ -44,7 +44,7 @@ from skcrit.search.batches import Batches
 from skcrit.search.engine import search
 from skcrit.solvers.log import history_names
 from skcrit.solvers.status import Status
-from skcrit.starts import lie_on_one_descent, make_starts
+from skcrit.starts.make import lie_on_one_descent, make_starts
 from skcrit.utils._validation import (
     CallbackSupportMixin,
     HasMethods,
@@ -369,9 +369,8 @@ class BaseFinder(
         if self.n_critical_sets_ == 1 and lie_on_one_descent(self.init, self.n_starts):
             warnings.warn(
                 f"{type(self).__name__}: all {self.n_starts} starts lie on one "
-                "gradient descent, and their searches found one critical set, so that "
-                'others are easily missed. Take init="auto" or init="spread", or '
-                "several descents: init=TrajectoryStarts(n_trajectories=25).",
+                "gradient descent and found one critical set; others are missed. "
+                'Take init="auto", "spread" or TrajectoryStarts(n_trajectories=25).',
                 NotConvergedWarning,
                 stacklevel=3 + hasattr(self.fit, "__wrapped__"),
             )

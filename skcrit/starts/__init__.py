@@ -2,7 +2,7 @@
 
 from skcrit.starts.auto import AutoStarts
 from skcrit.starts.gaussian import GaussianStarts
-from skcrit.starts.make import lie_on_one_descent, make_starts
+from skcrit.starts.make import make_starts
 from skcrit.starts.spread import SpreadStarts
 from skcrit.starts.streams import random_streams
 from skcrit.starts.trajectory import TrajectoryStarts
@@ -12,7 +12,6 @@ __all__ = [
     "GaussianStarts",
     "SpreadStarts",
     "TrajectoryStarts",
-    "lie_on_one_descent",
     "make_starts",
     "random_streams",
 ]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sklearn.base import BaseEstimator
 
-from skcrit._typing import FloatArray, RandomState, Sampler
+from skcrit._typing import FloatArray, RandomState
 from skcrit.losses.adapt import as_loss
 from skcrit.starts.gaussian import GaussianStarts
 from skcrit.starts.spread import SpreadStarts
@@ -84,10 +84,10 @@ class _LongSteps(TrajectoryStarts):
     _auto_rate = _RATE
 
 
-def _proposed(loss: Loss) -> Sampler:
+def _proposed(loss: Loss) -> GaussianStarts | SpreadStarts | TrajectoryStarts:
     """Return the sampler that a loss proposes."""
     name = loss.default_init()
-    samplers = {
+    samplers: dict[str, GaussianStarts | SpreadStarts | TrajectoryStarts] = {
         "gaussian": GaussianStarts(),
         "spread": SpreadStarts(_N_SIZES),
         "height": _LongSteps("height", _N_DESCENTS, _N_STEPS),

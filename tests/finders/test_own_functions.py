@@ -30,7 +30,7 @@ def test_all_critical_points_of_the_plane(name, factor, unit, Finder):
 @pytest.mark.parametrize("Finder", FINDERS)
 def test_clusters_of_atoms_and_nothing_that_falls_apart(Finder):
     function = own_function("4 atoms", 1e6, 1e-6)
-    finder = Finder(n_starts=40, random_state=0).fit(function.loss)
+    finder = Finder(n_starts=100, random_state=0).fit(function.loss)
     n_found, n_false = function.tally(finder.final_params_[finder.converged_])
     assert n_found >= 2 / 3 * len(function.known)
     assert n_false == 0

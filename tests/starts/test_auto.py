@@ -19,9 +19,9 @@ from skcrit.starts import (
     GaussianStarts,
     SpreadStarts,
     TrajectoryStarts,
-    lie_on_one_descent,
     make_starts,
 )
+from skcrit.starts.make import lie_on_one_descent
 
 from ..finders._own_functions import own_function
 
