@@ -85,6 +85,7 @@ _BY_OWNER = {
     "NewtonTrajectoryFinder.deflate": kinds.boolean(),
     "NewtonMRFinder.sufficient_decrease": kinds.real(0, 1),
     "random_streams.kind": kinds.integer(0),
+    "SpreadStarts.n_sizes": kinds.integer(1),
     "TrajectoryStarts.n_trajectories": kinds.integer(1),
     "clean_eigenvalues.eigenvalues": kinds.array([4.0, 2, 1], other_columns=OK),
     "check_loss.rtol": kinds.real(0, also=NONE),
