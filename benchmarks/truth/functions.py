@@ -27,7 +27,7 @@ from .sets import wells
 __all__ = ["rows"]
 
 # Units of the values and of the coordinates.
-UNITS = ((1.0, 1.0), (1e-6, 1e6), (1e6, 1e-6), (1e-6, 1e-6), (1e6, 1e6))
+UNITS = ((1.0, 1.0), (1e-6, 1e6), (1e6, 1e-6))
 
 N_STARTS = 500
 FINDERS = (NewtonMRFinder, SaddleDynamicsFinder, GradNormFinder)
