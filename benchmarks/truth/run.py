@@ -56,7 +56,7 @@ def section(title, quick):
     found = list(rows(quick))
     minutes = (time.process_time() - begin) / 60
     wrong = sum(row.wrong for row in found)
-    lines = [f"### {title}", "", f"| what | tried | wrong | {last} |", "|---" * 4 + "|"]
+    lines = [f"## {title}", "", f"| what | tried | wrong | {last} |", "|---" * 4 + "|"]
     lines += [f"| {r.what} | {r.n} | {r.wrong} | {r.known:.3f} |" for r in found]
     lines += [f"| all | {sum(row.n for row in found)} | {wrong} | |", ""]
     lines += [
@@ -70,7 +70,11 @@ def section(title, quick):
 def replace_section(title, text):
     """Write a table to the page, and keep the others."""
     kept, measured = PAGE.read_text(encoding="utf-8").split(MARK)
-    parts = {part.split("\n")[0]: part for part in measured.split("### ")[1:]}
-    parts[title] = text.removeprefix("### ")
-    ordered = ["### " + parts[name].strip() for name in TABLES if name in parts]
+    parts = {part.split("\n")[0]: part for part in measured.split("\n## ")[1:]}
+    parts[title] = text.removeprefix("## ")
+    ordered = ["## " + parts[name].strip() for name in TABLES if name in parts]
     PAGE.write_text("\n\n".join([kept + MARK, *ordered]) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
