@@ -30,6 +30,9 @@ _ARRIVED = 1e-15
 # a length: distances are estimates.
 _FARTHER, _NEAR = 3.0, 1e-7
 
+# How far Newton steps may lead from what is called a critical point.
+_SHORT = 1e-3
+
 
 @dataclass
 class Jet:
@@ -178,6 +181,13 @@ class Network:
             for z, y in zip(outputs, self.y.T, strict=True):
                 yield z.through(-y * z.value, -y, 0 * y)
 
+    def _step(self, gradient, hessian, cut=_NOT_ZERO):
+        values, vectors = np.linalg.eigh(hessian.astype(float))
+        # Directions without curvature have a gradient of rounding errors alone.
+        steep = np.abs(values) > cut * np.max(np.abs(values))
+        inverse = np.where(steep, 1 / np.where(steep, values, 1), 0)
+        return vectors @ (inverse * (vectors.T @ gradient))
+
     def refined(self, theta):
         """Take Newton steps in long double from a point.
 
@@ -195,12 +205,7 @@ class Network:
         """
         start = theta = LONG(theta)
         for _ in range(30):
-            gradient, hessian = self.derivatives(theta)
-            values, vectors = np.linalg.eigh(hessian.astype(float))
-            # Directions without curvature have a gradient of rounding errors alone.
-            steep = np.abs(values) > _NOT_ZERO * np.max(np.abs(values))
-            inverse = np.where(steep, 1 / np.where(steep, values, 1), 0)
-            step = vectors @ (inverse * (vectors.T @ gradient))
+            step = self._step(*self.derivatives(theta))
             theta = theta - step
             way = np.linalg.norm((theta - start).astype(float))
             if np.max(np.abs(step)) <= _ARRIVED * (1 + np.max(np.abs(theta))):
@@ -208,6 +213,30 @@ class Network:
                 there = np.max(np.abs(gradient)) <= 1e-15 * np.max(np.abs(hessian))
                 return (hessian if there else None), way
         return None, way
+
+    def stays(self, theta):
+        """Tell whether Newton steps in long double stay near a point.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_params,)
+            Point.
+
+        Returns
+        -------
+        stays : bool
+            Whether the gradient collapses and the way is a thousandth of the point. At
+            a degenerate point steps get shorter, and arrive late or never.
+        """
+        start, theta = LONG(theta), LONG(theta)
+        before = np.max(np.abs(self.derivatives(theta)[0]))
+        # Beside a critical manifold its flat directions bend a little: they come last.
+        for cut in [1e-5] * 4 + [_NOT_ZERO] * 8:
+            theta = theta - self._step(*self.derivatives(theta), cut)
+        after = np.max(np.abs(self.derivatives(theta)[0]))
+        way = np.max(np.abs(theta - start))
+        quiet = after <= max(1e-2 * before, 1e-17)
+        return bool(quiet and way <= _SHORT * (1 + np.max(np.abs(start))))
 
 
 def inertia(hessian):

@@ -15,7 +15,7 @@ import scipy
 
 import skcrit
 
-from . import labels, networks, tails
+from . import functions, labels, networks, sets, tails
 
 __all__ = ["TABLES", "main"]
 
@@ -26,6 +26,8 @@ MARK = "<!-- measured by make truth -->"
 TABLES = {
     "Morse index and nullity": ("share known", labels.rows),
     "Small networks": ("share known", networks.rows),
+    "Sets split or merged": ("share of starts that converge", sets.rows),
+    "Functions of one's own": ("share of the sets that is found", functions.rows),
     "False critical points": ("share of starts that end at one", tails.rows),
 }
 
@@ -34,27 +36,44 @@ def main():
     """Measure, and print the tables or write them to the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a small part, printed")
-    quick = parser.parse_args().quick
-    begin, lines, wrong = time.perf_counter(), [], 0
-    for title, (last, rows) in TABLES.items():
-        found = list(rows(quick))
-        wrong += sum(row.wrong for row in found)
-        lines += [f"## {title}", "", f"| what | tried | wrong | {last} |", "|---" * 4]
-        lines[-1] += "|"
-        lines += [f"| {r.what} | {r.n} | {r.wrong} | {r.known:.3f} |" for r in found]
-        n = sum(row.n for row in found)
-        lines += [f"| all | {n} | {sum(row.wrong for row in found)} | |", ""]
-    minutes = (time.perf_counter() - begin) / 60
-    head = f"Python {platform.python_version()}, NumPy {np.__version__}, SciPy "
-    head += f"{scipy.__version__}, skcrit {skcrit.__version__}, one process on "
-    head += f"{platform.machine()}; {minutes:.1f} minutes."
-    text = "\n".join([MARK, "", head, "", *lines]).rstrip() + "\n"
-    if quick:
-        print(text)
-    else:
-        kept = PAGE.read_text(encoding="utf-8").split(MARK)[0]
-        PAGE.write_text(kept + text, encoding="utf-8")
+    parser.add_argument("--only", nargs="+", choices=list(TABLES), default=list(TABLES))
+    args = parser.parse_args()
+    wrong = 0
+    for title in args.only:
+        text, count = section(title, args.quick)
+        wrong += count
+        if args.quick:
+            print(text)
+        else:
+            replace_section(title, text)
     return int(wrong > 0)
+
+
+def section(title, quick):
+    """Measure a table; return it as text, and how much is wrong."""
+    last, rows = TABLES[title]
+    begin = time.process_time()
+    found = list(rows(quick))
+    minutes = (time.process_time() - begin) / 60
+    wrong = sum(row.wrong for row in found)
+    lines = [f"## {title}", "", f"| what | tried | wrong | {last} |", "|---" * 4 + "|"]
+    lines += [f"| {r.what} | {r.n} | {r.wrong} | {r.known:.3f} |" for r in found]
+    lines += [f"| all | {sum(row.n for row in found)} | {wrong} | |", ""]
+    lines += [
+        f"Python {platform.python_version()}, NumPy {np.__version__}, SciPy "
+        f"{scipy.__version__}, skcrit {skcrit.__version__}, {platform.machine()}; "
+        f"{minutes:.1f} minutes of one core."
+    ]
+    return "\n".join(lines), wrong
+
+
+def replace_section(title, text):
+    """Write a table to the page, and keep the others."""
+    kept, measured = PAGE.read_text(encoding="utf-8").split(MARK)
+    parts = {part.split("\n")[0]: part for part in measured.split("\n## ")[1:]}
+    parts[title] = text.removeprefix("## ")
+    ordered = ["## " + parts[name].strip() for name in TABLES if name in parts]
+    PAGE.write_text("\n\n".join([kept + MARK, *ordered]) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -11,8 +11,10 @@ from scipy.optimize import root
 
 from skcrit import GradNormFinder, NewtonMRFinder, NewtonTRFinder, SaddleDynamicsFinder
 from skcrit.losses import FunctionLoss
-from tests.search._surfaces import exponential_tail, pole, well
+from tests.search._surfaces import exponential_tail, lennard_jones, pole, well
 
+from .functions import CLUSTERS, squared_distances
+from .networks import networks
 from .report import Row
 
 __all__ = ["rows"]
@@ -94,18 +96,54 @@ def slope(power):
     ).fit()
 
 
-def cases():
-    """Return losses and their critical points, by what they are."""
-    nothing, origin = np.empty((0, 2)), np.zeros((1, 2))
-    return {
-        "exp(-x) + y^2, x beyond 745 too": (exponential_tail(), nothing),
-        "three bells": bells(),
-        "a Gaussian well": (well(), origin),
-        "separable logistic regression": (logistic(), np.empty((0, 3))),
-        "(1 + x^2)^(-1/2) + y^2": (slope(1), origin),
-        "(1 + x^2)^(-3) + y^2": (slope(6), origin),
-        "x^2 + x^-2": (pole(), np.array([[-1.0], [1.0]])),
-    }
+def near(points):
+    """Return a function that tells which points are among those that are known."""
+
+    def is_critical(theta):
+        gaps = np.linalg.norm(theta[:, None] - points[None], axis=-1)
+        return np.min(gaps, axis=1, initial=np.inf) <= _NEAR
+
+    return is_critical
+
+
+def confirmed(network):
+    """Return a function that tells where Newton steps in long double lead nowhere."""
+
+    def is_critical(theta):
+        ways = [network.stays(point) for point in theta]
+        return np.array(ways, dtype=bool)
+
+    return is_critical
+
+
+def free_networks(quick):
+    """Yield networks without penalty, whose weights can grow for ever."""
+    kinds = ("2-3-1 tanh, squared_error", "2-3-1 tanh, log_loss")
+    for name, loss, network in networks((0.0,)):
+        if name in kinds and not quick:
+            yield f"{name}, no penalty", loss, confirmed(network)
+
+
+def is_cluster(theta):
+    """Tell which points are clusters of three atoms at rest."""
+    pairs = squared_distances(theta, 3)[:, None] - np.array(CLUSTERS[3])
+    return np.min(np.max(np.abs(pairs), axis=-1), axis=1, initial=np.inf) <= _NEAR
+
+
+def cases(quick=False):
+    """Yield names, losses, and what tells which points are critical."""
+    nothing, origin = near(np.empty((0, 2))), near(np.zeros((1, 2)))
+    yield "exp(-x) + y^2, x beyond 745 too", exponential_tail(), nothing
+    loss, points = bells()
+    yield "three bells", loss, near(points)
+    yield "a Gaussian well", well(), origin
+    yield "separable logistic regression", logistic(), near(np.empty((0, 3)))
+    yield "(1 + x^2)^(-1/2) + y^2", slope(1), origin
+    yield "(1 + x^2)^(-3) + y^2", slope(6), origin
+    yield "x^2 + x^-2", pole(), near(np.array([[-1.0], [1.0]]))
+    if not quick:
+        yield "three atoms that can drift apart", lennard_jones(3, True), is_cluster
+    yield from free_networks(quick)
 
 
 def starts(loss, n_starts, seed):
@@ -130,9 +168,11 @@ def rows(quick=False):
         One for each loss; ``wrong`` counts false critical points, ``known`` is the
         share of starts that ended at one.
     """
-    n_starts = 15 if quick else 600
     finders = FINDERS[:1] if quick else FINDERS
-    for what, (loss, points) in cases().items():
+    for what, loss, is_critical in cases(quick):
+        n_starts = 15 if quick else 600
+        if loss.n_params_ > 3:
+            n_starts = 60
         n = wrong = found = 0
         for seed, finder in enumerate(finders):
             theta = starts(loss, n_starts, seed)
@@ -141,8 +181,6 @@ def rows(quick=False):
                 warnings.simplefilter("ignore")
                 finder.fit(loss)
             ends = finder.final_params_[finder.converged_]
-            gaps = np.linalg.norm(ends[:, None] - points[None], axis=-1)
-            near = np.min(gaps, axis=1, initial=np.inf) <= _NEAR
             n, found = n + n_starts, found + len(ends)
-            wrong += int(np.sum(~near))
+            wrong += int(np.sum(~is_critical(ends)))
         yield Row(what, n, wrong, found / n)

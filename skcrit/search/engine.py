@@ -16,6 +16,7 @@ from skcrit.search.batches import Batches, run_batches
 from skcrit.search.continua import join_continua
 from skcrit.search.critical_sets import group_points
 from skcrit.search.describe import Description, describe
+from skcrit.search.polish import LONG, newton_length
 from skcrit.search.problem import Problem, pose
 from skcrit.search.shared import Shared
 from skcrit.solvers.base import Solver
@@ -233,6 +234,8 @@ def _continued(
     near &= _is_flat(problem, theta, _NEARLY)
     if not near.any():
         return ends
+    # On a tail steep directions collapse, and what is left leads on and on.
+    near &= newton_length(problem.loss, theta, problem.scales) <= LONG
     status = np.where(near, Status.CONVERGED, Status.UNCONFIRMED)
     again = describe(problem.loss, theta, status, near, problem.scales)
     # What Newton steps still do not confirm is degenerate, and its inertia unknown.

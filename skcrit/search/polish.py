@@ -32,6 +32,7 @@ __all__ = [
     "NOISE",
     "Polished",
     "last_digits",
+    "newton_length",
     "polish",
     "without_false_tangents",
 ]
@@ -160,6 +161,28 @@ def last_digits(loss: Loss, theta: Array, scales: Scales) -> list[Array]:
     return [eps * size * loss.asarray(row)[None, :] for row in signs]
 
 
+def newton_length(loss: Loss, theta: Array, scales: Scales) -> FloatArray:
+    """Measure Newton steps, without what is noise in the gradient.
+
+    Parameters
+    ----------
+    loss : Loss
+        Fitted loss.
+    theta : array of shape (n, n_params)
+        Points.
+    scales : Scales
+        Natural units of the loss.
+
+    Returns
+    -------
+    length : ndarray of shape (n,)
+        In length scales.
+    """
+    run = _begin(loss, loss.asarray(theta), scales)
+    run.attempt[:] = _ALL
+    return _size(_newton(run, run.frame.gradient)[0], scales)
+
+
 def _begin(loss: Loss, theta: Array, scales: Scales) -> _Run:
     """Decompose the Hessians at the given points."""
     n = theta.shape[0]
@@ -208,9 +231,10 @@ def _newton(run: _Run, gradient: Array) -> tuple[Array, FloatArray]:
     cut = np.where(failed, np.maximum(cut, rounding_level(values, frame.norm)), cut)
     times = np.where(failed, NOISE * _DOUBT, NOISE)
     cut, times = (xp.asarray(a, device=device(values))[:, None] for a in (cut, times))
-    # Eigenvectors are rounded too, and show a part of the gradient across them.
+    # Eigenvectors are rounded too, entry by entry: a part of the gradient across them.
     blur = values.shape[1] * float(xp.finfo(values.dtype).eps)
-    blur = blur * xp.sqrt(xp.sum(components**2, axis=1, keepdims=True))
+    weights = xp.abs(xp.matrix_transpose(frame.vectors))
+    blur = blur * (weights @ xp.abs(gradient)[..., None])[..., 0]
     signal = xp.abs(components) > times * run.noise + blur
     signal = signal & ~frame.is_tangent()
     keep = (xp.abs(values) > cut) & signal

@@ -6,7 +6,11 @@ import pytest
 TABLES = pytest.importorskip("benchmarks.truth.run").TABLES
 
 # Fewer than a hundred points are tried where each costs much.
-FEW = {"Small networks": 15}
+FEW = {
+    "Small networks": 15,
+    "Sets split or merged": 50,
+    "Functions of one's own": 9,
+}
 
 
 @pytest.mark.parametrize("title", TABLES)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer
 
-from skcrit import NewtonMRFinder
+from skcrit import NewtonMRFinder, SaddleDynamicsFinder
 from skcrit.datasets import make_gaussian_spectrum
 from skcrit.exceptions import NotConvergedWarning
 from skcrit.losses import FunctionLoss, LinearAutoencoderLoss
@@ -203,6 +203,18 @@ def test_poles_are_no_critical_points(length, tol):
     with pytest.warns(NotConvergedWarning):
         finder.fit()
     assert not finder.converged_.any()
+
+
+def test_steep_forces_that_vanish_confirm_no_tail(rng):
+    # Two atoms at rest, which a few steps bring about, and one that drifts away.
+    loss = lennard_jones(3, products=True)
+    theta = np.array([20.949, -2.025, 8.717, -9.409, 2.254, -4.391, -9.708, 1.3, -4.4])
+    finder = SaddleDynamicsFinder(
+        init=theta + 1e-6 * rng.standard_normal((20, 9)), n_starts=20, max_iter=1
+    )
+    with pytest.warns(NotConvergedWarning):
+        finder.fit(loss)
+    assert not np.any(finder.converged_)
 
 
 def test_gradients_that_underflow_are_those_of_tails(rng):
