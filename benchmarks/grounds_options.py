@@ -22,7 +22,6 @@ PLACES = (
     "separable quartic, n = 4",
     "central configurations, n = 4",
     "central configurations, n = 5",
-    "Lennard-Jones, 7 atoms (minima)",
 )
 OPTIONS = {
     "defaults": {},
