@@ -13,14 +13,13 @@ from skcrit.losses import LinearAutoencoderLoss
 from skcrit.losses.base import Loss
 from skcrit.solvers import SaddleDynamics, Status
 
-N_STARTS, MAX_PRODUCTS = 6, 5_000
+N_STARTS, MAX_PRODUCTS = 4, 4_000
 DIMENSIONS = (1, 3, 10, 30, 100)
 MOMENTA = {
     "none": {},
     "heavy ball 0.5": {"momentum": 0.5},
     "heavy ball 0.9": {"momentum": 0.9},
     "Nesterov 0.5": {"momentum": 0.5, "nesterovs_momentum": True},
-    "Nesterov 0.9": {"momentum": 0.9, "nesterovs_momentum": True},
 }
 
 
@@ -72,7 +71,7 @@ def network(eigenvalues, width):
 
 
 PROBLEMS = {
-    "autoencoder 24-8-24": lambda: network(np.arange(24, 0, -1.0), 8),
+    "autoencoder 16-9-16": lambda: network(np.arange(16, 0, -1.0), 9),
     "autoencoder 16-9-16, condition 1e4": lambda: network(np.geomspace(1e4, 1, 16), 9),
     "chain of 300 wells": lambda: Chain(spread=1.0).fit(),
     "chain of 300 wells, units 1 to 10": lambda: Chain().fit(),
@@ -83,7 +82,7 @@ def searched(loss, theta0, index, dimension, options):
     """Run searches, and return their products and which ended."""
     cost = dimension + (index + 2) * 3 * (index > 0)
     solver = SaddleDynamics(
-        max_iter=min(MAX_PRODUCTS // cost, 1000),
+        max_iter=min(MAX_PRODUCTS // cost, 300),
         index=np.full(len(theta0), index),
         eigensolver="lobpcg",
         max_inner_iter=dimension,

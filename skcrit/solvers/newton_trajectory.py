@@ -183,8 +183,9 @@ class NewtonTrajectory(Solver):
     def _undeflated(self, state: State, codes: IntArray) -> IntArray:
         """Let what has arrived at critical points that do not count go on."""
         track: Track = state.carry["track"]
-        rows = np.flatnonzero((codes == Status.CONVERGED) & track.is_landing)
-        if self.known is None or len(rows) == 0 or state.n_iter >= self.max_iter:
+        arrived = (codes == Status.CONVERGED) & track.is_landing
+        rows = np.flatnonzero(arrived & (state.n_iter < self.max_iter))
+        if self.known is None or len(rows) == 0:
             return codes
         loss = state.local.loss
         known = self.known(loss, take_rows(state.local.theta, rows))
