@@ -239,13 +239,13 @@ def page(record):
         Markdown.
     """
     where = record["machine"]
-    return f"""The network 16-4-16, in batches of {BATCH_SIZE} starts for the finder and
-{BATCH_SIZE // 4} searches for the explorer, from `make many`. Workers have one thread each
-and share one machine: {where["processor"]}, {where["cores"]} cores. When the measurement
-began, {where["load"]} processes on average wanted to run on them, so that seconds say little
-and processor seconds more. With one worker joblib computes in the main process. All fits
-found the same points, bit by bit. What the main process writes includes the results,
-which its scheduler passes on.
+    return f"""The network 16-4-16, in batches of {BATCH_SIZE} starts for the finder
+and {BATCH_SIZE // 4} searches for the explorer, from `make many`. Workers have one
+thread each and share one machine: {where["processor"]}, {where["cores"]} cores. When
+the measurement began {where["load"]} processes on average wanted to run on them: the
+more of them, the less seconds say, and the more processor seconds. With one worker
+joblib computes in the main process. All fits found the same points, bit by bit. What
+the main process writes includes the results, which its scheduler passes on.
 
 {table(record["scaling"])}
 One of two workers is killed in the middle of a batch:
