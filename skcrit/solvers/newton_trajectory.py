@@ -183,8 +183,9 @@ class NewtonTrajectory(Solver):
     def _undeflated(self, state: State, codes: IntArray) -> IntArray:
         """Let what has arrived at critical points that do not count go on."""
         track: Track = state.carry["track"]
-        rows = np.flatnonzero((codes == Status.CONVERGED) & track.is_landing)
-        if self.known is None or len(rows) == 0 or state.n_iter >= self.max_iter:
+        more = state.n_iter < self.max_iter
+        rows = np.flatnonzero((codes == Status.CONVERGED) & track.is_landing & more)
+        if self.known is None or len(rows) == 0:
             return codes
         loss = state.local.loss
         known = self.known(loss, take_rows(state.local.theta, rows))
@@ -192,7 +193,7 @@ class NewtonTrajectory(Solver):
         track.order, track.goes_on = track.order.copy(), track.goes_on.copy()
         track.goes_on[rows] = known | (track.order[rows] > 1)
         track.order[rows] -= ~known & track.goes_on[rows]
-        return np.where(track.goes_on, RUNNING, codes)
+        return np.where(track.goes_on & more, RUNNING, codes)
 
     def _advanced(self, loss: Loss, local: LocalModel, track: Track) -> Track:
         """Take a step along the curves, or to the critical points behind."""
