@@ -18,7 +18,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help paper landscape nonlinear certify test coverage test-long test-gpu test-torch test-oldest test-pre test-sdist lint doc bench bench-large bench-defaults grounds truth clean
+.PHONY: help paper landscape nonlinear certify test coverage test-long test-gpu test-torch test-oldest test-pre test-sdist lint doc bench bench-large bench-defaults many grounds truth clean
 
 help:
 	@echo "make paper   run the whole study, write figures 1-4 and the report to $(OUTPUT)/"
@@ -38,6 +38,7 @@ help:
 	@echo "make doc     build the documentation with its examples in doc/_build/html"
 	@echo "make bench   measure the speed, write doc/benchmarks.md (BACKEND=cupy: on a GPU)"
 	@echo "make bench-large  the same for sizes that take longer"
+	@echo "make many   fit over clusters of 1, 2 and 4 processes, write doc/many_machines_measured.md"
 	@echo "make bench-defaults  measure the methods' defaults, write doc/newton_mr_*.md"
 	@echo "make grounds  run every finder on every proving ground, write doc/proving_grounds.md"
 	@echo "make truth  measure whether every label is true, write doc/truth.md"
@@ -121,6 +122,10 @@ bench: $(VENV)/.installed
 
 bench-large: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.speed.run --backend $(BACKEND) --large
+
+many: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable ".[dask]"
+	$(BIN)/python -m benchmarks.many
 
 bench-defaults: $(VENV)/.installed
 	$(BIN)/python benchmarks/newton_mr_small_problems.py

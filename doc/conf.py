@@ -36,7 +36,12 @@ extensions = [
 ]
 templates_path = ["templates"]
 # Written by programs, and included in other pages.
-exclude_patterns = ["_build", "templates", "newton_mr_small_problems.md"]
+exclude_patterns = [
+    "_build",
+    "templates",
+    "newton_mr_small_problems.md",
+    "many_machines_measured.md",
+]
 # The scripts of the studies are no examples, and both are called run.py.
 suppress_warnings = ["sphinx_gallery.duplicate_filename"]
 

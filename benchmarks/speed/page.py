@@ -45,7 +45,9 @@ _TITLES = {
     "workers": (
         "Two workers against one",
         "1000 starts of Newton-MR on 16-4-16 to 1e-10, nine fits each in turns: "
-        "medians, and the range of the ratio of neighbours in time.",
+        "medians, and the range of the ratio of neighbours in time. "
+        "Independent are two processes with half of the starts each: what the machine "
+        "allows.",
     ),
     "image": (
         "784-32-784",

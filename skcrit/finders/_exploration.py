@@ -114,7 +114,8 @@ class Exploration:
         """Set out from known sets."""
         points = self.landscape.atlas.sets.point[[task.label for task in tasks]]
         unit = np.asarray(self.landscape.problem.loss.length_scale(), dtype=float)
-        vectors = np.array([task.sign * task.vector for task in tasks], dtype=float)
+        signs = np.array([task.sign for task in tasks])
+        vectors = signs[:, None] * self.landscape.vectors(tasks)
         # Of length one in length scales, like the displacement.
         size = np.linalg.norm(vectors / unit, axis=1, keepdims=True)
         turns = np.array([_PASSES[task.turn % len(_PASSES)] for task in tasks])

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from skcrit._typing import FloatArray
-from skcrit.linalg import direction_level
+from skcrit._backend import to_host
+from skcrit._typing import FloatArray, IntArray
+from skcrit.linalg import direction_level, eigh
 from skcrit.search.describe import UNKNOWN
 from skcrit.search.forecast import Forecast
+from skcrit.search.problem import Problem
 
-__all__ = ["Directions", "Displacement", "Frontier", "order_directions"]
+__all__ = [
+    "Directions",
+    "Displacement",
+    "Frontier",
+    "directions_at",
+    "order_directions",
+]
 
 # Random directions in the kernel of the Hessian, per set.
 _N_FLAT = 16
+
+# Numbers in the directions that are kept: 256 MiB in single precision. Those of later
+# sets are computed again for the few that are tried.
+_MOST_NUMBERS = 2**26
 
 # Losses that differ by less, relative to the range of all, are taken for the same.
 _SAME = 1e-9
@@ -31,15 +43,15 @@ class Directions:
 
     Attributes
     ----------
-    vectors : ndarray of float32 of shape (n_directions, n_params)
-        Unit vectors, in the order to try them.
+    vectors : ndarray of float32 of shape (n_directions, n_params), or None
+        Unit vectors, in the order to try them; None if they have to be computed again.
     n_unstable : int
         How many of them, the first ones, are unstable.
     curvatures : ndarray of shape (n_directions,)
         Eigenvalues of the Hessian; zero for flat directions.
     """
 
-    vectors: FloatArray
+    vectors: FloatArray | None
     n_unstable: int
     curvatures: FloatArray
 
@@ -58,15 +70,51 @@ class Displacement:
         One or minus one.
     turn : int
         How often the direction has been tried this way.
-    vector : ndarray of shape (n_params,)
-        The direction.
+    vector : ndarray of shape (n_params,), or None
+        The direction, if it is kept.
     """
 
     label: int
     direction: int
     sign: int
     turn: int
-    vector: FloatArray
+    vector: FloatArray | None
+
+
+def directions_at(
+    problem: Problem,
+    point: FloatArray,
+    morse_index: IntArray,
+    nullity: IntArray,
+    max_directions: int | None,
+) -> list[Directions]:
+    """Order the directions that lead away from critical points.
+
+    Parameters
+    ----------
+    problem : Problem
+        The loss and its units.
+    point : ndarray of shape (n, n_params)
+        Critical points, in the coordinates of the search.
+    morse_index, nullity : ndarray of int of shape (n,)
+        Negative and zero eigenvalues of their Hessians; -1 if unknown.
+    max_directions : int or None
+        Largest number of directions per point.
+
+    Returns
+    -------
+    directions : list of Directions
+        Ways to leave each point.
+    """
+    loss = problem.loss
+    hessian = loss.hessian(loss.asarray(point))
+    values, vectors = (to_host(a) for a in eigh(hessian))
+    return [
+        order_directions(value, vector.T, index, n_zero, limit=max_directions)
+        for value, vector, index, n_zero in zip(
+            values, vectors, morse_index, nullity, strict=True
+        )
+    ]
 
 
 def order_directions(
@@ -131,6 +179,7 @@ class Frontier:
         self._tries: list[int] = []
         self._found: list[int] = []
         self._directions: list[Directions] = []
+        self._n_kept = 0
         self._losses: list[float] = []
         self._forecast = Forecast()
         # What has to wait, with its stage and a number that keeps the order.
@@ -139,6 +188,10 @@ class Frontier:
 
     def add(self, directions: Directions, loss: float) -> None:
         """Add the directions of the next set."""
+        self._n_kept += 0 if directions.vectors is None else directions.vectors.size
+        if self._n_kept > _MOST_NUMBERS:
+            # They are nearly all that a set takes, and few of them are ever tried.
+            directions = replace(directions, vectors=None)
         self._directions.append(directions)
         self._losses.append(float(loss))
         self._stage.append(0)
@@ -202,7 +255,8 @@ class Frontier:
         turn, step = divmod(self._tries[label], n)
         direction = begin + step
         sign = (-1) ** (turn + label + direction)
-        vector = self._directions[label].vectors[direction]
+        vectors = self._directions[label].vectors
+        vector = None if vectors is None else vectors[direction]
         self._tries[label] += 1
         self._advance(label)
         return Displacement(label, direction, sign, stage // 2, vector)
@@ -233,7 +287,7 @@ class Frontier:
         if stage % 2 == 0:
             return 0, directions.n_unstable
         n_unstable = directions.n_unstable
-        return n_unstable, len(directions.vectors) - n_unstable
+        return n_unstable, len(directions.curvatures) - n_unstable
 
     def _advance(self, label: int) -> None:
         """Go to the next stage that has directions left, if this one is over."""

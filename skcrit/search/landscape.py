@@ -10,7 +10,6 @@ import numpy as np
 from skcrit._backend import to_host
 from skcrit._rows import Rows
 from skcrit._typing import FloatArray, IntArray
-from skcrit.linalg import eigh
 from skcrit.losses.symmetries import rescaled
 from skcrit.search.atlas import Atlas
 from skcrit.search.batches import Batches, run_batches
@@ -21,7 +20,7 @@ from skcrit.search.describe import (
     undescribed,
 )
 from skcrit.search.engine import SearchResult, may_be_critical, verdict
-from skcrit.search.frontier import Directions, Frontier, order_directions
+from skcrit.search.frontier import Directions, Displacement, Frontier, directions_at
 from skcrit.search.problem import Problem
 from skcrit.search.shared import Shared
 from skcrit.solvers.state import SolverResult
@@ -186,6 +185,36 @@ class Landscape:
                 self.frontier.add(directions[row], found.loss[row])
         return labels, found.status
 
+    def vectors(self, tasks: list[Displacement]) -> FloatArray:
+        """Return the directions of displacements.
+
+        Parameters
+        ----------
+        tasks : list of Displacement
+            Displacements from known sets.
+
+        Returns
+        -------
+        vectors : ndarray of shape (n_tasks, n_params)
+            Unit vectors; those that are not kept are computed again.
+        """
+        lost = sorted({task.label for task in tasks if task.vector is None})
+        calls = []
+        for i in range(0, len(lost), _CHUNK):
+            assert self.atlas.sets is not None
+            sets = self.atlas.sets.take(np.array(lost[i : i + _CHUNK]))
+            inertia = sets.morse_index, sets.nullity
+            calls.append((self.shared, sets.point, *inertia, self.max_directions))
+        done = run_batches(self.batches, directions_at, calls) if calls else []
+        again = dict(zip(lost, (way for part in done for way in part), strict=True))
+        vectors = [
+            again[task.label].vectors[task.direction]
+            if task.vector is None
+            else task.vector
+            for task in tasks
+        ]
+        return np.array(vectors, dtype=float)
+
     def result(self) -> SearchResult:
         """Collect all rounds, with the sets by increasing loss.
 
@@ -261,11 +290,9 @@ def describe_ends(
     rows = np.flatnonzero(found.status == Status.CONVERGED)
     directions: list[Directions | None] = [None] * n
     if len(rows):
-        hessian = loss.hessian(loss.asarray(found.point[rows]))
-        values, vectors = (to_host(a) for a in eigh(hessian))
-        for row, value, vector in zip(rows, values, vectors, strict=True):
-            inertia = found.morse_index[row], found.nullity[row]
-            directions[row] = order_directions(
-                value, vector.T, *inertia, limit=max_directions
-            )
+        sets = found.take(rows)
+        inertia = sets.morse_index, sets.nullity
+        ways = directions_at(problem, sets.point, *inertia, max_directions)
+        for row, way in zip(rows, ways, strict=True):
+            directions[row] = way
     return found, directions

@@ -255,7 +255,7 @@ class _Waiting:
     def __init__(self, solver: Solver, loss: Loss, theta0: Array) -> None:
         self.solver, self.loss, self.theta0 = solver, loss, theta0
         self.n_starts = theta0.shape[0]
-        self.width = solver.width or self.n_starts
+        self.width = min(solver.width or self.n_starts, self.n_starts)
         self.n_entered = 0
 
     @property

@@ -193,7 +193,7 @@ class NewtonTrajectory(Solver):
         track.order, track.goes_on = track.order.copy(), track.goes_on.copy()
         track.goes_on[rows] = known | (track.order[rows] > 1)
         track.order[rows] -= ~known & track.goes_on[rows]
-        return np.where(track.goes_on, RUNNING, codes)
+        return np.where(track.goes_on & more, RUNNING, codes)
 
     def _advanced(self, loss: Loss, local: LocalModel, track: Track) -> Track:
         """Take a step along the curves, or to the critical points behind."""

@@ -58,6 +58,7 @@ RECORDS = (
     "LinearMatch.from_columns",
     "LinearNetworkSpectrum",  # made by a fitted loss
     "LocalModel",
+    "LocalModel.concatenate",
     "LossIndexDisplay",
     "Match",
     "Match.from_columns",

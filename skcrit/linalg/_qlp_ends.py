@@ -1,0 +1,141 @@
+"""What the systems of a batch have ended with: kept as they end, judged at once."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+
+from skcrit._backend import device, take
+from skcrit._typing import Array, BoolArray, IntArray
+from skcrit.linalg._linear_result import LinearStatus
+
+__all__ = ["collected", "idle", "index_of", "retire"]
+
+# Why systems end, the last one that applies.
+_REASONS = (
+    ("stagnated", LinearStatus.STAGNATED),
+    ("solved", LinearStatus.SOLVED),
+    ("growing", LinearStatus.INCONSISTENT),
+    ("flat", LinearStatus.INCONSISTENT),
+    ("bad", LinearStatus.NON_FINITE),
+)
+
+# What tells why and where a system ended.
+_KEPT = (
+    "stagnated",
+    "solved",
+    "growing",
+    "flat",
+    "bad",
+    "in_kernel",
+    "scale",
+    "sigma",
+) + ("anorm", "last_anorm", "gmin", "last_gmin", "curvature", "last_curvature")
+
+
+def idle(s: SimpleNamespace, local: IntArray) -> tuple[IntArray, dict[str, Array]]:
+    """Say what systems with a right-hand side of zero, or no number, end with."""
+    xp, index = s.xp, index_of(s, local)
+    codes = (LinearStatus.SOLVED, LinearStatus.NON_FINITE)
+    solved, bad = (xp.full_like(index, int(code)) for code in codes)
+    zero, one, inf, x, size = (
+        take(a, index) for a in (s.zero, s.one, s.inf, s.v1, s.beta1)
+    )
+    return local, {
+        "x": x,
+        "n_iter": xp.zeros_like(index),
+        "n_matvec": xp.zeros_like(index),
+        "status": xp.where(size == 0, solved, bad),
+        "norm": zero,
+        "condition": one,
+        "curvature": inf,
+    }
+
+
+def retire(s: SimpleNamespace, k: int, ending: BoolArray) -> None:
+    """Keep what was reached by the systems that end, for :func:`_judged`."""
+    xp, local = s.xp, np.flatnonzero(ending)
+    index, together = index_of(s, local), len(local) == len(ending)
+
+    def pick(name: str) -> Array:
+        array = getattr(s, name)
+        return array if together else take(array, index)
+
+    end = {name: pick(name) for name in _KEPT}
+    end["count"] = xp.full_like(index, k)
+    x = _combined(*(pick(name) for name in ("stack", "mu1", "mu0")))
+    back = end["flat"] | end["bad"] | end["growing"]
+    if bool(xp.any(back)):
+        last = (pick(name) for name in ("last_stack", "last_mu1", "last_mu0"))
+        x = xp.where(back[:, None], _combined(*last), x)
+    end["x"] = x
+    s.ended.append((s.rows[local], end))
+    s.alive = s.alive & ~ending
+    s.n_alive = int(np.count_nonzero(s.alive))
+
+
+def collected(s: SimpleNamespace) -> SimpleNamespace:
+    """Put together what systems ended with, in their order."""
+    xp = s.xp
+    if s.ended:
+        ended = [end for _, end in s.ended]
+        end = ended[0]
+        if len(ended) > 1:
+            end = {name: xp.concat([part[name] for part in ended]) for name in end}
+        where = np.concatenate([rows for rows, _ in s.ended])
+        s.parts.append((where, _judged(s, end)))
+    rows = np.concatenate([rows for rows, _ in s.parts])
+    parts = [part for _, part in s.parts]
+    if len(parts) == 1 and len(s.ended) < 2:
+        return SimpleNamespace(**parts[0])
+    index = index_of(s, np.argsort(rows))
+    end = {
+        name: xp.take(xp.concat([part[name] for part in parts]), index, axis=0)
+        for name in parts[0]
+    }
+    return SimpleNamespace(**end)
+
+
+def _judged(s: SimpleNamespace, end: dict[str, Array]) -> dict[str, Array]:
+    """Say what systems have ended with."""
+    # Once for all: most iterations end some system, and these are many small steps.
+    xp, count, sigma = s.xp, end["count"], end["sigma"]
+
+    def earlier(name: str, back: Array) -> Array:
+        return xp.where(back, end["last_" + name], end[name])
+
+    code = xp.full_like(count, int(LinearStatus.MAX_ITER))
+    for name, status in _REASONS:
+        code = xp.where(end[name], xp.full_like(code, int(status)), code)
+    noise = end["flat"] | end["bad"]
+    back = noise | end["growing"]
+    n_iter = count - xp.astype(back, count.dtype)
+    n_iter = xp.where(end["in_kernel"], xp.zeros_like(count), n_iter)
+    x = end["x"] * end["scale"][:, None]
+    anorm = earlier("anorm", end["bad"])
+    one = xp.ones_like(anorm)
+    condition = anorm / earlier("gmin", back)
+    curvature = earlier("curvature", noise) * sigma
+    infinite = xp.full_like(curvature, math.inf)
+    return {
+        "x": xp.where((n_iter > 0)[:, None], x, xp.zeros_like(x)),
+        "n_iter": n_iter,
+        "n_matvec": count,
+        "status": code,
+        "norm": anorm * sigma,
+        "condition": xp.where(condition > one, condition, one),
+        "curvature": xp.where(end["in_kernel"], infinite, curvature),
+    }
+
+
+def _combined(stack: Array, mu1: Array, mu0: Array) -> Array:
+    """Compute x_k = x_{k-2} + mu_{k-1} w_{k-1} + mu_k w_k."""
+    x = stack[:, 0, :] + mu1[:, None] * stack[:, 1, :]
+    return x + mu0[:, None] * stack[:, 2, :]
+
+
+def index_of(s: SimpleNamespace, local: IntArray) -> Array:
+    """Put row numbers beside the arrays."""
+    return s.xp.asarray(local, dtype=s.xp.int64, device=device(s.v))
