@@ -183,8 +183,8 @@ class NewtonTrajectory(Solver):
     def _undeflated(self, state: State, codes: IntArray) -> IntArray:
         """Let what has arrived at critical points that do not count go on."""
         track: Track = state.carry["track"]
-        arrived = (codes == Status.CONVERGED) & track.is_landing
-        rows = np.flatnonzero(arrived & (state.n_iter < self.max_iter))
+        more = state.n_iter < self.max_iter
+        rows = np.flatnonzero((codes == Status.CONVERGED) & track.is_landing & more)
         if self.known is None or len(rows) == 0:
             return codes
         loss = state.local.loss
