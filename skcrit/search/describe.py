@@ -247,11 +247,24 @@ def _measured(
     # errors; and a declared symmetry may be none by a fault of the loss.
     rows = np.flatnonzero(~is_symmetric(end.frame, errors[0]))
     if len(rows):
-        part = without_false_tangents(loss, end.take(rows), scales, FALSE_SYMMETRY)
+        part = _without_false_tangents(loss, end.take(rows), scales)
         for column, found in zip(errors, _errors(loss, part, scales), strict=True):
             column[rows] = found
         end = end.replace(rows, part)
     return end, errors
+
+
+def _without_false_tangents(loss: Loss, end: Polished, scales: Scales) -> Polished:
+    """Polish points again, with fewer directions taken for those of symmetries."""
+    result = without_false_tangents(loss, end, scales, FALSE_SYMMETRY)
+    rows = np.flatnonzero(end.code == Status.CONVERGED)
+    if len(rows):
+        # Along directions that are no longer left out a gradient may remain.
+        part = polish(loss, result.take(rows).frame.theta, scales, FALSE_SYMMETRY)
+        part.shift = part.shift + end.shift[rows]
+        good = np.flatnonzero(part.code == Status.CONVERGED)
+        result = result.replace(rows[good], part.take(good))
+    return result
 
 
 def _errors(

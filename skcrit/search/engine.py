@@ -39,6 +39,9 @@ _MORE_ITERATIONS = 100
 _COLLAPSE = 1e-4
 _NEAR = 0.1
 
+# How often, while Newton steps do not confirm where they get.
+_ROUNDS = 3
+
 
 class Watch(Protocol):
     """Something that looks at a search while it goes on."""
@@ -221,10 +224,27 @@ def _continued(
     rows = rows[_is_flat(problem, runs.theta[rows], _SMALL)]
     if len(rows) == 0 or not isinstance(solver, Solver):
         return ends
-    begin, before = runs.theta[rows], runs.squared_grad_norm[rows]
-    select = np.zeros(len(ends.status), dtype=bool)
-    select[rows] = True
-    further = copy(solver.select(select))
+    theta, squared = runs.theta[rows], runs.squared_grad_norm[rows]
+    for _ in range(_ROUNDS):
+        select = np.zeros(len(ends.status), dtype=bool)
+        select[rows] = True
+        part = solver.select(select)
+        near, again, theta, squared = _closer(part, problem, theta, squared)
+        # What Newton steps still do not confirm is degenerate, and its inertia unknown.
+        unsure = near & (again.status == Status.UNCONFIRMED)
+        again.status[unsure] = Status.CONVERGED
+        ends = ends.replace(rows[near], again.take(np.flatnonzero(near)))
+        rows, theta, squared = rows[unsure], theta[unsure], squared[unsure]
+        if len(rows) == 0:
+            break
+    return ends
+
+
+def _closer(
+    solver: Solver, problem: Problem, begin: FloatArray, before: FloatArray
+) -> tuple[BoolArray, Description, FloatArray, FloatArray]:
+    """Let searches get closer to critical points, and describe where they get."""
+    further = copy(solver)
     further.max_iter, further.store_history = _MORE_ITERATIONS, False
     further.width = None
     theta, squared = _goes_on(problem.loss, further, begin, before)
@@ -232,19 +252,12 @@ def _continued(
     near = (squared <= _COLLAPSE * before) & (moved <= _NEAR)
     # Beside a pole gradients collapse on a short way too, and stay large.
     near &= _is_flat(problem, theta, _NEARLY)
-    if not near.any():
-        return ends
     # On a tail steep directions collapse, and what is left leads on and on.
     near &= newton_length(problem.loss, theta, problem.scales) <= LONG
     status = np.where(near, Status.CONVERGED, Status.UNCONFIRMED)
     again = describe(problem.loss, theta, status, near, problem.scales)
-    # What Newton steps still do not confirm is degenerate, and its inertia unknown.
-    again.status[near & (again.status == Status.UNCONFIRMED)] = Status.CONVERGED
-    again.status[~near] = Status.UNCONFIRMED
-    again.distance[near & np.isnan(again.distance)] = moved[
-        near & np.isnan(again.distance)
-    ]
-    return ends.replace(rows, again)
+    again.distance = np.where(np.isnan(again.distance), moved, again.distance)
+    return near, again, theta, squared
 
 
 def _goes_on(

@@ -22,12 +22,12 @@ from skcrit.losses.local_model import LocalModel
 from skcrit.search.scales import Scales
 from skcrit.solvers.eigenpairs import DEPENDENT
 
-__all__ = ["Frame", "make_frame", "norm_of_rows", "scaled_hessian"]
+__all__ = ["FALSE", "Frame", "make_frame", "norm_of_rows", "scaled_hessian"]
 
 # The Hessian is zero along the orbit of a critical point, and small beside one. A
 # vector along which it is larger than this part of its size only looks like a tangent:
 # near a point of smaller orbit, such as the origin, all tangents are short and any.
-_FALSE = 0.3
+FALSE = 0.3
 
 
 @dataclass
@@ -86,7 +86,7 @@ class Frame(Rows):
 
 
 def make_frame(
-    loss: Loss, local: LocalModel, scales: Scales, false: float = _FALSE
+    loss: Loss, local: LocalModel, scales: Scales, false: float = FALSE
 ) -> Frame:
     """Form and decompose the Hessians at a batch of points."""
     # A tangent along which the Hessian is larger than the part false of its size is

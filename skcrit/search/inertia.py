@@ -7,8 +7,9 @@ import numpy as np
 from skcrit._backend import array_namespace, to_host
 from skcrit._typing import BoolArray, FloatArray, IntArray
 from skcrit.linalg import rounding_level
+from skcrit.linalg._decompositions import eigvalsh
 from skcrit.losses.base import Loss
-from skcrit.search.frame import Frame
+from skcrit.search.frame import Frame, scaled_hessian
 from skcrit.search.inertia_shares import InertiaShares
 from skcrit.search.polish import Polished
 from skcrit.search.scales import Scales
@@ -26,6 +27,11 @@ _ROUNDING = 100.0
 # Then it is zero if the gradient stays zero over a distance. What it may be at most on
 # the way, relative to the Hessian; rounding errors are mostly far smaller.
 _ZERO = 1e-10
+
+# Near a point of higher multiplicity, such as the origin of a deep network, the Hessian
+# is a small sum of terms that are so many times larger at this distance, in length
+# scales. What is zero is judged by these.
+_LARGER, _AROUND = 100.0, 0.1
 
 # Relative to the size of products: far above what differences of gradients err by.
 _ASYMMETRY = 1e-2
@@ -57,6 +63,8 @@ def count_signs(
     symmetric = is_symmetric(frame, error) & _has_symmetric_products(loss, frame)
     rounding = _ROUNDING * rounding_level(values, size)
     known = symmetric & ((undecided == 0) | (error <= rounding))
+    rows = np.flatnonzero(symmetric & ~known)
+    known[rows] = error[rows] <= _negligible_around(loss, frame.take(rows), scales)
     rows = np.flatnonzero(symmetric & ~known & (end.code == Status.CONVERGED))
     small &= values != 0  # those that are declared
     known[rows] = is_valley(
@@ -79,6 +87,15 @@ def count_signs(
         "index_fraction_high": high / n,
     }
     return counts, InertiaShares.counted(negative, flat, n, level)
+
+
+def _negligible_around(loss: Loss, frame: Frame, scales: Scales) -> FloatArray:
+    """Return what is negligible beside points of higher multiplicity, else zero."""
+    signs = np.random.default_rng(2).choice([-1.0, 1.0], size=frame.theta.shape[-1])
+    beside = frame.theta + _AROUND * scales.length * loss.asarray(signs)
+    hessian = scaled_hessian(frame, loss.at(beside))
+    size = np.max(np.abs(to_host(eigvalsh(hessian))), axis=1, initial=0.0)
+    return np.where(size > _LARGER * frame.norm, _ZERO * size, 0.0)
 
 
 def _without_declared(

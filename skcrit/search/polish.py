@@ -22,7 +22,7 @@ from skcrit._rows import Rows
 from skcrit._typing import Array, BoolArray, FloatArray, IntArray
 from skcrit.linalg import rounding_level
 from skcrit.losses.base import Loss
-from skcrit.search.frame import Frame, make_frame
+from skcrit.search.frame import FALSE, Frame, make_frame
 from skcrit.search.scales import Scales
 from skcrit.solvers._vectors import dot, norm
 from skcrit.solvers.status import RUNNING, Status
@@ -123,11 +123,11 @@ class _Run(Rows):
     code: IntArray
 
 
-def polish(loss: Loss, theta: Array, scales: Scales) -> Polished:
+def polish(loss: Loss, theta: Array, scales: Scales, false: float = FALSE) -> Polished:
     """Take Newton steps from given points to the level of rounding."""
     # At a regular critical point it costs two dense Hessians with their decompositions
-    # and some gradients.
-    run, rows = _begin(loss, theta, scales), np.arange(theta.shape[0])
+    # and some gradients. For false see make_frame.
+    run, rows = _begin(loss, theta, scales, false), np.arange(theta.shape[0])
     # What has ended is set aside: its matrices are copied once and not with every step.
     ended = []
     for step in range(_MAX_STEPS + 1):
@@ -137,14 +137,14 @@ def polish(loss: Loss, theta: Array, scales: Scales) -> Polished:
             run, rows = run.take(np.flatnonzero(~over)), rows[~over]
         if len(rows) == 0:
             break
-        run = _advance(loss, run, scales)
+        run = _advance(loss, run, scales, false)
     order = np.argsort(np.concatenate([rows for rows, _ in ended]))
     run = _Run.concatenate([part for _, part in ended])
     run = run if len(ended) == 1 else run.take(order)
     run.code[run.code == RUNNING] = Status.UNCONFIRMED
     stale = np.flatnonzero(~run.is_fresh)
     if len(stale):
-        run = run.replace(stale, _renewed(loss, run.take(stale), scales))
+        run = run.replace(stale, _renewed(loss, run.take(stale), scales, false))
     return Polished(run.frame, run.noise, to_host(run.shift), run.code)
 
 
@@ -183,10 +183,10 @@ def newton_length(loss: Loss, theta: Array, scales: Scales) -> FloatArray:
     return _size(_newton(run, run.frame.gradient)[0], scales)
 
 
-def _begin(loss: Loss, theta: Array, scales: Scales) -> _Run:
+def _begin(loss: Loss, theta: Array, scales: Scales, false: float = FALSE) -> _Run:
     """Decompose the Hessians at the given points."""
     n = theta.shape[0]
-    frame = make_frame(loss, loss.at(theta), scales)
+    frame = make_frame(loss, loss.at(theta), scales, false)
     zeros = array_namespace(theta).zeros_like(theta)
     return _Run(
         frame=frame,
@@ -244,7 +244,7 @@ def _newton(run: _Run, gradient: Array) -> tuple[Array, FloatArray]:
     return frame.combine(step), norm(rest)
 
 
-def _advance(loss: Loss, run: _Run, scales: Scales) -> _Run:
+def _advance(loss: Loss, run: _Run, scales: Scales, false: float) -> _Run:
     """Take a step, unless nothing is left or it does not help."""
     xp = array_namespace(run.shift)
     p, left_out = _newton(run, run.frame.gradient)
@@ -258,7 +258,9 @@ def _advance(loss: Loss, run: _Run, scales: Scales) -> _Run:
     eps = float(xp.finfo(p.dtype).eps)
     done = size <= NOISE * eps * np.maximum(_size(run.frame.theta, scales), 1)
     helps = ~done & (rest < size)
-    run.code = np.where(done & (run.attempt >= _ALL), _verdict(run, left_out), run.code)
+    # The verdict is that of the Hessian here: an older one may have other symmetries.
+    ended = done & run.is_fresh & (run.attempt >= _ALL)
+    run.code = np.where(ended, _verdict(run, left_out), run.code)
     failed = ~done & ~helps & run.is_fresh
     # After a step that helps the next one may take all directions again.
     again = np.where(helps, np.minimum(run.attempt, _ALL + 1), run.attempt)
@@ -277,7 +279,7 @@ def _advance(loss: Loss, run: _Run, scales: Scales) -> _Run:
     ratio = np.where(helps, rest / np.where(size > 0, size, 1.0), run.ratio)
     if len(renew):
         everything = len(renew) == len(run.code)
-        part = _renewed(loss, run if everything else run.take(renew), scales)
+        part = _renewed(loss, run if everything else run.take(renew), scales, false)
         run = part if everything else run.replace(renew, part)
         ahead = _size(_newton(part, part.frame.gradient)[0], scales)
         renew, ahead = renew[helps[renew]], ahead[helps[renew]]
@@ -314,9 +316,9 @@ def _verdict(run: _Run, left_out: FloatArray) -> IntArray:
     return np.where(sure & (left_out == 0), Status.CONVERGED, Status.UNCONFIRMED)
 
 
-def _renewed(loss: Loss, run: _Run, scales: Scales) -> _Run:
+def _renewed(loss: Loss, run: _Run, scales: Scales, false: float) -> _Run:
     """Decompose the Hessians at the present points."""
-    run.frame = make_frame(loss, loss.at(run.frame.theta), scales)
+    run.frame = make_frame(loss, loss.at(run.frame.theta), scales, false)
     run.noise = _noise(loss, run.frame, scales)
     run.is_fresh = np.ones(len(run.code), dtype=bool)
     broken = (run.code == RUNNING) & ~np.isfinite(run.frame.norm)
