@@ -180,7 +180,13 @@ class Symmetries(TakesPoints):
         -------
         subspace : DataSubspace or None
             None, as by default, if they see all of them or nothing is known.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
         """
+        self._check_fitted()
         return None
 
 

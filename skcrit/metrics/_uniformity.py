@@ -94,7 +94,7 @@ def uniformity_test(
     >>> from skcrit.finders import NewtonMRFinder
     >>> from skcrit.metrics import uniformity_test
     >>> X = [[2, 1.5, 1], [2, -1.5, -1], [-2, 1.5, -1], [-2, -1.5, 1]]
-    >>> finder = NewtonMRFinder(n_starts=60, random_state=0).fit(X)
+    >>> finder = NewtonMRFinder(n_starts=60, init="height", random_state=0).fit(X)
     >>> uniformity_test(finder, random_state=0).pvalue < 0.01
     True
     """

@@ -30,9 +30,9 @@ LOSS_METHODS = [
     name
     for name, _ in inspect.getmembers(LinearAutoencoderLoss, inspect.isfunction)
     if not name.startswith("_")
-    # Parameters and metadata are there before fit, as in every estimator, and asarray
-    # depends on parameters alone.
-    and not name.startswith(("get_", "set_", "fit", "asarray"))
+    # Parameters and metadata are there before fit, as in every estimator; asarray and
+    # default_init depend on parameters alone.
+    and not name.startswith(("get_", "set_", "fit", "asarray", "default_init"))
 ]
 
 
