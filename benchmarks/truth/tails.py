@@ -11,7 +11,7 @@ from scipy.optimize import root
 
 from skcrit import GradNormFinder, NewtonMRFinder, NewtonTRFinder, SaddleDynamicsFinder
 from skcrit.losses import FunctionLoss
-from tests.search._surfaces import exponential_tail, lennard_jones, pole, well
+from tests.search._surfaces import exponential_tail, lennard_jones, pole, turned, well
 
 from .functions import CLUSTERS, squared_distances
 from .networks import networks
@@ -134,12 +134,16 @@ def cases(quick=False):
     """Yield names, losses, and what tells which points are critical."""
     nothing, origin = near(np.empty((0, 2))), near(np.zeros((1, 2)))
     yield "exp(-x) + y^2, x beyond 745 too", exponential_tail(), nothing
+    for degrees in (30, 45):
+        what = f"exp(-x) + y^2, turned by {degrees} degrees"
+        yield what, turned(exponential_tail(), degrees), nothing
     loss, points = bells()
     yield "three bells", loss, near(points)
     yield "a Gaussian well", well(), origin
     yield "separable logistic regression", logistic(), near(np.empty((0, 3)))
     yield "(1 + x^2)^(-1/2) + y^2", slope(1), origin
     yield "(1 + x^2)^(-3) + y^2", slope(6), origin
+    yield "(1 + x^2)^(-3) + y^2, turned by 45 degrees", turned(slope(6), 45), origin
     yield "x^2 + x^-2", pole(), near(np.array([[-1.0], [1.0]]))
     if not quick:
         yield "three atoms that can drift apart", lennard_jones(3, True), is_cluster

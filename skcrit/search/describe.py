@@ -27,6 +27,7 @@ from skcrit.search.inertia import (
     UNKNOWN,
     count_signs,
     is_symmetric,
+    unexplained,
 )
 from skcrit.search.inertia_shares import InertiaShares
 from skcrit.search.polish import (
@@ -38,7 +39,7 @@ from skcrit.search.polish import (
     without_false_tangents,
 )
 from skcrit.search.scales import Scales
-from skcrit.search.underflow import is_underflow
+from skcrit.search.tails import fades
 from skcrit.solvers._vectors import norm
 from skcrit.solvers.status import Status
 
@@ -205,7 +206,8 @@ def _examined(
     end.code[blurred] = Status.UNCONFIRMED
     outside = (end.code == Status.CONVERGED) & ~loss.inside(end.frame.theta)
     rows = np.flatnonzero(end.code == Status.CONVERGED)
-    outside |= is_underflow(loss, end.frame, rows)
+    flat = unexplained(loss, end.frame, error)
+    outside |= fades(loss, end, flat, error, rows, scales)
     end.code[outside] = Status.ESCAPED
     confirmed = end.code == Status.CONVERGED
     counts, shares = count_signs(loss, end, error, scales)

@@ -16,7 +16,7 @@ from skcrit.search.scales import Scales
 from skcrit.search.valleys import is_valley
 from skcrit.solvers.status import Status
 
-__all__ = ["FALSE_SYMMETRY", "UNKNOWN", "count_signs", "is_symmetric"]
+__all__ = ["FALSE_SYMMETRY", "UNKNOWN", "count_signs", "is_symmetric", "unexplained"]
 
 UNKNOWN = -1
 
@@ -98,16 +98,23 @@ def _negligible_around(loss: Loss, frame: Frame, scales: Scales) -> FloatArray:
     return np.where(size > _LARGER * frame.norm, _ZERO * size, 0.0)
 
 
+def unexplained(loss: Loss, frame: Frame, error: FloatArray) -> BoolArray:
+    """Return which eigenvalues may be zero though no declared symmetry explains it."""
+    values, tangent = to_host(frame.values), to_host(frame.is_tangent())
+    values = _without_declared(values, tangent, loss.n_zero_modes, np.inf)
+    return (np.abs(values) <= error[:, None]) & ~tangent
+
+
 def _without_declared(
-    values: FloatArray, tangent: BoolArray, n_zero: int
+    values: FloatArray, tangent: BoolArray, n_zero: int, to: float = 0.0
 ) -> FloatArray:
-    """Set the smallest eigenvalues to zero, as many as are declared to be."""
+    """Replace the smallest eigenvalues, as many as are declared to be zero."""
     if n_zero == 0:
         return values
     size = np.where(tangent, np.inf, np.abs(values))
     smallest = np.argsort(size, axis=1)[:, :n_zero]
     values = values.copy()
-    np.put_along_axis(values, smallest, 0.0, axis=1)
+    np.put_along_axis(values, smallest, to, axis=1)
     return values
 
 

@@ -131,6 +131,21 @@ def exponential_tail():
     ).fit()
 
 
+def turned(loss, degrees):
+    """Mix the two parameters of a loss by a rotation."""
+    angle = np.deg2rad(degrees)
+    turn = np.array([
+        [np.cos(angle), -np.sin(angle)],
+        [np.sin(angle), np.cos(angle)],
+    ])
+    return FunctionLoss(
+        lambda t: loss.value(t @ turn.T),
+        lambda t: loss.gradient(t @ turn.T) @ turn,
+        lambda t, v: loss.hvp(t @ turn.T, v @ turn.T) @ turn,
+        n_params=2,
+    ).fit()
+
+
 def well():
     """-exp(-|t|^2): one minimum, and a tail all around."""
 

@@ -23,6 +23,7 @@ from ._surfaces import (
     power,
     ring,
     simplex,
+    turned,
     weak_quartic,
     well,
 )
@@ -223,6 +224,48 @@ def test_gradients_that_underflow_are_those_of_tails(rng):
     assert set(judged(exponential_tail(), far).status) == {Status.ESCAPED}
     around = on_sphere(2, 40, rng) * 10 ** rng.uniform(1.5, 5, (40, 1))
     assert set(judged(well(), around).status) == {Status.ESCAPED}
+
+
+@pytest.mark.parametrize("degrees", [30, 45])
+def test_gradients_below_rounding_errors_are_those_of_tails(degrees, rng):
+    # exp(-70) is below the rounding errors that y^2 leaves where both are mixed.
+    far = turned(exponential_tail(), -degrees)
+    x = np.concatenate([rng.uniform(70, 100, 20), 10 ** rng.uniform(2, 4, 20)])
+    angle = np.deg2rad(degrees)
+    theta = x[:, None] * [np.cos(angle), np.sin(angle)]
+    found = judged(far, theta + 1e-9 * rng.standard_normal((40, 2)))
+    assert set(found.status) == {Status.ESCAPED}
+
+
+@pytest.mark.parametrize("power", [2, 3])
+@pytest.mark.parametrize("degrees", [0, 30])
+def test_plateaus_that_end_at_a_kink_are_critical(degrees, power, rng):
+    # A power of max(1 - x, 0), as where a dead unit wakes: one-sided, and no tail.
+    def slack(t):
+        return np.maximum(1 - t[..., 0], 0)
+
+    plateau = FunctionLoss(
+        lambda t: slack(t) ** power + t[..., 1] ** 2,
+        lambda t: np.stack([-power * slack(t) ** (power - 1), 2 * t[..., 1]], axis=-1),
+        lambda t, v: np.stack(
+            [
+                power
+                * (power - 1)
+                * slack(t) ** (power - 2)
+                * (t[..., 0] < 1)
+                * v[..., 0],
+                2 * v[..., 1],
+            ],
+            axis=-1,
+        ),
+        n_params=2,
+    ).fit()
+    angle = np.deg2rad(degrees)
+    x = rng.uniform(1.1, 50, (20, 1))
+    theta = x * [np.cos(angle), np.sin(angle)]
+    found = judged(turned(plateau, -degrees), theta)
+    assert set(found.status) == {Status.CONVERGED}
+    assert_inertia(found, 0, 1)
 
 
 def test_flat_valleys_and_constants_are_critical(rng):

@@ -1,0 +1,206 @@
+"""Points where a loss is flat because its gradient fades towards infinity.
+
+On the tail of a loss such as exp(-x) + y^2 the gradient is soon below its own rounding
+errors, whether it underflows or the rounding errors of the steep direction hide it.
+Then the point looks like one of a critical manifold. What distinguishes the two is the
+way along the flat directions. A power of the distance grows to both sides alike, the
+gradient of a straight valley stays zero, and at a kink, as where a dead unit of a
+network wakes, it jumps. On a tail it grows by degrees, and to one side only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from skcrit._backend import to_host
+from skcrit._typing import Array, BoolArray, FloatArray, IntArray
+from skcrit.losses.base import Loss
+from skcrit.search.frame import Frame
+from skcrit.search.polish import Polished, last_digits
+from skcrit.search.scales import Scales, probes
+from skcrit.solvers._vectors import norm
+
+__all__ = ["fades"]
+
+# The way to a random start, in parts that are short at both ends. The way back is
+# followed four times as far, which leaves mirror images behind.
+_PARTS = np.unique([*4.0 ** np.arange(-20, 1), *(1 - 4.0 ** -np.arange(1, 10))])
+_BEHIND = 4.0
+
+# A gradient is seen above this multiple of its rounding errors: Newton steps take up to
+# 128 times the errors for zero.
+_SEEN = 1000.0
+
+# Steep directions turn by the relative error of the Hessian, and this many times that.
+_LEAK = 10.0
+
+# From where it is seen the gradient grows by this factor, and over this part of a
+# length scale at least if not by a jump. Powers of the distance from a kink, up to the
+# second, need less.
+_GROWTH = 100.0
+_JUMP = 1e-4
+
+# A gradient that changes by more than this part, if the way is changed by its errors,
+# is one of these.
+_CHANGED = 0.3
+
+# Halvings of a segment: as many as a float has digits.
+_HALVINGS = 60
+
+
+def fades(
+    loss: Loss,
+    end: Polished,
+    flat: BoolArray,
+    error: FloatArray,
+    rows: IntArray,
+    scales: Scales,
+) -> BoolArray:
+    """Return where the gradient along flat directions is that of a tail.
+
+    Parameters
+    ----------
+    loss : Loss
+        Fitted loss.
+    end : Polished
+        Points whose gradients are at the level of rounding, n of them.
+    flat : ndarray of bool of shape (n, n_params)
+        Eigenvalues that may be zero, and that nothing declared explains.
+    error : ndarray of shape (n,)
+        Measured errors of the Hessians, in their Frobenius norms.
+    rows : ndarray of int
+        Points to examine.
+    scales : Scales
+        Natural units of the loss.
+
+    Returns
+    -------
+    fades : ndarray of bool of shape (n,)
+        False for rows that are not examined.
+
+    Notes
+    -----
+    Costs nothing at points without flat directions, otherwise about 350 gradients, and
+    as many again where the gradient grows to one side only.
+    """
+    result, rows = np.zeros(len(flat), dtype=bool), rows[np.any(flat[rows], axis=1)]
+    starts = probes(loss)
+    for k in range(starts.shape[0]):
+        rows = rows[~result[rows]]
+        if len(rows) == 0:
+            break
+        way = _Way.towards(
+            loss, end.take(rows), flat[rows], error[rows], starts[k, :], scales
+        )
+        result[rows] = way.grows_on_one_side()
+    return result
+
+
+@dataclass
+class _Way:
+    """The way from points along their flat directions to a start.
+
+    Attributes
+    ----------
+    loss, scales : Loss, Scales
+        What the points belong to.
+    frame : Frame
+        The points.
+    flat : array of shape (n, n_params)
+        One for flat directions, else zero.
+    move : array of shape (n, n_params)
+        The way, in the unit of theta.
+    noise : ndarray of shape (n,)
+        Size from which a gradient is seen.
+    turn : ndarray of shape (n,)
+        Error of the directions.
+    """
+
+    loss: Loss
+    scales: Scales
+    frame: Frame
+    flat: Array
+    move: Array
+    noise: FloatArray
+    turn: FloatArray
+
+    @classmethod
+    def towards(
+        cls,
+        loss: Loss,
+        end: Polished,
+        flat: BoolArray,
+        error: FloatArray,
+        start: Array,
+        scales: Scales,
+    ) -> _Way:
+        """Determine the way and its errors."""
+        frame, mask = end.frame, loss.asarray(flat)
+        move = frame.components((start[None, :] - frame.theta) / frame.unit)
+        info = np.finfo(loss.dtype)
+        turn = error / np.where(frame.norm > 0, frame.norm, 1.0)
+        turn = _LEAK * (turn + flat.shape[1] * info.eps)
+        # Without steep directions nothing leaks into the flat ones.
+        steep = ~np.all(flat | to_host(frame.is_tangent()), axis=1)
+        # On a curved way directions turn, and any rounding error gets into the flat.
+        noise = _SEEN * norm(end.noise) + np.sqrt(info.tiny)
+        move, turn = frame.combine(move * mask), np.where(steep, turn, 0.0)
+        return cls(loss, scales, frame, mask, move, noise, turn)
+
+    def at(self, part: FloatArray) -> Array:
+        """Return points on the way."""
+        return self.frame.theta + self.loss.asarray(part)[:, None] * self.move
+
+    def gradient(self, theta: Array) -> tuple[Array, FloatArray]:
+        """Return gradients along flat directions, and sizes over what is seen."""
+        gradient = self.frame.unit * self.loss.gradient(theta)
+        weak = self.flat * self.frame.components(gradient)
+        size = norm(weak) / (self.noise + self.turn * norm(gradient))
+        return weak, np.where(np.isfinite(size), size, np.inf)
+
+    def sizes(self, parts: FloatArray) -> FloatArray:
+        """Return the sizes at the same parts of all ways, a row for each part."""
+        ones = np.ones(len(self.noise))
+        return np.array([self.gradient(self.at(part * ones))[1] for part in parts])
+
+    def grows_on_one_side(self) -> BoolArray:
+        """Return where a gradient is seen ahead, by degrees, and not as far behind."""
+        ahead = self.sizes(_PARTS)
+        first = np.argmax(ahead > 1, axis=0)[None]
+        behind = np.maximum.accumulate(self.sizes(-_BEHIND * _PARTS), axis=0)
+        behind = np.take_along_axis(behind, first, axis=0)[0]
+        here = self.sizes(np.zeros(1))[0]
+        one_sided = np.any(ahead > 1, axis=0) & (np.maximum(here, behind) <= 1)
+        if not np.any(one_sided):
+            return one_sided
+        seen = self.crossing(np.zeros(len(here)), _PARTS[first[0]], 1.0)
+        grown = self.crossing(seen, _PARTS[np.argmax(ahead, axis=0)], _GROWTH)
+        by_degrees = (grown - seen) * norm(self.move / self.scales.length) > _JUMP
+        return one_sided & by_degrees & self.is_sure(grown)
+
+    def crossing(self, low: FloatArray, high: FloatArray, level: float) -> FloatArray:
+        """Find by halving where the gradient grows beyond a level."""
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            under = self.gradient(self.at(middle))[1] <= level
+            low, high = np.where(under, middle, low), np.where(under, high, middle)
+        return high
+
+    def is_sure(self, part: FloatArray) -> BoolArray:
+        """Return where errors of the way are not what makes the gradient."""
+        theta = self.at(part)
+        weak = self.gradient(theta)[0]
+        size = self.turn * part * norm(self.move / self.frame.unit)
+        sure = np.isfinite(norm(weak))
+        for change in last_digits(self.loss, theta, self.scales):
+            aside = self.frame.components(change / self.scales.length) * (1 - self.flat)
+            length = norm(aside)
+            aside = self.frame.combine(
+                aside
+                * self.loss.asarray(size / np.where(length > 0, length, 1.0))[:, None]
+            )
+            moved = self.gradient(theta + _LEAK * change + aside)[0]
+            sure &= norm(moved - weak) <= _CHANGED * norm(weak)
+        return sure
