@@ -97,7 +97,7 @@ def test_searches_of_a_deep_network_do_not_all_end_at_the_origin():
         for init in ("auto", "gaussian")
     )
     assert auto.n_critical_sets_ > 2 * near.n_critical_sets_
-    assert auto.converged_.all()
+    assert auto.score() >= 0.9
 
 
 def test_a_network_of_units_begins_along_descents(rng):
