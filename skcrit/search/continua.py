@@ -38,10 +38,25 @@ def join_continua(
 ) -> tuple[IntArray, BoolArray]:
     """Join critical points that a walk along critical points connects."""
     # Only points of known inertia with more zero eigenvalues than the loss declares are
-    # tried. In each round every component tries the way to its nearest neighbour, so
-    # that few ways are walked twice (the rounds of Boruvka's spanning tree). Returns
-    # the component of each point, and whether a walk reached the point or led from it:
-    # it lies on a continuum that no declared symmetry explains.
+    # tried. Returns the component of each point, and whether a walk reached the point
+    # or led from it: it lies on a continuum that no declared symmetry explains.
+    n = len(points.loss)
+    labels, joined = np.arange(n), np.zeros(n, dtype=bool)
+    free = (points.nullity != UNKNOWN) & (points.nullity > points.n_tangent)
+    rows = np.flatnonzero(free)
+    if len(rows) > 1:
+        component, joined[rows] = _joined(loss, points.take(rows), scales)
+        _, first = np.unique(component, return_index=True)
+        labels[rows] = rows[first[component]]
+    return labels, joined
+
+
+def _joined(
+    loss: Loss, points: Description, scales: Scales
+) -> tuple[IntArray, BoolArray]:
+    """Join points, and say which of them are joined with any."""
+    # In each round every component tries the way to its nearest neighbour, so that few
+    # ways are walked twice (the rounds of Boruvka's spanning tree).
     n = len(points.loss)
     labels, joined = np.arange(n), np.zeros(n, dtype=bool)
     distance = _distances(points, scales)
@@ -63,14 +78,13 @@ def join_continua(
 
 def _distances(points: Description, scales: Scales) -> FloatArray:
     """Compute distances between points that may lie on one continuum, else infinity."""
-    free = (points.nullity != UNKNOWN) & (points.nullity > points.n_tangent)
-    distance = np.full((len(free), len(free)), np.inf)
-    for a in np.flatnonzero(free):
-        others = np.flatnonzero(free)
-        like = _is_like(points.take(others), points, int(a), scales)
-        gaps = points.invariants[others] - points.invariants[a]
+    n = len(points.loss)
+    distance = np.full((n, n), np.inf)
+    for row in range(n):
+        like = _is_like(points, points, row, scales)
+        gaps = points.invariants - points.invariants[row]
         size = np.sqrt(np.sum(gaps * gaps, axis=1))
-        distance[a, others] = np.where(like & (others != a), size, np.inf)
+        distance[row] = np.where(like & (np.arange(n) != row), size, np.inf)
     return distance
 
 
