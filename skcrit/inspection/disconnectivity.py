@@ -255,7 +255,7 @@ class DisconnectivityDisplay:
 
 def _tree(minima, merges):
     """Nest merges: a node is a minimum, or a merge and the nodes that it joins."""
-    parts: dict[int, Any] = {minimum: minimum for minimum in minima}
+    parts = {minimum: minimum for minimum in minima}
     for merge in merges:
         # Ways from a saddle can end at another one, with no listed minimum below.
         children = [parts.pop(s) for s in merge.sets if s in parts]
