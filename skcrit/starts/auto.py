@@ -72,7 +72,7 @@ class AutoStarts(BaseEstimator):
         ValueError
             If ``n_starts`` is not positive, or ``loss.default_init()`` is not a name.
         TypeError
-            If ``loss`` is none.
+            If ``loss`` lacks the methods of a loss.
         """
         loss = as_loss(loss)
         return _proposed(loss).sample(loss, n_starts, random_state)
