@@ -5,9 +5,12 @@ from __future__ import annotations
 import inspect
 from typing import TypeVar
 
-__all__ = ["documented"]
+__all__ = ["N_FALLBACK", "documented"]
 
 _Class = TypeVar("_Class", bound=type)
+
+# The column that every method has whose searches can fall back.
+N_FALLBACK = "steps of the fallback; only with ``fallback=True``"
 
 _PARAMETERS = """\
 loss : Loss, default=None
@@ -60,23 +63,40 @@ n_features_in_ : int
     Number of features, if the loss has data.
 n_params_ : int
     Number of parameters.
-start_params_, final_params_ : ndarray of shape (n_starts, n_params)
+start_params_, final_params_ : ndarray of shape ({rows}, n_params)
     First and last points; a run that failed keeps its last finite point.
-converged_ : ndarray of bool of shape (n_starts,)
+converged_ : ndarray of bool of shape ({rows},)
     Which starts reached ``tol`` and a critical point.
 n_iter_ : int
     Iterations of the longest run.
-results_ : dict of str to ndarray of shape (n_starts,)
-    Ready for ``pandas.DataFrame``: "loss", "squared_grad_norm",
-    "squared_balanced_grad_norm" (at the rescaled point), "n_iter", "n_gradient",
-    "n_hvp", "status" (CONVERGED; UNCONFIRMED: ``tol`` is reached and no critical point
-    is near; ESCAPED: the gradient vanishes towards infinity; GRADIENT_FLAT, STALLED,
-    MAX_ITER or DIVERGED), "residual_ratio" and "kernel_ratio" (how flat the loss is at
-    the end of a run that failed: ``|r| / (|H| |p| + |g|)`` and ``|H r| / (|H| |r|)``
-    with ``r = H p + g``),{columns} "converged", "distance" (estimated, to the critical
-    point, in the unit of the parameters), "morse_index" and "nullity" (-1 if unknown),
-    "morse_index_low" and "morse_index_high" (bounds of the Morse index), and
-    "critical_set" (label, -1 if not converged).
+results_ : dict of str to ndarray of shape ({rows},)
+    Ready for ``pandas.DataFrame``. Its columns, all for the last point of a run:
+
+    - "loss", "squared_grad_norm", "squared_balanced_grad_norm": the last at the
+      rescaled point;
+    - "n_iter", "n_gradient", "n_hvp": iterations, gradients and Hessian-vector
+      products that the run took;
+    - "status": why it ended, see below;
+    - "residual_ratio", "kernel_ratio": how flat the loss is where a run failed, NaN
+      for others: ``|r| / (|H| |p| + |g|)`` and ``|H r| / (|H| |r|)`` with
+      ``r = H p + g``;
+{columns}    - "converged": whether the status is CONVERGED;
+    - "distance": estimated, to the critical point, in the unit of the parameters;
+    - "morse_index", "nullity": -1 if unknown;
+    - "morse_index_low", "morse_index_high": bounds of the Morse index;
+    - "critical_set": label, -1 if not converged.
+
+    A status is one of
+
+    - CONVERGED: ``tol`` is reached, and Newton steps contract to a critical point;
+    - UNCONFIRMED: ``tol`` is reached, and no critical point is near;
+    - ESCAPED: the gradient vanishes towards infinity, or the run left the bounds of
+      the loss;
+    - GRADIENT_FLAT: as STALLED or MAX_ITER, with a "residual_ratio" of at least 0.9
+      and a "kernel_ratio" of at most 5e-4;
+    - STALLED: no step was accepted;
+    - MAX_ITER: all iterations were used;
+    - DIVERGED: the loss was not finite, or the point left every bound.
 critical_points_ : ndarray of shape (n_critical_sets_, n_params)
     A refined, well-scaled point of each distinct critical set found, by increasing
     loss.
@@ -109,7 +129,7 @@ n_critical_sets_ : int
 is_continuum_ : ndarray of bool of shape (n_critical_sets_,)
     Whether starts ended in different points of the set, which a walk along critical
     points connects and no declared symmetry of the loss.
-history_ : dict of str to ndarray of shape (n_starts, n_iter_ + 1)
+history_ : dict of str to ndarray of shape ({rows}, n_iter_ + 1)
     "loss" and "squared_grad_norm" of every iterate, NaN after the end of a run; only
     with ``store_history``, which may also ask for "theta", of shape (..., n_params),
     and for "residual_ratio" and "kernel_ratio", as in ``results_``.
@@ -123,7 +143,8 @@ def documented(finder: _Class) -> _Class:
     ----------
     finder : type
         Finder whose constructor has the common parameters. The class attribute
-        ``_columns_doc`` describes what its method adds to ``results_``.
+        ``_columns`` describes what its method adds to ``results_``, by the names of
+        the columns, and ``_rows`` says how many rows there are.
 
     Returns
     -------
@@ -134,10 +155,13 @@ def documented(finder: _Class) -> _Class:
     names = ("n_starts", "init", "tol", "max_iter")
     defaults = {n: signature.parameters[n].default for n in names}
     quoted = {n: f'"{d}"' if isinstance(d, str) else d for n, d in defaults.items()}
-    columns = getattr(finder, "_columns_doc", "")
+    columns = "".join(
+        f'    - "{name}": {text};\n' for name, text in finder._columns.items()
+    )
+    attributes = _ATTRIBUTES.replace("{columns}", columns)
     texts = {
         "<parameters>": _PARAMETERS.format(**quoted),
-        "<attributes>": _ATTRIBUTES.replace("{columns}", columns and f" {columns},"),
+        "<attributes>": attributes.replace("{rows}", finder._rows),
     }
     doc = finder.__doc__ or ""
     for mark, text in texts.items():

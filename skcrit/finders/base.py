@@ -89,6 +89,10 @@ class BaseFinder(
     <attributes>
     """
 
+    # The columns that a method adds to results_, and how many rows there are.
+    _columns: dict[str, str] = {}
+    _rows = "n_starts"
+
     _parameter_constraints = {
         "loss": "no_validation",  # fitted_loss names every missing method at once
         "n_starts": [Interval(Integral, 1, None, closed="left")],

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from numbers import Integral, Real
 
 from skcrit._typing import ArrayLike, Memory, RandomState, Sampler
-from skcrit.finders._doc import documented
+from skcrit.finders._doc import N_FALLBACK, documented
 from skcrit.finders.base import BaseFinder
 from skcrit.losses.base import Loss
 from skcrit.solvers import (
@@ -123,6 +123,8 @@ class GradNormFinder(BaseFinder):
     >>> finder.fit(X).score(X)
     1.0
     """
+
+    _columns = {"n_fallback": N_FALLBACK}
 
     _parameter_constraints = {
         **BaseFinder._parameter_constraints,

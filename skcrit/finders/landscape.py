@@ -54,7 +54,8 @@ class LandscapeExplorer(BaseFinder):
     <parameters>
     finder : BaseFinder, default=None
         Local search; its ``tol``, ``max_iter``, ``n_starts``, ``init`` and
-        ``random_state`` are not used. None is ``NewtonMRFinder()``.
+        ``random_state`` are not used. None is ``NewtonMRFinder()``. Its columns of
+        ``results_`` join those below.
     max_searches : int, default=10000
         Budget of local searches, the first ones included.
     coverage : float or None, default=None
@@ -151,6 +152,14 @@ class LandscapeExplorer(BaseFinder):
     >>> explorer.n_critical_sets_, explorer.loss_.analytical_spectrum().n_sets
     (16, 16)
     """
+
+    _columns = {
+        "parent": "row of ``critical_points_`` from which the search set out, -1 if\n"
+        "      from a start",
+        "direction": "number of the eigenvector that it followed, -1 if from a start",
+        "sign": "1 or -1, which way it went, 0 if from a start",
+    }
+    _rows = "n_searches_"
 
     _parameter_constraints = {
         **BaseFinder._parameter_constraints,

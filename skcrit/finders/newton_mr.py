@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from numbers import Integral, Real
 
 from skcrit._typing import ArrayLike, Memory, RandomState, Sampler
-from skcrit.finders._doc import documented
+from skcrit.finders._doc import N_FALLBACK, documented
 from skcrit.finders.base import BaseFinder
 from skcrit.losses.base import Loss
 from skcrit.solvers import Fallback, NewtonMR
@@ -102,9 +102,11 @@ class NewtonMRFinder(BaseFinder):
     1.0
     """
 
-    _columns_doc = (
-        '"inner_status" (of the last linear system), "n_fallback" (natural steps)'
-    )
+    _columns = {
+        "inner_status": "how MINRES-QLP ended in the last iteration, a name of\n"
+        "      :class:`skcrit.linalg.LinearStatus`; empty if there was none",
+        "n_fallback": N_FALLBACK,
+    }
 
     _parameter_constraints = {
         **BaseFinder._parameter_constraints,

@@ -8,7 +8,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from skcrit._typing import ArrayLike, Memory, RandomState, Sampler
-from skcrit.finders._doc import documented
+from skcrit.finders._doc import N_FALLBACK, documented
 from skcrit.finders.base import BaseFinder
 from skcrit.losses.base import Loss
 from skcrit.solvers import Fallback, NewtonTR
@@ -90,7 +90,7 @@ class NewtonTRFinder(BaseFinder):
     1.0
     """
 
-    _columns_doc = '"n_fallback" (natural steps)'
+    _columns = {"n_fallback": N_FALLBACK}
 
     _parameter_constraints = {
         **BaseFinder._parameter_constraints,

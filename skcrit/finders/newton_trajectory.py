@@ -98,7 +98,7 @@ class NewtonTrajectoryFinder(BaseFinder):
     9
     """
 
-    _columns_doc = '"n_passed" (critical points that the curve passed before the end)'
+    _columns = {"n_passed": "critical points that the curve passed before the end"}
 
     _parameter_constraints = {
         **BaseFinder._parameter_constraints,

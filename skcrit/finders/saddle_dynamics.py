@@ -10,7 +10,7 @@ import numpy as np
 
 from skcrit._typing import ArrayLike, Distribution, Memory, RandomState, Sampler
 from skcrit.exceptions import NotConvergedWarning
-from skcrit.finders._doc import documented
+from skcrit.finders._doc import N_FALLBACK, documented
 from skcrit.finders.base import BaseFinder
 from skcrit.losses.base import Loss
 from skcrit.solvers import Fallback, SaddleDynamics
@@ -119,7 +119,10 @@ class SaddleDynamicsFinder(BaseFinder):
     (1.0, 7)
     """
 
-    _columns_doc = '"index_asked" (index k of the search, -1 for "natural")'
+    _columns = {
+        "index_asked": 'index k of the search; -1 with ``index="natural"``',
+        "n_fallback": N_FALLBACK,
+    }
 
     _parameter_constraints = {
         **BaseFinder._parameter_constraints,
