@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import TypeVar
+from typing import Any, TypeVar
 
 __all__ = ["N_FALLBACK", "documented"]
 
@@ -151,17 +151,18 @@ def documented(finder: _Class) -> _Class:
     finder : type
         The same class.
     """
-    signature = inspect.signature(finder.__init__)  # type: ignore[misc]
+    method: Any = finder
+    signature = inspect.signature(method.__init__)
     names = ("n_starts", "init", "tol", "max_iter")
     defaults = {n: signature.parameters[n].default for n in names}
     quoted = {n: f'"{d}"' if isinstance(d, str) else d for n, d in defaults.items()}
     columns = "".join(
-        f'    - "{name}": {text};\n' for name, text in finder._columns.items()
+        f'    - "{name}": {text};\n' for name, text in method._columns.items()
     )
     attributes = _ATTRIBUTES.replace("{columns}", columns)
     texts = {
         "<parameters>": _PARAMETERS.format(**quoted),
-        "<attributes>": attributes.replace("{rows}", finder._rows),
+        "<attributes>": attributes.replace("{rows}", method._rows),
     }
     doc = finder.__doc__ or ""
     for mark, text in texts.items():

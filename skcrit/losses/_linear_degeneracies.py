@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skcrit.linalg import svd
 from skcrit.losses._data_symmetries import data_flats, data_turns
 
 __all__ = ["data_causes", "leaves"]
@@ -44,7 +45,7 @@ def _zeros(root, null, values):
 
 def leaves(tangents, orbit, size):
     """Return whether a tangent has a part across the orbit, beyond rounding."""
-    _, sizes, vectors = np.linalg.svd(orbit, full_matrices=False)
+    _, sizes, vectors = svd(orbit)
     span = vectors[sizes > _TANGENT_RTOL * np.max(sizes, initial=0.0)]
     across = np.linalg.norm(tangents - (tangents @ span.T) @ span, axis=-1)
     floor = np.maximum(np.linalg.norm(tangents, axis=-1), size)

@@ -12,6 +12,7 @@ from skcrit._backend import to_host
 from skcrit._typing import Array, ArrayLike
 from skcrit.losses._mlp_layout import NetworkLayout
 from skcrit.utils._arguments import shown
+from skcrit.utils._validation import give_labels
 
 __all__ = ["ConvertsEstimators"]
 
@@ -158,5 +159,5 @@ def estimator_of(loss, theta):
         if hasattr(loss, name):
             setattr(estimator, name, getattr(loss, name))
     if cls is MLPClassifier:
-        estimator._label_binarizer = loss._targets.binarizer
+        give_labels(estimator, loss._targets.binarizer)
     return estimator

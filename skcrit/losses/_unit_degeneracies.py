@@ -8,6 +8,7 @@ import numpy as np
 
 from skcrit._backend import to_host
 from skcrit._typing import FloatArray
+from skcrit.linalg import svd
 from skcrit.losses._stabilizers import unit_kinds
 from skcrit.losses._unit_coordinates import host_weights
 
@@ -124,7 +125,7 @@ def _kernel(loss, theta, candidates, rtol):
         return kernel
     # Leave out what lies in the tangent space of the continuous symmetries: there the
     # cosines of principal angles are one.
-    _, sizes, frame = np.linalg.svd(tangents, full_matrices=False)
+    _, sizes, frame = svd(tangents)
     frame = frame[sizes > rtol * max(np.max(sizes), np.finfo(float).tiny)]
     mixing, cosines, _ = np.linalg.svd(kernel @ frame.T, full_matrices=True)
     n_shared = int(np.sum(cosines > 1 - rtol))

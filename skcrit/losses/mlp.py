@@ -15,6 +15,7 @@ from skcrit._backend import BACKENDS
 from skcrit._typing import Array, ArrayLike
 from skcrit.ground_truth.autoencoder import AnalyticalSpectrum
 from skcrit.ground_truth.linear import LinearSpectrum
+from skcrit.linalg import eigh
 from skcrit.losses._activations import ACTIVATIONS
 from skcrit.losses._mlp_estimators import ConvertsEstimators
 from skcrit.losses._mlp_model import MLPModel
@@ -318,7 +319,7 @@ class MLPLoss(
         # f = |X - X W^T|_F^2 / 2n, where LinearAutoencoderLoss divides by n d.
         n, d = self._X.shape
         moment = self._X.T @ self._X * (d / (2 * n))
-        eigenvalues, eigenvectors = np.linalg.eigh(moment)
+        eigenvalues, eigenvectors = eigh(moment)
         return AnalyticalSpectrum.from_eigenvalues(
             eigenvalues[::-1],
             self._widths[1:-1],

@@ -11,6 +11,7 @@ import numpy as np
 from skcrit._backend import BACKENDS
 from skcrit._typing import ArrayLike, FloatArray
 from skcrit.ground_truth.known_points import KnownPoints
+from skcrit.linalg import eigh
 from skcrit.losses.base import Loss
 from skcrit.utils._arguments import as_numbers, shown
 from skcrit.utils._validation import StrOptions, check_params
@@ -102,7 +103,7 @@ def polished(loss: Loss, points: ArrayLike) -> tuple[FloatArray, FloatArray]:
     # Hessians there, ascending; the ones of symmetries are zero.
     points = np.array(points, dtype=float)
     for _ in range(_STEPS):
-        values, vectors = np.linalg.eigh(loss.hessian(points))
+        values, vectors = eigh(loss.hessian(points))
         size = np.max(np.abs(values), axis=-1, keepdims=True)
         keep = np.abs(values) > _NULL * size
         along = np.einsum("...ij,...i->...j", vectors, loss.gradient(points))

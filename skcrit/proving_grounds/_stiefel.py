@@ -29,6 +29,7 @@ import numpy as np
 
 from skcrit._backend import array_namespace, device
 from skcrit._typing import Array, FloatArray
+from skcrit.linalg import eigh, svd
 from skcrit.proving_grounds._base import Ground
 
 __all__ = ["StiefelGround"]
@@ -140,7 +141,7 @@ class StiefelGround(Ground):
         gram = xp.matrix_transpose(X) @ X
         finite = xp.all(xp.isfinite(gram), axis=(-2, -1))[..., None]
         identity = xp.eye(self._shape[1], dtype=X.dtype, device=device(X))
-        values, vectors = xp.linalg.eigh(xp.where(finite[..., None], gram, identity))
+        values, vectors = eigh(xp.where(finite[..., None], gram, identity))
         least = xp.full_like(values, _LEAST[self.dtype])
         values = xp.where(values > least, values, least)
         sizes = xp.sqrt(xp.where(finite, values, xp.full_like(values, xp.nan)))
@@ -152,7 +153,7 @@ class StiefelGround(Ground):
     def draw_starts(self, streams: Sequence[np.random.Generator]) -> FloatArray:
         """Draw points uniformly from the manifold."""
         draws = np.stack([stream.standard_normal(self._shape) for stream in streams])
-        left, _, right = np.linalg.svd(draws, full_matrices=False)
+        left, _, right = svd(draws)
         return (left @ right).reshape(len(draws), -1)
 
 

@@ -33,6 +33,7 @@ from skcrit.linalg import (
     inertia_fractions,
     lowest_eigenpairs,
     spectral_norm,
+    svd,
 )
 from skcrit.linalg._decompositions import eigvalsh
 from skcrit.linalg.dense import MAX_DENSE_FORMED
@@ -306,10 +307,10 @@ def _tangents(
     count = loss.count_tangents(theta) - n_free
     if count == 0 or count * n > _MAX_TANGENT_NUMBERS:
         return theta[:0, :n]
-    xp, rows = array_namespace(theta), loss.seen_tangents(theta)[0]
+    rows = loss.seen_tangents(theta)[0]
     rows = rows / unit if seen is None else seen.reduce(rows / unit)
     # They may depend on each other.
-    _, values, basis = xp.linalg.svd(rows, full_matrices=False)
+    _, values, basis = svd(rows)
     largest = float(to_host(values)[0])
     keep = np.flatnonzero(to_host(values) > 1e-10 * largest)
     return take_rows(basis, keep)

@@ -42,6 +42,7 @@ __all__ = [
     "check_fitted",
     "check_hidden_layer_sizes",
     "check_params",
+    "give_labels",
     "has_callbacks",
     "validate_data",
     "with_callbacks",
@@ -179,6 +180,11 @@ def check_fitted(thing, name, attributes):
 def has_callbacks(estimator):
     """Return whether callbacks watch a fit; False before scikit-learn 1.9."""
     return bool(getattr(estimator, "_skl_callbacks", ()))
+
+
+def give_labels(classifier, binarizer):
+    """Let a network of scikit-learn that was not trained predict labels."""
+    classifier._label_binarizer = binarizer
 
 
 def check_hidden_layer_sizes(hidden_layer_sizes):
