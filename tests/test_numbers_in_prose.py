@@ -109,3 +109,58 @@ def test_resolutions_are_computed():
     )
     resolution = f"{digits.analytical_spectrum().resolution:.1e}".replace("e-09", "e-9")
     assert f"divided by 16, it is {resolution}" in text
+
+
+def test_totals_on_the_page_on_truth_are_those_of_its_rows():
+    text = (ROOT / "doc/truth.md").read_text(encoding="utf-8")
+    parts = re.split(r"^## ", text, flags=re.MULTILINE)[1:]
+    assert len(parts) == 5
+    for part in parts:
+        # Two networks may have one name, so that rows are no dict.
+        lines = re.findall(r"^\| (.*) \|$", part, flags=re.MULTILINE)[1:]
+        *rows, total = [line.split(" | ") for line in lines]
+        assert total[0] == "all"
+        for column in (1, 2):
+            assert sum(int(row[column]) for row in rows) == int(
+                total[column].strip(" |")
+            )
+    turned = tables("doc/truth.md", "False critical points")
+    wrong = sum(int(row[1]) for name, row in turned.items() if "turned" in name)
+    text = read("doc/truth.md")
+    assert f"rows of turned functions below count {wrong} starts" in text
+
+
+def test_totals_on_the_page_on_robustness_are_those_of_its_rows():
+    lines = re.findall(
+        r"^\| (.*) \| ([\d,]+) \|$",
+        (ROOT / "doc/robustness.md").read_text("utf-8"),
+        re.M,
+    )
+    numbers = [(name, int(number.replace(",", ""))) for name, number in lines]
+    sums, total = {}, ""
+    for name, number in numbers:
+        if name.startswith("of these:"):
+            sums[total] += number
+        elif name.startswith("**"):
+            total = name.strip("*")
+            sums[total] = 0
+    totals = {name.strip("*"): number for name, number in numbers}
+    for name in ("Inputs tried", "Hostile values refused"):
+        assert sums[name] == totals[name]
+    hostile = totals["of these: hostile parameter"]
+    taken = totals["Hostile values taken, as they may be"]
+    assert totals["Hostile values refused"] + taken == hostile
+    assert totals["of these survived"] == totals["Faults injected"]
+
+
+def test_text_on_nonlinear_networks_is_that_of_its_tables():
+    ours = tables("doc/nonlinear.md", "The four networks")
+    text = read("doc/nonlinear.md")
+    names = ("autoencoder", "classifier", "memorisation")
+    measured = [ours[f"{n}, Newton-MR, the study's settings"][6] for n in names]
+    shown = [f"{float(m.split(', ')[1]):.2f}" for m in measured]
+    published = [f"{float(ours[n][3].split(', ')[1]):.2f}" for n in names]
+    assert (
+        "published method are {}, {} and {} for the first three networks, beside the "
+        "published {}, {} and {}.".format(*shown, *published)
+    ) in text
