@@ -44,9 +44,9 @@ def certify(
 
     Each point takes a few Newton steps. Then the theorem of Newton and Kantorovich is
     applied to the gradient on the slice orthogonal to the orbit of the continuous
-    symmetries, in floating point arithmetic with bounds on all rounding errors. Where
-    it applies there is exactly one critical orbit near the point, its Morse index is
-    the computed one and its nullity the dimension of the orbit. No tolerance decides:
+    symmetries, in floating point arithmetic with bounds on all rounding errors. If it
+    applies, there is exactly one critical orbit near the point, its Morse index is the
+    computed one and its nullity the dimension of the orbit. No tolerance decides:
     ``reach`` only says how far from a given point its critical point may be.
 
     Parameters

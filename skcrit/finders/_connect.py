@@ -44,7 +44,7 @@ def connections(
     Returns
     -------
     connections : Connections
-        A row per way, with the saddle, the set where it ends, and how it went.
+        A row per way, with the saddle, the set at which it ends, and how it went.
 
     Raises
     ------

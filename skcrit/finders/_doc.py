@@ -19,8 +19,8 @@ loss : Loss, default=None
 n_starts : int, default={n_starts}
     Number of searches.
 init : str, array or sampler, default={init}
-    Where searches begin. "auto" is ``AutoStarts()``, what suits the loss: along several
-    descents for networks, in two sizes for others. "gaussian" and "spread" are
+    Where searches begin. "auto" is ``AutoStarts()``: along several descents for
+    networks, in two sizes for other losses. "gaussian" and "spread" are
     ``GaussianStarts()`` and ``SpreadStarts()``, "height" and "iteration"
     ``TrajectoryStarts(by=init)``, one descent. Given points have the shape (n_starts,
     n_params), and a sampler has the method ``sample(loss, n_starts, random_state)``.
@@ -36,7 +36,7 @@ max_iter : int, default={max_iter}
 batch_size : int, default=None
     Starts that are solved together; None divides them over the workers, at most ``65536
     / n_params`` (but 4 to 512) each, a quarter of that with ``memory``, ``verbose`` or
-    callbacks. It changes time and memory, never the result.
+    callbacks. It affects time and memory, never the result.
 n_jobs : int, default=None
     Workers over batches, through joblib; None is 1 outside a ``joblib.parallel_config``
     context.
@@ -77,8 +77,8 @@ results_ : dict of str to ndarray of shape ({rows},)
     - "n_iter", "n_gradient", "n_hvp": iterations, gradients and Hessian-vector
       products that the run took;
     - "status": why it ended, see below;
-    - "residual_ratio", "kernel_ratio": how flat the loss is where a run failed, NaN
-      for others: ``|r| / (|H| |p| + |g|)`` and ``|H r| / (|H| |r|)`` with
+    - "residual_ratio", "kernel_ratio": how flat the loss is at the end of a run that
+      failed, NaN for others: ``|r| / (|H| |p| + |g|)`` and ``|H r| / (|H| |r|)`` with
       ``r = H p + g``;
 {columns}    - "converged": whether the status is CONVERGED;
     - "distance": estimated, to the critical point, in the unit of the parameters;
@@ -104,14 +104,14 @@ critical_losses_ : ndarray of shape (n_critical_sets_,)
     Losses there.
 morse_indices_, nullities_ : ndarray of int of shape (n_critical_sets_,)
     Numbers of negative and of zero eigenvalues of the Hessian there; -1 if unknown, and
-    always beyond 4096 parameters, where no dense Hessian is formed.
+    always beyond 4096 parameters, for which no dense Hessian is formed.
 index_fractions_ : ndarray of shape (n_critical_sets_,)
     Morse indices over ``n_params_``; NaN if unknown. Beyond 4096 parameters they are
     counted, if the data see no more than that many, or estimated by stochastic Lanczos
     quadrature, at most 1774 products per start.
 index_interval_ : ndarray of shape (n_critical_sets_, 2)
-    Least and largest index fraction that the measured error allows; where it is
-    estimated, an interval of at least 95 % confidence.
+    Least and largest index fraction that the measured error allows; if it is estimated,
+    an interval of at least 95 % confidence.
 inertia_shares_ : ndarray of shape (n_critical_sets_, 3)
     Parts of the eigenvalues that are negative (below minus a level), flat (within it)
     and positive (above it). If eigenvalues crowd at zero, their signs down to

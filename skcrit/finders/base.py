@@ -369,7 +369,7 @@ class BaseFinder(
         return self.n_critical_sets_
 
     def _warn_of_one_descent(self) -> None:
-        """Say that all starts lie on one descent, where they found one set only."""
+        """Warn if all starts lie on one descent and found one set only."""
         if self.n_critical_sets_ == 1 and lie_on_one_descent(self.init, self.n_starts):
             warnings.warn(
                 f"{type(self).__name__}: all {self.n_starts} starts lie on one "

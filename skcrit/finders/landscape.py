@@ -43,11 +43,12 @@ __all__ = ["LandscapeExplorer"]
 class LandscapeExplorer(BaseFinder):
     r"""Explore a landscape from critical point to critical point.
 
-    From every set found, searches set out along the eigenvectors of the Hessian at its
-    rescaled point: unstable ones before stable and flat ones, weak before strong, one
-    of each eigenvalue before its likes, first one way and later the other. A local
-    search takes the displaced point to a critical point, and what is new joins. Sets
-    with the fewest tries go first, of these the newest.
+    Searches set out from every set found, along the eigenvectors of the Hessian at its
+    rescaled point. Unstable directions come before stable and flat ones, weak before
+    strong; of equal eigenvalues one comes first and the others last; each direction is
+    tried one way first and later the other way. A local search leads from the displaced
+    point to a critical point, and new sets join those that are explored. The sets with
+    the fewest tries go first, and of these the newest.
 
     Parameters
     ----------
@@ -128,11 +129,11 @@ class LandscapeExplorer(BaseFinder):
     The order of directions is what matters: along the weakest unstable eigenvector of a
     saddle lies the neighbour that differs least. If searches along eigenvectors of
     equal eigenvalues, from different sets, have changed the loss by equal amounts, as
-    they do for linear networks, the loss at the end of a search can be guessed.
-    Then a search that would end at the loss of a known set, or where another one of the
-    same round goes, waits for the end of its stage. Which sets are known decides where
-    later searches begin, so that ``counts_`` are not a random sample, and searches
-    end near where they begin, so that they contain little about sets far away. That the
+    they do for linear networks, the loss at the end of a search can be guessed. Then a
+    search that would end at the loss of a known set, or at that of another search of
+    the same round, waits for the end of its stage. Which sets are known decides where
+    later searches begin, so that ``counts_`` are not a random sample, and searches end
+    near where they begin, so that they contain little about sets far away. That the
     latest searches found nothing new is necessary for completeness, not sufficient;
     :func:`skcrit.metrics.probe_coverage` is a stronger test.
 

@@ -65,10 +65,10 @@ class NewtonTRFinder(BaseFinder):
 
     Positive shifts turn steps into descent on the loss. On linear networks the searches
     that converge without ``fallback`` therefore end almost all in the global minimum.
-    Where no candidate lowers the gradient norm, as beside a saddle, on whose way down
-    the gradient grows, a search falls back and goes to a critical point of another
-    index: for minima :class:`SaddleDynamicsFinder` with ``index=0`` is more reliable.
-    Figures are on the pages on the paper and on choosing.
+    Beside a saddle the gradient grows on the way down, and no candidate may lower its
+    norm: then the search falls back and goes to a critical point of another index. For
+    minima :class:`SaddleDynamicsFinder` with ``index=0`` is more reliable. Figures are
+    on the pages on the paper and on choosing.
 
     Morse index, nullity, labels and status come from the loss alone, see
     :class:`NewtonMRFinder`.

@@ -65,7 +65,7 @@ def thin_svd(weights: list[Array]) -> tuple[Array, Array, Array]:
     Q_2, R_2 = xp.linalg.qr(last)
     Q_1, R_1 = xp.linalg.qr(xp.matrix_transpose(first))
     core = R_2 @ xp.matrix_transpose(R_1)
-    # LAPACK gives up on the whole stack when one matrix is not finite.
+    # LAPACK raises for the whole stack if one matrix is not finite.
     finite = xp.all(xp.isfinite(core), axis=(-2, -1), keepdims=True)
     U, S, Vt = svd(xp.where(finite, core, xp.zeros_like(core)))
     S = xp.where(finite[..., 0], S, xp.full_like(S, xp.nan))

@@ -348,7 +348,7 @@ def _loss_bound(problem, mask, q, squared):
 
 
 def _pivot_noise(problem, grad_norm, pivot_rtol):
-    """Bound the weights that a point may have where the critical point has none."""
+    """Bound the weights of a point in the place of zeros of the critical point."""
     if problem.rank == 0:
         return np.full(grad_norm.shape, pivot_rtol)
     omega = 2 * problem.cross[problem.rank - 1] / problem.n_outputs

@@ -131,9 +131,9 @@ class GroundTruth(Protocol):
             Points. Those that are not finite match nothing: status "ambiguous",
             distance infinite, loss NaN.
         grad_norm : array-like of shape (...,), default=None
-            Norms that the gradient of the loss may have at the points, where they bear
-            on what is known: on the index of degenerate points, or on the tolerance of
-            the loss. None is zero, or what the ground truth can compute by itself.
+            Norms that the gradient of the loss may have at the points. They are used if
+            they matter: for the index of degenerate points, or the tolerance of the
+            loss. None is zero, or what the ground truth can compute by itself.
         dtype : {"float64", "float32"}, default="float64"
             Precision in which losses were computed.
 

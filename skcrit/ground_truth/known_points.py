@@ -61,8 +61,8 @@ class KnownPoints:
     nullities : array-like of int of shape (n_sets,), default=None
         Number of zero Hessian eigenvalues at each point; -1 or None is not known.
     loss : Loss, default=None
-        The fitted loss. It gives ``losses``, ``invariants`` and ``resolution`` where
-        these are None, and the loss at the points that are matched.
+        The fitted loss. It gives ``losses``, ``invariants`` and ``resolution`` if these
+        are None, and the loss at the points that are matched.
     invariants : callable, default=None
         ``invariants(theta)`` maps (n_points, n_params) to (n_points, n_invariants):
         continuous functions that are the same at all points of a set and differ between

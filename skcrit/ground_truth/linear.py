@@ -344,10 +344,10 @@ class LinearSpectrum:
             Points. Those that are not finite match nothing.
         grad_norm : array-like of shape (...,), default=None
             Norms that the gradient may have at the points, None for zero. In networks
-            of L > 2 layers a norm g allows weights up to (2 g / w)^(1/(L-1)) where the
-            critical point has none, w = 2 lambda / m for the smallest positive
-            eigenvalue and m outputs. Only larger weights raise ``least_index``, and
-            only weights below 1e-12 leave the index exact.
+            of L > 2 layers a norm g allows weights up to (2 g / w)^(1/(L-1)) in the
+            place of zeros of the critical point, w = 2 lambda / m for the smallest
+            positive eigenvalue and m outputs. Only larger weights raise
+            ``least_index``, and only weights below 1e-12 leave the index exact.
         dtype : {"float64", "float32"}, default="float64"
             Precision in which losses were computed, for ``loss_tolerance``.
         pivot_rtol : float, default=1e-6

@@ -37,8 +37,8 @@ def checked_names(names, n_things, what):
 def place_names(ax, points, names, radius):
     """Write names beside points so that they cover neither each other nor points."""
     # Greedy: points in the thick of others choose first, and every name takes the free
-    # place that is nearest; where nothing is free within reach, it is left out. Limits
-    # and place of the axes are final. Returns the annotations by row.
+    # place that is nearest; if nothing is free within reach, it is left out. Limits and
+    # place of the axes are final. Returns the annotations by row.
     from matplotlib.text import Text
 
     scale = ax.figure.dpi / 72  # pixels per point

@@ -37,7 +37,7 @@ class DisconnectivityDisplay:
     loss : ndarray of shape (n_sets,)
         Losses of all critical sets.
     merges : list of Merge
-        Where they become connected, by increasing loss.
+        Points at which they become connected, by increasing loss.
     names : list of str or None, default=None
         Names of the minima; None is their numbers.
 

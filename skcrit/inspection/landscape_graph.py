@@ -70,7 +70,7 @@ class LandscapeGraphDisplay:
     edges_ : matplotlib.collections.LineCollection
         Edges.
     connections_ : matplotlib.collections.LineCollection or None
-        Connections, dashed where the search edges are solid.
+        Connections, dashed; the search edges are solid.
     texts_ : dict of int to matplotlib.text.Annotation
         Names that found room, by set.
 
@@ -130,8 +130,8 @@ class LandscapeGraphDisplay:
             Names of the sets, in the order of ``critical_points_``. None takes the
             analytical critical sets if they are known, else their numbers.
         max_labels : int, default=40
-            With more sets than this none is named, and the trend of the loss is taken
-            out.
+            If there are more sets, no name is drawn, and the trend of the loss is
+            removed.
         node_kw, edge_kw : dict, default=None
             Passed to ``ax.scatter`` and to the line collection of the edges.
 
@@ -273,7 +273,7 @@ class LandscapeGraphDisplay:
         return ax.scatter(*self.positions_.T, **{**style, **options})
 
     def _mark_unknown(self, ax, known):
-        """Name the indices, and the column of what has none."""
+        """Name the indices, and the column of points without an index."""
         from matplotlib.ticker import MaxNLocator
 
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -290,7 +290,7 @@ class LandscapeGraphDisplay:
             return {}
         ax.margins(x=0.1, y=0.1)
         ax.autoscale_view()
-        # Where the axes will be is known after the layout only.
+        # The place of the axes is only known after the layout.
         root = ax.figure
         while root is not root.figure:
             root = root.figure

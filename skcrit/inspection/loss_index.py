@@ -34,7 +34,7 @@ _MAX_VECTOR = 5000
 # Beyond this many known sets each is small.
 _MANY = 200
 
-# Where points without index go, in units of the width of the axes.
+# The place of points without index, in units of the width of the axes.
 _EDGE = 0.985
 
 _RING = {
@@ -136,8 +136,8 @@ class LossIndexDisplay:
         finder : BaseFinder
             Fitted finder.
         truth : GroundTruth, default=None
-            Known critical points. None takes those that the loss knows; if it knows
-            none, the numerical points are drawn alone.
+            Known critical points. None takes those that the loss knows; if these are
+            not known, the numerical points are drawn alone.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; None makes a figure.
         max_sets : int, default=10000
@@ -223,7 +223,7 @@ class LossIndexDisplay:
             self.analytical_points_ = self._draw_analytical(ax, analytical_kw)
         self.points_ = self._draw_numerical(ax, point_kw)
         name_axes(ax, "Index / number of parameters", "Loss")
-        # Points of high index and low loss there are none.
+        # No points have a high index and a low loss.
         unknown = not np.all(np.isfinite(self.index_fraction))
         ax.legend(loc="lower right", borderaxespad=2.0 if unknown else 0.5, **LEGEND)
         return self

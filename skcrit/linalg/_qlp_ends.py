@@ -22,7 +22,7 @@ _REASONS = (
     ("bad", LinearStatus.NON_FINITE),
 )
 
-# What tells why and where a system ended.
+# What says why and at which step a system ended.
 _KEPT = (
     "stagnated",
     "solved",

@@ -111,7 +111,7 @@ def direction_level(eigenvalues: Array) -> Array:
 
 
 def flatness_level(eigenvalues: Array) -> Array:
-    """Bound the near-kernel in which the gradient lies where a search is stuck.
+    """Bound the near-kernel in which the gradient lies when a search is stuck.
 
     Parameters
     ----------

@@ -124,7 +124,7 @@ def inertia_fractions(
         Absolute, in the unit of the matrix: eigenvalues of at most this size count as
         zero. It should be above the errors of the products, of about the machine
         epsilon times the largest eigenvalue. What is at the level, up to rounding, is
-        left open between the sides. Several levels cost no product more than one: where
+        left open between the sides. Several levels cost no product more than one. If
         the signs of small eigenvalues are not resolved, a coarser level may be.
     n_probes : int, default=10
         Number N of random vectors. The standard error of a part f is
@@ -290,8 +290,8 @@ def _sums(
 ) -> tuple[FloatArray, int]:
     """Sum the squares of vectors and the parts of them below the thresholds."""
     _, tridiagonal, count = lanczos(matvec, probes, n_vectors)
-    # Small matrices from here on, which the host decomposes in double precision.
-    # Where all spaces are invariant, nothing follows.
+    # Small matrices from here on, which the host decomposes in double precision. If all
+    # spaces are invariant, nothing follows.
     count = to_host(count)
     size = max(int(np.max(count)), 1)
     T = to_host(tridiagonal).astype(float)[:, : size + 1, :size]

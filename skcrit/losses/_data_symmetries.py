@@ -46,7 +46,7 @@ def data_turns(outputs, root, inverse, null, values, *, penalised, joint):
 
 
 def _turn(bases):
-    """Pair the rows of three bases, where one without rows stands for zeros."""
+    """Pair the rows of three bases; one without rows stands for zeros."""
     n = max(map(len, bases))
     a, b = np.triu_indices(n, 1)
     filled = [basis if len(basis) else np.zeros((n, basis.shape[1])) for basis in bases]

@@ -21,7 +21,7 @@ multiplied out in the order that keeps every factor p wide:
     E A_{L-1}^T = W_L (K_{L-1} A_{L-1}^T) - T A_{L-1}^T.
 
 A product with the Hessian takes two multiplications by C then, 4 d^2 p operations for
-two layers where forming E' takes 12, and O(d p^2) more.
+two layers instead of 12 for forming E', and O(d p^2) more.
 
 All matrices are stacks over leading axes, multiplied one by one, so that the numbers of
 one start never depend on the batch that it is in: stacking the rows of several starts
@@ -36,14 +36,14 @@ __all__ = ["Sweep", "hessian", "hvp", "third_derivative"]
 
 
 def _mul(a, b):
-    # Multiply a by b, where None is the identity.
+    # Multiply a by b; None stands for the identity.
     if b is None:
         return a
     return a @ b
 
 
 def _mul_t(a, b):
-    # Multiply a by the transpose of b, where None is the identity.
+    # Multiply a by the transpose of b; None stands for the identity.
     if b is None:
         return a
     return a @ transposed(b)

@@ -125,7 +125,7 @@ def _read(units, directions):
 
 
 def _filled(part, weights):
-    """Fill up with zeros where a move leaves a layer alone."""
+    """Fill up with zeros for layers that a move leaves alone."""
     xp = array_namespace(weights[0])
     batch, n_moves = weights[0].shape[:-2], next(iter(part.values())).shape[-3]
     moves = []

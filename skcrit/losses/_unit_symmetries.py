@@ -87,9 +87,9 @@ class UnitSymmetries(NetworkLayout, Symmetries):
         *Deep networks.* The features of units that are connected to hidden units
         contain sums over these (pooled with 2 p fixed odd functions for a layer of p
         units). They determine the weights between two hidden layers, unless the
-        functions of the units are linearly dependent on both sides: where both layers
-        have duplicated units, points may be taken for one. There the invariants are
-        locally Lipschitz instead of piecewise linear.
+        functions of the units are linearly dependent on both sides: if both layers have
+        duplicated units, different points may be taken for one. There the invariants
+        are locally Lipschitz instead of piecewise linear.
 
         *Continuous symmetries* (of the softmax, of relu, and directions of weights that
         no sample sees, without a penalty) are removed first, as in :meth:`rescale`.

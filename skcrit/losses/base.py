@@ -225,7 +225,7 @@ class Loss(Provable, BaseEstimator, ABC):
         return numbers_held(self)
 
     def inside(self, theta: Array) -> BoolArray:
-        """Return which points lie where critical points are looked for, by default all.
+        """Return which points lie in the region that is searched, by default all.
 
         Parameters
         ----------

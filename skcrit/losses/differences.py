@@ -29,8 +29,8 @@ class DifferenceModel(LocalModel):
     Central differences with seven steps are extrapolated to step zero, and for each
     column the entry of the table with the smallest estimated error is taken [1]_. A
     Hessian costs ``14 n_params`` gradients per point. Its error is a few times the
-    rounding errors of the gradients for smooth functions, where a single difference has
-    their two-thirds power.
+    rounding errors of the gradients for smooth functions; that of a single difference
+    is their two-thirds power.
 
     References
     ----------

@@ -64,8 +64,9 @@ class GradientNormLoss(Loss):
     that the gradient moves; the error, relative to ``|H| |grad f| |v|``, is about
     ``eps ** (4/5)``, or ``eps ** (7/15)`` if products are differences themselves.
 
-    The ``tol`` of a finder bounds ``|H grad f|^2`` here, which is small close to where
-    H is singular: a strict one is needed to distinguish a small value of g from zero.
+    The ``tol`` of a finder bounds ``|H grad f|^2`` here, which is small close to points
+    at which H is singular: a strict one is needed to distinguish a small value of g
+    from zero.
 
     Symmetries of f are symmetries of g only if they keep lengths: the gradient norm
     of a linear network changes when one layer is scaled up and the next one down. So
@@ -213,7 +214,7 @@ class _GradientNormModel(LocalModel):
         return (product + xp.matrix_transpose(product)) / 2
 
     def _third_derivative(self, inner, theta):
-        # The contraction D^3 f [u, v, .] at the points of inner, where f has one.
+        # The contraction D^3 f [u, v, .] at the points of inner, if f has one.
         loss = self.loss.loss_
         if hasattr(inner, "third_derivative"):
             return inner.third_derivative

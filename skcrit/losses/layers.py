@@ -36,12 +36,12 @@ __all__ = ["Sweep"]
 
 
 def _times(a, b):
-    # Multiply entry by entry, where None in the place of a is one.
+    # Multiply entry by entry; None in the place of a stands for one.
     return b if a is None else a * b
 
 
 def _plus(a, b):
-    # Add, where None is zero.
+    # Add; None stands for zero.
     if a is None or b is None:
         return b if a is None else a
     return a + b

@@ -252,7 +252,7 @@ class LinearAutoencoderLoss(TransformerMixin, LinearLoss):
         -------
         unit : float or ndarray of shape (n_params,)
             One for each parameter in the eigenbasis of the data; one for all in any
-            other, where the parameters mix large and small variances.
+            other, in which the parameters mix large and small variances.
         """
         self._check_fitted()
         if np.any(self.eigenvectors_ != np.eye(self.n_features_in_)):

@@ -22,8 +22,9 @@ class Provable(Symmetries):
     # Whether the loss grows without bound in every direction; None if it is not known.
     is_coercive: bool | None = None
 
-    # The Euler sum of a complete list if it does: the Euler characteristic of where the
-    # loss is finite, divided by the symmetries by which ``orbit_euler`` divides orbits.
+    # The Euler sum of a complete list if it does: the Euler characteristic of the
+    # region in which the loss is finite, divided by the symmetries by which
+    # ``orbit_euler`` divides orbits.
     euler_characteristic = 1
 
     def hessian_lipschitz(self, theta: Array, radius: ArrayLike) -> Array:
@@ -158,7 +159,7 @@ class Provable(Symmetries):
         -------
         euler : ndarray of float of shape (...,)
             Euler characteristics of the whole orbits, all components together; NaN if
-            it is not known. By default the number of points of the orbit where it is
+            it is not known. By default the number of points of the orbit if it is
             discrete.
         """
         sizes = np.asarray(self.orbit_size(theta), dtype=float)

@@ -25,20 +25,20 @@ _MAX_AXES = 64
 # A slope with more changes of sign is periodic: then the first one counts.
 _MANY = 8
 
-# Without any change of sign: where the slope turns from one power of the radius to
-# another, by this difference of exponents.
+# Without any change of sign: the place at which the slope turns from one power of the
+# radius to another, by this difference of exponents.
 _BENT = 0.5
 
 
 def estimate_length(loss: Loss, center: FloatArray) -> FloatArray:
     """Estimate the size of the region that holds the critical points of a loss."""
     # Along a ray that leaves this region the loss does not turn any more, and inside of
-    # it the loss turns where critical points are. So the distance at which the slope
-    # along a ray last changes its sign is the size of the region in this direction: for
-    # each parameter from rays along its axis if they turn, else where the loss has
-    # changed as much as along the axes that do, else from rays in random directions;
-    # one if no ray turns or bends. Costs about 2300 gradients, and 290 more for each
-    # parameter up to 64 of them.
+    # it the loss turns at critical points. So the distance at which the slope along a
+    # ray last changes its sign is the size of the region in this direction: for each
+    # parameter from rays along its axis if they turn, else where the loss has changed
+    # as much as along the axes that do, else from rays in random directions; one if no
+    # ray turns or bends. Costs about 2300 gradients, and 290 more for each parameter up
+    # to 64 of them.
     n_params = len(center)
     rng = np.random.default_rng(7)
     rays = rng.standard_normal((_N_RAYS, n_params))
@@ -59,12 +59,13 @@ def estimate_length(loss: Loss, center: FloatArray) -> FloatArray:
 
 
 def _equal_change(slopes: FloatArray, own: FloatArray) -> FloatArray:
-    """Find how far the loss changes along each axis as much as where it turns."""
+    """Find the distance at which the loss changes along an axis as where it turns."""
     with np.errstate(over="ignore"):
         size = np.max(np.where(np.isfinite(slopes), np.abs(slopes), 0), axis=0) * _RADII
     within = np.where(own[:, None] >= _RADII, size, 0.0)
     enough = size >= np.median(np.max(within, axis=1)[own > 0]) if own.any() else False
-    # Slopes are rounding errors near the centre, and not beyond where it is enough.
+    # Slopes near the centre are rounding errors, but not beyond the first that
+    # suffices.
     first = np.argmax(np.broadcast_to(enough, size.shape), axis=1)
     return np.where(np.any(enough, axis=-1), _RADII[first], 0.0)
 
@@ -81,7 +82,7 @@ def _slopes(loss: Loss, center: FloatArray, rays: FloatArray) -> FloatArray:
         with np.errstate(all="ignore"):
             gradient = to_host(loss.gradient(loss.asarray(points)))
             return np.sum(gradient * rays, axis=-1).T
-    except ArithmeticError:  # a function that raises where NumPy gives infinity
+    except ArithmeticError:  # a function that raises in place of infinity
         return np.full((len(rays), len(_RADII)), np.nan)
 
 

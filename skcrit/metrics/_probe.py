@@ -69,8 +69,8 @@ def probe_coverage(finder: FittedFinder, probe: FittedFinder) -> float:
     :class:`~skcrit.SaddleDynamicsFinder` from ``GaussianStarts(0.05)`` is the most even
     sampler of this library; it still draws the few sets of small and of large Morse
     index too often, so that the estimate is too high while little is known (24-6-24:
-    0.48 where 0.11 is true). The probe must not be part of the search: a set that it
-    finds does not count as known.
+    0.48 instead of 0.11). The probe must not be part of the search: a set that it finds
+    does not count as known.
 
     Examples
     --------

@@ -94,7 +94,7 @@ def recovery_report(
     A start has reached ``tol`` at a gradient norm of sqrt(tol); for ``tol="auto"``
     "tol" is the largest tolerance of the converged starts. Critical sets can be
     distinguished up to the rescaled gradient norm ``resolution`` of the truth; with a
-    larger sqrt(tol), searches stop where it is not decided which set they approach, and
+    larger sqrt(tol), searches stop before it is decided which set they approach, and
     count as ambiguous.
 
     Examples

@@ -76,11 +76,11 @@ def participation_entropy(
     values (3.05 bits, 2.22) cannot be compared with these digit by digit.
 
     The counts are not independent, as Miller's correction supposes: a start adds up to
-    p of them, each in another bin. They scatter less than independent ones, and where
-    all eigenvectors are used alike, sets of k of m, "miller-madow" is too large by the
-    factor (m - 1) / (m - k), 5/4 for 4 of 16. If starts on one descent end in the
-    same sets it is far too small. The jackknife leaves out whole starts, or groups, and
-    needs no such supposition: it is the one to prefer.
+    p of them, each in another bin. They scatter less than independent ones. If all
+    eigenvectors are used equally often, in sets of k of m, "miller-madow" is too large
+    by the factor (m - 1) / (m - k), 5/4 for 4 of 16. If starts on one descent end in
+    the same sets it is far too small. The jackknife leaves out whole starts, or groups,
+    and needs no such supposition: it is the one to prefer.
 
     References
     ----------

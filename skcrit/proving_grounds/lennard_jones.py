@@ -58,7 +58,7 @@ def make_lennard_jones(
     Notes
     -----
     Rotations, translations, reflections and permutations give the same set. The energy
-    vanishes where atoms move apart: searches can escape.
+    vanishes as atoms move apart: searches can escape.
 
     References
     ----------

@@ -33,7 +33,7 @@ def connect(
     max_iter: int = 500,
     batches: Batches | None = None,
 ) -> Connections:
-    """Go down from saddles, and recognise the sets where the ways end."""
+    """Go down from saddles, and recognise the sets at which the ways end."""
     # A set of Morse index -1 is a place to arrive, not to set out from. The weakest
     # unstable eigenvectors of a saddle go first.
     problem = pose(loss)

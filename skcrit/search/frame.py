@@ -99,8 +99,8 @@ def make_frame(
     tangents = loss.orbit_tangents(local.theta)
     basis, n_tangent = _orbit_basis(xp, tangents, unit, scales, hessian, false)
     image = basis @ hessian
-    # S - Q Q^T S - S Q Q^T + Q (Q^T S Q) Q^T, for tangents Q in the rows of basis
-    # In the same memory where that is possible: these are the largest arrays there are.
+    # S - Q Q^T S - S Q Q^T + Q (Q^T S Q) Q^T, for tangents Q in the rows of basis In
+    # the same memory if that is possible: these are the largest arrays.
     up = xp.matrix_transpose(basis)
     lower = up @ image
     rest = hessian - lower

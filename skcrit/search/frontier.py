@@ -161,8 +161,8 @@ class Frontier:
 
     Within a stage those of the sets with the fewest fruitless tries go first, of these
     the newest set's: a set from which others were found is likely to have more
-    neighbours. A set tries every direction of a stage one way, then the other way.
-    What seems to lead to a known set, or where another search of the round goes, waits
+    neighbours. A set tries every direction of a stage one way, then the other way. What
+    seems to lead to a known set, or to the end of another search of the round, waits
     for the end of its stage: the :class:`~skcrit.search.forecast.Forecast` says so by
     the loss, if it knows.
 

@@ -1,4 +1,4 @@
-"""The Morse index where no search forms a dense Hessian: bounds from products alone.
+"""The Morse index without a dense Hessian: bounds from products alone.
 
 Parameters that the data do not see are left out first (``Loss.data_subspace``): on them
 the Hessian is a known multiple of the identity. If what is left is small enough, its
@@ -64,7 +64,7 @@ _MAX_TANGENT_NUMBERS = 2**24
 _UNDECIDED = 0.01
 
 # The level of the shares leaves at most this part undecided on either side. With what
-# the sample errs by, intervals are narrower than 0.01 where few eigenvalues are beyond.
+# the sample errs by, intervals are narrower than 0.01 if few eigenvalues are beyond.
 _SMEARED = 0.005
 
 # Between levels that are tried, from the errors of products to the size of the Hessian.

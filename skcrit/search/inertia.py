@@ -50,7 +50,7 @@ def count_signs(
 ) -> tuple[dict[str, IntArray | FloatArray], InertiaShares]:
     """Count negative and zero eigenvalues, and say between which bounds."""
     # Columns of a Description, and shares of the eigenvalues to the level of the errors
-    # of the Hessians; unknown where a declared symmetry is not one.
+    # of the Hessians; unknown if a declared symmetry is not one.
     frame = end.frame
     values, tangent = to_host(frame.values), to_host(frame.is_tangent())
     values = _without_declared(values, tangent, loss.n_zero_modes)

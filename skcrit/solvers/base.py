@@ -111,7 +111,7 @@ class Solver(ABC):
         Returns
         -------
         can_join : bool
-            False where columns of ``carry`` have another shape in every batch.
+            False if columns of ``carry`` have another shape in every batch.
         """
         return True
 

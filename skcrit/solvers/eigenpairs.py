@@ -60,7 +60,7 @@ class Eigenpairs:
 
 
 def dense_eigenpairs(local, gradient, units="auto", across=False):
-    """Compute all eigenpairs from the dense Hessian; zeros where it is not finite."""
+    """Compute all eigenpairs from the dense Hessian; zeros if it is not finite."""
     # own_units: if the units of the parameters differ so much that rounding would hide
     # curvatures, the pairs are in these units: small eigenvalues keep their digits
     # there, and their number of each sign does not change (Sylvester's law of inertia).

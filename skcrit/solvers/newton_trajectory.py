@@ -304,7 +304,7 @@ def _resumed(loss: Loss, track: Track) -> Track:
 def _corrected(
     loss: Loss, track: Track, tangent: Array, frame: Frame, unit: Array
 ) -> tuple[BoolArray, Track]:
-    """Predict along the tangent and correct; where that fails, halve the step."""
+    """Predict along the tangent and correct; if that fails, halve the step."""
     xp, u = array_namespace(tangent), track.direction
     length = track.length
     # What the last step left is corrected first, with the Hessian of its end.

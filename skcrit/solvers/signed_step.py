@@ -40,8 +40,8 @@ def signed_step(
     gradient_norm : ndarray of shape (n,)
         Norms of the gradients, in the unit of the pairs.
     floor : float
-        Largest epsilon. It is ``|g| / (|H| longest)`` where that is smaller, for
-        quadratic convergence.
+        Largest epsilon. It is ``|g| / (|H| longest)`` if that is smaller, for quadratic
+        convergence.
     longest : float
         Length of the longest step, in the unit of the pairs.
 

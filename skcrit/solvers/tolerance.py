@@ -93,7 +93,7 @@ def scaled_curvature(loss: Loss, theta: Array, length: Array) -> FloatArray:
 
 def squared_norm(gradient: Array) -> FloatArray:
     """Compute squared gradient norms on the host."""
-    # Where all squares underflow it is the smallest normal number, which bounds them:
+    # If all squares underflow, it is the smallest normal number, which bounds them:
     # only a gradient of zeros has norm zero.
     xp = array_namespace(gradient)
     with np.errstate(over="ignore", invalid="ignore"):

@@ -95,7 +95,7 @@ def make_starts(
 
 
 def lie_on_one_descent(init: Any, n_starts: int) -> bool:
-    """Tell whether several starts are points of a single gradient descent.
+    """Check whether several starts are points of a single gradient descent.
 
     Parameters
     ----------

@@ -61,7 +61,7 @@ def check_slope(probe):
         yield (
             "gradient is not the derivative of value"
             f"{_explain(claimed, slope, probe.rtol)}: along a random direction it says "
-            f"{claimed[0]:.6g} where differences of the value say {slope[0]:.6g} "
+            f"{claimed[0]:.6g} while differences of the value say {slope[0]:.6g} "
             f"(relative error {error:.2g}, rtol={probe.rtol:.2g})."
         )
 

@@ -66,7 +66,7 @@ def check_params(estimator):
             if isinstance(value, Integral) and _is_real(estimator, parameter):
                 float(value)
         except InvalidParameterError as error:
-            # A whole table of data where a number belongs is not printed.
+            # A whole table of data in place of a number is not printed.
             expected = str(error).rpartition(" Got ")[0]
             message = f"{expected} Got {shown(value)} instead."
             raise type(error)(message) from None

@@ -30,7 +30,7 @@ def unit(d: Array) -> FloatArray:
 
 def cauchy_length(local, d):
     """Find the length along d that minimises the Gauss-Newton model: one product."""
-    # It is -g^T H d / |H d|^2 for |g + t H d|^2; one where that is not defined.
+    # It is -g^T H d / |H d|^2 for |g + t H d|^2; one if that is not defined.
     image = local.hvp(d)
     gain, size = -dot(local.gradient, image), dot(image, image)
     defined = (gain > 0) & (size > 0)
