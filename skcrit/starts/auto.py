@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sklearn.base import BaseEstimator
+import numpy as np
 
-from skcrit._typing import FloatArray, RandomState
-from skcrit.losses.adapt import as_loss
+from skcrit._typing import FloatArray
+from skcrit.starts.base import StartSampler
 from skcrit.starts.gaussian import GaussianStarts
 from skcrit.starts.spread import SpreadStarts
 from skcrit.starts.trajectory import TrajectoryStarts
@@ -29,7 +29,7 @@ _N_STEPS = 2000
 _RATE = 0.1
 
 
-class AutoStarts(BaseEstimator):
+class AutoStarts(StartSampler):
     """Draw starts as the loss proposes, see :meth:`~skcrit.losses.Loss.default_init`.
 
     "height" are iterates of 25 gradient descents, drawn by their height as
@@ -48,33 +48,9 @@ class AutoStarts(BaseEstimator):
     (5, 8)
     """
 
-    def sample(
-        self, loss: Loss, n_starts: int, random_state: RandomState = None
+    def _draw(
+        self, loss: Loss, n_starts: int, random_state: np.random.RandomState
     ) -> FloatArray:
-        """Draw starting points.
-
-        Parameters
-        ----------
-        loss : Loss
-            Fitted loss.
-        n_starts : int
-            Number of points.
-        random_state : int, RandomState, Generator or None, default=None
-            Source of randomness; every start has a stream of its own.
-
-        Returns
-        -------
-        theta0 : ndarray of shape (n_starts, n_params)
-            Starting points.
-
-        Raises
-        ------
-        ValueError
-            If ``n_starts`` is not positive, or ``loss.default_init()`` is not a name.
-        TypeError
-            If ``loss`` lacks the methods of a loss.
-        """
-        loss = as_loss(loss)
         return _proposed(loss).sample(loss, n_starts, random_state)
 
 

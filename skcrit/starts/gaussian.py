@@ -6,13 +6,11 @@ from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
-from skcrit._typing import FloatArray, RandomState
-from skcrit.losses.adapt import as_loss
+from skcrit._typing import FloatArray
+from skcrit.starts.base import StartSampler
 from skcrit.starts.streams import random_streams
-from skcrit.utils._arguments import check_int
-from skcrit.utils._validation import Interval, StrOptions, check_params
+from skcrit.utils._validation import Interval, StrOptions
 
 if TYPE_CHECKING:
     from skcrit.losses.base import Loss
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["GaussianStarts"]
 
 
-class GaussianStarts(BaseEstimator):
+class GaussianStarts(StartSampler):
     r"""Draw starts from a normal distribution around the origin.
 
     Parameters
@@ -49,35 +47,9 @@ class GaussianStarts(BaseEstimator):
     def __init__(self, scale: float | str = "auto") -> None:
         self.scale = scale
 
-    def sample(
-        self, loss: Loss, n_starts: int, random_state: RandomState = None
+    def _draw(
+        self, loss: Loss, n_starts: int, random_state: np.random.RandomState
     ) -> FloatArray:
-        """Draw starting points.
-
-        Parameters
-        ----------
-        loss : Loss
-            Fitted loss.
-        n_starts : int
-            Number of points.
-        random_state : int, RandomState, Generator or None, default=None
-            Source of randomness; every start has a stream of its own.
-
-        Returns
-        -------
-        theta0 : ndarray of shape (n_starts, n_params)
-            Starting points.
-
-        Raises
-        ------
-        ValueError
-            If ``scale`` is negative or not a number, or ``n_starts`` not positive.
-        TypeError
-            If ``loss`` is not one.
-        """
-        check_params(self)
-        loss = as_loss(loss)
-        n_starts = check_int(n_starts, "n_starts", 1)
         streams = random_streams(random_state, n_starts)
         if self.scale == "auto":
             return loss.draw_starts(streams)

@@ -6,13 +6,11 @@ from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
-from skcrit._typing import FloatArray, RandomState
-from skcrit.losses.adapt import as_loss
+from skcrit._typing import FloatArray
+from skcrit.starts.base import StartSampler
 from skcrit.starts.streams import random_streams
-from skcrit.utils._arguments import check_int, check_seed
-from skcrit.utils._validation import Interval, check_params
+from skcrit.utils._validation import Interval
 
 if TYPE_CHECKING:
     from skcrit.losses.base import Loss
@@ -23,7 +21,7 @@ __all__ = ["SpreadStarts"]
 _N_MIDDLE = 64
 
 
-class SpreadStarts(BaseEstimator):
+class SpreadStarts(StartSampler):
     """Draw starts of several sizes around the middle of what the loss proposes.
 
     Start i is :meth:`~skcrit.losses.Loss.draw_starts`, moved towards the middle of 64
@@ -50,36 +48,9 @@ class SpreadStarts(BaseEstimator):
     def __init__(self, n_sizes: int = 5) -> None:
         self.n_sizes = n_sizes
 
-    def sample(
-        self, loss: Loss, n_starts: int, random_state: RandomState = None
+    def _draw(
+        self, loss: Loss, n_starts: int, random_state: np.random.RandomState
     ) -> FloatArray:
-        """Draw starting points.
-
-        Parameters
-        ----------
-        loss : Loss
-            Fitted loss.
-        n_starts : int
-            Number of points.
-        random_state : int, RandomState, Generator or None, default=None
-            Source of randomness; every start has a stream of its own.
-
-        Returns
-        -------
-        theta0 : ndarray of shape (n_starts, n_params)
-            Starting points.
-
-        Raises
-        ------
-        ValueError
-            If ``n_sizes`` or ``n_starts`` is not positive.
-        TypeError
-            If ``loss`` is not one.
-        """
-        check_params(self)
-        loss = as_loss(loss)
-        n_starts = check_int(n_starts, "n_starts", 1)
-        random_state = check_seed(random_state)
         streams = random_streams(random_state, _N_MIDDLE, kind=3)
         middle = np.mean(loss.draw_starts(streams), axis=0)
         starts = loss.draw_starts(random_streams(random_state, n_starts))

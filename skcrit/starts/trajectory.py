@@ -6,15 +6,13 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
 from skcrit._backend import array_namespace, to_host
-from skcrit._typing import FloatArray, RandomState
-from skcrit.losses.adapt import as_loss
+from skcrit._typing import FloatArray
+from skcrit.starts.base import StartSampler
 from skcrit.starts.gaussian import GaussianStarts
 from skcrit.starts.streams import random_streams
-from skcrit.utils._arguments import check_int, check_seed
-from skcrit.utils._validation import Interval, StrOptions, check_params
+from skcrit.utils._validation import Interval, StrOptions
 
 if TYPE_CHECKING:
     from skcrit.losses.base import Loss
@@ -27,7 +25,7 @@ _BLOCK_ROWS = 128
 _KEPT_NUMBERS = 2**23
 
 
-class TrajectoryStarts(BaseEstimator):
+class TrajectoryStarts(StartSampler):
     """Draw starts from the iterates of gradient descent on the loss.
 
     Parameters
@@ -38,7 +36,7 @@ class TrajectoryStarts(BaseEstimator):
         parts of the descent get their share.
     n_trajectories : int, default=1
         Number of descents, each from a point of ``GaussianStarts()``. Start i lies on
-        descent ``i % n_trajectories``.
+        descent ``i % n_trajectories``; each descent has a random stream of its own.
     n_steps : int, default=10000
         Steps of each descent.
     learning_rate : float or "auto", default="auto"
@@ -97,37 +95,9 @@ class TrajectoryStarts(BaseEstimator):
         self.learning_rate = learning_rate
         self.noise_variance = noise_variance
 
-    def sample(
-        self, loss: Loss, n_starts: int, random_state: RandomState = None
+    def _draw(
+        self, loss: Loss, n_starts: int, random_state: np.random.RandomState
     ) -> FloatArray:
-        """Draw starting points.
-
-        Parameters
-        ----------
-        loss : Loss
-            Fitted loss.
-        n_starts : int
-            Number of points.
-        random_state : int, RandomState, Generator or None, default=None
-            Source of randomness; every descent and every start has a stream of its own.
-
-        Returns
-        -------
-        theta0 : ndarray of shape (n_starts, n_params)
-            Starting points.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is out of range, or a descent leaves the finite numbers
-            because ``learning_rate`` is too large.
-        TypeError
-            If ``loss`` is not one.
-        """
-        check_params(self)
-        loss = as_loss(loss)
-        n_starts = check_int(n_starts, "n_starts", 1)
-        random_state = check_seed(random_state)
         n_descents = min(self.n_trajectories, n_starts)
         first = GaussianStarts().sample(loss, n_descents, random_state)
         streams = random_streams(random_state, n_starts, kind=1)

@@ -1,0 +1,64 @@
+"""What all samplers of starts have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from skcrit._typing import FloatArray, RandomState
+from skcrit.losses.adapt import as_loss
+from skcrit.utils._arguments import check_int, check_seed
+from skcrit.utils._validation import check_params
+
+if TYPE_CHECKING:
+    from skcrit.losses.base import Loss
+
+__all__ = ["StartSampler"]
+
+
+class StartSampler(BaseEstimator):
+    """Draw starts; a subclass defines how, by ``_draw``."""
+
+    _parameter_constraints: dict[str, Any] = {}
+
+    def sample(
+        self, loss: Loss, n_starts: int, random_state: RandomState = None
+    ) -> FloatArray:
+        """Draw starting points.
+
+        Parameters
+        ----------
+        loss : Loss
+            Fitted loss.
+        n_starts : int
+            Number of points.
+        random_state : int, RandomState, Generator or None, default=None
+            Source of randomness; every start has a stream of its own.
+
+        Returns
+        -------
+        theta0 : ndarray of shape (n_starts, n_params)
+            Starting points.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, ``n_starts`` is not positive, a gradient
+            descent leaves the finite numbers because its ``learning_rate`` is too
+            large, or ``loss.default_init()`` is not a name.
+        TypeError
+            If ``loss`` lacks the methods of a loss.
+        """
+        check_params(self)
+        loss = as_loss(loss)
+        n_starts = check_int(n_starts, "n_starts", 1)
+        return self._draw(loss, n_starts, check_seed(random_state))
+
+    @abstractmethod
+    def _draw(
+        self, loss: Loss, n_starts: int, random_state: np.random.RandomState
+    ) -> FloatArray:
+        """Draw starting points, with arguments that were checked."""
