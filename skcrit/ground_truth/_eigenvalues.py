@@ -152,7 +152,8 @@ def warn_near(what, values, tolerance):
             f"{what} close to the tolerance that decides whether it counts: expected "
             f"more than {bound[least]:.3g}, a thousand times the tolerance, got "
             f"{values[least]:.3g} ({doubtful.size} in all). The labels of the critical "
-            "sets may be unstable; losses and index intervals remain right.",
+            "sets may be unstable; losses and index intervals remain right. Data whose "
+            "features are scaled alike may have no such eigenvalue.",
             ResolutionWarning,
             stacklevel=3,
         )

@@ -173,7 +173,8 @@ def summarize(finder: FittedFinder) -> Summary:
     return Summary(
         title=(
             f"{type(finder).__name__} on {type(finder.loss_).__name__}: {n_sets} "
-            f"critical sets, {n_converged} of {len(labels)} searches converged"
+            f"critical set{'' if n_sets == 1 else 's'}, {n_converged} of "
+            f"{len(labels)} searches converged"
         ),
         n_params=loss.n_params_,
         loss=finder.critical_losses_,

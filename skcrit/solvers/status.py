@@ -59,7 +59,8 @@ _TEXTS = {
     ),
     Status.UNCONFIRMED: (
         "tol is reached, and Newton steps from there lead away: tol is too loose for "
-        "this loss; make it stricter, or use tol='auto'"
+        "this loss; use tol='auto', or, if it is, scale the data: rounding hides the "
+        "gradient"
     ),
     Status.ESCAPED: (
         "the gradient vanishes towards infinity, or the search left the bounds: there "

@@ -159,6 +159,13 @@ def test_nothing_found():
     assert summary._repr_html_().count("<tr>") == 1
 
 
+def test_one_set_is_not_many():
+    finder = NewtonMRFinder(n_starts=2, init=np.array([[0.1], [0.2]])).fit(bumps())
+    assert finder.summary().title.startswith(
+        "NewtonMRFinder on FunctionLoss: 1 critical set, 2 of 2 searches"
+    )
+
+
 def finder_of(n_once, n_twice):
     """Fit the cosine so that many of its periods are reached once, others twice."""
     places = np.arange(n_once + n_twice)

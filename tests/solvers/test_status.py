@@ -114,5 +114,5 @@ def test_texts_say_what_to_do():
     assert "max_iter" in Status.MAX_ITER.text
     assert "max_backtracks" in Status.STALLED.text
     assert "tol" in Status.CONVERGED.text
-    assert "tol" in Status.UNCONFIRMED.text
+    assert "tol" in Status.UNCONFIRMED.text and "scale" in Status.UNCONFIRMED.text
     assert "infinity" in Status.ESCAPED.text
