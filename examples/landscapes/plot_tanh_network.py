@@ -98,7 +98,8 @@ weights = [loss.unpack(point)[0][1][:, 0] for point in points]
 kinds = np.array([len(np.unique(np.abs(w[abs(w) > 1e-3]).round(3))) for w in weights])
 beside = np.empty(len(points))  # neighbours of the same index, side by side
 for k in np.unique(index):
-    beside[index == k] = k + 0.07 * (np.arange(np.sum(index == k)) - 3.5)
+    n = np.sum(index == k)
+    beside[index == k] = k + 0.07 * (np.arange(n) - (n - 1) / 2)
 figure, ax = plt.subplots(figsize=(6.5, 4.2), layout="constrained")
 # Colours of Okabe and Ito (2008), which colour-blind readers can distinguish.
 colours = ["#000000", "#E69F00", "#56B4E9", "#009E73"]

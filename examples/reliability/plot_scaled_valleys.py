@@ -138,5 +138,5 @@ axes[0].set(
 axes[0].legend(loc="lower left", fontsize="small")
 for ax, finder in zip(axes[1:], finders, strict=True):
     ConvergenceDisplay.from_estimator(finder, ax=ax)
-    ax.set(title=f"L-BFGS, balance={finder.balance}", ylim=(1e-13, 1e2))
+    ax.set(title=f"L-BFGS, balance={finder.balance}", ylim=(1e-13, 1e5))
 plt.show()

@@ -4,7 +4,16 @@ from textwrap import fill
 
 from skcrit.utils._arguments import shown
 
-__all__ = ["FAILURE", "GREY", "LEGEND", "SUCCESS", "axes_of", "name_axes", "wrap"]
+__all__ = [
+    "FAILURE",
+    "GREY",
+    "LEGEND",
+    "SUCCESS",
+    "axes_of",
+    "name_axes",
+    "together",
+    "wrap",
+]
 
 # Two colours of Okabe & Ito (2008), distinct to every eye and, one dark and one
 # light, in grey. A marker always says the same as the colour.
@@ -25,6 +34,8 @@ LEGEND = {
 # Mean width of a character, in units of the font size: rather too much than too little.
 _CHARACTER = 0.6
 
+_JOINT = "\N{NO-BREAK SPACE}"
+
 
 def axes_of(display, ax):
     """Return the axes to draw on, and note them and their figure on the display."""
@@ -43,10 +54,16 @@ def axes_of(display, ax):
     return ax
 
 
+def together(words):
+    """Join words, so that a text is not wrapped between them."""
+    return words.replace(" ", _JOINT)
+
+
 def wrap(text, length, size):
     """Break a text into lines of a length, for a size of the font, both in points."""
     room = max(int(length / (_CHARACTER * size)), 10)
-    return fill(text, room, break_long_words=False, break_on_hyphens=False)
+    lines = fill(text, room, break_long_words=False, break_on_hyphens=False)
+    return lines.replace(_JOINT, " ")
 
 
 def name_axes(ax, x, y):

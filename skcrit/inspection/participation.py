@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from skcrit._typing import ArrayLike, IntArray, RandomState
-from skcrit.inspection._axes import FAILURE, LEGEND, SUCCESS, axes_of, name_axes, wrap
+from skcrit.inspection._axes import (
+    FAILURE,
+    LEGEND,
+    SUCCESS,
+    axes_of,
+    name_axes,
+    together,
+    wrap,
+)
 from skcrit.metrics._entropy import entropy_interval, estimate_entropy
 from skcrit.metrics._participation import participation
 from skcrit.utils._arguments import check_keywords, check_number, check_seed
@@ -264,4 +272,5 @@ class ParticipationDisplay:
         if self.interval is not None and not np.any(np.isnan(self.interval)):
             low, high = self.interval
             text += f" ({100 * self.confidence_level:g} %: {low:.2f} to {high:.2f})"
-        return f"{text}, at most {math.log2(len(self.counts)):.2f}"
+        largest = together(f"at most {math.log2(len(self.counts)):.2f}")
+        return f"{text}, {largest}"

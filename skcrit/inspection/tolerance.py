@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from skcrit._typing import ArrayLike, FloatArray
-from skcrit.inspection._axes import FAILURE, LEGEND, SUCCESS, axes_of, name_axes
+from skcrit.inspection._axes import (
+    FAILURE,
+    LEGEND,
+    SUCCESS,
+    axes_of,
+    name_axes,
+    together,
+)
 from skcrit.model_selection import tolerance_curve
 from skcrit.utils._arguments import check_keywords, shown
 
@@ -250,7 +257,7 @@ class ToleranceDisplay:
                 ax.axvline(np.sqrt(ends[end] * inner), color="0.75", lw=0.8, zorder=1)
         ax.set_xticks(ticks, names)
         ax.xaxis.set_minor_locator(NullLocator())
-        name = "Tolerance on the squared gradient norm (loose → strict)"
+        name = f"Tolerance on the squared gradient norm {together('(loose → strict)')}"
         name_axes(ax, name, f"Fraction ({self.n_starts:,} starts)")
         # The curves can be anywhere between 0 and 1: it stands above them.
         ax.legend(

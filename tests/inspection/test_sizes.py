@@ -9,7 +9,7 @@ from skcrit.inspection import (
     LossIndexDisplay,
     ParticipationDisplay,
 )
-from skcrit.inspection._axes import name_axes, wrap
+from skcrit.inspection._axes import name_axes, together, wrap
 
 DISPLAYS = [ConvergenceDisplay, LossIndexDisplay, ParticipationDisplay]
 
@@ -58,6 +58,7 @@ def test_names_are_broken_only_where_they_are_too_long():
     text = "Index / number of parameters"
     assert wrap(text, 300, 10) == text
     assert wrap(text, 110, 10) == "Index / number of\nparameters"
+    assert wrap("a few words " + together("and two"), 100, 10).endswith("\nand two")
     assert wrap("Incommensurability", 5, 10) == "Incommensurability"
     _, ax = plt.subplots(figsize=(10, 7))
     name_axes(ax, text, "Loss")
