@@ -1,7 +1,7 @@
 """Run every finder on every proving ground, and write doc/proving_grounds.md.
 
 A row of the tables is a ground, a column a finder; a finder or a ground more is a line
-in ``FINDERS`` or ``GROUNDS``. Numbers are medians over five seeds, three in ``LONG``.
+in ``FINDERS`` or ``GROUNDS``. Numbers are medians over five seeds.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from skcrit import (
     SaddleDynamicsFinder,
 )
 from skcrit.datasets import make_gaussian_spectrum
-from skcrit.metrics import recovery_accuracy, recovery_coverage
+from skcrit.metrics import judge, recovery_coverage
 from skcrit.proving_grounds import (
     make_brockett_cost,
     make_central_configurations,
@@ -43,8 +43,8 @@ from skcrit.proving_grounds import (
 
 PAGE = Path(__file__).resolve().parents[1] / "doc" / "proving_grounds.md"
 MARK = "<!-- measured by make grounds -->"
-SEEDS, FEW_SEEDS, N_STARTS, MAX_ITER = range(5), range(3), 60, 200
-LONG = ("Lennard-Jones, 6 atoms (minima)",)
+SEEDS, N_STARTS, MAX_ITER = range(5), 60, 200
+BODIES = range(3, 8)
 
 
 def autoencoder():
@@ -68,6 +68,8 @@ GROUNDS = {
     "central configurations, n = 4": lambda: make_central_configurations(4),
     "central configurations, n = 5": lambda: make_central_configurations(5),
     "Lennard-Jones, 6 atoms (minima)": lambda: make_lennard_jones(6),
+    "Lennard-Jones, 7 atoms (minima)": lambda: make_lennard_jones(7),
+    "Lennard-Jones, 8 atoms (minima)": lambda: make_lennard_jones(8),
     "Mueller-Brown": make_mueller_brown,
     "Himmelblau": make_himmelblau,
     "six-hump camel": make_six_hump_camel,
@@ -88,7 +90,16 @@ FINDERS = {
 
 # Title of a table, its digits, and what it says.
 TABLES = {
-    "Recovery accuracy": ("{:.2f}", "share of all starts that end at a known point."),
+    "Recovery accuracy": (
+        "{:.2f}",
+        "share of the starts that end at a known point; of clusters, where only minima "
+        "are known, without the starts that end at saddles.",
+    ),
+    "Saddles of clusters": (
+        "{:.2f}",
+        "share of all starts that end at critical points of which the truth says "
+        "nothing: the starts that are left out above.",
+    ),
     "Coverage": ("{:.2f}", "share of the known sets that were found."),
     "Evenness": (
         "{:.2f}",
@@ -112,6 +123,11 @@ def evenness(finder, truth):
     return -np.sum(share * np.log(share)) / np.log(truth.n_sets)
 
 
+def has_unlisted(loss):
+    """Return whether the truth lists critical points of some Morse indices only."""
+    return getattr(loss.ground_truth(), "listed_indices", None) is not None
+
+
 def measure(ground, finder, seed):
     """Fit once, and return a number for each table."""
     loss = GROUNDS[ground]()
@@ -121,9 +137,10 @@ def measure(ground, finder, seed):
         warnings.simplefilter("ignore", NotConvergedWarning)
         finder.fit(loss)
     seconds = time.process_time() - begin
-    results = finder.results_
+    results, judgement = finder.results_, judge(finder)
     return (
-        recovery_accuracy(finder),
+        judgement.accuracy,
+        np.mean(~judgement.judged) if has_unlisted(loss) else np.nan,
         recovery_coverage(finder),
         evenness(finder, loss.ground_truth()),
         np.median(results["n_hvp"]),
@@ -134,12 +151,11 @@ def measure(ground, finder, seed):
 
 def tables(n_jobs):
     """Measure everything, and return the lines of all tables."""
-    seeds = {ground: FEW_SEEDS if ground in LONG else SEEDS for ground in GROUNDS}
-    keys = [(g, f, seed) for g in GROUNDS for f in FINDERS for seed in seeds[g]]
+    keys = [(g, f, seed) for g in GROUNDS for f in FINDERS for seed in SEEDS]
     numbers = Parallel(n_jobs=n_jobs)(delayed(measure)(*key) for key in keys)
     found = dict(zip(keys, numbers, strict=True))
     medians = np.array([
-        [np.median([found[g, f, s] for s in seeds[g]], axis=0) for f in FINDERS]
+        [np.median([found[g, f, s] for s in SEEDS], axis=0) for f in FINDERS]
         for g in GROUNDS
     ])
     lines = []
@@ -148,10 +164,46 @@ def tables(n_jobs):
         lines += ["| ground | " + " | ".join(FINDERS) + " |"]
         lines += ["|---" * (len(FINDERS) + 1) + "|"]
         for ground, row in zip(GROUNDS, medians[:, :, number], strict=True):
+            if not np.any(np.isfinite(row)):
+                continue
             cells = [form.format(x) if np.isfinite(x) else "" for x in row]
             lines.append(f"| {ground} | " + " | ".join(cells) + " |")
         lines.append("")
     return lines
+
+
+def explored(n_bodies, seed):
+    """Explore central configurations with defaults: searches, shapes, sum, end."""
+    loss = make_central_configurations(n_bodies)
+    explorer = LandscapeExplorer(random_state=seed).fit(loss)
+    found = round(recovery_coverage(explorer) * loss.ground_truth().n_sets)
+    assert found == explorer.n_critical_sets_, "a set is not of the list"
+    n_searches = len(explorer.results_["status"])
+    return n_searches, found, explorer.euler_sum_, explorer.stop_reason_
+
+
+def complete(n_jobs):
+    """Return the lines on what the explorer finds with defaults, a row per number."""
+    keys = [(n, seed) for n in BODIES for seed in SEEDS]
+    rows = Parallel(n_jobs=n_jobs)(delayed(explored)(*key) for key in keys)
+    lines = ["### Central configurations, the explorer with defaults", ""]
+    lines += ["A number for each of five seeds.", ""]
+    lines += ["| bodies | shapes | found | searches | Euler sum | ended |"]
+    lines += ["|---|---|---|---|---|---|"]
+    for n in BODIES:
+        loss = make_central_configurations(n)
+        some = [row for key, row in zip(keys, rows, strict=True) if key[0] == n]
+        searches, found, sums, ends = zip(*some, strict=True)
+        cells = [n, loss.ground_truth().n_sets, *map(listed, (found, searches))]
+        cells += [f"{listed(map(int, sums))} of {loss.euler_characteristic}"]
+        lines.append(f"| {' | '.join(map(str, cells))} | {listed(ends)} |")
+    return [*lines, ""]
+
+
+def listed(values):
+    """Write values one after the other, or one for all if they are the same."""
+    texts = list(map(str, values))
+    return texts[0] if len(set(texts)) == 1 else ", ".join(texts)
 
 
 def main():
@@ -159,7 +211,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workers", type=int, default=2)
     begin = time.perf_counter()
-    lines = tables(parser.parse_args().workers)
+    workers = parser.parse_args().workers
+    lines = tables(workers) + complete(workers)
     minutes = (time.perf_counter() - begin) / 60
     text = PAGE.read_text(encoding="utf-8").split(MARK)[0]
     versions = f"Python {platform.python_version()}, NumPy {np.__version__}, skcrit "

@@ -43,7 +43,7 @@ def options():
         cells = []
         for name in OPTIONS:
             rows = [measure(ground, name, seed) for seed in SEEDS]
-            accuracy, coverage, evenness, products = np.median(rows, axis=0)[:4]
+            accuracy, _, coverage, evenness, products = np.median(rows, axis=0)[:5]
             cells.append(
                 f"{accuracy:.2f}, {coverage:.2f}, {evenness:.2f}, {products:.0f}"
             )

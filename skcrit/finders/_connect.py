@@ -72,8 +72,7 @@ def connections(
 
     References
     ----------
-    .. [1] J. N. Murrell and K. J. Laidler. "Symmetries of activated complexes". Trans.
-       Faraday Soc. 64, 371-377, 1968.
+    .. [1] D. J. Wales. "Energy Landscapes". Cambridge University Press 2003.
 
     Examples
     --------

@@ -8,11 +8,13 @@ from skcrit.utils._arguments import as_numbers, shown
 
 __all__ = [
     "check_inertia",
+    "check_listed",
     "check_losses",
     "check_names",
     "check_own_loss",
     "check_points",
     "check_radius",
+    "invariants_at",
     "separate",
 ]
 
@@ -89,6 +91,20 @@ def check_inertia(morse_indices, nullities, shape):
     return checked
 
 
+def check_listed(indices, n_params):
+    """Return the Morse indices of which a list has every set, or None for all."""
+    if indices is None:
+        return None
+    numbers = as_numbers(indices, "listed_indices")
+    inside = (numbers % 1 == 0) & (numbers >= 0) & (numbers <= n_params)
+    if numbers.ndim != 1 or not np.all(inside):
+        raise ValueError(
+            f"listed_indices must be integers from 0 to n_params={n_params}, or None, "
+            f"got {shown(indices)}."
+        )
+    return tuple(sorted(set(numbers.astype(int).tolist())))
+
+
 def check_names(names, n_sets):
     """Return distinct names, by default the numbers of the points."""
     if names is None:
@@ -118,6 +134,23 @@ def check_radius(radius, n_sets):
             f"got {shown(radius)}."
         )
     return np.array(np.broadcast_to(radii, n_sets))
+
+
+def invariants_at(function, theta):
+    """Compute invariants (n, n_invariants) of points (n, n_params), and check them."""
+    try:
+        values = as_numbers(to_host(function(theta)), "values")
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"invariants must map points of shape {theta.shape} to real numbers: "
+            f"{error}"
+        ) from error
+    if values.ndim != 2 or len(values) != len(theta):
+        raise ValueError(
+            f"invariants must map points of shape {theta.shape} to an array of shape "
+            f"({len(theta)}, n_invariants), got {values.shape}."
+        )
+    return values
 
 
 def separate(invariants):

@@ -12,16 +12,17 @@ from skcrit._backend import to_host
 from skcrit._typing import Array, ArrayLike, FloatArray, IntArray, RandomState
 from skcrit.ground_truth._point_checks import (
     check_inertia,
+    check_listed,
     check_losses,
     check_names,
     check_own_loss,
     check_points,
     check_radius,
+    invariants_at,
     separate,
 )
 from skcrit.ground_truth.base import PRECISIONS, Match, check_grad_norm, check_theta
 from skcrit.utils._arguments import (
-    as_numbers,
     check_choice,
     check_int,
     check_number,
@@ -46,8 +47,8 @@ class KnownPoints:
     """A list of known critical points, as a ground truth to judge searches by.
 
     Each point stands for one *critical set*: the point, or all that the symmetries of
-    the loss reach from it. The list should be complete: a search that ends at another
-    critical point counts as a miss.
+    the loss reach from it. The list should be complete, at least for some Morse indices
+    (``listed_indices``): a search that ends at another critical point counts as a miss.
 
     Parameters
     ----------
@@ -80,6 +81,10 @@ class KnownPoints:
         gradient norm on the way to the nearest other point (at a quarter, a half and
         three quarters of it), infinite for a single set; without a loss it is NaN, not
         known.
+    listed_indices : sequence of int, default=None
+        Morse indices of which the list has every set, such as ``(0,)`` for a list of
+        all minima; None is all indices. Searches that report a critical point of
+        another index, beside every set of the list, are not judged.
 
     Attributes
     ----------
@@ -92,6 +97,8 @@ class KnownPoints:
     radius : ndarray of shape (n_sets,)
         Distance up to which a point belongs to each set.
     resolution : float
+        See the parameter.
+    listed_indices : tuple of int or None
         See the parameter.
 
     Raises
@@ -137,6 +144,7 @@ class KnownPoints:
         names: Sequence[str] | None = None,
         radius: ArrayLike | None = None,
         resolution: float | None = None,
+        listed_indices: Sequence[int] | None = None,
     ) -> None:
         self.points = check_points(points)
         self.n_sets, self.n_params = self.points.shape
@@ -145,6 +153,7 @@ class KnownPoints:
         shape = self.points.shape
         self._indices, self._nullities = check_inertia(morse_indices, nullities, shape)
         self.names = check_names(names, self.n_sets)
+        self.listed_indices = check_listed(listed_indices, self.n_params)
         self._row_of = {name: row for row, name in enumerate(self.names)}
         if invariants is not None and not callable(invariants):
             raise ValueError(f"invariants must be callable, got {shown(invariants)}.")
@@ -356,19 +365,7 @@ class KnownPoints:
         function = self._invariants or getattr(self._loss, "invariants", None)
         if function is None:
             return theta
-        try:
-            values = as_numbers(to_host(function(theta)), "values")
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"invariants must map points of shape {theta.shape} to real numbers: "
-                f"{error}"
-            ) from error
-        if values.ndim != 2 or len(values) != len(theta):
-            raise ValueError(
-                f"invariants must map points of shape {theta.shape} to an array of "
-                f"shape ({len(theta)}, n_invariants), got {values.shape}."
-            )
-        return values
+        return invariants_at(function, theta)
 
     def _tolerance(self, theta, nearest, norms, distance, dtype):
         """Bound the difference of the losses of points and of their nearest sets."""

@@ -63,6 +63,8 @@ class LossIndexDisplay:
     hit : ndarray of bool of shape (n_points,), default=None
         Which of the points are identified with a known critical set and have its
         loss and index; None if the truth is not known.
+    judged : ndarray of bool of shape (n_points,), default=None
+        Of which of the points the truth can say that; None is all.
     analytical_loss : ndarray of shape (n_drawn,), default=None
         Loss of known critical sets; None if they are not known.
     analytical_index_fraction : ndarray of shape (n_drawn,), default=None
@@ -105,6 +107,7 @@ class LossIndexDisplay:
         n_starts: int,
         *,
         hit: BoolArray | None = None,
+        judged: BoolArray | None = None,
         analytical_loss: FloatArray | None = None,
         analytical_index_fraction: FloatArray | None = None,
         n_sets: int | None = None,
@@ -113,6 +116,7 @@ class LossIndexDisplay:
         self.index_fraction = index_fraction
         self.n_starts = n_starts
         self.hit = hit
+        self.judged = judged
         self.analytical_loss = analytical_loss
         self.analytical_index_fraction = analytical_index_fraction
         self.n_sets = n_sets
@@ -182,6 +186,7 @@ class LossIndexDisplay:
             sets = truth.sample_sets(max_sets, rng)
         indices = truth.morse_indices(sets)
         display.hit = judgement.hit[converged]
+        display.judged = judgement.judged[converged]
         display.analytical_loss = truth.losses(sets)
         fractions = np.where(indices >= 0, indices / truth.n_params, np.nan)
         display.analytical_index_fraction = fractions
@@ -250,7 +255,12 @@ class LossIndexDisplay:
         name = "converged" if self.hit is None else "hits"
         label = f"{name}: {np.sum(hits)} of {self.n_starts} starts"
         points = [self._scatter(ax, hits, label, {**_RING, **options})]
-        misses = known & ~hits
+        beside = np.zeros_like(known) if self.judged is None else known & ~self.judged
+        if np.any(beside):
+            label = f"of other indices: {np.sum(beside)}"
+            style = {**_RING, "edgecolors": GREY, **options}
+            points.append(self._scatter(ax, beside, label, style))
+        misses = known & ~hits & ~beside
         if np.any(misses):
             label = f"missed: {np.sum(misses)}"
             points.append(self._scatter(ax, misses, label, {**_CROSS, **options}))

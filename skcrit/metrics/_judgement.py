@@ -22,7 +22,7 @@ class Judgement:
 
     A start is a *hit* if it is reported as converged, its final point is identified
     with a critical set, and the reported loss and Morse index are right. The scores are
-    means of these verdicts.
+    means of these verdicts over the starts that the truth can judge.
 
     Parameters
     ----------
@@ -49,6 +49,10 @@ class Judgement:
         Whether reported loss and Morse index are those of the nearest set.
     hit : ndarray of bool of shape (n_starts,)
         All of converged, identified, loss_right and index_right.
+    judged : ndarray of bool of shape (n_starts,)
+        False where the truth says nothing: it lists the sets of some Morse indices
+        only, and a start reports a critical point of another index, near no set of the
+        list.
     """
 
     truth: GroundTruth
@@ -64,6 +68,7 @@ class Judgement:
     loss_right: np.ndarray
     index_right: np.ndarray
     hit: np.ndarray
+    judged: np.ndarray
 
     @property
     def sets_found(self) -> list[Any]:
@@ -72,13 +77,13 @@ class Judgement:
 
     @property
     def accuracy(self) -> float:
-        """Fraction of all starts that are hits."""
-        return float(np.mean(self.hit))
+        """Fraction of the starts that are hits; NaN if none can be judged."""
+        return _mean(self.hit[self.judged])
 
     @property
     def precision(self) -> float:
         """Fraction of the converged starts that are hits; NaN without any."""
-        return _mean(self.hit[self.converged])
+        return _mean(self.hit[self.converged & self.judged])
 
     @property
     def coverage(self) -> float:
@@ -89,7 +94,8 @@ class Judgement:
     @property
     def loss_error(self) -> float:
         """Mean absolute loss error of the converged starts; NaN without any."""
-        return _mean(np.abs(self.loss - self.predicted_loss)[self.converged])
+        error = np.abs(self.loss - self.predicted_loss)
+        return _mean(error[self.converged & self.judged])
 
     @property
     def index_error(self) -> float:
@@ -98,7 +104,7 @@ class Judgement:
         # Above a mere bound nothing is known to be wrong.
         exact = self.predicted_index >= 0
         error = np.where(exact, np.abs(excess), np.maximum(-excess, 0))
-        known = self.converged & (self.morse_index >= 0)
+        known = self.converged & self.judged & (self.morse_index >= 0)
         return _mean(error[known] / self.truth.n_params)
 
 
@@ -173,7 +179,16 @@ def judge(finder: FittedFinder, truth: GroundTruth | None = None) -> Judgement:
         loss_right=loss_right,
         index_right=index_right,
         hit=converged & match.identified & loss_right & index_right,
+        judged=match.identified | ~(converged & _beside(truth, index)),
     )
+
+
+def _beside(truth, index):
+    """Return which Morse indices are known and not among those that a truth lists."""
+    listed = getattr(truth, "listed_indices", None)
+    if listed is None:
+        return np.zeros(len(index), dtype=bool)
+    return (index >= 0) & ~np.isin(index, listed)
 
 
 def _truth_of(finder, truth):

@@ -27,7 +27,9 @@ def recovery_accuracy(
 
     A start counts if it converged, its final point is identified with a known
     critical set, and the reported loss and Morse index are that set's. Not converged,
-    ambiguous, wrong or unknown index: all count as wrong.
+    ambiguous, wrong or unknown index: all count as wrong. If the truth lists the sets
+    of some Morse indices only (``listed_indices`` of :class:`~skcrit.KnownPoints`),
+    starts that report a critical point of another index are not counted.
 
     Parameters
     ----------
@@ -39,7 +41,7 @@ def recovery_accuracy(
     Returns
     -------
     accuracy : float
-        Between 0 and 1; 0 if nothing converged.
+        Between 0 and 1; 0 if nothing converged; NaN if no start can be judged.
 
     Raises
     ------
@@ -47,6 +49,11 @@ def recovery_accuracy(
         If the finder is not fitted.
     NoGroundTruthError
         If ``truth`` is None and the critical points of the loss are not known.
+
+    Warns
+    -----
+    UndefinedMetricWarning
+        If no start can be judged.
 
     See Also
     --------
@@ -61,7 +68,7 @@ def recovery_accuracy(
     >>> recovery_accuracy(finder)
     1.0
     """
-    return judge(finder, truth).accuracy
+    return _defined(judge(finder, truth), "accuracy", "no start can be judged")
 
 
 def recovery_precision(

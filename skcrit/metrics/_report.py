@@ -60,7 +60,8 @@ def recovery_report(
         "index_error", "status" (dict of counts), "tol", "resolution", "resolved" and
         "sets", a list of dicts with "set" (name), "loss", "predicted_indices",
         "index_bounds" (of starts without an exact prediction), "morse_indices" and
-        "nullities" (-1 if unknown), "count" and "n_hits".
+        "nullities" (-1 if unknown), "count" and "n_hits"; and "n_beside" if the truth
+        lists some Morse indices only: the number of starts that it cannot judge.
 
         If the critical points are not known, the dict has the keys "n_starts",
         "n_converged", "n_known_index" (converged starts with a known Morse index),
@@ -116,6 +117,8 @@ def recovery_report(
             return blind_dict(finder)
         return blind_text(finder, digits, max_sets)
     report = _summary(finder, judgement)
+    if getattr(judgement.truth, "listed_indices", None) is not None:
+        report["n_beside"] = int(np.sum(~judgement.judged))
     report["sets"] = _set_rows(judgement, np.asarray(finder.results_["nullity"]))
     if output_dict:
         return report
@@ -183,6 +186,9 @@ def _header(report, digits):
     texts["coverage"] += f"  ({found} of {n_sets} sets)"
     texts |= {name: f"{report[name]:.{digits}g}" for name in scores[3:]}
     lines = [f"{name:<13}{report['n_' + name]}" for name in counts]
+    if report.get("n_beside"):
+        beside = f"{report['n_beside']} critical points of other indices, not judged"
+        lines.append(f"{'beside':<13}{beside}")
     lines += [f"{name:<13}{text}" for name, text in texts.items()]
     status = ", ".join(f"{n} {name}" for name, n in report["status"].items())
     return [

@@ -36,12 +36,15 @@ class KnownSets(NamedTuple):
         Numbers of negative and of zero eigenvalues of the Hessian.
     names : sequence of str
         Names of the sets.
+    listed_indices : sequence of int, default=None
+        Morse indices of which all sets are listed; None is all indices.
     """
 
     points: FloatArray
     morse_indices: Sequence[int]
     nullities: Sequence[int]
     names: Sequence[str]
+    listed_indices: Sequence[int] | None = None
 
 
 class Ground(Loss):
@@ -78,6 +81,7 @@ class Ground(Loss):
             nullities=known.nullities,
             names=known.names,
             loss=self,
+            listed_indices=known.listed_indices,
         )
 
 

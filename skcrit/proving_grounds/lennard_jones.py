@@ -46,9 +46,9 @@ def make_lennard_jones(
     -------
     loss : Loss
         Fitted loss of ``3 n_atoms`` parameters, the positions atom by atom, with
-        ``ground_truth()`` of the minima, numbered by increasing energy. The truth does
-        not list saddles: sources differ in their number, and a search that ends at one
-        counts as a miss.
+        ``ground_truth()`` of the minima, numbered by increasing energy. It does not
+        list saddles, whose number differs between sources: searches that end at one
+        are not judged (``listed_indices`` of :class:`~skcrit.KnownPoints`).
 
     Raises
     ------
@@ -131,4 +131,4 @@ class LennardJones(PairGround):
         points, values = polished(host, clusters(self._n_points))
         indices = np.sum(values < 0, axis=-1).tolist()
         names = [str(number) for number in range(1, len(points) + 1)]
-        return KnownSets(points, indices, [6] * len(points), names)
+        return KnownSets(points, indices, [6] * len(points), names, listed_indices=(0,))

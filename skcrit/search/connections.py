@@ -122,7 +122,7 @@ class Connections(Rows):
         -----
         Descents alone count: all points of such a way lie below its saddle. With all
         saddles of index one in the list, each with both its ways, these are the
-        barriers (Murrell and Laidler); otherwise they are bounds from above.
+        barriers; otherwise they are bounds from above.
         """
         edges = self.edges("descent")
         lowest = np.arange(len(self.critical_losses))

@@ -8,8 +8,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import NotFittedError
 
+from skcrit import KnownPoints
 from skcrit.finders import NewtonMRFinder
 from skcrit.inspection import LossIndexDisplay
+from skcrit.proving_grounds import make_himmelblau
 
 
 def legend_of(display):
@@ -55,6 +57,17 @@ def test_axes_and_legend(finder):
     assert display.ax_.get_ylabel() == "Loss"
     assert legend_of(display) == ["known: 11 sets", "hits: 8 of 8 starts"]
     assert display.analytical_points_.get_zorder() < display.points_[0].get_zorder()
+
+
+def test_points_that_the_truth_does_not_judge():
+    loss = make_himmelblau()
+    every = loss.ground_truth()
+    minima = every.points[every.morse_indices(every.all_sets()) == 0]
+    truth = KnownPoints(minima, [0] * 4, loss=loss, listed_indices=(0,))
+    finder = NewtonMRFinder(n_starts=9, init=every.points).fit(loss)
+    display = LossIndexDisplay.from_estimator(finder, truth=truth)
+    assert legend_of(display)[1:] == ["hits: 4 of 9 starts", "of other indices: 5"]
+    assert len(display.points_[1].get_offsets()) == 5
 
 
 def test_misses(finder):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError, UndefinedMetricWarning
 
+from skcrit import KnownPoints
 from skcrit.exceptions import NoGroundTruthError, NotConvergedWarning
 from skcrit.finders import NewtonMRFinder
 from skcrit.losses import FunctionLoss
@@ -18,7 +19,9 @@ from skcrit.metrics import (
     recovery_accuracy,
     recovery_coverage,
     recovery_precision,
+    recovery_report,
 )
+from skcrit.proving_grounds import make_himmelblau
 from tests.metrics._fits import corrupt, fit_at, make_data, make_loss
 
 METRICS = (
@@ -330,6 +333,52 @@ def test_coverage_of_a_huge_number_of_sets(finder):
     assert judgement.coverage == 0.0
     Many.n_sets = 3 * 10**300
     assert judgement.coverage == 1e-300
+
+
+def test_a_list_of_the_minima_judges_no_saddle():
+    # Starts at all nine critical points of Himmelblau's function: four minima, four
+    # saddles and a maximum.
+    loss = make_himmelblau()
+    every = loss.ground_truth()
+    minima = every.points[every.morse_indices(every.all_sets()) == 0]
+    finder = NewtonMRFinder(n_starts=9, init=every.points).fit(loss)
+    known = {"losses": loss.value(minima), "invariants": loss.invariants}
+    partial = KnownPoints(minima, [0] * 4, listed_indices=(0,), **known)
+    index = finder.results_["morse_index"]
+    judgement = judge(finder, partial)
+    np.testing.assert_array_equal(judgement.judged, index == 0)
+    assert (judgement.accuracy, judgement.precision, judgement.coverage) == (1, 1, 1)
+    assert judgement.index_error == 0 and judgement.loss_error < 1e-9
+    # Without that word each saddle is a miss.
+    plain = judge(finder, KnownPoints(minima, [0] * 4, **known))
+    assert plain.judged.all() and plain.accuracy == plain.precision == 4 / 9
+    # What is not certainly of another index counts: a minimum that is called a saddle,
+    # a saddle that is called a minimum, an index that is not known, and no end at all.
+    first, saddle = np.flatnonzero(index == 0)[0], np.flatnonzero(index == 1)[0]
+    for row, change in (
+        (first, {"morse_index": 1}),
+        (saddle, {"morse_index": 0}),
+        (saddle, {"morse_index": -1}),
+        (saddle, {"converged": False, "morse_index": -1}),
+    ):
+        wrong = judge(corrupt(finder, row, **change), partial)
+        assert wrong.judged[row] and not wrong.hit[row]
+    report = recovery_report(finder, truth=partial)
+    assert "beside       5 critical points of other indices, not judged" in report
+    assert recovery_report(finder, truth=partial, output_dict=True)["n_beside"] == 5
+
+
+def test_nothing_to_judge():
+    loss = make_himmelblau()
+    every = loss.ground_truth()
+    index = every.morse_indices(every.all_sets())
+    finder = NewtonMRFinder(n_starts=4, init=every.points[index == 1]).fit(loss)
+    minima = KnownPoints(
+        every.points[index == 0], [0] * 4, loss=loss, listed_indices=(0,)
+    )
+    with pytest.warns(UndefinedMetricWarning, match="no start can be judged"):
+        assert np.isnan(recovery_accuracy(finder, truth=minima))
+    assert recovery_coverage(finder, truth=minima) == 0
 
 
 def test_unfitted():
