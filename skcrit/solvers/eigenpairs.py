@@ -70,28 +70,45 @@ def dense_eigenpairs(local, gradient, units="auto", across=False):
     # points the Hessian is as large as the gradient along them.
     hessian, n_hvp = local.hessian(), gradient.shape[-1]
     unit = _chosen_units(local.loss, hessian, units)
-    tangents = local.loss.orbit_tangents(local.theta) if across else None
-    if unit is None:
-        return _decomposed(_across(hessian, tangents), gradient, n_hvp=n_hvp)
-    hessian = hessian * unit[:, :, None] * unit[:, None, :]
-    tangents = tangents / unit[:, None, :] if across else None
-    hessian = _across(hessian, tangents)
-    return _decomposed(hessian, unit * gradient, n_hvp=n_hvp, unit=unit)
+    orbit = _orbit(local, unit) if across else None
+    if unit is not None:
+        hessian = hessian * unit[:, :, None] * unit[:, None, :]
+        gradient = unit * gradient
+    return _decomposed(_across(hessian, orbit), gradient, n_hvp=n_hvp, unit=unit)
 
 
-def _across(hessian, tangents):
-    """Restrict Hessians to the complements of tangents, which stand in rows."""
-    if tangents is None or tangents.shape[1] == 0:
-        return hessian
-    xp = array_namespace(hessian)
+def _orbit(local, unit):
+    """Span the tangents of declared symmetries by orthonormal rows, or zero rows."""
+    tangents = local.loss.orbit_tangents(local.theta)
+    if tangents.shape[1] == 0:
+        return None
+    xp = array_namespace(tangents)
+    tangents = tangents if unit is None else tangents / unit[:, None, :]
     finite = xp.all(xp.isfinite(tangents), axis=(-2, -1))[:, None, None]
     _, size, rows = svd(xp.where(finite, tangents, xp.zeros_like(tangents)))
     used = size > DEPENDENT * size[:, :1]
-    rows = xp.where(used[..., None], rows, xp.zeros_like(rows))
+    return xp.where(used[..., None], rows, xp.zeros_like(rows))
+
+
+def _across(hessian, orbit):
+    """Restrict Hessians to the complements of tangents."""
+    if orbit is None:
+        return hessian
+    xp = array_namespace(hessian)
     for _ in range(2):  # what is left is symmetric
-        hessian = hessian - xp.matrix_transpose(rows) @ (rows @ hessian)
+        hessian = hessian - xp.matrix_transpose(orbit) @ (orbit @ hessian)
         hessian = xp.matrix_transpose(hessian)
     return hessian
+
+
+def _beside(v, orbit):
+    """Remove the components of vectors along tangents."""
+    if orbit is None:
+        return v
+    turned = array_namespace(v).matrix_transpose(orbit)
+    for _ in range(2):  # what a first pass leaves is rounding
+        v = v - (turned @ (orbit @ v[..., None]))[..., 0]
+    return v
 
 
 def _chosen_units(loss, hessian, units):
@@ -124,27 +141,35 @@ def _own_units(loss, hessian):
     return comparable_units(hessian, unit * ones, level)
 
 
-def projected_eigenpairs(local, gradient, n_lowest, n_vectors, start, unit=None):
+def projected_eigenpairs(
+    local, gradient, n_lowest, n_vectors, start, unit=None, across=False
+):
     """Compute Ritz pairs on the gradient's Krylov space and the lowest eigenvectors."""
     # The step of a method that scales eigendirections lies in the Krylov space of the
     # gradient, but for what the space misses. Which directions are the lowest does not
     # show there: a space of one vector holds one vector of a multiple eigenvalue, and
     # nothing that is orthogonal to the gradient. So the n_lowest lowest eigenvectors
     # join, from first approximations start, (n, n_lowest + 2, n_params); 3 (n_lowest +
-    # 2) is at most n_params.
+    # 2) is at most n_params. across: as for the dense ones; the tangents' value is not
+    # zero but large, so that they are not among the lowest.
     xp = array_namespace(gradient)
-    gradient = gradient if unit is None else unit * gradient
+    orbit = _orbit(local, unit) if across else None
+    gradient = _beside(gradient if unit is None else unit * gradient, orbit)
     room = gradient.shape[-1] - (start.shape[1] if n_lowest else 0)
-    hvp = _products(local, unit)
+    hvp = _products(local, unit, orbit)
     basis, matrix, count = lanczos(hvp, gradient, min(n_vectors, room))
     basis, matrix, count = basis[:, :-1, :], matrix[:, :-1, :], to_host(count)
-    matrix = _without_zeros(xp, basis, matrix)
+    peak = xp.max(xp.abs(matrix), axis=(-2, -1))[:, None]
+    matrix = _without_zeros(xp, basis, matrix, peak)
     lowest = None
     if n_lowest:
+        hvp = _products(local, unit, orbit, peak)
 
         def take(rows):
             there = local.loss.at(take_rows(local.theta, rows))
-            return _products(there, None if unit is None else take_rows(unit, rows))
+            parts = (unit, orbit, peak)
+            parts = (None if p is None else take_rows(p, rows) for p in parts)
+            return _products(there, *parts)
 
         _, lowest, _, more = lowest_eigenpairs(hvp, start, rtol=RTOL, take=take)
         count = count + to_host(more)
@@ -156,20 +181,25 @@ def projected_eigenpairs(local, gradient, n_lowest, n_vectors, start, unit=None)
     return pairs
 
 
-def _products(local, unit):
-    """Return the products with Hessians in units."""
-    if unit is None:
-        return local.hvp
-    return lambda v: unit * local.hvp(unit * v)
+def _products(local, unit, orbit=None, level=None):
+    """Return the products with Hessians in units, of the value level on tangents."""
+    if orbit is not None:
+
+        def product(v):
+            across = _beside(v, orbit)
+            image = _beside(_products(local, unit)(across), orbit)
+            return image if level is None else image + level * (v - across)
+
+        return product
+    return local.hvp if unit is None else lambda v: unit * local.hvp(unit * v)
 
 
-def _without_zeros(xp, basis, matrix):
+def _without_zeros(xp, basis, matrix, peak):
     """Give the vectors that an invariant space lacks a large value."""
     # They are zero and add nothing to a step, but zero values would pass for low ones.
     lacking = xp.astype(xp.sum(basis * basis, axis=-1) == 0, matrix.dtype)
-    peak = xp.max(xp.abs(matrix), axis=(-2, -1))[:, None, None]
     identity = xp.eye(matrix.shape[-1], dtype=matrix.dtype, device=device(matrix))
-    return matrix + peak * lacking[:, :, None] * identity
+    return matrix + (peak * lacking)[:, :, None] * identity
 
 
 def _extended(xp, hvp, basis, matrix, vectors):

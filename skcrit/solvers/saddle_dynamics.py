@@ -82,8 +82,8 @@ class SaddleDynamics(Solver):
         Dimension of the Krylov space.
     skip_symmetries : bool, default=False
         Whether the k lowest eigendirections are those orthogonal to the tangents of the
-        symmetries that the loss declares, and those whose eigenvalue is zero are passed
-        over. Only with all eigenvectors; Ritz vectors count as they are.
+        symmetries that the loss declares. With all eigenvectors those whose eigenvalue
+        is zero are passed over as well; Ritz values are not exact enough to tell them.
     momentum : float, default=0.0
         Share of the last step that is added to each step, in [0, 1): heavy ball [3]_. A
         step against the last one sets out anew [4]_.
@@ -312,7 +312,8 @@ class SaddleDynamics(Solver):
             take_rows(state.carry["lowest"], rows)[:, : k + N_GUARD, :] if k else None
         )
         unit = self._preconditioner(local)
-        return projected_eigenpairs(local, g, k, self.max_inner_iter, start, unit)
+        size, across = self.max_inner_iter, self.skip_symmetries
+        return projected_eigenpairs(local, g, k, size, start, unit, across)
 
     def _units(self, local):
         """Return the units of dense eigenpairs, or how they are chosen."""

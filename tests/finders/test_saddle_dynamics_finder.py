@@ -251,11 +251,13 @@ def test_column_of_drawn_indices(X):
     assert 0 < largest <= finder.n_params_
 
 
-def test_climbing_out_of_the_minimum_of_a_molecule(rng):
+@pytest.mark.parametrize("eigensolver", ["dense", "lobpcg"])
+def test_climbing_out_of_the_minimum_of_a_molecule(eigensolver, rng):
     loss = make_lennard_jones(4)
     minimum = min(loss.ground_truth().points, key=loss.value)
     starts = minimum + 0.05 * rng.standard_normal((12, 12))
     finder = SaddleDynamicsFinder(n_starts=12, init=starts, index=1, max_iter=300)
+    finder.set_params(eigensolver=eigensolver)
     with pytest.warns(NotConvergedWarning, match="another Morse index"):
         finder.fit(loss)
     found = finder.results_["morse_index"]

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import scipy.linalg
 
 from skcrit._backend import to_device
 from skcrit.datasets import make_gaussian_spectrum
 from skcrit.losses import FunctionLoss, LinearAutoencoderLoss
+from skcrit.proving_grounds import make_lennard_jones
 from skcrit.solvers import SaddleDynamics, Status
 
 from ._potentials import (
@@ -444,3 +446,60 @@ def test_krylov_rows_do_not_depend_on_the_batch(rng):
         rows = slice(i, i + 1)
         alone = solver.select(rows).solve(loss, starts[rows])
         np.testing.assert_array_equal(alone.theta[0], together.theta[i])
+
+
+# Symmetries passed over
+
+
+def climbs_beside_the_orbit(loss, theta, index, floor):
+    """Step of the dynamics on the complement of the tangents, by SciPy."""
+    g, H = loss.gradient(theta), loss.hessian(theta)
+    Q = scipy.linalg.null_space(loss.orbit_tangents(theta), rcond=1e-8)
+    values, vectors = np.linalg.eigh(Q.T @ H @ Q)
+    # The floor shrinks with the gradient, in units of the longest step.
+    size = np.abs(values).max()
+    floor = min(floor, np.linalg.norm(g) / size / 1e3)
+    scaled = vectors.T @ Q.T @ g / np.maximum(np.abs(values), floor * size)
+    return -Q @ vectors @ np.where(np.arange(len(values)) < index, -scaled, scaled)
+
+
+@pytest.mark.parametrize("eigensolver", ["dense", "lobpcg"])
+@pytest.mark.parametrize("index", [0, 1, 2])
+def test_a_step_beside_the_symmetries_is_the_brute_force(eigensolver, index, rng):
+    # Seven atoms far from rest: along rotations the Hessian is as large as the
+    # gradient. Two samples lie near a minimum, whose zero modes would be the lowest.
+    loss = make_lennard_jones(7)
+    truth = loss.ground_truth()
+    starts = np.concatenate([
+        truth.points[:2] + 0.02 * rng.standard_normal((2, 21)),
+        truth.points[:2] + 0.1 * rng.standard_normal((2, 21)),
+    ])
+    result = solve(
+        loss,
+        starts,
+        index=index,
+        max_iter=1,
+        max_step=1e3,
+        tol=0,
+        skip_symmetries=True,
+        eigensolver=eigensolver,
+        max_inner_iter=21,
+    )
+    for start, end in zip(starts, result.theta, strict=True):
+        expected = climbs_beside_the_orbit(loss, start, index, 1e-2)
+        error = np.linalg.norm(end - start - expected) / np.linalg.norm(expected)
+        assert error <= 1e-6
+
+
+@pytest.mark.parametrize("width", [1, 3, 8])
+def test_skipped_symmetries_do_not_depend_on_the_batch(width, rng):
+    loss = make_lennard_jones(5)
+    starts = loss.draw_starts([np.random.default_rng(i) for i in range(8)])
+    params = {"eigensolver": "lobpcg", "max_inner_iter": 6, "max_iter": 12}
+    params |= {"skip_symmetries": True, "index": np.arange(8) % 3}
+    together = SaddleDynamics(**params).solve(loss, starts)
+    for begin in range(0, 8, width):
+        rows = slice(begin, begin + width)
+        alone = SaddleDynamics(**params).select(rows).solve(loss, starts[rows])
+        np.testing.assert_array_equal(alone.theta, together.theta[rows])
+        np.testing.assert_array_equal(alone.n_hvp, together.n_hvp[rows])
