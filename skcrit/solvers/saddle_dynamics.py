@@ -12,6 +12,7 @@ import numpy as np
 from skcrit._backend import (
     array_namespace,
     chunks_of_rows,
+    device,
     replace_rows,
     take_rows,
     to_host,
@@ -37,6 +38,9 @@ __all__ = ["SaddleDynamics"]
 # an index above (n_params / CROSSOVER)^2. Measured by
 # benchmarks/saddle_dynamics_crossover.py, see doc/landscape.md.
 CROSSOVER = 200
+
+# Rescaling may make momentum longer, up to so many times.
+_FASTEST = 2.0
 
 # What stands in place of an index if every direction keeps its own sign.
 NATURAL = -1
@@ -239,10 +243,13 @@ class SaddleDynamics(Solver):
         carry = {"index_asked": index, "lowest": lowest}
         p = self._bounded(loss, p)
         if self.momentum:
-            p, carry["velocity"] = self._accelerated(loss, p, state.carry["velocity"])
+            p, velocity = self._accelerated(loss, p, state.carry["velocity"])
+        end = self._balanced(loss, theta + p)
+        if self.momentum:
+            carry["velocity"] = self._carried(loss, theta + p, end, velocity)
         return replace(
             state,
-            local=loss.at(self._balanced(loss, theta + p)),
+            local=loss.at(end),
             carry=carry,
             n_hvp=n_hvp,
             n_gradient=state.n_gradient + 1,
@@ -267,6 +274,23 @@ class SaddleDynamics(Solver):
         # The point is the one ahead: the momentum is what leads on from the last one.
         ahead = self._bounded(loss, p + self.momentum * new)
         return xp.where(onwards, ahead, p), xp.where(onwards, new, xp.zeros_like(p))
+
+    def _carried(self, loss, theta, end, velocity):
+        """Carry the momentum along when points are rescaled."""
+        # Rescaling turns hidden units: what led on from a point leads elsewhere from
+        # the point that takes its place.
+        xp = array_namespace(theta)
+        moved = xp.any(end != theta, axis=-1)
+        if not bool(xp.any(moved)):
+            return velocity
+        part = float(xp.finfo(theta.dtype).eps) ** 0.5
+        behind = self._balanced(loss, theta - part * velocity)
+        turned = (end - behind) / part
+        # Where the rescaled point jumps, nothing leads on from the last step.
+        fast = squared_norm(turned) > _FASTEST**2 * squared_norm(velocity)
+        fast = xp.asarray(fast, device=device(theta))
+        turned = xp.where(fast[:, None], xp.zeros_like(turned), turned)
+        return xp.where(moved[:, None], turned, velocity)
 
     def _longest(self, loss):
         """Return the unit of steps, and the largest norm of a step in it."""

@@ -88,12 +88,46 @@ def test_it_arrives_at_points_of_the_index(nesterov, rng):
     params = {"momentum": 0.5, "nesterovs_momentum": nesterov, "max_iter": 300}
     index = np.arange(12) % 3
     result = solve(loss, starts, index=index, **params)
-    ended = result.status == Status.CONVERGED
-    # Steps of Newton's length overshoot by the momentum, and can go round in circles.
-    assert ended.mean() >= (0.9 if nesterov else 1.0)
-    match = loss.analytical_spectrum().match(result.theta[ended])
+    assert np.all(result.status == Status.CONVERGED)
+    match = loss.analytical_spectrum().match(result.theta)
     assert match.identified.all()
-    assert np.all(match.morse_index <= index[ended])
+    # With and without momentum one in a hundred ends at a higher index: a run that has
+    # removed all but rounding of a direction stops before it has grown.
+    arrived = match.morse_index <= index
+    assert arrived.mean() >= (0.9 if nesterov else 1.0)
+
+
+class Turning(LinearAutoencoderLoss):
+    """An autoencoder whose hidden units are turned after each step."""
+
+    def rescale(self, theta):
+        return self.representative(theta)
+
+
+@pytest.mark.parametrize("turning", [False, True])
+def test_momentum_turns_with_the_units(turning, rng):
+    # What symmetries leave alone changes along the momentum as it did before the point
+    # was rescaled: balanced, or under a penalty turned.
+    X = make_gaussian_spectrum(60, eigenvalues=[4.0, 2.0, 1.0], random_state=0)
+    loss = Turning((2,), alpha=0.05).fit(X) if turning else autoencoder()
+    theta = loss.rescale(rng.standard_normal((12, 12)) / 2)
+    theta = theta + 0.05 * rng.standard_normal((12, 12))
+    velocity = 0.1 * rng.standard_normal((12, 12))
+    end, h = loss.rescale(theta), 1e-6
+    carried = SaddleDynamics()._carried(loss, theta, end, velocity)
+
+    def change(at, v):
+        return (loss.invariants(at + h * v) - loss.invariants(at - h * v)) / (2 * h)
+
+    followed = np.any(carried != 0, axis=1)
+    assert followed.mean() > 0.5
+    expected, got = change(theta, velocity), change(end, carried)
+    np.testing.assert_allclose(got[followed], expected[followed], atol=1e-6)
+    # Units that change places, or nearly, cannot be followed.
+    size = np.linalg.norm(carried, axis=1) / np.linalg.norm(velocity, axis=1)
+    assert np.all(size <= 2)
+    at = SaddleDynamics()._carried(loss, theta, theta, velocity)
+    np.testing.assert_array_equal(at, velocity)
 
 
 def test_a_newton_step_is_followed_by_no_other():
