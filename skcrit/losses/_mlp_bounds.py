@@ -11,6 +11,8 @@ norm at most omega = |W(theta)| + rho; D a bound on the change of a in the ball,
 for the inputs; N1, N2, N3 bounds on the norms of the first three derivatives of the
 layer's z by all parameters up to it; s1, s2, s3 bounds on phi', phi'', phi'''.
 
+* The sweep computes z with rounding errors, of at most gamma_(n+2) |W|_F |a|, n inputs.
+  They count as a change of z: what is bounded are derivatives at the exact z.
 * z moves by |z' - z| <= |W' - W| |a| + |W'| |a' - a| <= rho |a(theta)| + omega D, and
   phi(z) by s1 times that, for s1 between z and z'. There |phi'(z')| <= |phi'(z)| + sup
   |phi''| |z' - z|, and phi'' alike; suprema over the line bound them as well.
@@ -32,11 +34,17 @@ layer's z by all parameters up to it; s1, s2, s3 bounds on phi', phi'', phi'''.
 from math import inf
 
 from skcrit._backend import array_namespace
+from skcrit.linalg.rounding import frobenius_bound, gamma
 
 __all__ = ["hessian_lipschitz"]
 
-# Beyond the rounding errors of sums of positive numbers.
-_ROUNDING = 1 + 1e-9
+# Operations that a number of the recursion passes through, with room to spare. All are
+# sums and products of positive numbers.
+_OPERATIONS = 10**6
+
+# Error of computed slopes and bends, in units of roundoff of one or of the activity:
+# they are a few operations on elementary functions that err by few units.
+_FUNCTIONS = 256
 
 
 def hessian_lipschitz(loss, sweeps, radius):
@@ -45,7 +53,9 @@ def hessian_lipschitz(loss, sweeps, radius):
     for sweep in sweeps:
         xp = array_namespace(radius)
         total = total + xp.sum(_sample_bounds(sweep, radius), axis=(-2, -1))
-    return _ROUNDING * total / loss.n_samples_seen_
+    n_operations = _OPERATIONS + 2 * loss.n_samples_seen_
+    unit = float(xp.finfo(total.dtype).eps) / 2
+    return (1 + n_operations * unit) * total / loss.n_samples_seen_
 
 
 def _norm(a):
@@ -60,6 +70,13 @@ def _spectral(W):
     return xp.max(xp.linalg.svdvals(W), axis=-1)[..., None]
 
 
+def _rounding(sweep, layer):
+    # What rounding can add to z of a layer, in the norm over units, for each sample.
+    W, a = sweep.weights[layer], sweep.inputs[layer]
+    unit = float(array_namespace(W).finfo(W.dtype).eps) / 2
+    return gamma(W.shape[-1] + 2, unit) * frobenius_bound(W)[..., None] * _norm(a)
+
+
 def _least(bound, array):
     # The smaller of an upper bound that always holds and an array.
     xp = array_namespace(array)
@@ -71,7 +88,7 @@ def _sample_bounds(sweep, radius):
     # n_samples).
     xp = array_namespace(radius)
     alpha = _norm(sweep.inputs[0])
-    change = radius * alpha  # of z
+    change = radius * alpha + _rounding(sweep, 0)  # of z
     N1, N2, N3 = alpha, xp.zeros_like(alpha), xp.zeros_like(alpha)
     for layer in range(1, len(sweep.weights)):
         s1, s2, s3 = _activation_bounds(sweep, layer - 1, change)
@@ -84,7 +101,7 @@ def _sample_bounds(sweep, radius):
         N1 = xp.sqrt((size + moved) ** 2 + (omega * s1 * N1) ** 2)
         N2 = (gamma + xp.sqrt(gamma * gamma + 4 * beta * beta)) / 2
         N3 = _largest_cubic(3 * A2, omega * A3)
-        change = radius * size + omega * moved
+        change = radius * size + omega * moved + _rounding(sweep, layer)
     L1, L2, L3 = sweep.output.bounds
     L1 = _least(L1, _norm(sweep.deltas[-1]) + L2 * change)
     return L3 * N1 * N1 * N1 + 3 * L2 * N1 * N2 + L1 * N3
@@ -98,8 +115,11 @@ def _activation_bounds(sweep, layer, change):
     if slope is None:
         one = xp.ones_like(change)
         return one, 0 * one, 0.0
-    s1 = _least(S1, xp.max(xp.abs(slope), axis=-2) + S2 * change)
-    s2 = _least(S2, xp.max(xp.abs(bend), axis=-2) + S3 * change)
+    unit = float(xp.finfo(change.dtype).eps) / 2
+    size = 1 + xp.max(xp.abs(sweep.inputs[layer + 1]), axis=-2)
+    lost = _FUNCTIONS * unit * size
+    s1 = _least(S1, xp.max(xp.abs(slope), axis=-2) + S2 * change + lost)
+    s2 = _least(S2, xp.max(xp.abs(bend), axis=-2) + S3 * change + lost)
     return s1, s2, S3
 
 

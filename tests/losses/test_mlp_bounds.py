@@ -1,5 +1,7 @@
 """The Lipschitz constant of the Hessian is never exceeded, and not far too large."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -82,6 +84,35 @@ def test_a_linear_network_with_squared_error_of_degree_four(rng):
     theta = np.array([1.5, 0.5])
     exact = third_norm(loss, theta, rng)
     assert exact <= loss.hessian_lipschitz(theta, 0.0) <= 3 * exact
+
+
+@pytest.mark.parametrize("activation", ["tanh", "logistic", "softplus", "silu", "erf"])
+def test_it_holds_where_z_is_rounded(activation, rng):
+    # Large weights that cancel leave z with few correct digits. The exact z, as the
+    # intercept of a unit without weights, has no bound above that of the first one.
+    loss = MLPLoss((1,), activation, alpha=0.1).fit([[0.1]], [1.0])
+    for size in (1e3, 1e8, 1e12):
+        weight, wanted = size * rng.uniform(1, 2, 40), rng.uniform(-4, 4, 40)
+        intercept = wanted - 0.1 * weight
+        z = [
+            float(Fraction(w) * Fraction(0.1) + Fraction(b))
+            for w, b in zip(weight, intercept, strict=True)
+        ]
+        one, zero = np.ones(40), np.zeros(40)
+        far = np.stack([weight, intercept, 2 * one, zero], axis=1)
+        near = np.stack([zero, z, 2 * one, zero], axis=1)
+        bound = loss.hessian_lipschitz(far, 0.0)
+        assert np.all(bound >= loss.hessian_lipschitz(near, 0.0) * (1 - 1e-9))
+
+
+def test_single_precision_is_rounded_upwards(rng):
+    X, y = rng.standard_normal((50, 2)), rng.standard_normal(50)
+    X = X.astype("float32").astype(float)
+    double = MLPLoss((3,), alpha=0.1).fit(X, y)
+    single = MLPLoss((3,), alpha=0.1, dtype="float32").fit(X, y)
+    theta = rng.standard_normal((50, double.n_params_)).astype("float32")
+    bound = single.hessian_lipschitz(theta, 0.5)
+    assert np.all(bound >= double.hessian_lipschitz(theta.astype(float), 0.5))
 
 
 def test_relu_has_no_bound(rng):
