@@ -63,10 +63,11 @@ class SaddleDynamicsFinder(BaseFinder):
         :class:`skcrit.solvers.Fallback`. The index that was asked for is kept.
     skip_symmetries : bool, default=False
         Whether tangents of the symmetries that the loss declares are passed over when
-        the k directions that lead upwards are chosen. True lets a search climb out of the minimum of a molecule, which can be
-        moved and turned. At points where symmetry orbits shrink, such as the origin of
-        a network, these directions are needed. If all eigenvectors are taken, see
-        ``eigensolver``, undeclared directions of eigenvalue zero are passed over too.
+        the k directions that lead upwards are chosen. True lets a search climb out of
+        the minimum of a molecule, which can be moved and turned. At points where
+        symmetry orbits shrink, such as the origin of a network, these directions are
+        needed. If all eigenvectors are taken, see ``eigensolver``, undeclared
+        directions of eigenvalue zero are passed over too.
     momentum : float, default=0.0
         Share of the last step that is added to each step, in [0, 1) (heavy ball). A
         step against the last one sets out anew. It is for cheap steps, of a small

@@ -53,7 +53,7 @@ class MLPProofs(Provable):
         The bound is explicit, a recursion over the layers for every sample (the
         derivation is in the module ``skcrit.losses._mlp_bounds``); it costs about one
         gradient and the singular values of the weights, and does not depend on the
-        penalty. It is evaluated in floating point and increased by 1e-9 of itself.
+        penalty. It is evaluated in floating point and increased by more than that errs.
         """
         theta, radius = as_radius(self, theta, radius)
         if not ACTIVATIONS[self.activation].smooth:

@@ -65,7 +65,9 @@ def make_lennard_jones(
     .. [1] C. J. Tsai and K. D. Jordan. "Use of an eigenmode method to locate the
        stationary points on the potential energy surfaces of selected argon and water
        clusters". J. Phys. Chem. 97, 1993.
-    .. [2] D. J. Wales and J. P. K. Doye. "Global optimization by basin-hopping and the
+    .. [2] J. Zhang. "A brief review on results and computational algorithms for
+       minimizing the Lennard-Jones potential". arXiv:1101.0039. The numbers of minima.
+    .. [3] D. J. Wales and J. P. K. Doye. "Global optimization by basin-hopping and the
        lowest energy structures of Lennard-Jones clusters containing up to 110 atoms".
        J. Phys. Chem. A 101, 1997, arXiv:cond-mat/9803344.
 

@@ -5,7 +5,7 @@ from math import comb, factorial
 
 import numpy as np
 import pytest
-from scipy.optimize import root
+from scipy.optimize import minimize, root
 
 from skcrit import KnownPoints
 from skcrit.losses.symmetries import stiefel_euler
@@ -256,6 +256,26 @@ def test_the_minima_of_lennard_jones_have_the_published_energies():
         losses = truth.losses(truth.all_sets())
         assert losses[0] == pytest.approx(energy, abs=1e-6)
         assert all(a < b for a, b in pairwise(losses))
+
+
+@pytest.mark.parametrize("n_atoms, n_minima, n_starts", [(6, 2, 60), (7, 4, 80)])
+def test_scipy_finds_these_minima_of_clusters_and_no_others(
+    n_atoms, n_minima, n_starts
+):
+    # Numbers of minima: arXiv:1101.0039.
+    loss = make_lennard_jones(n_atoms)
+    starts = loss.draw_starts([np.random.default_rng((1, i)) for i in range(n_starts)])
+    ends = []
+    for start in starts:
+        end = minimize(loss.value, start, jac=loss.gradient, method="BFGS", tol=1e-9).x
+        # Closely: where the Hessian has no negative eigenvalue and the cluster holds.
+        end = root(loss.gradient, end, jac=loss.hessian, method="lm", tol=1e-14).x
+        values = np.linalg.eigvalsh(loss.hessian(end))
+        if np.sum(np.abs(values) < 1e-6) == 6 and values[0] > -1e-6:
+            ends.append(end)
+    match = loss.ground_truth().match(np.array(ends))
+    assert np.all(match.identified)
+    assert len(set(match.set.tolist())) == n_minima
 
 
 def test_stiefel_points_transfer():
