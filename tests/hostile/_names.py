@@ -223,6 +223,7 @@ BY_NAME = {
     "morse_indices": kinds.array([0.0, 1.0, 2.0], also=NONE),
     "losses": kinds.array([0.0, 1.0, 2.0], huge=OK),
     "nullities": kinds.array([0.0, 1.0, 0.0], also=NONE),
+    "listed_indices": kinds.array([0.0, 1.0], also=NONE, other_columns=OK),
     "resolution": kinds.real(0, closed="both", also=NONE),
     # Metrics
     "estimator": _FINDER,
