@@ -1,5 +1,6 @@
 """Batched kernels that know no loss."""
 
+from skcrit.linalg._apart import eigh_apart
 from skcrit.linalg._damped import EigenSystem, KrylovSystem
 from skcrit.linalg._decompositions import eigh, pinv, svd
 from skcrit.linalg._inertia import inertia
@@ -27,6 +28,7 @@ __all__ = [
     "comparable_units",
     "direction_level",
     "eigh",
+    "eigh_apart",
     "flatness_level",
     "inertia",
     "inertia_fractions",

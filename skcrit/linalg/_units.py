@@ -30,11 +30,11 @@ def comparable_units(hessian: Array, unit: Array, level: Array | float) -> Array
     unit = xp.broadcast_to(unit, hessian.shape[:-1])
     level = xp.zeros_like(unit) + level
     divisor = xp.where(level > 0, level, xp.ones_like(level))
+    size = xp.abs(hessian)
     for _ in range(2):
-        size = xp.abs(hessian)
-        size *= unit[:, :, None]
-        size *= unit[:, None, :]
-        excess = xp.max(size, axis=-1) / divisor
+        excess = unit * xp.max(size * unit[:, None, :], axis=-1) / divisor
         above = (excess > 1) & (level > 0)
+        if not bool(xp.any(above)):
+            break
         unit = unit / xp.sqrt(xp.where(above, excess, xp.ones_like(excess)))
     return unit

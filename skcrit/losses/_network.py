@@ -29,6 +29,8 @@ into one large product would be faster, and would round differently.
 """
 
 from functools import cached_property
+from itertools import accumulate, pairwise
+from math import prod
 
 from skcrit._backend import array_namespace, device, transposed
 
@@ -249,43 +251,49 @@ def hessian(sweep):
     # Block (l, m), l >= m, at [(a, b), (c, e)] is (2/d) {(W_{L:l+1}^T W_{L:m+1})[a, c]
     # (W_{m-1:1} K_0 W_{l-1:1}^T)[e, b] + [m < l] (W_{L:l+1}^T E W_{m-1:1}^T)[a, e]
     # (W_{l-1:m+1})[b, c]}.
-    xp, C = array_namespace(sweep.B[0]), sweep.C
-    depth, sizes = len(sweep.weights), (C.shape[0], sweep.weights[-1].shape[-2])
+    xp, C, depth = array_namespace(sweep.B[0]), sweep.C, len(sweep.weights)
+    sizes = C.shape[0], sweep.weights[-1].shape[-2]
     ends = [xp.eye(n, dtype=C.dtype, device=device(C)) for n in sizes]
     identity = dict(zip(((0, 1), (depth, depth + 1)), ends, strict=True))
     products = _partial_products(sweep.weights)
-    batch = tuple(sweep.B[0].shape[:-2])
-
     B = [*sweep.B, sweep.error]
 
     def dense(b, a):
         return identity.get((b, a), products[b, a])
 
-    rows = [[None] * depth for _ in range(depth)]
+    places = _places([W.shape[-2:] for W in sweep.weights])
+    n = places[-1].stop
+    # Written into one array: pieces that are joined would be copied twice.
+    result = xp.empty((*sweep.B[0].shape[:-2], n, n), dtype=C.dtype, device=device(C))
     for ell in range(1, depth + 1):
         for m in range(1, ell + 1):
             left = _t_mul(dense(depth, ell + 1), dense(depth, m + 1))  # [a, c]
             right = _mul_t(
                 sweep.times_K_0(dense(m - 1, 1)), dense(ell - 1, 1)
             )  # [e, b]
-            right = xp.matrix_transpose(right)
+            right = transposed(right)
             block = left[..., :, None, :, None] * right[..., None, :, None, :]
             if m < ell:
                 outer = _mul_t(B[ell - 1], dense(m - 1, 1))  # [a, e]
-                inner = products[ell - 1, m + 1]  # [b, c]
-                if inner is None:
-                    size = sweep.weights[m - 1].shape[-2]
-                    inner = xp.eye(size, dtype=C.dtype, device=device(C))
-                block = (
-                    block + outer[..., :, None, None, :] * inner[..., None, :, :, None]
-                )
-            n_row = block.shape[-4] * block.shape[-3]
-            n_col = block.shape[-2] * block.shape[-1]
-            block = xp.broadcast_to(
-                xp.reshape(block, (*block.shape[:-4], n_row, n_col)),
-                (*batch, n_row, n_col),
-            )
-            rows[ell - 1][m - 1] = block
+                _add_outer(block, outer, products[ell - 1, m + 1])  # [b, c]
+            n_row, n_col = prod(block.shape[-4:-2]), prod(block.shape[-2:])
+            block = xp.reshape(block, (*block.shape[:-4], n_row, n_col))
+            result[..., places[ell - 1], places[m - 1]] = block
             if m < ell:
-                rows[m - 1][ell - 1] = xp.matrix_transpose(rows[ell - 1][m - 1])
-    return xp.concat([xp.concat(row, axis=-1) for row in rows], axis=-2)
+                result[..., places[m - 1], places[ell - 1]] = transposed(block)
+    return result
+
+
+def _places(shapes):
+    # Say which parameters belong to each layer.
+    ends = [0, *accumulate(map(prod, shapes))]
+    return [slice(*pair) for pair in pairwise(ends)]
+
+
+def _add_outer(block, outer, inner):
+    # Add outer[a, e] inner[b, c] to block[a, b, c, e]; None is the identity.
+    if inner is None:
+        for b in range(block.shape[-2]):
+            block[..., :, b, b, :] = block[..., :, b, b, :] + outer
+    else:
+        block += outer[..., :, None, None, :] * inner[..., None, :, :, None]

@@ -78,7 +78,10 @@ class LocalModel:
             Absolute errors of the entries; zero unless products are approximations,
             such as differences of gradients.
         """
-        return 0 * self.theta[..., :, None] * self.theta[..., None, :]
+        xp, shape = array_namespace(self.theta), self.theta.shape
+        # One row for all: no memory is spent on zeros.
+        zeros = xp.zeros_like(self.theta)[..., None, :]
+        return xp.broadcast_to(zeros, (*shape, shape[-1]))
 
     @staticmethod
     def concatenate(parts: Sequence[LocalModel]) -> LocalModel:

@@ -11,7 +11,7 @@ from skcrit._typing import Array, FloatArray, IntArray
 from skcrit.losses._points import TakesPoints
 from skcrit.losses.data_subspace import DataSubspace
 
-__all__ = ["Symmetries", "rescaled", "stiefel_euler"]
+__all__ = ["Symmetries", "rescaled", "stiefel_euler", "well_placed"]
 
 
 class Symmetries(TakesPoints):
@@ -198,6 +198,14 @@ def rescaled(loss, theta):
     finite = xp.all(xp.isfinite(theta), axis=-1)[:, None]
     safe = xp.where(finite, theta, xp.zeros_like(theta))
     return xp.where(finite, loss.rescale(safe), theta)
+
+
+def well_placed(loss, theta):
+    """Move points along their orbits to where the Hessian is well-scaled and simple."""
+    theta = loss.asarray(theta)
+    if loss.rescale_keeps_inertia:
+        theta = rescaled(loss, theta)
+    return loss.representative(theta)
 
 
 def stiefel_euler(n_vectors, n_dims):

@@ -19,7 +19,7 @@ from skcrit._typing import Array, BoolArray, FloatArray, IntArray
 from skcrit.linalg import rounding_level
 from skcrit.linalg.dense import MAX_DENSE_FORMED
 from skcrit.losses.base import Loss
-from skcrit.losses.symmetries import rescaled
+from skcrit.losses.symmetries import rescaled, well_placed
 from skcrit.search.frame import Frame, norm_of_rows, scaled_hessian
 from skcrit.search.index_bounds import bound_index
 from skcrit.search.inertia import (
@@ -128,10 +128,7 @@ def describe(
         return result
     if n_params > MAX_DENSE_FORMED:
         return _bounded(loss, result, rows, scales)
-    points = loss.asarray(theta)
-    if loss.rescale_keeps_inertia:
-        points = rescaled(loss, points)
-    points = loss.representative(points)
+    points = well_placed(loss, theta)
     for chunk in chunks_of_rows(rows, n_params**2, points):
         part = _examined(loss, take_rows(points, chunk), result.take(chunk), scales)
         result = result.replace(chunk, part)
@@ -278,7 +275,7 @@ def _errors(
     # eigenvectors, and the Hessian is formed there.
     frame = end.frame
     error = rounding_level(frame.values, frame.norm)
-    error = error + norm_of_rows(_systematic(loss, frame))
+    error = error + _systematic(loss, frame)
     changes = last_digits(loss, frame.theta, scales)[:2]
     for change in changes:
         error = np.maximum(error, _SAFETY * _change(loss, frame, change))
@@ -309,10 +306,14 @@ def _displacement(loss: Loss, end: Polished, error: FloatArray) -> Array:
 def _change(loss: Loss, frame: Frame, change: Array) -> FloatArray:
     """Measure how much the Hessian changes along a displacement."""
     moved = scaled_hessian(frame, loss.at(frame.theta + change))
-    return norm_of_rows(moved - frame.hessian)
+    moved -= frame.hessian
+    return norm_of_rows(moved)
 
 
-def _systematic(loss: Loss, frame: Frame) -> Array:
+def _systematic(loss: Loss, frame: Frame) -> FloatArray:
     """Bound errors of products that are differences of gradients."""
     error = loss.at(frame.theta).hessian_error()
-    return error * frame.unit[:, :, None] * frame.unit[:, None, :]
+    if not bool(array_namespace(error).any(error != 0)):
+        return np.zeros(len(frame.norm))
+    error = error * frame.unit[:, :, None]
+    return norm_of_rows(error * frame.unit[:, None, :])

@@ -15,11 +15,12 @@ import numpy as np
 
 from skcrit._backend import array_namespace, device, to_host
 from skcrit._rows import Rows
-from skcrit._typing import Array, FloatArray, IntArray
-from skcrit.linalg import comparable_units, eigh, svd
+from skcrit._typing import Array, BoolArray, FloatArray, IntArray
+from skcrit.linalg import comparable_units, eigh_apart, rounding_level, svd
 from skcrit.losses.base import Loss
 from skcrit.losses.local_model import LocalModel
 from skcrit.search.scales import Scales
+from skcrit.solvers._vectors import norm
 from skcrit.solvers.eigenpairs import DEPENDENT
 
 __all__ = ["FALSE", "Frame", "make_frame", "norm_of_rows", "scaled_hessian"]
@@ -28,6 +29,11 @@ __all__ = ["FALSE", "Frame", "make_frame", "norm_of_rows", "scaled_hessian"]
 # vector along which it is larger than this part of its size only looks like a tangent:
 # near a point of smaller orbit, such as the origin, all tangents are short and any.
 FALSE = 0.3
+
+# On the way to a critical point the Hessian changes by about this multiple of the
+# gradient. What is so small may be left out if no eigenvalue is smaller than this
+# multiple of it: then Newton steps still contract.
+_MOVED, _CLEAR = 200.0, 20.0
 
 
 @dataclass
@@ -56,6 +62,8 @@ class Frame(Rows):
     tangent_norm : ndarray of shape (n,)
         Norm of ``D H D`` on the directions of symmetries: zero at a critical point, but
         for errors.
+    is_rough : ndarray of bool of shape (n,)
+        Whether the eigenpairs are those of a Hessian without its smallest entries.
     """
 
     theta: Array
@@ -67,6 +75,7 @@ class Frame(Rows):
     norm: FloatArray
     n_tangent: IntArray
     tangent_norm: FloatArray
+    is_rough: BoolArray
 
     def components(self, v: Array) -> Array:
         """Return the components of vectors in natural units."""
@@ -86,49 +95,85 @@ class Frame(Rows):
 
 
 def make_frame(
-    loss: Loss, local: LocalModel, scales: Scales, false: float = FALSE
+    loss: Loss,
+    local: LocalModel,
+    scales: Scales,
+    false: float = FALSE,
+    roughly: bool = False,
 ) -> Frame:
     """Form and decompose the Hessians at a batch of points."""
     # A tangent along which the Hessian is larger than the part false of its size is
-    # none.
+    # none. Roughly is good enough for steps: entries as small as what the steps will
+    # change may be left out, if this lets the Hessian fall apart into blocks.
     xp = array_namespace(local.theta)
     hessian, finite = _finite(xp, local.hessian())
     unit = comparable_units(hessian, scales.unit, scales.curvature)
-    hessian = hessian * unit[:, :, None]
-    hessian *= unit[:, None, :]
+    hessian = _in_units(hessian, unit)
     tangents = loss.orbit_tangents(local.theta)
     basis, n_tangent = _orbit_basis(xp, tangents, unit, scales, hessian, false)
     image = basis @ hessian
-    # S - Q Q^T S - S Q Q^T + Q (Q^T S Q) Q^T, for tangents Q in the rows of basis In
-    # the same memory if that is possible: these are the largest arrays.
-    up = xp.matrix_transpose(basis)
-    lower = up @ image
-    rest = hessian - lower
-    rest -= xp.matrix_transpose(lower)
-    rest += up @ (image @ up) @ basis
-    far = 2 * _largest(xp, rest)[:, None, None]
-    far = xp.where(far > 0, far, xp.ones_like(far))
-    far = far * (up @ basis)
-    far += rest
-    values, vectors = eigh(far)
+    beyond, largest = _tangents_beyond(xp, hessian, basis, image)
+    gradient = unit * local.gradient
+    level = to_host(rounding_level(gradient, largest))
+    moved = _MOVED * norm(gradient) if roughly else level
+    values, vectors, is_rough = _decomposed(beyond, level, moved, n_tangent)
     size = np.abs(to_host(values))
     inner = np.arange(size.shape[1]) < size.shape[1] - n_tangent[:, None]
     return Frame(
         theta=local.theta,
-        gradient=unit * local.gradient,
+        gradient=gradient,
         unit=unit,
         hessian=hessian,
         values=values,
         vectors=vectors,
         norm=np.where(finite, np.max(np.where(inner, size, 0.0), axis=1), np.nan),
         n_tangent=n_tangent,
-        tangent_norm=to_host(xp.sqrt(xp.sum(image * image, axis=(-2, -1)))),
+        tangent_norm=norm_of_rows(image),
+        is_rough=is_rough,
     )
+
+
+def _tangents_beyond(xp, hessian, basis, image):
+    """Move tangents beyond the spectrum; say how large the rest of the Hessian is."""
+    # S - Q Q^T S - S Q Q^T + Q (Q^T S Q) Q^T, for tangents Q in the rows of basis
+    # In the same memory if that is possible: these are the largest arrays.
+    up = xp.matrix_transpose(basis)
+    half = ((image @ up) @ basis) / 2 - image
+    both = xp.concat([half, basis], axis=-2)
+    rest = xp.matrix_transpose(xp.concat([basis, half], axis=-2)) @ both
+    rest += hessian
+    moduli = xp.abs(rest)
+    # Row sums bound the spectral norm.
+    far = 2 * xp.max(xp.sum(moduli, axis=-1), axis=-1)[:, None, None]
+    rest += up @ (xp.where(far > 0, far, xp.ones_like(far)) * basis)
+    return rest, xp.max(moduli, axis=(-2, -1))
+
+
+def _decomposed(matrices, rounding, moved, n_tangent):
+    """Decompose matrices to rounding, or to levels that are small beside the values."""
+    values, vectors, left_out = eigh_apart(matrices, np.maximum(moved, rounding))
+    is_rough = left_out > rounding
+    if not is_rough.any():
+        return values, vectors, is_rough
+    inner = np.arange(values.shape[1]) < values.shape[1] - n_tangent[:, None]
+    weakest = np.min(np.where(inner, np.abs(values), np.inf), axis=1)
+    rows = np.flatnonzero(is_rough & (weakest < _CLEAR * left_out))
+    if len(rows):
+        values[rows], vectors[rows], _ = eigh_apart(matrices[rows], rounding[rows])
+        is_rough[rows] = False
+    return values, vectors, is_rough
 
 
 def scaled_hessian(frame: Frame, local: LocalModel) -> Array:
     """Form Hessians at as many other points in the units of a frame."""
-    return local.hessian() * frame.unit[:, :, None] * frame.unit[:, None, :]
+    return _in_units(local.hessian(), frame.unit)
+
+
+def _in_units(hessian, unit):
+    """Multiply Hessians by units from both sides."""
+    hessian = hessian * unit[:, :, None]
+    hessian *= unit[:, None, :]
+    return hessian
 
 
 def _orbit_basis(xp, tangents, unit, scales, hessian, false):
@@ -142,7 +187,7 @@ def _orbit_basis(xp, tangents, unit, scales, hessian, false):
     used = size > DEPENDENT * size[:, :1]
     right = _normalized(xp, right * scales.length / unit[:, None, :])
     image = xp.sqrt(xp.sum((right @ hessian) ** 2, axis=-1))
-    typical = xp.max(xp.sqrt(xp.sum(hessian**2, axis=-1)), axis=-1)[:, None]
+    typical = xp.max(xp.sqrt(xp.vecdot(hessian, hessian)), axis=-1)[:, None]
     used = used & (image <= false * typical)
     right = xp.where(used[..., None], right, xp.zeros_like(right))
     _, size, basis = svd(right)
@@ -190,11 +235,6 @@ def _normalized(xp, rows):
     return rows / xp.where(length > 0, length, xp.ones_like(length))
 
 
-def _largest(xp, matrices):
-    """Bound the spectral norms of symmetric matrices by their largest row sums."""
-    return xp.max(xp.sum(xp.abs(matrices), axis=-1), axis=-1)
-
-
 def _finite(xp, hessian):
     """Replace Hessians that are not finite, which decompositions refuse, by zero."""
     finite = xp.all(xp.isfinite(hessian), axis=(-2, -1))
@@ -207,4 +247,5 @@ def _finite(xp, hessian):
 def norm_of_rows(matrices: Array) -> FloatArray:
     """Compute Frobenius norms, which bound spectral norms, on the host."""
     xp = array_namespace(matrices)
-    return to_host(xp.sqrt(xp.sum(matrices * matrices, axis=(-2, -1))))
+    rows = xp.reshape(matrices, (matrices.shape[0], -1))
+    return to_host(xp.sqrt(xp.vecdot(rows, rows)))

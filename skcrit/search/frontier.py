@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from skcrit._backend import to_host
+from skcrit._backend import array_namespace, to_host
 from skcrit._typing import FloatArray, IntArray
-from skcrit.linalg import direction_level, eigh
+from skcrit.linalg import direction_level, eigh_apart, rounding_level
 from skcrit.search.describe import UNKNOWN
 from skcrit.search.forecast import Forecast
 from skcrit.search.problem import Problem
@@ -108,7 +108,10 @@ def directions_at(
     """
     loss = problem.loss
     hessian = loss.hessian(loss.asarray(point))
-    values, vectors = (to_host(a) for a in eigh(hessian))
+    xp = array_namespace(hessian)
+    level = rounding_level(hessian[:, 0, :], xp.max(xp.abs(hessian), axis=(-2, -1)))
+    values, vectors, _ = eigh_apart(hessian, to_host(level))
+    values, vectors = to_host(values), to_host(vectors)
     return [
         order_directions(value, vector.T, index, n_zero, limit=max_directions)
         for value, vector, index, n_zero in zip(

@@ -14,14 +14,23 @@ change of the last digit of the point does to the gradient.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
-from skcrit._backend import array_namespace, device, to_host
+from skcrit._backend import (
+    array_namespace,
+    device,
+    replace_rows,
+    take_rows,
+    to_host,
+)
 from skcrit._rows import Rows
 from skcrit._typing import Array, BoolArray, FloatArray, IntArray
 from skcrit.linalg import rounding_level
 from skcrit.losses.base import Loss
+from skcrit.losses.symmetries import well_placed
 from skcrit.search.frame import FALSE, Frame, make_frame
 from skcrit.search.scales import Scales
 from skcrit.solvers._vectors import dot, norm
@@ -108,12 +117,17 @@ class _Run(Rows):
     ``size`` is the last step's, ``ratio`` what the next one had of it, ``first_ratio``
     the same of the first step, ``path`` the sum of all. ``is_fresh`` says whether the
     frame is that of the present point, ``attempt`` says which directions take part.
+    ``ahead`` is the next step and ``left_out`` the size of what it leaves out, where
+    ``is_known`` says that both have been computed.
     """
 
     frame: Frame
     noise: Array
     shift: Array
     step: Array
+    ahead: Array
+    left_out: FloatArray
+    is_known: BoolArray
     ratio: FloatArray
     first_ratio: FloatArray
     path: FloatArray
@@ -125,19 +139,20 @@ class _Run(Rows):
 
 def polish(loss: Loss, theta: Array, scales: Scales, false: float = FALSE) -> Polished:
     """Take Newton steps from given points to the level of rounding."""
-    # At a regular critical point it costs two dense Hessians with their decompositions
-    # and some gradients. For false see make_frame.
-    run, rows = _begin(loss, theta, scales, false), np.arange(theta.shape[0])
-    # What has ended is set aside: its matrices are copied once and not with every step.
+    # At a regular critical point it costs two dense Hessians, the first one decomposed
+    # roughly, and some gradients. For false see make_frame.
+    run, rows = _begin(loss, theta, scales, false, True), np.arange(theta.shape[0])
+    # What has ended is set aside once that is half: matrices are seldom copied then.
     ended = []
-    for step in range(_MAX_STEPS + 1):
-        over = (run.code != RUNNING) | (step == _MAX_STEPS)
-        if over.any():
+    for _ in range(_MAX_STEPS):
+        over = run.code != RUNNING
+        if over.all():
+            break
+        if 2 * np.count_nonzero(over) > len(over):
             ended.append((rows[over], run.take(np.flatnonzero(over))))
             run, rows = run.take(np.flatnonzero(~over)), rows[~over]
-        if len(rows) == 0:
-            break
         run = _advance(loss, run, scales, false)
+    ended.append((rows, run))
     order = np.argsort(np.concatenate([rows for rows, _ in ended]))
     run = _Run.concatenate([part for _, part in ended])
     run = run if len(ended) == 1 else run.take(order)
@@ -183,20 +198,22 @@ def newton_length(loss: Loss, theta: Array, scales: Scales) -> FloatArray:
     return _size(_newton(run, run.frame.gradient)[0], scales)
 
 
-def _begin(loss: Loss, theta: Array, scales: Scales, false: float = FALSE) -> _Run:
-    """Decompose the Hessians at the given points."""
-    n = theta.shape[0]
-    frame = make_frame(loss, loss.at(theta), scales, false)
-    zeros = array_namespace(theta).zeros_like(theta)
+def _begin(loss: Loss, theta: Array, scales: Scales, *how: Any) -> _Run:
+    """Decompose the Hessians at the given points; for how see make_frame."""
+    n, zeros = theta.shape[0], array_namespace(theta).zeros_like(theta)
+    frame = make_frame(loss, loss.at(theta), scales, *how)
     return _Run(
         frame=frame,
         noise=_noise(loss, frame, scales),
         shift=zeros,
         step=zeros,
+        ahead=zeros,
+        left_out=np.zeros(n),
+        is_known=np.zeros(n, dtype=bool),
         ratio=np.full(n, np.nan),
         first_ratio=np.full(n, np.nan),
         path=np.zeros(n),
-        is_fresh=np.ones(n, dtype=bool),
+        is_fresh=~frame.is_rough,
         attempt=np.zeros(n, dtype=int),
         n_slow=np.zeros(n, dtype=int),
         code=np.where(np.isfinite(frame.norm), RUNNING, Status.UNCONFIRMED),
@@ -231,11 +248,7 @@ def _newton(run: _Run, gradient: Array) -> tuple[Array, FloatArray]:
     cut = np.where(failed, np.maximum(cut, rounding_level(values, frame.norm)), cut)
     times = np.where(failed, NOISE * _DOUBT, NOISE)
     cut, times = (xp.asarray(a, device=device(values))[:, None] for a in (cut, times))
-    # Eigenvectors are rounded too, entry by entry: a part of the gradient across them.
-    blur = values.shape[1] * float(xp.finfo(values.dtype).eps)
-    weights = xp.abs(xp.matrix_transpose(frame.vectors))
-    blur = blur * (weights @ xp.abs(gradient)[..., None])[..., 0]
-    signal = xp.abs(components) > times * run.noise + blur
+    signal = _signal(frame, gradient, xp.abs(components), times * run.noise)
     signal = signal & ~frame.is_tangent()
     keep = (xp.abs(values) > cut) & signal
     inverse = 1 / xp.where(keep, values, xp.ones_like(values))
@@ -244,47 +257,90 @@ def _newton(run: _Run, gradient: Array) -> tuple[Array, FloatArray]:
     return frame.combine(step), norm(rest)
 
 
+def _signal(frame: Frame, gradient: Array, size: Array, noise: Array) -> Array:
+    """Return which components of a gradient are no rounding errors."""
+    # Eigenvectors are rounded too, entry by entry: a part of the gradient across them.
+    xp = array_namespace(gradient)
+    blur = size.shape[1] * float(xp.finfo(size.dtype).eps)
+    signal = size > noise
+    # It is at most so large, and mostly that is all that one needs to know.
+    most = blur * xp.sqrt(xp.vecdot(gradient, gradient))[:, None] * (1 + blur)
+    unsure = signal & ~(size > noise + most)
+    rows = np.flatnonzero(np.any(to_host(unsure), axis=1))
+    if len(rows) == 0:
+        return signal
+    weights = xp.abs(xp.matrix_transpose(take_rows(frame.vectors, rows)))
+    part = blur * (weights @ xp.abs(take_rows(gradient, rows))[..., None])[..., 0]
+    seen = take_rows(size, rows) > take_rows(noise, rows) + part
+    return replace_rows(signal, rows, seen)
+
+
 def _advance(loss: Loss, run: _Run, scales: Scales, false: float) -> _Run:
     """Take a step, unless nothing is left or it does not help."""
-    xp = array_namespace(run.shift)
-    p, left_out = _newton(run, run.frame.gradient)
-    size = _size(p, scales)
-    stretch = _stretched(run, size)
-    theta = run.frame.theta + loss.asarray(stretch)[:, None] * p
-    with np.errstate(over="ignore", invalid="ignore"):
-        gradient = run.frame.unit * loss.gradient(theta)
-        rest = _size(_newton(run, gradient)[0], scales)
-    # Steps as long as a few last digits of the point are noise too.
-    eps = float(xp.finfo(p.dtype).eps)
-    done = size <= NOISE * eps * np.maximum(_size(run.frame.theta, scales), 1)
-    helps = ~done & (rest < size)
+    trial = _tried(loss, run, scales)
+    done, helps, runs = trial.done, trial.helps, run.code == RUNNING
     # The verdict is that of the Hessian here: an older one may have other symmetries.
-    ended = done & run.is_fresh & (run.attempt >= _ALL)
-    run.code = np.where(ended, _verdict(run, left_out), run.code)
+    ended = done & runs & run.is_fresh & (run.attempt >= _ALL)
+    run.code = np.where(ended, _verdict(run, trial.left_out), run.code)
     failed = ~done & ~helps & run.is_fresh
     # After a step that helps the next one may take all directions again.
     again = np.where(helps, np.minimum(run.attempt, _ALL + 1), run.attempt)
-    run.attempt = again + (failed | (done & (run.attempt < _ALL)))
+    again = again + (failed | (done & (run.attempt < _ALL)))
+    chord = helps & (trial.rest <= _CHORD * trial.size)
+    run.is_known, run.attempt = chord & (again == run.attempt), again
     given_up = run.attempt >= len(_CUTS)
-    run.code = np.where(failed & given_up, Status.UNCONFIRMED, run.code)
-    move = loss.asarray(helps)[:, None] > 0
-    old_step, run.step = run.step, xp.where(move, theta - run.frame.theta, run.step)
-    run.shift = xp.where(move, run.shift + run.step, run.shift)
-    run.path = run.path + np.where(helps, stretch * size, 0.0)
-    run.frame.theta = xp.where(move, theta, run.frame.theta)
-    run.frame.gradient = xp.where(move, gradient, run.frame.gradient)
-    run.is_fresh = run.is_fresh & ~helps
-    stays = (helps & (rest <= _CHORD * size)) | failed | (done & run.is_fresh)
-    renew = np.flatnonzero((run.code == RUNNING) & ~stays)
-    ratio = np.where(helps, rest / np.where(size > 0, size, 1.0), run.ratio)
-    if len(renew):
-        everything = len(renew) == len(run.code)
-        part = _renewed(loss, run if everything else run.take(renew), scales, false)
-        run = part if everything else run.replace(renew, part)
-        ahead = _size(_newton(part, part.frame.gradient)[0], scales)
-        renew, ahead = renew[helps[renew]], ahead[helps[renew]]
-        ratio[renew] = ahead / size[renew]
+    run.code = np.where(failed & runs & given_up, Status.UNCONFIRMED, run.code)
+    old_step = run.step
+    if helps.any():
+        _move(loss, run, trial)
+    renew = (run.code == RUNNING) & ~(chord | failed | (done & run.is_fresh))
+    ratio = np.where(helps, trial.rest / trial.size, run.ratio)
+    rows = np.flatnonzero(renew)
+    if len(rows):
+        everything = len(rows) == len(run.code)
+        part = run if everything else run.take(rows)
+        part = _renewed(loss, part, scales, false, done[rows])
+        if helps[rows].any():
+            part.ahead, part.left_out = _newton(part, part.frame.gradient)
+            part.is_known[:] = True
+            size = _size(part.ahead, scales) / trial.size[rows]
+            ratio[rows] = np.where(helps[rows], size, ratio[rows])
+        run = part if everything else run.replace(rows, part)
     return _watched(run, ratio, helps, old_step)
+
+
+def _tried(loss: Loss, run: _Run, scales: Scales) -> SimpleNamespace:
+    """Try the next steps, and compute those after them."""
+    runs = run.code == RUNNING
+    if not run.is_known[runs].all():
+        run.ahead, run.left_out = _newton(run, run.frame.gradient)
+    p, left_out, size = run.ahead, run.left_out, _size(run.ahead, scales)
+    # Steps as long as a few last digits of the point are noise too.
+    eps = float(array_namespace(p).finfo(p.dtype).eps)
+    done = size <= NOISE * eps * np.maximum(_size(run.frame.theta, scales), 1)
+    trial = SimpleNamespace(done=done, size=np.where(size > 0, size, 1.0))
+    trial.left_out, trial.rest = left_out, np.full(len(size), np.inf)
+    if not done[runs].all():
+        trial.stretch = _stretched(run, size)
+        trial.theta = run.frame.theta + loss.asarray(trial.stretch)[:, None] * p
+        with np.errstate(over="ignore", invalid="ignore"):
+            trial.gradient = run.frame.unit * loss.gradient(trial.theta)
+            run.ahead, run.left_out = _newton(run, trial.gradient)
+            trial.rest = _size(run.ahead, scales)
+    trial.helps = runs & ~done & (trial.rest < size)
+    return trial
+
+
+def _move(loss: Loss, run: _Run, trial: SimpleNamespace) -> None:
+    """Take the steps that help."""
+    xp, helps, frame = array_namespace(run.shift), trial.helps, run.frame
+    move = loss.asarray(helps)[:, None] > 0
+    run.step = xp.where(move, trial.theta - frame.theta, run.step)
+    run.shift = xp.where(move, run.shift + run.step, run.shift)
+    run.path = run.path + np.where(helps, trial.stretch * trial.size, 0.0)
+    frame.theta = xp.where(move, trial.theta, frame.theta)
+    frame.gradient = xp.where(move, trial.gradient, frame.gradient)
+    run.is_fresh = run.is_fresh & ~helps
 
 
 def _stretched(run: _Run, size: FloatArray) -> FloatArray:
@@ -316,11 +372,19 @@ def _verdict(run: _Run, left_out: FloatArray) -> IntArray:
     return np.where(sure & (left_out == 0), Status.CONVERGED, Status.UNCONFIRMED)
 
 
-def _renewed(loss: Loss, run: _Run, scales: Scales, false: float) -> _Run:
-    """Decompose the Hessians at the present points."""
-    run.frame = make_frame(loss, loss.at(run.frame.theta), scales, false)
+def _renewed(
+    loss: Loss, run: _Run, scales: Scales, false: float, there: BoolArray | None = None
+) -> _Run:
+    """Decompose the Hessians at the present points; say which have arrived."""
+    theta = run.frame.theta
+    if there is not None and there.any():
+        # Steps may have led along the orbit, to where Hessians are less simple.
+        xp, stays = array_namespace(theta), loss.asarray(there)[:, None] == 0
+        theta = xp.where(stays, theta, well_placed(loss, theta))
+    run.frame = make_frame(loss, loss.at(theta), scales, false)
     run.noise = _noise(loss, run.frame, scales)
     run.is_fresh = np.ones(len(run.code), dtype=bool)
+    run.is_known = np.zeros(len(run.code), dtype=bool)
     broken = (run.code == RUNNING) & ~np.isfinite(run.frame.norm)
     run.code = np.where(broken, Status.UNCONFIRMED, run.code)
     return run
