@@ -22,6 +22,7 @@ __all__ = [
     "device",
     "erf",
     "get_namespace",
+    "keep_freed_memory",
     "one_blas_thread",
     "replace_rows",
     "take",
@@ -35,9 +36,9 @@ __all__ = [
 # tests: its arrays live on a simulated device and refuse every implicit transfer.
 BACKENDS = ("numpy", "cupy", "array_api_strict")
 
-# Numbers in the dense matrices of a chunk: 8 and 64 MiB of float64. On the host 64 MiB
-# took twice as long to describe the ends of searches.
-_HOST_NUMBERS = 2**20
+# Numbers in the dense matrices of a chunk: 4 and 64 MiB of float64. On the host 64 MiB
+# took twice as long to describe the ends of searches, and 8 MiB a tenth longer.
+_HOST_NUMBERS = 2**19
 _DEVICE_NUMBERS = 2**23
 
 
@@ -157,6 +158,16 @@ def one_blas_thread() -> AbstractContextManager:
     # compute, and a product that is divided among threads rounds by their number. Cores
     # are for workers.
     return _thread_controller().limit(limits=1, user_api="blas")
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep the memory of arrays that are freed, up to 64 MiB."""
+    # The GNU C library takes larger arrays from the system one by one, and gives them
+    # back when they are freed, so that the pages of every temporary array are cleared
+    # anew: a tenth of a fit. When one of up to 32 MiB is freed, arrays as large come
+    # from its own store from then on (mallopt(3), M_MMAP_THRESHOLD). This one is never
+    # touched: it takes neither memory nor time. Elsewhere it changes nothing.
+    np.empty(2**25 - 2**13, dtype=np.uint8)
 
 
 @cache

@@ -12,7 +12,7 @@ from joblib import effective_n_jobs
 from joblib import hash as hash_of
 from sklearn.utils.parallel import Parallel, delayed
 
-from skcrit._backend import one_blas_thread
+from skcrit._backend import keep_freed_memory, one_blas_thread
 from skcrit._version import __version__
 from skcrit.losses.base import Loss
 from skcrit.search.shared import Shared
@@ -154,6 +154,7 @@ def _do(task, arguments, store, key):
     # The arguments stay together: of an array on its own the Dask backend would leave
     # the only copy on one worker, and the fit would fail when that worker is lost.
     arguments = tuple(p.value if isinstance(p, Shared) else p for p in arguments)
+    keep_freed_memory()
     with one_blas_thread():
         if store is None:
             return task(*arguments)
