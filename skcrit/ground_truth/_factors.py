@@ -1,7 +1,8 @@
 """Layers of a linear network as matrices: cut, joined, multiplied out, balanced."""
 
 from itertools import pairwise
-from math import prod
+
+import numpy as np
 
 from skcrit._backend import array_namespace, device
 from skcrit._typing import Array
@@ -24,19 +25,25 @@ def layer_shapes(layer_sizes):
 
 def split_weights(theta: Array, shapes: list[tuple[int, int]]) -> list[Array]:
     """Cut flat parameters (..., n_params) into matrices (..., n_out, n_in)."""
-    reshape, leading = array_namespace(theta).reshape, theta.shape[:-1]
-    weights, start = [], 0
-    for shape in shapes:
-        stop = start + prod(shape)
-        weights.append(reshape(theta[..., start:stop], (*leading, *shape)))
+    leading, weights, start = theta.shape[:-1], [], 0
+    for n_out, n_in in shapes:
+        stop = start + n_out * n_in
+        weights.append(_reshaped(theta[..., start:stop], (*leading, n_out, n_in)))
         start = stop
     return weights
+
+
+def _reshaped(array: Array, shape: tuple[int, ...]) -> Array:
+    """Reshape, without the overhead of the function of the namespace."""
+    if type(array) is np.ndarray:
+        return array.reshape(shape)
+    return array_namespace(array).reshape(array, shape)
 
 
 def join_weights(weights: list[Array]) -> Array:
     """Join matrices (..., n_out, n_in) to flat parameters (..., n_params)."""
     xp = array_namespace(weights[0])
-    flat = [xp.reshape(W, (*W.shape[:-2], prod(W.shape[-2:]))) for W in weights]
+    flat = [_reshaped(W, (*W.shape[:-2], W.shape[-2] * W.shape[-1])) for W in weights]
     return xp.concat(flat, axis=-1)
 
 

@@ -77,9 +77,8 @@ class LinearProofs(Provable):
         ``skcrit.losses._network_bounds``. It costs about one gradient.
         """
         theta, radius = as_radius(self, theta, radius)
-        sweep = _network.Sweep(
-            self._split(theta), self._moment, self._tau, self._target
-        )
+        moments = self._moment, self._shapes[-1][0], self._tau, self._target
+        sweep = _network.Sweep(self._split(theta), _network.Moments(*moments))
         return _network_bounds.hessian_lipschitz(sweep, radius)
 
     def evaluation_error(self, theta: Array) -> tuple[Array, Array, Array]:

@@ -28,13 +28,13 @@ one start never depend on the batch that it is in: stacking the rows of several 
 into one large product would be faster, and would round differently.
 """
 
-from functools import cached_property
 from itertools import accumulate, pairwise
 from math import prod
 
 from skcrit._backend import array_namespace, device, transposed
+from skcrit.losses._lazy import lazy
 
-__all__ = ["Sweep", "hessian", "hvp", "third_derivative"]
+__all__ = ["Moments", "Sweep", "hessian", "hvp", "third_derivative"]
 
 
 def _mul(a, b):
@@ -56,64 +56,34 @@ def _t_mul(a, b):
     return transposed(a) @ b
 
 
-class Sweep:
-    """Forward and backward sweep at fixed weights, kept for the products that follow.
+class Moments:
+    """Moments of the data, times 2/m for m outputs.
 
     Parameters
     ----------
-    weights : list of arrays of shape (..., n_out, n_in)
-        Matrices of the layers, first layer first.
     C : array of shape (d, d)
         Second moment.
+    n_outputs : int
+        The number m.
     tau : float, default=0.0
         K_0 is C plus tau times the identity, under a penalty on the product.
     target : array of shape (m, d), default=None
         Cross moment T of m outputs with the inputs; None is C.
     diagonal : array of shape (d,), default=None
         Diagonal of a C that has zeros beside it; None if it has not.
-
-    Attributes
-    ----------
-    A, K : lists of arrays of shape (..., n_l, d)
-        A_l and K_l for l = 0, ..., L-1.
-    B : list of arrays of shape (..., n_l, d)
-        B_l for l = 1, ..., L-1.
-
-    Notes
-    -----
-    C, T, K, B and E carry the factor 2/m, for m outputs.
     """
 
-    def __init__(self, weights, C, tau=0.0, target=None, diagonal=None):
-        # The factor 2/m is here once: all that follows is linear in C, T and tau.
-        factor = 2 / weights[-1].shape[-2]
-        self.weights, self.tau = weights, factor * tau
-        self._factor, self._moment, self._target = factor, C, target
+    def __init__(self, C, n_outputs, tau=0.0, target=None, diagonal=None):
+        # The factor 2/m is here once: all else is linear in C, T and tau.
+        factor = 2 / n_outputs
+        self.C, self.tau = factor * C, factor * tau
+        self.T = self.C if target is None else factor * target
+        self.is_square = target is None
         self.diagonal = None if diagonal is None else factor * diagonal
-        first, last = weights[0], weights[-1]
-        self.A = [None, first]
-        self.K = [None, self.times_K_0(first)]
-        for W in weights[1:-1]:
-            self.A.append(W @ self.A[-1])
-            self.K.append(W @ self.K[-1])
-        self.gram = _t_mul(last, last)
-        self.B = [self.gram @ self.K[-1] - self.T_below(transposed(last))]
-        for W in reversed(weights[1:-1]):
-            self.B.insert(0, _t_mul(W, self.B[0]))
-
-    @cached_property
-    def C(self):
-        """``(2/m) C``."""
-        return self._factor * self._moment
-
-    @cached_property
-    def T(self):
-        """``(2/m) T``."""
-        return self.C if self._target is None else self._factor * self._target
 
     def T_below(self, V):
         """Multiply by ``(2/m) T`` from the right."""
-        if self._target is None and self.diagonal is not None:
+        if self.is_square and self.diagonal is not None:
             return V * self.diagonal
         return V @ self.T
 
@@ -125,29 +95,66 @@ class Sweep:
 
     def times_T(self, A, K):
         """Compute ``(2/m) A T^T``, for an autoencoder from ``K = (2/m) A K_0``."""
-        if self._target is not None:
+        if not self.is_square:
             return _mul_t(A, self.T)
         return K if self.tau == 0 else K - self.tau * A
 
-    @cached_property
+
+class Sweep:
+    """Forward and backward sweep at fixed weights, kept for the products that follow.
+
+    Parameters
+    ----------
+    weights : list of arrays of shape (..., n_out, n_in)
+        Matrices of the layers, first layer first.
+    moments : Moments
+        Moments of the data.
+
+    Attributes
+    ----------
+    A, K : lists of arrays of shape (..., n_l, d)
+        A_l and K_l for l = 0, ..., L-1.
+    B : list of arrays of shape (..., n_l, d)
+        B_l for l = 1, ..., L-1.
+
+    Notes
+    -----
+    K, B and E carry the factor 2/m, for m outputs.
+    """
+
+    def __init__(self, weights, moments):
+        self.weights, self.moments = weights, moments
+        self.T_below, self.times_K_0 = moments.T_below, moments.times_K_0
+        first, last = weights[0], weights[-1]
+        self.A = [None, first]
+        self.K = [None, self.times_K_0(first)]
+        for W in weights[1:-1]:
+            self.A.append(W @ self.A[-1])
+            self.K.append(W @ self.K[-1])
+        self.gram = _t_mul(last, last)
+        self.B = [self.gram @ self.K[-1] - self.T_below(transposed(last))]
+        for W in reversed(weights[1:-1]):
+            self.B.insert(0, _t_mul(W, self.B[0]))
+
+    @lazy
     def inner(self):
         """``K_{L-1} A_{L-1}^T``."""
         return _mul_t(self.K[-1], self.A[-1])
 
-    @cached_property
+    @lazy
     def product(self):
         """``W``, the end-to-end matrix."""
         return self.weights[-1] @ self.A[-1]
 
-    @cached_property
+    @lazy
     def error(self):
         """``(2/m) E = (2/m) (W K_0 - T)``."""
-        return self.weights[-1] @ self.K[-1] - self.T
+        return self.weights[-1] @ self.K[-1] - self.moments.T
 
     def gradient(self):
         """Compute the gradient, one matrix per layer, first layer first."""
         gradient = [_mul_t(B, A) for B, A in zip(self.B, self.A, strict=False)]
-        moved = self.times_T(self.A[-1], self.K[-1])
+        moved = self.moments.times_T(self.A[-1], self.K[-1])
         last = self.weights[-1] @ self.inner - transposed(moved)
         return [*gradient, last]
 
@@ -169,7 +176,7 @@ def hvp(sweep, V):
     # E' A^T + E A'^T, where K A'^T is the transpose of K' A^T
     inner = dK[-1] @ transposed(A[-1])
     last = V[-1] @ sweep.inner + weights[-1] @ (inner + transposed(inner))
-    product = [last - transposed(sweep.times_T(dA[-1], dK[-1]))]
+    product = [last - transposed(sweep.moments.times_T(dA[-1], dK[-1]))]
     for ell in range(len(weights) - 2, -1, -1):
         term = _mul_t(dB, A[ell])
         product.append(term if ell == 0 else term + _mul_t(sweep.B[ell], dA[ell]))
@@ -251,7 +258,7 @@ def hessian(sweep):
     # Block (l, m), l >= m, at [(a, b), (c, e)] is (2/d) {(W_{L:l+1}^T W_{L:m+1})[a, c]
     # (W_{m-1:1} K_0 W_{l-1:1}^T)[e, b] + [m < l] (W_{L:l+1}^T E W_{m-1:1}^T)[a, e]
     # (W_{l-1:m+1})[b, c]}.
-    xp, C, depth = array_namespace(sweep.B[0]), sweep.C, len(sweep.weights)
+    xp, C, depth = array_namespace(sweep.B[0]), sweep.moments.C, len(sweep.weights)
     sizes = C.shape[0], sweep.weights[-1].shape[-2]
     ends = [xp.eye(n, dtype=C.dtype, device=device(C)) for n in sizes]
     identity = dict(zip(((0, 1), (depth, depth + 1)), ends, strict=True))

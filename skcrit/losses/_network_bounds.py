@@ -79,11 +79,11 @@ def hessian_lipschitz(sweep, radius):
     """Bound the norm of the third derivative in balls around the centres."""
     omega, depth = _norms(sweep.weights, radius), len(sweep.weights)
     # Both carry the factor 2/m.
-    power = spectral_bound(sweep.C) + abs(sweep.tau)
+    power = spectral_bound(sweep.moments.C) + abs(sweep.moments.tau)
     N1, N2, N3 = (_derivative_norm(omega, order) for order in (1, 2, 3))
     widest = max(max(W.shape[-2:]) for W in sweep.weights)
     xp = array_namespace(power)
-    unit = float(xp.finfo(sweep.C.dtype).eps) / 2
+    unit = float(xp.finfo(sweep.moments.C.dtype).eps) / 2
     # E is computed; its moduli bound its rounding error.
     majorant = majorant_error([xp.abs(W) for W in sweep.weights], sweep)
     error = frobenius_bound(sweep.error)
@@ -94,10 +94,10 @@ def hessian_lipschitz(sweep, radius):
 
 def majorant_error(moduli, sweep):
     """Bound the Frobenius norm of E with all signs positive, by a product of norms."""
-    xp = array_namespace(sweep.C)
+    xp = array_namespace(sweep.moments.C)
     size = prod(frobenius_bound(W) for W in moduli)
-    power = frobenius_bound(xp.abs(sweep.C)) + abs(sweep.tau)
-    return size * power + frobenius_bound(xp.abs(sweep.T))
+    power = frobenius_bound(xp.abs(sweep.moments.C)) + abs(sweep.moments.tau)
+    return size * power + frobenius_bound(xp.abs(sweep.moments.T))
 
 
 def evaluation_errors(weights, C, tau, target, decay, unit):
@@ -119,7 +119,9 @@ def evaluation_errors(weights, C, tau, target, decay, unit):
         cross = moment + 2.1 * rounding * tau * identity
     else:
         cross = rounding * xp.abs(target)
-    sweep = _network.Sweep(moduli, moment, 1.01 * rounding * tau, -cross)
+    m = weights[-1].shape[-2]
+    moments = _network.Moments(moment, m, 1.01 * rounding * tau, -cross)
+    sweep = _network.Sweep(moduli, moments)
     gradient = [
         part + 2.1 * rounding * decay * W
         for part, W in zip(sweep.gradient(), moduli, strict=True)

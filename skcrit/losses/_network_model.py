@@ -1,10 +1,9 @@
 """A linear network expanded to second order, with everything that its parts share."""
 
-from functools import cached_property
-
 from skcrit._backend import array_namespace, device
 from skcrit.ground_truth._factors import join_weights
 from skcrit.losses import _network
+from skcrit.losses._lazy import lazy
 from skcrit.losses.local_model import LocalModel
 
 __all__ = ["NetworkModel"]
@@ -15,12 +14,9 @@ class NetworkModel(LocalModel):
 
     def __init__(self, loss, theta):
         super().__init__(loss, theta)
-        weights = loss._split(theta)
-        self._sweep = _network.Sweep(
-            weights, loss._moment, loss._tau, loss._target, loss._diagonal
-        )
+        self._sweep = _network.Sweep(loss._split(theta), loss._moments)
 
-    @cached_property
+    @lazy
     def value(self):
         loss, xp = self.loss, array_namespace(self.theta)
         # |W R - G|^2 with C = R R^T: tr WCW^T - 2 tr W T^T + const would cancel near
@@ -30,7 +26,7 @@ class NetworkModel(LocalModel):
         value = xp.sum(residual * residual, axis=(-2, -1)) / loss._goal.shape[-2]
         return value + loss._offset + loss._penalty_value(self.theta, self._sweep)
 
-    @cached_property
+    @lazy
     def gradient(self):
         return self._with_decay(join_weights(self._sweep.gradient()), self.theta)
 

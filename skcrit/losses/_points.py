@@ -11,6 +11,9 @@ from skcrit.utils._arguments import as_numbers, foreign
 
 __all__ = ["TakesPoints"]
 
+# To compare with these takes a tenth of the time of comparing with their names.
+_DTYPES = {name: np.dtype(name) for name in ("float64", "float32")}
+
 
 class TakesPoints:
     """Take parameter vectors of length ``n_params_``, one or a batch of them."""
@@ -70,7 +73,7 @@ class TakesPoints:
             type(theta) is np.ndarray
             and theta.ndim > 0
             and theta.shape[-1] == self.n_params_
-            and theta.dtype == self.dtype
+            and theta.dtype == _DTYPES.get(self.dtype, 0)
             and self.backend == "numpy"
             and theta.flags.c_contiguous
         )

@@ -20,6 +20,7 @@ from skcrit.ground_truth._factors import (
 from skcrit.losses._bases import uncorrelated
 from skcrit.losses._data_symmetries import data_flats, data_turns
 from skcrit.losses._linear_proofs import LinearProofs
+from skcrit.losses._network import Moments
 from skcrit.losses._network_model import NetworkModel
 from skcrit.losses._tangents import orbit_tangents
 from skcrit.losses.base import Loss
@@ -72,8 +73,12 @@ class LinearLoss(LinearProofs, Loss):
             self._goal = self._root
         # In the eigenbasis of the data, where searches are, products are cheaper.
         diagonal = np.diag(moment)
-        is_diagonal = np.array_equal(moment, np.diag(diagonal))
-        self._diagonal = self._placed(diagonal) if is_diagonal else None
+        if not np.array_equal(moment, np.diag(diagonal)):
+            diagonal = None
+        self._moments = Moments(
+            *(self._moment, layer_sizes[-1], self._tau, self._target),
+            self._placed(diagonal),
+        )
 
     def _placed(self, matrix):
         # Bring a matrix, or a list of some, to the device.

@@ -1,0 +1,25 @@
+"""Attributes that are computed when they are first asked for."""
+
+__all__ = ["lazy"]
+
+
+class lazy:  # noqa: N801 (used as a decorator, like property)
+    """Compute an attribute once, as ``functools.cached_property`` does.
+
+    That one takes a lock, up to Python 3.11, which takes as long as a small product.
+    Two threads that ask at the same time compute the same value.
+    """
+
+    def __init__(self, function):
+        self._function, self.__doc__ = function, function.__doc__
+
+    def __set_name__(self, owner, name):
+        """Take note of the name of the attribute."""
+        self._name = name
+
+    def __get__(self, instance, owner=None):
+        """Compute the value, and leave it where it is found before this."""
+        if instance is None:
+            return self
+        value = instance.__dict__[self._name] = self._function(instance)
+        return value
