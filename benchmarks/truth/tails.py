@@ -9,10 +9,24 @@ import warnings
 import numpy as np
 from scipy.optimize import root
 
-from skcrit import GradNormFinder, NewtonMRFinder, NewtonTRFinder, SaddleDynamicsFinder
+from skcrit import (
+    GradNormFinder,
+    LandscapeExplorer,
+    NewtonMRFinder,
+    NewtonTRFinder,
+    SaddleDynamicsFinder,
+)
 from skcrit.losses import FunctionLoss
-from tests.search._surfaces import exponential_tail, lennard_jones, pole, turned, well
+from tests.search._surfaces import (
+    distances,
+    exponential_tail,
+    lennard_jones,
+    pole,
+    turned,
+    well,
+)
 
+from .far_tails import far_tails
 from .functions import CLUSTERS, squared_distances
 from .networks import networks
 from .report import Row
@@ -21,6 +35,9 @@ __all__ = ["rows"]
 
 # Distance from a known point, in the unit of the loss, up to which it is that point.
 _NEAR = 1e-4
+
+# Budget of the explorer.
+_N_SEARCHES = 60
 
 FINDERS = (
     NewtonMRFinder(),
@@ -130,6 +147,16 @@ def is_cluster(theta):
     return np.min(np.max(np.abs(pairs), axis=-1), axis=1, initial=np.inf) <= _NEAR
 
 
+def at_rest(n_atoms, known):
+    """Return a function that tells at which points atoms have known distances."""
+
+    def is_critical(theta):
+        gaps = np.abs(distances(theta, n_atoms)[:, None] - known)
+        return np.min(np.max(gaps, axis=-1), axis=1, initial=np.inf) <= _NEAR
+
+    return is_critical
+
+
 def cases(quick=False):
     """Yield names, losses, and what tells which points are critical."""
     nothing, origin = near(np.empty((0, 2))), near(np.zeros((1, 2)))
@@ -148,6 +175,8 @@ def cases(quick=False):
     if not quick:
         yield "three atoms that can drift apart", lennard_jones(3, True), is_cluster
     yield from free_networks(quick)
+    for what, loss, known in far_tails():
+        yield what, loss, at_rest(*known) if isinstance(known, tuple) else near(known)
 
 
 def starts(loss, n_starts, seed):
@@ -175,16 +204,29 @@ def rows(quick=False):
     finders = FINDERS[:1] if quick else FINDERS
     for what, loss, is_critical in cases(quick):
         n_starts = 15 if quick else 600
-        if loss.n_params_ > 3:
+        if loss.n_params_ > 5:
             n_starts = 60
         n = wrong = found = 0
         for seed, finder in enumerate(finders):
             theta = starts(loss, n_starts, seed)
-            finder = finder.set_params(init=theta, n_starts=n_starts, max_iter=100)
-            with warnings.catch_warnings(), np.errstate(all="ignore"):
-                warnings.simplefilter("ignore")
-                finder.fit(loss)
-            ends = finder.final_params_[finder.converged_]
+            ends, _ = searched(finder, loss, theta, max_iter=100)
             n, found = n + n_starts, found + len(ends)
             wrong += int(np.sum(~is_critical(ends)))
-        yield Row(what, n, wrong, found / n)
+        known = found / n
+        if not quick:
+            theta = starts(loss, _N_SEARCHES // 2, len(finders))
+            explorer = LandscapeExplorer(max_searches=_N_SEARCHES, random_state=0)
+            ends, searches = searched(explorer, loss, theta, max_iter=100)
+            n, wrong = n + searches, wrong + int(np.sum(~is_critical(ends)))
+        yield Row(what, n, wrong, known)
+
+
+def searched(finder, loss, theta, **params):
+    """Search, and return the ends that converged or the sets, and how many searches."""
+    finder = finder.set_params(init=theta, n_starts=len(theta), **params)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        finder.fit(loss)
+    if isinstance(finder, LandscapeExplorer):
+        return finder.critical_points_, finder.n_searches_
+    return finder.final_params_[finder.converged_], len(theta)

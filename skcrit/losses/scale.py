@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from skcrit._backend import to_host
-from skcrit._typing import FloatArray
+from skcrit._typing import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from skcrit.losses.base import Loss
@@ -21,6 +22,11 @@ _RADII = np.geomspace(1e-9, 1e9, 145)
 # has rays of its own.
 _N_RAYS = 16
 _MAX_AXES = 64
+
+# A slope below this multiple of its rounding errors is noise, and its sign says
+# nothing. They are measured by changes of the last digit, and are the largest within
+# half a decade of the radius: one of them can be zero by chance.
+_NOISE, _N_CHANGES, _NEIGHBOURS = 4.0, 2, 4
 
 # A slope with more changes of sign is periodic: then the first one counts.
 _MANY = 8
@@ -38,7 +44,7 @@ def estimate_length(loss: Loss, center: FloatArray) -> FloatArray:
     # parameter from rays along its axis if they turn, else where the loss has changed
     # as much as along the axes that do, else from rays in random directions; one if no
     # ray turns or bends. Costs about 2300 gradients, and 290 more for each parameter up
-    # to 64 of them.
+    # to 64 of them; three times as many for rays that turn.
     n_params = len(center)
     rng = np.random.default_rng(7)
     rays = rng.standard_normal((_N_RAYS, n_params))
@@ -76,8 +82,36 @@ def _turns(loss: Loss, center: FloatArray, rays: FloatArray) -> FloatArray:
 
 
 def _slopes(loss: Loss, center: FloatArray, rays: FloatArray) -> FloatArray:
-    """Compute slopes along rays at all radii."""
+    """Compute slopes along rays at all radii, NaN for rounding errors that turn."""
     points = center + _RADII[:, None, None] * rays
+    slopes = _slopes_at(loss, points, rays)
+    # Without any change of sign rounding errors have nothing to feign.
+    rows = np.flatnonzero([len(_sign_changes(row[row != 0])) for row in slopes])
+    if len(rows):
+        noise = _noise(loss, points[:, rows], rays[rows], slopes[rows])
+        seen = np.abs(slopes[rows]) > _NOISE * noise
+        slopes[rows] = np.where(seen, slopes[rows], np.nan)
+    return slopes
+
+
+def _noise(
+    loss: Loss, points: FloatArray, rays: FloatArray, slopes: FloatArray
+) -> FloatArray:
+    """Measure rounding errors of slopes, the largest of some radii around each."""
+    rng, eps = np.random.default_rng(11), float(np.finfo(loss.dtype).eps)
+    error = np.zeros(slopes.shape)
+    for _ in range(_N_CHANGES):
+        change = eps * rng.choice([-1.0, 1.0], size=points.shape[-1])
+        moved = _slopes_at(loss, points * (1 + change), rays)
+        with np.errstate(invalid="ignore"):
+            error = np.maximum(error, np.nan_to_num(np.abs(moved - slopes), posinf=0))
+    wide = np.pad(error, [(0, 0), (_NEIGHBOURS, _NEIGHBOURS)], mode="edge")
+    windows = sliding_window_view(wide, 2 * _NEIGHBOURS + 1, axis=1)
+    return np.max(windows, axis=-1)
+
+
+def _slopes_at(loss: Loss, points: FloatArray, rays: FloatArray) -> FloatArray:
+    """Compute slopes along rays at points."""
     try:
         with np.errstate(all="ignore"):
             gradient = to_host(loss.gradient(loss.asarray(points)))
@@ -86,13 +120,19 @@ def _slopes(loss: Loss, center: FloatArray, rays: FloatArray) -> FloatArray:
         return np.full((len(rays), len(_RADII)), np.nan)
 
 
+def _sign_changes(slope: FloatArray) -> IntArray:
+    """Return after which slopes the sign is another one."""
+    slope = slope[np.isfinite(slope)]
+    return np.flatnonzero(np.sign(slope[1:]) != np.sign(slope[:-1]))
+
+
 def _reach(slope: FloatArray) -> float:
     """Find the radius that says how large the structure along one ray is."""
     good = np.flatnonzero(np.isfinite(slope) & (slope != 0))
     if len(good) < 2:
         return np.nan
     radii, slope = _RADII[good], slope[good]
-    turns = np.flatnonzero(np.sign(slope[1:]) != np.sign(slope[:-1]))
+    turns = _sign_changes(slope)
     if len(turns):
         return float(radii[turns[0] if len(turns) > _MANY else turns[-1]])
     # A pure power of the radius has no scale: look for where its exponent changes.

@@ -126,7 +126,8 @@ def _walk(
         left = np.linalg.norm(gap, axis=1)
         there = here[active] + part[active, None] * gap
         status = np.full(len(active), Status.CONVERGED)
-        found = describe(loss, there, status, np.ones(len(active), dtype=bool), scales)
+        every = np.ones(len(active), dtype=bool)
+        found = describe(loss, there, status, every, scales, tails=False)
         good = found.status == Status.CONVERGED
         good &= _is_like(found, points, pairs[active, 0], scales)
         rest = np.linalg.norm(target[active] - found.point, axis=1)

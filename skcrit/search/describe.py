@@ -113,13 +113,19 @@ class Description(Rows):
 
 @np.errstate(over="ignore", invalid="ignore")  # searches that failed end anywhere
 def describe(
-    loss: Loss, theta: Array, status: IntArray, examine: BoolArray, scales: Scales
+    loss: Loss,
+    theta: Array,
+    status: IntArray,
+    examine: BoolArray,
+    scales: Scales,
+    tails: bool = True,
 ) -> Description:
     """Describe the end points of a batch of searches, a row each."""
     # Those to examine are refined and judged. Such a point costs four to five dense
     # Hessians and two symmetric eigenproblems. Beyond 4096 parameters no dense Hessian
     # is formed: what has the status CONVERGED keeps it, its inertia is unknown, and the
-    # index is bounded by at most 574 products.
+    # index is bounded by at most 574 products. Between points that are on no tail none
+    # need be looked for.
     result = _plain(loss, theta, status)
     finite = np.all(np.isfinite(result.point), axis=1)
     rows = np.flatnonzero(examine & finite)
@@ -130,7 +136,8 @@ def describe(
         return _bounded(loss, result, rows, scales)
     points = well_placed(loss, theta)
     for chunk in chunks_of_rows(rows, n_params**2, points):
-        part = _examined(loss, take_rows(points, chunk), result.take(chunk), scales)
+        before, begin = result.take(chunk), take_rows(points, chunk)
+        part = _examined(loss, begin, before, scales, tails)
         result = result.replace(chunk, part)
     return result
 
@@ -191,7 +198,7 @@ def _plain(loss: Loss, theta0: Array, status: IntArray) -> Description:
 
 
 def _examined(
-    loss: Loss, theta: Array, before: Description, scales: Scales
+    loss: Loss, theta: Array, before: Description, scales: Scales, tails: bool
 ) -> Description:
     """Refine points, judge them, and count the signs of their eigenvalues."""
     end = polish(loss, theta, scales)
@@ -202,7 +209,7 @@ def _examined(
     blurred = (end.code == Status.CONVERGED) & ~(steady & (drift <= LONG))
     end.code[blurred] = Status.UNCONFIRMED
     outside = (end.code == Status.CONVERGED) & ~loss.inside(end.frame.theta)
-    rows = np.flatnonzero(end.code == Status.CONVERGED)
+    rows = np.flatnonzero((end.code == Status.CONVERGED) & tails)
     flat = unexplained(loss, end.frame, error)
     outside |= fades(loss, end, flat, error, rows, scales)
     end.code[outside] = Status.ESCAPED

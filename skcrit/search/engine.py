@@ -15,6 +15,7 @@ from skcrit.losses.base import Loss
 from skcrit.search.batches import Batches, run_batches
 from skcrit.search.continua import join_continua
 from skcrit.search.critical_sets import group_points
+from skcrit.search.degenerate import grows_all_around
 from skcrit.search.describe import Description, describe
 from skcrit.search.polish import LONG, newton_length
 from skcrit.search.problem import Problem, pose
@@ -230,10 +231,13 @@ def _continued(
         select[rows] = True
         part = solver.select(select)
         near, again, theta, squared = _closer(part, problem, theta, squared)
-        # What Newton steps still do not confirm is degenerate, and its inertia unknown.
-        unsure = near & (again.status == Status.UNCONFIRMED)
-        again.status[unsure] = Status.CONVERGED
-        ends = ends.replace(rows[near], again.take(np.flatnonzero(near)))
+        # What Newton steps still do not confirm is degenerate, and its inertia unknown:
+        # a critical point if gradients grow all around. On a tail they do not.
+        unsure = np.flatnonzero(near & (again.status == Status.UNCONFIRMED))
+        grows = grows_all_around(problem.loss, theta[unsure], problem.scales)
+        again.status[unsure[grows]] = Status.CONVERGED
+        judged = np.flatnonzero(near & (again.status != Status.UNCONFIRMED))
+        ends = ends.replace(rows[judged], again.take(judged))
         rows, theta, squared = rows[unsure], theta[unsure], squared[unsure]
         if len(rows) == 0:
             break

@@ -16,7 +16,14 @@ from skcrit.search.scales import Scales
 from skcrit.search.valleys import is_valley
 from skcrit.solvers.status import Status
 
-__all__ = ["FALSE_SYMMETRY", "UNKNOWN", "count_signs", "is_symmetric", "unexplained"]
+__all__ = [
+    "FALSE_SYMMETRY",
+    "UNKNOWN",
+    "count_signs",
+    "is_symmetric",
+    "size_around",
+    "unexplained",
+]
 
 UNKNOWN = -1
 
@@ -91,30 +98,37 @@ def count_signs(
 
 def _negligible_around(loss: Loss, frame: Frame, scales: Scales) -> FloatArray:
     """Return what is negligible beside points of higher multiplicity, else zero."""
-    signs = np.random.default_rng(2).choice([-1.0, 1.0], size=frame.theta.shape[-1])
-    beside = frame.theta + _AROUND * scales.length * loss.asarray(signs)
-    hessian = scaled_hessian(frame, loss.at(beside))
-    size = np.max(np.abs(to_host(eigvalsh(hessian))), axis=1, initial=0.0)
+    size = size_around(loss, frame, scales)
     return np.where(size > _LARGER * frame.norm, _ZERO * size, 0.0)
 
 
+def size_around(loss: Loss, frame: Frame, scales: Scales) -> FloatArray:
+    """Measure Hessians a tenth of a length scale away, in the units of a frame."""
+    signs = np.random.default_rng(2).choice([-1.0, 1.0], size=frame.theta.shape[-1])
+    beside = frame.theta + _AROUND * scales.length * loss.asarray(signs)
+    hessian = scaled_hessian(frame, loss.at(beside))
+    return np.max(np.abs(to_host(eigvalsh(hessian))), axis=1, initial=0.0)
+
+
 def unexplained(loss: Loss, frame: Frame, error: FloatArray) -> BoolArray:
-    """Return which eigenvalues may be zero though no declared symmetry explains it."""
-    values, tangent = to_host(frame.values), to_host(frame.is_tangent())
-    values = _without_declared(values, tangent, loss.n_zero_modes, np.inf)
-    return (np.abs(values) <= error[:, None]) & ~tangent
+    """Return which eigenvalues may be zero, if no declared symmetry explains some."""
+    # Where there are more than are declared, none of the eigenvectors can be told from
+    # those of a symmetry.
+    tangent = to_host(frame.is_tangent())
+    small = (np.abs(to_host(frame.values)) <= error[:, None]) & ~tangent
+    return small & (np.sum(small, axis=1) > loss.n_zero_modes)[:, None]
 
 
 def _without_declared(
-    values: FloatArray, tangent: BoolArray, n_zero: int, to: float = 0.0
+    values: FloatArray, tangent: BoolArray, n_zero: int
 ) -> FloatArray:
-    """Replace the smallest eigenvalues, as many as are declared to be zero."""
+    """Set the smallest eigenvalues to zero, as many as are declared to be."""
     if n_zero == 0:
         return values
     size = np.where(tangent, np.inf, np.abs(values))
     smallest = np.argsort(size, axis=1)[:, :n_zero]
     values = values.copy()
-    np.put_along_axis(values, smallest, to, axis=1)
+    np.put_along_axis(values, smallest, 0.0, axis=1)
     return values
 
 

@@ -40,6 +40,7 @@ __all__ = [
     "LONG",
     "NOISE",
     "Polished",
+    "gradient_noise",
     "last_digits",
     "newton_length",
     "polish",
@@ -204,7 +205,7 @@ def _begin(loss: Loss, theta: Array, scales: Scales, *how: Any) -> _Run:
     frame = make_frame(loss, loss.at(theta), scales, *how)
     return _Run(
         frame=frame,
-        noise=_noise(loss, frame, scales),
+        noise=gradient_noise(loss, frame, scales),
         shift=zeros,
         step=zeros,
         ahead=zeros,
@@ -225,10 +226,10 @@ def without_false_tangents(
 ) -> Polished:
     """Decompose Hessians again, with fewer directions taken for those of symmetries."""
     frame = make_frame(loss, loss.at(end.frame.theta), scales, false)
-    return replace(end, frame=frame, noise=_noise(loss, frame, scales))
+    return replace(end, frame=frame, noise=gradient_noise(loss, frame, scales))
 
 
-def _noise(loss: Loss, frame: Frame, scales: Scales) -> Array:
+def gradient_noise(loss: Loss, frame: Frame, scales: Scales) -> Array:
     """Measure rounding errors of the gradient's components."""
     xp = array_namespace(frame.theta)
     noise = xp.zeros_like(frame.gradient)
@@ -382,7 +383,7 @@ def _renewed(
         xp, stays = array_namespace(theta), loss.asarray(there)[:, None] == 0
         theta = xp.where(stays, theta, well_placed(loss, theta))
     run.frame = make_frame(loss, loss.at(theta), scales, false)
-    run.noise = _noise(loss, run.frame, scales)
+    run.noise = gradient_noise(loss, run.frame, scales)
     run.is_fresh = np.ones(len(run.code), dtype=bool)
     run.is_known = np.zeros(len(run.code), dtype=bool)
     broken = (run.code == RUNNING) & ~np.isfinite(run.frame.norm)

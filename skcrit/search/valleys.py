@@ -18,11 +18,11 @@ from skcrit.search.scales import Scales
 from skcrit.solvers._vectors import norm
 from skcrit.solvers.status import Status
 
-__all__ = ["is_valley"]
+__all__ = ["STEPS", "is_valley"]
 
 # Steps along each direction, in length scales, until one leads along the valley: a long
 # one leaves a curved valley farther than Newton steps lead back.
-_STEPS = (0.1, 1e-2, 1e-3, 1e-4, 1e-5)
+STEPS = (0.1, 1e-2, 1e-3, 1e-4, 1e-5)
 
 # To both sides, and not to mirror images.
 _SIDES = (1.0, -0.7)
@@ -68,7 +68,7 @@ def is_valley(
     first = np.zeros(len(small), dtype=int)
     for turn in range(1, np.max(turns, initial=0) + 1):
         left, columns = np.nonzero((turns == turn) & valley[:, None])
-        for k, step in enumerate(_STEPS):
+        for k, step in enumerate(STEPS):
             ready = np.flatnonzero(first[left] <= k)
             good = np.zeros(len(left), dtype=bool)
             for part in chunks_of_rows(ready, small.shape[1] ** 2, end.noise):

@@ -263,3 +263,23 @@ def test_parameters_take_effect_at_the_next_fit(make):
     fit(loss)
     assert_array_equal(loss.length_scale(), np.full(3, 2.0))
     assert np.all(loss.inside(np.full((2, 3), 9.0)))
+
+
+def test_rounding_errors_are_no_turns():
+    # 0.1 + 0.2 - 0.3 is a rounding error: so is the slope along the second axis, and
+    # its sign changes with the last digit.
+    def nothing(t):
+        return 0.1 * t[..., 1] + 0.2 * t[..., 1] - 0.3 * t[..., 1]
+
+    loss = fit(
+        FunctionLoss(
+            lambda t: (t[..., 0] ** 2 - 1) ** 2,
+            lambda t: np.stack(
+                [4 * t[..., 0] * (t[..., 0] ** 2 - 1), nothing(t)], axis=-1
+            ),
+            n_params=2,
+        )
+    )
+    length = estimate_length(loss, np.zeros(2))
+    assert 0.5 < length[0] < 1.0
+    assert 0.5 < length[1] < 2.0

@@ -109,6 +109,57 @@ def lennard_jones(n_atoms, products=False, center=0.0):
     return FunctionLoss(value, gradient, exact, n_params=n_params).fit()
 
 
+def morse(n_atoms, dim, declared=False):
+    """Make atoms that attract each other by Morse potentials of width one."""
+    rows, columns = np.triu_indices(n_atoms, 1)
+
+    def pairs(t):
+        points = np.reshape(t, (*t.shape[:-1], n_atoms, dim))
+        return points[..., rows, :] - points[..., columns, :]
+
+    def spread(forces, t):
+        total = np.zeros((*t.shape[:-1], n_atoms, dim))
+        for k, (i, j) in enumerate(zip(rows, columns, strict=True)):
+            total[..., i, :] += forces[..., k, :]
+            total[..., j, :] -= forces[..., k, :]
+        return np.reshape(total, t.shape)
+
+    def parts(t):
+        gaps = pairs(t)
+        length = np.linalg.norm(gaps, axis=-1)
+        return gaps / length[..., None], length, np.exp(1 - length)
+
+    def gradient(t):
+        unit, _, e = parts(t)
+        return spread((2 * e * (1 - e))[..., None] * unit, t)
+
+    def hvp(t, v):
+        unit, length, e = parts(t)
+        change = pairs(v)
+        along = np.sum(unit * change, axis=-1)[..., None]
+        across = change - along * unit
+        forces = (2 * e * (2 * e - 1))[..., None] * along * unit
+        return spread(forces + (2 * e * (1 - e) / length)[..., None] * across, t)
+
+    return FunctionLoss(
+        lambda t: np.sum(parts(t)[2] ** 2 - 2 * parts(t)[2], axis=-1),
+        gradient,
+        hvp,
+        n_params=n_atoms * dim,
+        symmetries=dim + dim * (dim - 1) // 2 if declared else None,
+        invariants=(lambda t: distances(t, n_atoms)) if declared else None,
+    ).fit()
+
+
+def distances(theta, n_atoms):
+    """Compute the distances between atoms, in ascending order."""
+    shape = (*theta.shape[:-1], n_atoms, theta.shape[-1] // n_atoms)
+    points = np.reshape(theta, shape)
+    rows, columns = np.triu_indices(n_atoms, 1)
+    gaps = points[..., rows, :] - points[..., columns, :]
+    return np.sort(np.linalg.norm(gaps, axis=-1), axis=-1)
+
+
 def simplex(n_atoms, rng):
     """Atoms at mutual distance one, turned at random: triangle or tetrahedron."""
     points = np.array([

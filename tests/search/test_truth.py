@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer
 
-from skcrit import NewtonMRFinder, SaddleDynamicsFinder
+from skcrit import NewtonMRFinder, NewtonTRFinder, SaddleDynamicsFinder
 from skcrit.datasets import make_gaussian_spectrum
 from skcrit.exceptions import NotConvergedWarning
 from skcrit.losses import FunctionLoss, LinearAutoencoderLoss
+from skcrit.search.degenerate import grows_all_around
 from skcrit.search.describe import describe
 from skcrit.search.problem import pose
 from skcrit.solvers import Status
@@ -19,6 +20,7 @@ from skcrit.solvers import Status
 from ._surfaces import (
     exponential_tail,
     lennard_jones,
+    morse,
     pole,
     power,
     ring,
@@ -216,6 +218,49 @@ def test_steep_forces_that_vanish_confirm_no_tail(rng):
     with pytest.warns(NotConvergedWarning):
         finder.fit(loss)
     assert not np.any(finder.converged_)
+
+
+@pytest.mark.parametrize("degrees", [30, 45])
+def test_steep_directions_that_collapse_confirm_no_turned_tail(degrees, rng):
+    # What is left of the gradient, exp(-50), is seen along the tail and has no step:
+    # the eigenvalue there is below the errors of the Hessian.
+    loss = turned(exponential_tail(), degrees)
+    x, y = rng.uniform(42, 65, 40), 10 ** rng.uniform(0, 2, 40)
+    angle = np.deg2rad(degrees)
+    turn = np.array([
+        [np.cos(angle), -np.sin(angle)],
+        [np.sin(angle), np.cos(angle)],
+    ])
+    start = np.stack([x, y], axis=1) @ turn
+    finder = NewtonTRFinder(loss, init=start, n_starts=40, max_iter=20)
+    with pytest.warns(NotConvergedWarning):
+        finder.fit()
+    assert not finder.converged_.any()
+
+
+def test_gradients_grow_all_around_degenerate_points(rng):
+    for loss in (power(4), power(6), power(4, 3, plus_square=False)):
+        scales = pose(loss).scales
+        beside = 1e-5 * rng.standard_normal((20, loss.n_params_))
+        assert grows_all_around(loss, beside, scales).all()
+    far = [[25.0, 0.0], [46.0, 1e-14], [60.0, -1e-12], [800.0, 0.0]]
+    for loss in (exponential_tail(), turned(exponential_tail(), 0), well()):
+        assert not grows_all_around(loss, np.array(far), pose(loss).scales).any()
+
+
+def test_gradients_grow_all_around_the_origin_of_a_deep_network(rng):
+    X, theta = rng.standard_normal((30, 3)), 1e-5 * rng.standard_normal((4, 16))
+    for backend in ("numpy", "array_api_strict"):
+        loss = LinearAutoencoderLoss((2, 2), center=False, backend=backend).fit(X)
+        assert grows_all_around(loss, theta, pose(loss).scales).all()
+
+
+def test_declared_symmetries_hide_no_tail(rng):
+    # Far apart atoms feel nothing: all eigenvalues are zero, and which of them are
+    # those of the three declared motions of the plane cannot be told.
+    loss = morse(3, 2, declared=True)
+    theta = np.array([-209.0, 536, -1877, -20, 5, -582]) + rng.standard_normal((20, 6))
+    assert set(judged(loss, theta).status) == {Status.ESCAPED}
 
 
 def test_gradients_that_underflow_are_those_of_tails(rng):
