@@ -120,7 +120,11 @@ class Exploration:
         size = np.linalg.norm(vectors / unit, axis=1, keepdims=True)
         turns = np.array([_PASSES[task.turn % len(_PASSES)] for task in tasks])
         length = turns[:, None] * stream.uniform(*self.reach, size=(len(tasks), 1))
+        # The first pass goes along eigenvectors and nowhere else: noise in a direction
+        # of large curvature would be more than what a weak one changes.
+        again = np.array([[task.turn > 0] for task in tasks])
         noise = self.explorer.noise * unit * stream.standard_normal(points.shape)
+        noise = np.where(again, noise, 0.0)
         origins = Origins(
             *(
                 np.array([getattr(task, name) for task in tasks])

@@ -66,7 +66,8 @@ class LandscapeExplorer(BaseFinder):
         Range of the length of displacements, in length scales of the loss; later passes
         try shorter and longer ones.
     noise : float, default=0.01
-        Standard deviation of the noise added to each parameter, in length scales.
+        Standard deviation of the noise added to each parameter from the second pass on,
+        in length scales. The first pass goes along eigenvectors and nowhere else.
     round_size : int, default=256
         Searches between two updates of what is known. It changes the result.
     max_directions : int or None, default=64
@@ -125,6 +126,10 @@ class LandscapeExplorer(BaseFinder):
 
     The first starts have five sizes, whatever the loss: small ones lead to critical
     points of high index, from which the others are reached.
+
+    Noise takes searches out of planes of symmetry that no eigenvector leaves. The first
+    pass has none: in a direction of large curvature a little of it changes the
+    loss more than a long way along a weak one, and the search goes elsewhere.
 
     The order of directions is what matters: along the weakest unstable eigenvector of a
     saddle lies the neighbour that differs least. If searches along eigenvectors of

@@ -102,10 +102,9 @@ def direction_level(eigenvalues: Array) -> Array:
     Returns
     -------
     level : array of shape (...,)
-        ``1e-6 max|lambda|``: eigenvalues up to it are taken for those of symmetries,
-        and two that differ by less for one of higher multiplicity, whose eigenvectors
-        are equivalent. A direction that is left out wrongly is made up for by random
-        ones in the kernel; one too many costs a search.
+        ``1e-6 max|lambda|``: eigenvalues up to it are taken for those of symmetries. A
+        direction that is left out wrongly is made up for by random ones in the kernel;
+        one too many costs a search.
     """
     return 1e-6 * _largest(eigenvalues)
 

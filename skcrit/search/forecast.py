@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-__all__ = ["Forecast"]
+from bisect import bisect_left
+from dataclasses import dataclass
+from typing import NamedTuple
+
+__all__ = ["Forecast", "Measured"]
 
 # Guesses are made once so many searches set out along a curvature that was tried from
-# another set, and at least half of them changed the loss as before, to this part: then
-# it is a law of the landscape, and not chance.
+# another set, and at least half of them changed the loss as before: then it is a law of
+# the landscape, and not chance.
 _ENOUGH = 8
 _AGREE = 0.5
-_EXACT = 1e-6
 
-# Significant digits by which curvatures are compared.
-_DIGITS = 7
+
+class Measured(NamedTuple):
+    """A number, and a bound on its rounding error."""
+
+    value: float
+    error: float
+
+
+@dataclass
+class _Change:
+    """How searches along a curvature changed the loss, by the majority of them."""
+
+    value: float
+    n_votes: int = 1
 
 
 class Forecast:
@@ -20,32 +35,47 @@ class Forecast:
 
     If a landscape is composed of parts that do not see each other, the same change
     of a part is made from many critical points: its curvature is the same at all of
-    them, to the last digits, and so is what it does to the loss. For a linear network
+    them, up to rounding, and so is what it does to the loss. For a linear network
     the parts are the eigenvectors of the data. If there are no such parts curvatures
     do not repeat, and nothing is guessed.
     """
 
     def __init__(self) -> None:
-        self._changes: dict[str, float] = {}
+        # Curvatures, ascending, and what each does.
+        self._curvatures: list[float] = []
+        self._changes: list[_Change] = []
         self._n_repeated = self._n_agreed = 0
 
-    def learn(self, curvature: float, change: float) -> None:
+    def learn(self, curvature: Measured, change: Measured) -> None:
         """Take note of the change of the loss along a direction of this curvature."""
-        key = _key(curvature)
-        if key in self._changes:
-            self._n_repeated += 1
-            error = abs(self._changes[key] - change)
-            self._n_agreed += error <= _EXACT * abs(change)
-        self._changes[key] = change
+        place = self._place(curvature)
+        if place is None:
+            place = bisect_left(self._curvatures, curvature.value)
+            self._curvatures.insert(place, curvature.value)
+            self._changes.insert(place, _Change(change.value))
+            return
+        known = self._changes[place]
+        agrees = abs(known.value - change.value) <= change.error
+        self._n_repeated += 1
+        self._n_agreed += agrees
+        # A search that ends elsewhere does not overrule those that agree.
+        known.n_votes += 1 if agrees else -1
+        if known.n_votes == 0:
+            self._changes[place] = _Change(change.value)
 
-    def change(self, curvature: float) -> float | None:
+    def change(self, curvature: Measured) -> float | None:
         """Guess how much a search changes the loss; None if searches do not say."""
         few = self._n_repeated < _ENOUGH
         if few or self._n_agreed < _AGREE * self._n_repeated:
             return None
-        return self._changes.get(_key(curvature))
+        place = self._place(curvature)
+        return None if place is None else self._changes[place].value
 
-
-def _key(curvature: float) -> str:
-    """Round to significant digits."""
-    return f"{curvature:.{_DIGITS - 1}e}"
+    def _place(self, curvature: Measured) -> int | None:
+        """Find the nearest curvature that rounding does not distinguish."""
+        value, error = curvature
+        after = bisect_left(self._curvatures, value)
+        near = range(max(after - 1, 0), min(after + 1, len(self._curvatures)))
+        gaps = [(abs(self._curvatures[place] - value), place) for place in near]
+        gap, place = min(gaps, default=(float("inf"), -1))
+        return place if gap <= error else None

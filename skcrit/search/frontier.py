@@ -10,10 +10,17 @@ import numpy as np
 
 from skcrit._backend import array_namespace, to_host
 from skcrit._typing import FloatArray, IntArray
-from skcrit.linalg import direction_level, eigh_apart, rounding_level
+from skcrit.linalg import (
+    direction_level,
+    eigh_apart,
+    pseudoinverse_level,
+    rounding_level,
+)
+from skcrit.linalg.rounding import UNIT
 from skcrit.search.describe import UNKNOWN
-from skcrit.search.forecast import Forecast
+from skcrit.search.forecast import Forecast, Measured
 from skcrit.search.problem import Problem
+from skcrit.solvers.tolerance import ROUNDING
 
 __all__ = [
     "Directions",
@@ -30,8 +37,9 @@ _N_FLAT = 16
 # sets are computed again for the few that are tried.
 _MOST_NUMBERS = 2**26
 
-# Losses that differ by less, relative to the range of all, are taken for the same.
-_SAME = 1e-9
+# Eigenvalues that differ by less, relative to themselves, are one of higher
+# multiplicity. Relative to the largest, all weak directions of raw data would be one.
+_EQUAL = 1e-6
 
 # If more than this part of neighbouring losses are the same, a loss names no set.
 _FEW = 0.01
@@ -49,11 +57,14 @@ class Directions:
         How many of them, the first ones, are unstable.
     curvatures : ndarray of shape (n_directions,)
         Eigenvalues of the Hessian; zero for flat directions.
+    error : float
+        Up to which two curvatures may be the same.
     """
 
     vectors: FloatArray | None
     n_unstable: int
     curvatures: FloatArray
+    error: float = 0.0
 
 
 @dataclass
@@ -130,6 +141,7 @@ def order_directions(
     """Order eigenvectors: unstable, stable, flat; weak before strong, none twice."""
     size = np.abs(values)
     null = direction_level(values)
+    same = np.maximum(_EQUAL * size, rounding_level(values))
     sign_of = np.where(size <= null, 0, np.sign(values))
     if index != UNKNOWN and nullity != UNKNOWN:
         sign_of = np.ones(len(values))
@@ -140,14 +152,18 @@ def order_directions(
         rows = rows[np.argsort(size[rows], kind="stable")]
         # Eigenvectors of one eigenvalue lead to the same sets by symmetry: one of each
         # first, their likes afterwards.
-        first = np.diff(size[rows], prepend=-np.inf) > null
+        first = np.diff(size[rows], prepend=-np.inf) > same[rows]
         order += [rows[first], rows[~first]]
     flat = _flat(vectors[sign_of == 0])
     # Single precision is plenty for a displacement, and the store is large.
     rows = np.concatenate(order)
     chosen = np.concatenate([vectors[rows], flat])[:limit].astype(np.float32)
     curvatures = np.concatenate([values[rows], np.zeros(len(flat))])[:limit]
-    return Directions(chosen, min(int(np.sum(sign_of < 0)), len(chosen)), curvatures)
+    n_unstable = min(int(np.sum(sign_of < 0)), len(chosen))
+    # Rounding errors of eigenvalues stay well below their bound, rounding_level, which
+    # is ten times this one and would mix the weak directions of raw data.
+    error = float(pseudoinverse_level(values))
+    return Directions(chosen, n_unstable, curvatures, error)
 
 
 def _flat(kernel: FloatArray) -> FloatArray:
@@ -173,10 +189,13 @@ class Frontier:
     ----------
     n_passes : int
         How often every direction is tried each way.
+    eps : float, default=2**-52
+        Machine epsilon of the losses.
     """
 
-    def __init__(self, n_passes: int) -> None:
+    def __init__(self, n_passes: int, eps: float = 2 * UNIT) -> None:
         self.n_passes = n_passes
+        self.eps = eps
         # Stage of each set, and its tries and discoveries there; the last is over.
         self._stage: list[int] = []
         self._tries: list[int] = []
@@ -184,6 +203,7 @@ class Frontier:
         self._directions: list[Directions] = []
         self._n_kept = 0
         self._losses: list[float] = []
+        self._largest = 0.0
         self._forecast = Forecast()
         # What has to wait, with its stage and a number that keeps the order.
         self._waiting: list[tuple[int, int, Displacement]] = []
@@ -197,6 +217,7 @@ class Frontier:
             directions = replace(directions, vectors=None)
         self._directions.append(directions)
         self._losses.append(float(loss))
+        self._largest = max(self._largest, abs(float(loss)))
         self._stage.append(0)
         self._tries.append(0)
         self._found.append(0)
@@ -208,10 +229,19 @@ class Frontier:
 
     def learn(self, label: int, direction: int, end: int) -> None:
         """Take note that a search from a set, along a direction, ended in a set."""
-        curvature = float(self._directions[label].curvatures[direction])
-        if curvature != 0:
+        curvature = self._curvature(label, direction)
+        if curvature.value != 0:
             change = self._losses[end] - self._losses[label]
-            self._forecast.learn(curvature, change)
+            self._forecast.learn(curvature, Measured(change, self._error()))
+
+    def _curvature(self, label: int, direction: int) -> Measured:
+        """Return the curvature along a direction."""
+        directions = self._directions[label]
+        return Measured(float(directions.curvatures[direction]), directions.error)
+
+    def _error(self) -> float:
+        """Bound the rounding errors of losses: below it they are the same."""
+        return ROUNDING * self.eps * self._largest
 
     @property
     def n_sets(self) -> int:
@@ -249,7 +279,7 @@ class Frontier:
     def _losses_tell_apart(self) -> bool:
         """Return whether different sets have different losses, with few exceptions."""
         gaps = np.diff(np.sort(self._losses))
-        return bool(np.sum(gaps <= _SAME * np.sum(gaps)) <= _FEW * len(gaps))
+        return bool(np.sum(gaps <= self._error()) <= _FEW * len(gaps))
 
     def _next(self, label: int) -> Displacement:
         """Take the next displacement from a set."""
@@ -266,15 +296,13 @@ class Frontier:
 
     def _is_expected(self, task: Displacement, losses: list[float]) -> bool:
         """Return whether a search will end at one of the losses; else add its own."""
-        curvature = float(self._directions[task.label].curvatures[task.direction])
-        change = self._forecast.change(curvature)
+        change = self._forecast.change(self._curvature(task.label, task.direction))
         if change is None or not losses:
             return False
         loss = self._losses[task.label] + change
-        tol = _SAME * (losses[-1] - losses[0])
         position = bisect_left(losses, loss)
         near = losses[max(position - 1, 0) : position + 1]
-        if any(abs(other - loss) <= tol for other in near):
+        if any(abs(other - loss) <= self._error() for other in near):
             return True
         losses.insert(position, loss)
         return False

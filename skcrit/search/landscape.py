@@ -93,7 +93,8 @@ class Landscape:
     def __post_init__(self) -> None:
         self.shared = Shared(self.problem)
         self.atlas = Atlas(self.problem.coordinates.loss, self.problem.scales)
-        self.frontier = Frontier(self.n_passes)
+        eps = float(np.finfo(self.problem.loss.dtype).eps)
+        self.frontier = Frontier(self.n_passes, eps)
         self.n_searches = 0
         self.stop_reason: str | None = None
         self._past = [(0, 0)]

@@ -11,11 +11,12 @@ from skcrit.losses.base import Loss
 from skcrit.losses.local_model import LocalModel
 from skcrit.solvers.state import State
 
-__all__ = ["Tolerance", "scaled_curvature", "squared_norm"]
+__all__ = ["ROUNDING", "Tolerance", "scaled_curvature", "squared_norm"]
 
 # Rounding errors of a gradient, in units of eps times the curvature times the size of
-# the point: a few operations per entry, and some more for safety.
-_ROUNDING = 64.0
+# the point, and of a value, in units of eps times its size: a few operations per entry,
+# and some more for safety.
+ROUNDING = 64.0
 
 # Iterations between two looks at the curvature.
 _REFRESH = 25
@@ -70,7 +71,7 @@ class Tolerance:
         xp = array_namespace(state.local.theta)
         relative = state.local.theta / self.length
         size = np.sqrt(to_host(xp.sum(relative * relative, axis=-1)))
-        level = _ROUNDING * self.eps * self.curvature[state.rows] * np.maximum(size, 1)
+        level = ROUNDING * self.eps * self.curvature[state.rows] * np.maximum(size, 1)
         return level**2
 
     def _refresh(self, state: State, rows: IntArray) -> None:

@@ -1,30 +1,59 @@
 """In which order an exploration searches, and what it guesses of the losses to come."""
 
 import numpy as np
+import pytest
 
-from skcrit.search.forecast import Forecast
-from skcrit.search.frontier import Directions, Frontier
+from skcrit import LandscapeExplorer, LinearAutoencoderLoss
+from skcrit.search.forecast import Forecast, Measured
+from skcrit.search.frontier import Directions, Frontier, order_directions
 
 # Parts of a separable landscape: the curvature of each, and what leaving it changes.
 CURVATURES, CHANGES = np.array([-1.0, -2.0, -4.0]), np.array([-0.3, -0.7, -1.9])
+
+
+def measured(value, error=1e-11):
+    return Measured(float(value), error)
 
 
 def test_equal_curvatures_change_the_loss_alike():
     forecast = Forecast()
     for _ in range(5):
         for curvature, change in zip(CURVATURES, CHANGES, strict=True):
-            forecast.learn(curvature, change)
-    assert forecast.change(-2.0 * (1 + 1e-12)) == -0.7
-    assert forecast.change(-2.001) is None
+            forecast.learn(measured(curvature), measured(change))
+    assert forecast.change(measured(-2.0 * (1 + 1e-12))) == -0.7
+    assert forecast.change(measured(-2.001)) is None
+
+
+def test_curvatures_and_changes_are_equal_up_to_rounding_only():
+    # The weak directions of data whose variances differ by 1e10.
+    forecast = Forecast()
+    weak, error = -1e-10 * np.array([1.0, 1.001, 1.5]), 1e-15
+    for _ in range(5):
+        for curvature in weak:
+            change = measured(3 * curvature + error * np.sign(curvature), 4 * error)
+            forecast.learn(measured(curvature, error), change)
+    for curvature in weak:
+        guess = forecast.change(measured(curvature + error / 2, error))
+        assert abs(guess - 3 * curvature) < 2 * error
+
+
+def test_one_search_that_ends_elsewhere_does_not_overrule_many():
+    forecast = Forecast()
+    for change in (*CHANGES[[0]].repeat(12), -5.0):
+        forecast.learn(measured(-1.0), measured(change))
+    assert forecast.change(measured(-1.0)) == CHANGES[0]
+    for _ in range(30):
+        forecast.learn(measured(-1.0), measured(-5.0))
+    assert forecast.change(measured(-1.0)) == -5.0
 
 
 def test_nothing_is_guessed_from_few_searches_or_where_changes_differ():
     few, unlike = Forecast(), Forecast()
-    few.learn(-1.0, -0.3)
+    few.learn(measured(-1.0), measured(-0.3))
     for k in range(20):
-        unlike.learn(-1.0, -0.3 * k)
-    assert few.change(-1.0) is None
-    assert unlike.change(-1.0) is None
+        unlike.learn(measured(-1.0), measured(-0.3 * k))
+    assert few.change(measured(-1.0)) is None
+    assert unlike.change(measured(-1.0)) is None
 
 
 def add_corner(frontier, lowered):
@@ -43,7 +72,7 @@ def test_what_leads_to_a_known_loss_waits_and_is_not_lost():
     for _ in range(5):
         frontier.learn(0, 0, 1)
         frontier.learn(1, 0, 2)
-    frontier._forecast.learn(CURVATURES[2], CHANGES[2])
+    frontier._forecast.learn(measured(CURVATURES[2]), measured(CHANGES[2]))
     tasks = frontier.pop(100)
     # All that there is to try, each way of each direction once.
     ways = {(task.label, task.direction, task.sign) for task in tasks}
@@ -54,3 +83,30 @@ def test_what_leads_to_a_known_loss_waits_and_is_not_lost():
     assert (0, 0) not in new
     assert (1, 0) not in new
     assert sorted(new) == [(0, 1), (0, 2), (1, 1), (2, 0)]
+
+
+def test_weak_directions_are_not_taken_for_one_eigenvalue():
+    # Two strong directions, of which one is double, and three weak ones.
+    values = -np.array([3e5, 3e5, 1.0, 3e-4, 2e-4, 1e-4])
+    vectors = np.eye(6)
+    directions = order_directions(values, vectors, index=6, nullity=0, limit=None)
+    order = np.argmax(directions.vectors, axis=1)
+    assert order.tolist()[:4] == [5, 4, 3, 2]
+    assert sorted(order.tolist()[4:]) == [0, 1]
+    assert abs(directions.curvatures[5]) == 3e5
+
+
+@pytest.mark.filterwarnings("ignore::skcrit.exceptions.NotConvergedWarning")
+@pytest.mark.parametrize("ratio", [3.0, 20.0])
+def test_all_sets_of_data_with_very_different_variances(ratio):
+    # Six searches for each of the 46 sets: as for data of comparable variances.
+    eigenvalues = ratio ** -np.arange(9.0)
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((200, 9))
+    X, _ = np.linalg.qr(X - X.mean(axis=0))
+    loss = LinearAutoencoderLoss((2,), zero_rtol=1e-30, tie_rtol=1e-30)
+    loss.fit(X * np.sqrt(200 * eigenvalues))
+    explorer = LandscapeExplorer(max_searches=6 * 46, random_state=0).fit(loss)
+    match = loss.analytical_spectrum().match(explorer.critical_points_)
+    assert match.identified.all()
+    assert len(set(match.set)) == explorer.n_critical_sets_ == 46
