@@ -50,6 +50,8 @@ class MLPModel(LocalModel):
         and given back for every product costs more than the sweep.
     """
 
+    forms_cheaply = True
+
     def __init__(self, loss, theta, once=False):
         super().__init__(loss, theta)
         xp = array_namespace(theta)

@@ -29,6 +29,10 @@ class LocalModel:
         Points, in the namespace of the loss.
     """
 
+    # Whether a Hessian costs no more than as many products, one after the other, as it
+    # has columns: for many losses these cost less, and a solver needs few of them.
+    forms_cheaply = False
+
     def __init__(self, loss: FittedLoss, theta: Array) -> None:
         # Of any class: subclasses use what else theirs has.
         self.loss: Any = loss

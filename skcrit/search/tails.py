@@ -11,10 +11,11 @@ network wakes, it jumps. On a tail it grows by degrees, and to one side only.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
-from skcrit._backend import to_host
+from skcrit._backend import array_namespace, to_host
 from skcrit._typing import Array, BoolArray, FloatArray, IntArray
 from skcrit.losses.base import Loss
 from skcrit.search.frame import Frame
@@ -150,20 +151,24 @@ class _Way:
         return cls(loss, scales, frame, mask, move, noise, turn)
 
     def at(self, part: FloatArray) -> Array:
-        """Return points on the way."""
-        return self.frame.theta + self.loss.asarray(part)[:, None] * self.move
+        """Return points on the way, for parts of shape (..., n)."""
+        return self.frame.theta + self.loss.asarray(part)[..., None] * self.move
 
     def gradient(self, theta: Array) -> tuple[Array, FloatArray]:
         """Return gradients along flat directions, and sizes over what is seen."""
-        gradient = self.frame.unit * self.loss.gradient(theta)
+        xp = array_namespace(theta)
+        rows = xp.reshape(theta, (prod(theta.shape[:-1]), theta.shape[-1]))
+        gradient = xp.reshape(self.loss.gradient(rows), theta.shape)
+        gradient = self.frame.unit * gradient
         weak = self.flat * self.frame.components(gradient)
         size = norm(weak) / (self.noise + self.turn * norm(gradient))
         return weak, np.where(np.isfinite(size), size, np.inf)
 
     def sizes(self, parts: FloatArray) -> FloatArray:
         """Return the sizes at the same parts of all ways, a row for each part."""
-        ones = np.ones(len(self.noise))
-        return np.array([self.gradient(self.at(part * ones))[1] for part in parts])
+        # At once: one by one, most of the time would go into calls.
+        every = parts[:, None] * np.ones(len(self.noise))
+        return self.gradient(self.at(every))[1]
 
     def grows_on_one_side(self) -> BoolArray:
         """Return where a gradient is seen ahead, by degrees, and not as far behind."""

@@ -52,7 +52,9 @@ class NewtonMR(Solver):
     Notes
     -----
     An iteration costs at most ``max_inner_iter + 4`` products, one gradient per length
-    tried and one at the new point.
+    tried and one at the new point. The products of a multilayer network with at most
+    ``max_inner_iter`` parameters are those of its Hessian, which is formed once for a
+    step and counts as a product for each parameter.
 
     ``balance`` and a ``window`` above 1 are not part of the published method. A linear
     network's loss does not change when one layer is scaled up and the next one down,
@@ -112,14 +114,15 @@ class NewtonMR(Solver):
 
     def step(self, loss: Loss, state: State) -> State:  # noqa: D102
         local, squared = state.local, squared_norm(state.local.gradient)
+        products, take, cost = self._products(loss, local)
         system = minres_qlp(
-            local.hvp,
+            products,
             -local.gradient,
             shift=-self.regularization,
             rtol=self.inner_tol,
             max_iter=self.max_inner_iter,
             refine=False,
-            take=lambda rows: loss.at(take_rows(local.theta, rows)).hvp,
+            take=take,
         )
         p, shrink = self._bounded(system.x)
         reference = push_reference(state.carry["reference"], squared, self.window)
@@ -141,9 +144,26 @@ class NewtonMR(Solver):
             local=loss.at(self._balanced(loss, search.theta, stuck)),
             carry={"reference": reference, "inner_status": to_host(system.status)},
             stuck=stuck,
-            n_hvp=state.n_hvp + to_host(system.n_matvec),
+            n_hvp=state.n_hvp + (to_host(system.n_matvec) if cost is None else cost),
             n_gradient=state.n_gradient + search.n_gradient + 1,
         )
+
+    def _products(self, loss, local):
+        """Return the products, those of some rows, and their cost if it is fixed."""
+        n_params = local.theta.shape[-1]
+        if not local.forms_cheaply or n_params > self.max_inner_iter:
+            return (
+                local.hvp,
+                lambda rows: loss.at(take_rows(local.theta, rows)).hvp,
+                None,
+            )
+        # So few columns cost less than the products of a step one after the other.
+        hessian = local.hessian()
+
+        def of(matrices):
+            return lambda v: (matrices @ v[..., None])[..., 0]
+
+        return of(hessian), lambda rows: of(take_rows(hessian, rows)), n_params
 
     def _bounded(self, p):
         """Shorten steps to the bound, and say by which factors."""

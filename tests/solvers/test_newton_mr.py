@@ -6,7 +6,8 @@ import pytest
 from skcrit._backend import to_device
 from skcrit.datasets import make_gaussian_spectrum
 from skcrit.linalg import LinearStatus
-from skcrit.losses import FunctionLoss, LinearAutoencoderLoss
+from skcrit.losses import FunctionLoss, LinearAutoencoderLoss, MLPLoss
+from skcrit.losses._mlp_model import MLPModel
 from skcrit.solvers import NewtonMR, Solver, Status
 
 from ._potentials import (
@@ -571,3 +572,40 @@ def test_a_nearly_singular_hessian_does_not_hide_a_gradient_flat_end():
     assert result.squared_grad_norm[0] > 0.01
     assert result.status[0] == Status.GRADIENT_FLAT
     assert result.residual_ratio[0] > 0.9
+
+
+def small_network():
+    """Fit a network of 13 parameters, whose Hessians are formed for the steps."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(20, 2)), rng.normal(size=20)
+    return MLPLoss((3,), alpha=0.1, penalize_intercept=True).fit(X, y)
+
+
+def test_steps_with_a_formed_hessian_are_those_of_products(monkeypatch):
+    loss = small_network()
+    theta = np.random.default_rng(1).normal(size=(6, loss.n_params_))
+    formed = NewtonMR(max_iter=1).solve(loss, theta)
+    monkeypatch.setattr(MLPModel, "forms_cheaply", False)
+    products = NewtonMR(max_iter=1).solve(loss, theta)
+    np.testing.assert_allclose(formed.theta, products.theta, rtol=1e-6, atol=1e-8)
+    np.testing.assert_array_equal(formed.n_iter, products.n_iter)
+
+
+def test_a_formed_hessian_counts_as_its_columns():
+    loss = small_network()
+    theta = np.random.default_rng(1).normal(size=(6, loss.n_params_))
+    result = NewtonMR(max_iter=2, tol=1e-300).solve(loss, theta)
+    # The verdict on what has not converged costs products too.
+    assert np.all(result.n_hvp >= 2 * loss.n_params_)
+    few = NewtonMR(max_iter=2, tol=1e-300, max_inner_iter=5).solve(loss, theta)
+    assert np.all(few.n_hvp < result.n_hvp)
+
+
+def test_steps_with_a_formed_hessian_do_not_depend_on_the_batch():
+    loss = small_network()
+    theta = np.random.default_rng(2).normal(size=(20, loss.n_params_))
+    together = NewtonMR(max_iter=40).solve(loss, theta)
+    for row in (0, 7, 19):
+        alone = NewtonMR(max_iter=40).solve(loss, theta[row : row + 1])
+        np.testing.assert_array_equal(alone.theta[0], together.theta[row])
+        assert alone.n_hvp[0] == together.n_hvp[row]
