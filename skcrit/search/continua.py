@@ -13,6 +13,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from skcrit._backend import chunks_of_rows, take_rows, to_host
 from skcrit._typing import BoolArray, FloatArray, IntArray
 from skcrit.losses.base import Loss
 from skcrit.search.describe import UNKNOWN, Description, describe
@@ -28,6 +29,9 @@ _PART = 0.5
 # A walk has arrived when this part of the first distance is left, and is given up when
 # steps have to be this short.
 _ARRIVED = 0.05
+
+# Walks between two components, from different points, until they count as apart.
+_MAX_FAILURES = 4
 
 # Losses on one continuum agree to this part of their size.
 _SAME_LOSS = 1e-9
@@ -59,7 +63,7 @@ def _joined(
     # ways are walked twice (the rounds of Boruvka's spanning tree).
     n = len(points.loss)
     labels, joined = np.arange(n), np.zeros(n, dtype=bool)
-    distance = _distances(points, scales)
+    distance, failures = _distances(points, scales), np.zeros((n, n), dtype=int)
     while True:
         apart = np.where(labels[:, None] == labels, np.inf, distance)
         pairs = _nearest_pairs(apart, labels)
@@ -68,12 +72,25 @@ def _joined(
         reached = _walk(loss, points, pairs, scales)
         first, second = pairs.T
         distance[first, second] = distance[second, first] = np.inf
+        _give_up(distance, failures, labels, pairs[~reached])
         links = coo_array(
             (np.ones(reached.sum()), (labels[first[reached]], labels[second[reached]])),
             shape=(n, n),
         )
         labels = connected_components(links, directed=False)[1][labels]
         joined[pairs[reached].ravel()] = True
+
+
+def _give_up(
+    distance: FloatArray, failures: IntArray, labels: IntArray, pairs: IntArray
+) -> None:
+    """Try no more ways between components after some that led nowhere."""
+    first, second = pairs.T
+    failures[first, second] = failures[second, first] = 1
+    for one, other in labels[pairs]:
+        between = np.ix_(labels == one, labels == other)
+        if np.sum(failures[between]) >= _MAX_FAILURES:
+            distance[between] = distance.T[between] = np.inf
 
 
 def _distances(points: Description, scales: Scales) -> FloatArray:
@@ -115,26 +132,50 @@ def _walk(
     loss: Loss, points: Description, pairs: IntArray, scales: Scales
 ) -> BoolArray:
     """Walk from the first point of each pair to the second; return what arrived."""
+    unit, n_flat = to_host(scales.length), points.nullity[pairs[:, 0]]
     here, target = points.point[pairs[:, 0]], points.point[pairs[:, 1]]
-    whole = np.linalg.norm(target - here, axis=1)
+    whole = _size(target - here, unit)
     part, arrived = np.full(len(pairs), _PART), np.zeros(len(pairs), dtype=bool)
     active = np.arange(len(pairs))
     for _ in range(_MAX_STEPS):
         if len(active) == 0:
             break
         gap = target[active] - here[active]
-        left = np.linalg.norm(gap, axis=1)
-        there = here[active] + part[active, None] * gap
+        left = _size(gap, unit)
+        # Only what lies in the critical set can be walked: straight on is a chord.
+        along = _along(loss, here[active], gap, n_flat[active], unit)
+        leads_on = _size(along, unit) > _ARRIVED * left
+        step = part[active, None] * along
         status = np.full(len(active), Status.CONVERGED)
         every = np.ones(len(active), dtype=bool)
-        found = describe(loss, there, status, every, scales, tails=False)
+        found = describe(loss, here[active] + step, status, every, scales, tails=False)
         good = found.status == Status.CONVERGED
         good &= _is_like(found, points, pairs[active, 0], scales)
-        rest = np.linalg.norm(target[active] - found.point, axis=1)
-        good &= rest < (1 - part[active] / 4) * left
+        rest = _size(target[active] - found.point, unit)
+        good &= rest < left - _size(step, unit) ** 2 / part[active] / left / 4
         here[active] = np.where(good[:, None], found.point, here[active])
-        part[active] = np.where(good, part[active], part[active] / 2)
+        part[active] = np.where(good, _PART, part[active] / 2)
         left = np.where(good, rest, left)
         arrived[active] = left <= _ARRIVED * whole[active]
-        active = active[~arrived[active] & (part[active] >= _ARRIVED)]
+        active = active[leads_on & ~arrived[active] & (part[active] >= _ARRIVED)]
     return arrived
+
+
+def _along(
+    loss: Loss, here: FloatArray, gap: FloatArray, n_flat: IntArray, unit: FloatArray
+) -> FloatArray:
+    """Project ways on the directions in which the Hessian is zero."""
+    along, points = np.zeros_like(gap), loss.asarray(here)
+    for rows in chunks_of_rows(np.arange(len(here)), here.shape[1] ** 2, points):
+        hessian = to_host(loss.hessian(take_rows(points, rows)))
+        values, vectors = np.linalg.eigh(hessian * unit[:, None] * unit)
+        rank = np.argsort(np.argsort(np.abs(values), axis=1), axis=1)
+        components = np.einsum("nij,ni->nj", vectors, gap[rows] / unit)
+        components = np.where(rank < n_flat[rows, None], components, 0.0)
+        along[rows] = np.einsum("nij,nj->ni", vectors, components) * unit
+    return along
+
+
+def _size(gap: FloatArray, unit: FloatArray) -> FloatArray:
+    """Measure ways in length scales."""
+    return np.linalg.norm(gap / unit, axis=1)
