@@ -5,8 +5,11 @@ namespace (:func:`array_namespace`) and uses functions of the Array API standard
 Arrays cross between host and device in :func:`to_device` and :func:`to_host` only.
 """
 
+from __future__ import annotations
+
 from contextlib import AbstractContextManager
 from functools import cache
+from typing import Any
 
 import array_api_compat
 import array_api_compat.numpy as numpy_namespace
@@ -14,6 +17,8 @@ import numpy as np
 import scipy.special
 from array_api_compat import device, is_array_api_strict_namespace
 from threadpoolctl import ThreadpoolController
+
+from skcrit._typing import Array, FloatArray, IntArray
 
 __all__ = [
     "BACKENDS",
@@ -42,7 +47,7 @@ _HOST_NUMBERS = 2**19
 _DEVICE_NUMBERS = 2**23
 
 
-def array_namespace(*arrays):
+def array_namespace(*arrays: Any) -> Any:
     """Return the namespace of arrays."""
     # Searches ask for it in their innermost loops, nearly always of NumPy's arrays:
     # the general answer takes as long as a small product.
@@ -52,14 +57,14 @@ def array_namespace(*arrays):
     return numpy_namespace
 
 
-def transposed(array):
+def transposed(array: FloatArray) -> FloatArray:
     """Transpose matrices, without the overhead of the function of the namespace."""
     if type(array) is np.ndarray:
         return array.swapaxes(-1, -2)
     return array_namespace(array).matrix_transpose(array)
 
 
-def get_namespace(backend):
+def get_namespace(backend: str) -> Any:
     """Return the namespace of a backend, and the device for its new arrays."""
     # The library is imported here, never at the import of skcrit; a device of None is
     # its default.
@@ -67,26 +72,26 @@ def get_namespace(backend):
         return numpy_namespace, "cpu"
     if backend == "cupy":
         try:
-            import array_api_compat.cupy as xp
+            import array_api_compat.cupy as cupy
         except ImportError as error:
             raise ImportError(
                 "backend='cupy' needs CuPy and a CUDA device: install skcrit[cupy]."
             ) from error
-        return xp, None
+        return cupy, None
     if backend == "array_api_strict":
-        import array_api_strict as xp
+        import array_api_strict as strict
 
-        return xp, xp.Device("device1")
+        return strict, strict.Device("device1")
     raise ValueError(f"backend must be one of {BACKENDS}, got {backend!r}.")
 
 
-def to_device(array, backend, dtype="float64"):
+def to_device(array: FloatArray, backend: str, dtype: str = "float64") -> FloatArray:
     """Copy an array to the device of a backend, unless it is there already."""
     xp, on = get_namespace(backend)
     return xp.asarray(array, dtype=getattr(xp, dtype), device=on)
 
 
-def to_host(array):
+def to_host(array: Any) -> FloatArray:
     """Copy an array of any backend to the host; a NumPy array is returned itself."""
     if type(array) is np.ndarray:
         return array
@@ -98,7 +103,7 @@ def to_host(array):
     return array.get()
 
 
-def erf(array):
+def erf(array: FloatArray) -> FloatArray:
     """Evaluate the error function, which the Array API standard does not have."""
     if isinstance(array, np.ndarray | np.generic):
         return scipy.special.erf(array)
@@ -110,21 +115,21 @@ def erf(array):
     return device_erf(array)
 
 
-def take_rows(array, rows):
+def take_rows(array: FloatArray, rows: IntArray) -> FloatArray:
     """Select rows of a batch by row numbers on the host."""
     if type(array) is np.ndarray:
         return array.take(rows, axis=0)
     return take(array, _as_index(array, rows))
 
 
-def take(array, index):
+def take(array: FloatArray, index: IntArray) -> FloatArray:
     """Select rows by numbers that are where the array is."""
     if type(array) is np.ndarray:
         return array.take(index, axis=0)
     return array_namespace(array).take(array, index, axis=0)
 
 
-def replace_rows(array, rows, values):
+def replace_rows(array: Any, rows: IntArray, values: FloatArray) -> FloatArray:
     """Return a copy of a batch with some rows replaced, by row numbers on the host."""
     if type(array) is np.ndarray:
         array = array.copy()
@@ -138,7 +143,7 @@ def replace_rows(array, rows, values):
     return xp.take(both, _as_index(array, source), axis=0)
 
 
-def chunks_of_rows(rows, numbers, array):
+def chunks_of_rows(rows: IntArray, numbers: int, array: FloatArray) -> list[IntArray]:
     """Divide rows that each need a matrix of so many numbers into chunks."""
     # Their matrices together stay in the cache of a host, or fill a device.
     is_host = isinstance(array, np.ndarray)
@@ -146,7 +151,7 @@ def chunks_of_rows(rows, numbers, array):
     return [rows[i : i + size] for i in range(0, len(rows), size)]
 
 
-def _as_index(array, rows):
+def _as_index(array: Array, rows: IntArray) -> Array:
     """Put row numbers beside the array that they select from."""
     xp = array_namespace(array)
     return xp.asarray(np.asarray(rows, dtype=np.int64), device=device(array))
@@ -171,6 +176,6 @@ def keep_freed_memory() -> None:
 
 
 @cache
-def _thread_controller():
+def _thread_controller() -> Any:
     """Look for the BLAS libraries once: it takes milliseconds."""
     return ThreadpoolController()

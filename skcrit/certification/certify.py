@@ -117,7 +117,7 @@ def certify(
     return _numbered(loss, Certificates.concatenate(done))
 
 
-def _checked_reach(reach):
+def _checked_reach(reach: float) -> float:
     """Return a number."""
     valid = isinstance(reach, Real) and not isinstance(reach, bool | np.timedelta64)
     try:
@@ -129,7 +129,7 @@ def _checked_reach(reach):
     return number
 
 
-def _checked(loss, theta):
+def _checked(loss: Loss, theta: Any) -> FloatArray:
     """Return points on the host, after a check of their shape."""
     shape = f"(n_points, {loss.n_params_})"
     points = as_numbers(theta, "theta", shape)
@@ -165,7 +165,7 @@ def certify_chunk(loss: Loss, theta: FloatArray, reach: float) -> Certificates:
     return _proved(loss, record, rows, points, slices) if len(rows) else record
 
 
-def _undecided(loss, theta):
+def _undecided(loss: Loss, theta: FloatArray) -> Certificates:
     """Return a record in which nothing is proved."""
     n = len(theta)
     nan, no = np.full(n, np.nan), np.zeros(n, dtype=bool)
@@ -188,7 +188,13 @@ def _undecided(loss, theta):
     )
 
 
-def _proved(loss, record, rows, points, slices):
+def _proved(
+    loss: Any,
+    record: Any,
+    rows: Any,
+    points: FloatArray,
+    slices: Any,
+) -> Certificates:
     """Fill in what can be proved at refined points."""
     there = expand(loss, points)
     proved = [
@@ -227,7 +233,7 @@ def _proved(loss, record, rows, points, slices):
     return record
 
 
-def _balls(loss, there, proved):
+def _balls(loss: Loss, there: Any, proved: list[Any]) -> Any:
     """Look for radii with which the theorem applies, a large one first."""
     n = len(proved)
     sigma = np.array([p.curvature for p in proved])
@@ -257,7 +263,7 @@ def _balls(loss, there, proved):
     return balls, K, guessed
 
 
-def _numbered(loss, record):
+def _numbered(loss: Loss, record: Certificates) -> Certificates:
     """Give the critical sets numbers."""
     decided = record.certified | record.estimated
     rows, centres, radii = np.flatnonzero(decided), None, None

@@ -51,7 +51,9 @@ def number_sets(
     return rank[numbers]
 
 
-def _meet(centres, radii, row, others):
+def _meet(
+    centres: FloatArray, radii: FloatArray, row: int, others: IntArray
+) -> BoolArray:
     """Return which balls may contain a common point."""
     gaps = centres[others] - centres[row]
     distance = np.sqrt(np.sum(gaps**2, axis=1))

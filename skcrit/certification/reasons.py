@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from skcrit._backend import to_host
@@ -84,6 +86,6 @@ def why(known: Proved, K: float, cause: str, conditioning: str) -> str:
     return _joined(reason, conditioning)
 
 
-def _joined(*parts):
+def _joined(*parts: Any) -> str:
     """Join what is not empty."""
     return "; ".join(filter(None, parts))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from skcrit._backend import to_host
@@ -40,7 +42,7 @@ def refine(
     # points a next step would end, in length scales: infinite if steps are not finite.
     start, theta = theta, theta.copy()
     limit = reach * np.maximum(sizes(loss, theta), 1.0)
-    slices: list[Slice | None] = [None] * len(theta)
+    slices: list[Any] = [None] * len(theta)
     ahead = np.full(len(theta), np.inf)
     rows = np.arange(len(theta))
     for _ in range(_MAX_HESSIANS):
@@ -55,10 +57,10 @@ def refine(
         theta[rows] = moved
         far = sizes(loss, moved - before) > _FAR * np.maximum(sizes(loss, moved), 1.0)
         rows = rows[far & np.isfinite(ahead[rows]) & (ahead[rows] <= limit[rows])]
-    return theta, slices, ahead  # type: ignore[return-value]
+    return theta, slices, ahead
 
 
-def _slices(loss, theta):
+def _slices(loss: Loss, theta: FloatArray) -> Any:
     """Choose slices at points whose Hessians are finite."""
     hessians = np.asarray(to_host(loss.hessian(loss.asarray(theta))), dtype=float)
     tangents, _, _ = tangents_at(loss, theta)
@@ -70,7 +72,13 @@ def _slices(loss, theta):
     return chosen
 
 
-def _chords(loss, theta, slices, start, limit):
+def _chords(
+    loss: Loss,
+    theta: FloatArray,
+    slices: list[Slice],
+    start: FloatArray,
+    limit: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
     """Take steps with fixed Hessians; return points and where the next steps end."""
     step = _steps(loss, theta, slices)
     ahead = sizes(loss, theta + step - start)
@@ -92,7 +100,7 @@ def _chords(loss, theta, slices, start, limit):
     return theta, np.where(np.isfinite(ahead), ahead, np.inf)
 
 
-def _steps(loss, theta, slices):
+def _steps(loss: Loss, theta: FloatArray, slices: list[Slice]) -> FloatArray:
     """Compute Newton steps with given slices; infinite if there is none."""
     gradient = np.asarray(to_host(loss.gradient(loss.asarray(theta))), dtype=float)
     steps = np.full(theta.shape, np.inf)

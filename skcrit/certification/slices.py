@@ -149,7 +149,9 @@ def prove(
     )
 
 
-def _frame(Q, B, tangents, change):
+def _frame(
+    Q: FloatArray, B: FloatArray, tangents: FloatArray, change: float
+) -> tuple[float, float]:
     """Bound the defect of M, and the distance up to which it stays nonsingular."""
     n = Q.shape[0]
     XB = tangents.T @ B
@@ -174,7 +176,9 @@ def _frame(Q, B, tangents, change):
     return defect, float(turn)
 
 
-def _inertia(Q, hessian, error, stretch):
+def _inertia(
+    Q: FloatArray, hessian: FloatArray, error: float, stretch: float
+) -> tuple[float, float, int]:
     """Bound the least modulus of an eigenvalue on the slice, count negative ones."""
     if Q.shape[1] == 0:
         return np.inf, 0.0, 0

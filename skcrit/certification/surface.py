@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -137,7 +138,7 @@ def lipschitz(
     return bound, unknown
 
 
-def _directions(loss, step=_STEP):
+def _directions(loss: Any, step: Any = _STEP) -> Any:
     """Return a few random directions, as long as a part of a length scale."""
     rng = np.random.default_rng(2)
     draws = rng.standard_normal((_N_PROBES, loss.n_params_))
@@ -145,7 +146,9 @@ def _directions(loss, step=_STEP):
     return step * np.broadcast_to(loss.length_scale(), loss.n_params_) * draws
 
 
-def _guessed_errors(loss, theta, value, gradient, hessian, systematic):
+def _guessed_errors(
+    loss: Any, theta: Any, value: Any, gradient: Any, hessian: Any, systematic: Any
+) -> Any:
     """Estimate rounding errors from what changes of the last digit do."""
     eps = float(np.finfo(loss.dtype).eps)
     errors = [np.zeros(len(theta)) for _ in range(3)]
@@ -164,7 +167,7 @@ def _guessed_errors(loss, theta, value, gradient, hessian, systematic):
     return errors
 
 
-def _guessed_lipschitz(loss, expansion, row, radius):
+def _guessed_lipschitz(loss: Any, expansion: Any, row: Any, radius: Any) -> Any:
     """Estimate the change of the Hessian from a few differences around a point."""
     theta, hessian = expansion.theta[row], expansion.hessian[row]
     rate = 0.0

@@ -83,7 +83,9 @@ class Exploration:
                 starts = self._fresh(n_starts, int(stream.integers(2**31)))
                 origins = _no_origins(len(starts))
 
-    def _search(self, starts, origins, stream):
+    def _search(
+        self, starts: FloatArray, origins: Origins, stream: np.random.Generator
+    ) -> None:
         """Run one round, and note whether it is the last."""
         for watcher in self.watch:
             watcher.begin(None)
@@ -93,26 +95,27 @@ class Exploration:
         wanted = any([watcher.end(lambda: self.landscape) for watcher in self.watch])
         self.landscape.stop_reason = "callback" if wanted else self._over()
 
-    def _room(self):
+    def _room(self) -> int:
         """Return how many searches the budget still has."""
         return self.explorer.max_searches - self.landscape.n_searches
 
-    def _size(self):
+    def _size(self) -> int:
         """Choose the size of the next round."""
         # While little is known, a large round would try one set to exhaustion.
         size = _FIRST_ROUND + 4 * len(self.landscape.atlas)
         return min(self.explorer.round_size, size, self._room())
 
-    def _fresh(self, n_starts, seed):
+    def _fresh(self, n_starts: Any, seed: Any) -> Any:
         """Draw new starts; given points are not used again."""
         explorer = self.explorer
         init = "spread" if _are_points(explorer.init) else explorer.init
         starts = make_starts(init, as_loss(explorer.loss_), n_starts, seed)
         return self.landscape.problem.into(starts)
 
-    def _displaced(self, tasks, stream):
+    def _displaced(self, tasks: Any, stream: Any) -> tuple[FloatArray, Origins]:
         """Set out from known sets."""
-        points = self.landscape.atlas.sets.point[[task.label for task in tasks]]
+        sets: Any = self.landscape.atlas.sets
+        points = sets.point[[task.label for task in tasks]]
         unit = np.asarray(self.landscape.problem.loss.length_scale(), dtype=float)
         signs = np.array([task.sign for task in tasks])
         vectors = signs[:, None] * self.landscape.vectors(tasks)
@@ -133,7 +136,7 @@ class Exploration:
         )
         return points + length * vectors / size + noise, origins
 
-    def _over(self):
+    def _over(self) -> str | None:
         """Return the reason to stop, or None."""
         explorer, landscape = self.explorer, self.landscape
         if landscape.n_searches >= explorer.max_searches:

@@ -92,7 +92,6 @@ class BaseFinder(
     # The columns that a method adds to results_, and how many rows there are.
     _columns: dict[str, str] = {}
     _rows = "n_starts"
-
     _parameter_constraints = {
         "loss": "no_validation",  # fitted_loss names every missing method at once
         "n_starts": [Interval(Integral, 1, None, closed="left")],
@@ -207,9 +206,8 @@ class BaseFinder(
             watch.append(FitReport(self, X, y, "batch", self._attributes))
         if self.verbose:
             watch.append(Progress(self.n_starts))
-        batches = self._batches(watched=bool(watch))
         with interruptible(self, "batch", watch):
-            result = self._search(solver, starts, batches, watch)
+            result = self._search(solver, starts, self._batches(bool(watch)), watch)
         self._finish(result)
         for watcher in watch:
             watcher.finish()
@@ -316,8 +314,7 @@ class BaseFinder(
         try:
             return recovery_accuracy(self)
         except NoGroundTruthError:
-            known = self.results_["morse_index"] >= 0
-            return float(np.mean(self.converged_ & known))
+            return float(np.mean(self.converged_ & (self.results_["morse_index"] >= 0)))
 
     def summary(self) -> Summary:
         """Tabulate the critical sets that were found.
@@ -358,10 +355,9 @@ class BaseFinder(
             A row for each of ``critical_points_``, by :func:`skcrit.certify`.
         """
         check_is_fitted(self)
-        points = self.critical_points_
         on_device = as_loss(self.loss_).backend != "numpy"
         n_jobs = None if on_device else self.n_jobs
-        return certify(self.loss_, points, reach=reach, n_jobs=n_jobs)
+        return certify(self.loss_, self.critical_points_, reach=reach, n_jobs=n_jobs)
 
     @property
     def _n_features_out(self) -> int:

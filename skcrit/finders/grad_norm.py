@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral, Real
+from typing import Any
 
 from skcrit._typing import ArrayLike, Memory, RandomState, Sampler
 from skcrit.finders._doc import N_FALLBACK, documented
@@ -198,7 +199,7 @@ class GradNormFinder(BaseFinder):
         self.max_trials = max_trials
         self.fallback = fallback
 
-    def _make_solver(self):
+    def _make_solver(self) -> Any:
         if self.curvature <= self.sufficient_decrease:
             raise ValueError(
                 "curvature must be above sufficient_decrease, or no step may meet the "

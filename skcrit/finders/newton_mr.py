@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral, Real
+from typing import Any
 
 from skcrit._typing import ArrayLike, Memory, RandomState, Sampler
 from skcrit.finders._doc import N_FALLBACK, documented
@@ -174,7 +175,7 @@ class NewtonMRFinder(BaseFinder):
         self.max_backtracks = max_backtracks
         self.fallback = fallback
 
-    def _make_solver(self):
+    def _make_solver(self) -> Any:
         method = NewtonMR(
             tol=self.tol,
             max_iter=self.max_iter,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 
@@ -140,7 +141,7 @@ class NewtonTRFinder(BaseFinder):
         self.max_inner_iter = max_inner_iter
         self.fallback = fallback
 
-    def _make_solver(self):
+    def _make_solver(self) -> Any:
         method = NewtonTR(
             tol=self.tol,
             max_iter=self.max_iter,
@@ -152,7 +153,7 @@ class NewtonTRFinder(BaseFinder):
         )
         return Fallback(method) if self.fallback else method
 
-    def _check_gammas(self):
+    def _check_gammas(self) -> Any:
         """Return "auto" or an array of finite shifts."""
         if isinstance(self.gammas, str):
             return self.gammas

@@ -5,10 +5,18 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 
-from skcrit._typing import ArrayLike, Distribution, Memory, RandomState, Sampler
+from skcrit._typing import (
+    ArrayLike,
+    Distribution,
+    FloatArray,
+    Memory,
+    RandomState,
+    Sampler,
+)
 from skcrit.exceptions import NotConvergedWarning
 from skcrit.finders._doc import N_FALLBACK, documented
 from skcrit.finders.base import BaseFinder
@@ -195,7 +203,7 @@ class SaddleDynamicsFinder(BaseFinder):
         self.nesterovs_momentum = nesterovs_momentum
         self.precondition = precondition
 
-    def _begin(self, X, y=None):
+    def _begin(self, X: Loss, y: None = None) -> tuple[Any, FloatArray]:
         solver, starts = super()._begin(X, y)
         method = solver.solver if self.fallback else solver
         asked = [] if isinstance(self.index, str) else method.index
@@ -206,7 +214,7 @@ class SaddleDynamicsFinder(BaseFinder):
             )
         return solver, starts
 
-    def _warn_of_failures(self):
+    def _warn_of_failures(self) -> None:
         super()._warn_of_failures()
         asked, found = (self.results_[key] for key in ("index_asked", "morse_index"))
         other = self.converged_ & (found >= 0) & (found != asked)
@@ -224,7 +232,7 @@ class SaddleDynamicsFinder(BaseFinder):
             stacklevel=3 + hasattr(self.fit, "__wrapped__"),
         )
 
-    def _make_solver(self):
+    def _make_solver(self) -> Any:
         method = SaddleDynamics(
             tol=self.tol,
             max_iter=self.max_iter,
@@ -242,7 +250,7 @@ class SaddleDynamicsFinder(BaseFinder):
         )
         return Fallback(method) if self.fallback else method
 
-    def _indices(self):
+    def _indices(self) -> dict[str, Any]:
         """Choose the index of each start, or how it depends on the start."""
         if isinstance(self.index, str) and self.index == "natural":
             return {"index": "natural"}
@@ -250,13 +258,14 @@ class SaddleDynamicsFinder(BaseFinder):
         if isinstance(self.index, str):
             return {"quantile": np.array([stream.random() for stream in streams])}
         if hasattr(self.index, "rvs"):
-            draws = [self.index.rvs(size=1, random_state=rng)[0] for rng in streams]
+            law: Any = self.index
+            draws = [law.rvs(size=1, random_state=rng)[0] for rng in streams]
             return {"index": self._check_indices(draws)}
         if isinstance(self.index, Integral):
             return {"index": self._check_indices([self.index] * self.n_starts)}
         return {"index": self._check_indices(self.index)}
 
-    def _check_indices(self, values):
+    def _check_indices(self, values: Any) -> Any:
         """Return indices as an array with an entry per start."""
         try:
             index = as_numbers(values, "index")

@@ -5,7 +5,14 @@ the bottleneck. Everything here is done in Python integers, which do not overflo
 features and 64 hidden units have more sets than float64 can hold.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
+
+from skcrit._typing import IntArray
 
 __all__ = [
     "iterate_names",
@@ -15,7 +22,7 @@ __all__ = [
 ]
 
 
-def suffix_counts(multiplicities, max_rank):
+def suffix_counts(multiplicities: IntArray, max_rank: int) -> list[list[int]]:
     """Count the choices from the last clusters, for each budget."""
     # ``table[e][c]`` is the number of vectors (k_e, k_{e+1}, ...) with a sum of at most
     # c; ``table[0][max_rank]`` is the number of critical sets.
@@ -30,7 +37,9 @@ def suffix_counts(multiplicities, max_rank):
     return table[::-1]
 
 
-def tally_indices(multiplicities, bottleneck, extra=True):
+def tally_indices(
+    multiplicities: IntArray, bottleneck: int, extra: bool = True
+) -> dict[int, int]:
     """Count the critical sets of each Morse index without enumerating them."""
     # The generating function sum_k q^((p-k)(r-k)) A_k(q), where A_k counts the vectors
     # of sum k by their inversions; without ``extra`` the first factor is left out.
@@ -55,7 +64,7 @@ def tally_indices(multiplicities, bottleneck, extra=True):
     return _unpack(packed, bits)
 
 
-def _add_clusters(multiplicities, max_rank, bits):
+def _add_clusters(multiplicities: Any, max_rank: Any, bits: Any) -> Any:
     """Return A_0, ..., A_max_rank, packed, one cluster after the other."""
     poly = [1] + [0] * max_rank
     seen = 0
@@ -69,7 +78,7 @@ def _add_clusters(multiplicities, max_rank, bits):
     return poly
 
 
-def _gaussian_binomials(total, max_rank, bits):
+def _gaussian_binomials(total: int, max_rank: int, bits: int) -> list[int]:
     """Return the Gaussian binomials [total, k] for k up to max_rank, packed."""
     # [r, k] = [r, k-1] (1 - q^(r-k+1)) / (1 - q^k): p steps instead of r p. Division
     # is by the series 1/(1 - x) = (1 + x)(1 + x^2)(1 + x^4)..., modulo a power of two
@@ -87,7 +96,7 @@ def _gaussian_binomials(total, max_rank, bits):
     return poly
 
 
-def _unpack(packed, bits):
+def _unpack(packed: int, bits: int) -> dict[int, int]:
     """Read the non-zero digits of a packed polynomial: dict of power to coefficient."""
     # Whole bytes first: shifting a long integer digit by digit is quadratic.
     n_digits = -(-packed.bit_length() // bits)
@@ -104,7 +113,7 @@ def _unpack(packed, bits):
     }
 
 
-def iterate_names(multiplicities, rank):
+def iterate_names(multiplicities: IntArray, rank: int) -> Iterator[Any]:
     """Yield the canonical names of the sets of one rank in lexicographic order."""
     sizes = [int(m) for m in multiplicities]
     starts = np.cumsum([0, *sizes]).tolist()
@@ -112,7 +121,7 @@ def iterate_names(multiplicities, rank):
 
     # More indices from an earlier cluster come first: at the first difference the next
     # index of the larger choice is in the cluster, the other's is behind it.
-    def extend(e, left):
+    def extend(e: int, left: int) -> Iterator[Any]:
         if left == 0:
             yield ()
             return
@@ -126,7 +135,9 @@ def iterate_names(multiplicities, rank):
     yield from extend(0, rank)
 
 
-def sample_counts(multiplicities, max_rank, n, rng):
+def sample_counts(
+    multiplicities: IntArray, max_rank: int, n: Any, rng: np.random.RandomState
+) -> IntArray:
     """Draw n multiplicity vectors uniformly, with replacement."""
     # Every vector has exactly the same probability: a random integer below the number
     # of sets is decoded.
@@ -147,7 +158,7 @@ def sample_counts(multiplicities, max_rank, n, rng):
     return counts
 
 
-def _uniform_below(n, rng):
+def _uniform_below(n: Any, rng: np.random.RandomState) -> int:
     """Draw an integer below n."""
     # Rejection keeps the draw exactly uniform; a modulus would favour small codes.
     n_bits = (n - 1).bit_length()

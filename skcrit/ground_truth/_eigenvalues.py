@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -117,12 +118,12 @@ def clean_eigenvalues(
     return lam
 
 
-def rounding_error(largest, n_features, n_samples):
+def rounding_error(largest: float, n_features: int, n_samples: int) -> float:
     """Bound the rounding error of the eigenvalues of a second moment, generously."""
     return 10 * max(n_features, n_samples**0.5) * np.finfo(np.float64).eps * largest
 
 
-def check_eigenvectors(eigenvectors, n_features):
+def check_eigenvectors(eigenvectors: Any, n_features: int) -> FloatArray:
     """Return a square matrix with orthonormal columns; None is the identity."""
     if eigenvectors is None:
         return np.eye(n_features)
@@ -142,7 +143,7 @@ def check_eigenvectors(eigenvectors, n_features):
     return vectors
 
 
-def warn_near(what, values, tolerance):
+def warn_near(what: str, values: FloatArray, tolerance: Any) -> None:
     """Warn when a value is less than a thousand times the tolerance that decides."""
     bound = np.broadcast_to(_DOUBTFUL * np.asarray(tolerance), values.shape)
     doubtful = np.flatnonzero(values <= bound)
@@ -159,7 +160,7 @@ def warn_near(what, values, tolerance):
         )
 
 
-def _warn_moved(given, cleaned, rounding):
+def _warn_moved(given: FloatArray, cleaned: FloatArray, rounding: float) -> None:
     """Warn when cleaning moved eigenvalues by more than rounding."""
     change = np.abs(cleaned - given)
     moved = np.flatnonzero(change > rounding)
@@ -185,7 +186,7 @@ def _warn_moved(given, cleaned, rounding):
     )
 
 
-def _check_eigenvalues(eigenvalues):
+def _check_eigenvalues(eigenvalues: Any) -> FloatArray:
     lam = as_numbers(eigenvalues, "eigenvalues")
     if lam.ndim != 1 or lam.size == 0:
         raise ValueError(
@@ -197,7 +198,7 @@ def _check_eigenvalues(eigenvalues):
     return lam
 
 
-def _check_n_samples(n_samples, n_features):
+def _check_n_samples(n_samples: int | None, n_features: int) -> int:
     if n_samples is None:
         return n_features
     if not is_int(n_samples, 1):
@@ -212,12 +213,12 @@ def _check_n_samples(n_samples, n_features):
     return int(n_samples)
 
 
-def _check_rtol(name, value):
+def _check_rtol(name: str, value: float) -> None:
     if not is_number(value, 0, 1):
         raise ValueError(f"{name} must lie in [0, 1), got {shown(value)}.")
 
 
-def _merge(lam, tolerance):
+def _merge(lam: FloatArray, tolerance: FloatArray) -> FloatArray:
     """Replace runs of close eigenvalues by their mean, if the whole run is close."""
     # A run that ends where the next gap is too large: where the comparison starts does
     # not matter. Means stay as far from other runs as the members were, at least, so

@@ -1,11 +1,15 @@
 """Layers of a linear network as matrices: cut, joined, multiplied out, balanced."""
 
+from __future__ import annotations
+
 from itertools import pairwise
 
 import numpy as np
+from math import prod
+from typing import Any
 
 from skcrit._backend import array_namespace, device
-from skcrit._typing import Array
+from skcrit._typing import Array, FloatArray
 from skcrit.linalg import svd
 
 __all__ = [
@@ -18,7 +22,7 @@ __all__ = [
 ]
 
 
-def layer_shapes(layer_sizes):
+def layer_shapes(layer_sizes: Any) -> list[tuple[int, int]]:
     """Return the shapes (n_out, n_in) of the layers, first layer first."""
     return [(n_out, n_in) for n_in, n_out in pairwise(layer_sizes)]
 
@@ -104,7 +108,7 @@ def balanced_layers(
     return [_pad(W, shape) for W, shape in zip(layers, shapes, strict=True)]
 
 
-def _pad(W, shape):
+def _pad(W: FloatArray, shape: tuple[int, int]) -> FloatArray:
     """Fill a stack of matrices up with zeros at the right and at the bottom."""
     xp = array_namespace(W)
     for axis, size in ((-2, shape[0]), (-1, shape[1])):

@@ -6,7 +6,14 @@ unused one, and *slots*, the free hidden units. Their eigenvalues are written so
 nothing cancels and that zeros are exactly zero.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+
+from skcrit._typing import BoolArray, FloatArray, IntArray
 
 __all__ = ["hessian_spectrum", "min_moduli", "response_moduli"]
 
@@ -14,7 +21,7 @@ __all__ = ["hessian_spectrum", "min_moduli", "response_moduli"]
 _CHUNK = 2**22
 
 
-def hessian_spectrum(problem, mask, q):
+def hessian_spectrum(problem: Any, mask: BoolArray, q: int) -> FloatArray:
     """Compute all eigenvalues of the Hessian at a representative, ascending."""
     # ``mask`` is the canonical mask of one set of an autoencoder, and ``q`` the number
     # of hidden units that the middle layers pass on. The zeros are exact.
@@ -32,7 +39,7 @@ def hessian_spectrum(problem, mask, q):
     return np.sort(np.concatenate([values, zeros]))
 
 
-def min_moduli(problem, masks, q):
+def min_moduli(problem: Any, masks: BoolArray, q: IntArray) -> FloatArray:
     """Compute the smallest non-zero modulus of a Hessian eigenvalue for each set."""
     # ``masks`` are canonical masks (n_sets, n_outputs), ``q`` is as above, one per set.
     # The modulus is infinite if the Hessian is zero.
@@ -48,7 +55,7 @@ def min_moduli(problem, masks, q):
         inner = np.where(np.eye(used.size, dtype=bool), inner, np.inf)
     turn = 4 * problem.tau_sum / problem.n_outputs
 
-    def smallest(index, mask, free):
+    def smallest(index: IntArray, mask: BoolArray, free: BoolArray) -> FloatArray:
         blocks = np.where(mask[:, None, :], np.inf, cross[index])
         best = blocks.min(axis=(1, 2), initial=np.inf)
         pairs = inner[index[:, :, None], index[:, None, :]]
@@ -61,7 +68,7 @@ def min_moduli(problem, masks, q):
     return _by_rank(masks, q, smallest)
 
 
-def response_moduli(problem, masks, q):
+def response_moduli(problem: Any, masks: BoolArray, q: IntArray) -> FloatArray:
     """Bound the end-to-end error by the balanced gradient, to first order."""
     # ``norm(W - W_I) <= gradient / modulus`` near a critical set, from the block of
     # each pair: without a penalty min(|mu_-(i, j)|, sqrt(4 L) lambda_i / d), which is
@@ -84,7 +91,7 @@ def response_moduli(problem, masks, q):
     )
     inner = _inner_scaled(problem, used) / np.sqrt(problem.depth * response)
 
-    def smallest(index, mask, free):
+    def smallest(index: IntArray, mask: BoolArray, free: BoolArray) -> FloatArray:
         blocks = np.where(mask[:, None, :], np.inf, cross[index])
         best = blocks.min(axis=(1, 2), initial=np.inf)
         return np.minimum(best, inner[index].min(axis=1, initial=np.inf))
@@ -92,7 +99,7 @@ def response_moduli(problem, masks, q):
     return _by_rank(masks, q, smallest)
 
 
-def _padded(problem, masks):
+def _padded(problem: Any, masks: BoolArray) -> tuple[FloatArray, BoolArray]:
     """Return the numbers t and masks, with zeros for inputs beyond the outputs."""
     more = max(problem.n_seen - problem.n_outputs, 0)
     if more == 0:
@@ -100,7 +107,7 @@ def _padded(problem, masks):
     return np.pad(problem.cross, (0, more)), np.pad(masks, ((0, 0), (0, more)))
 
 
-def _by_rank(masks, q, function):
+def _by_rank(masks: BoolArray, q: IntArray, function: Callable[..., Any]) -> FloatArray:
     """Apply a function to sets of one rank at a time, in chunks of bounded size."""
     rank = masks.sum(axis=1)
     out = np.full(masks.shape[0], np.inf)
@@ -114,7 +121,7 @@ def _by_rank(masks, q, function):
     return out
 
 
-def _nonzero_min(low, high):
+def _nonzero_min(low: FloatArray, high: FloatArray) -> FloatArray:
     """Return the smaller modulus of each pair of eigenvalues that is not zero."""
     # Only the smaller eigenvalue of a pair can be zero (both, for a zero eigenvalue
     # of the data and a free unit).
@@ -123,7 +130,9 @@ def _nonzero_min(low, high):
     )
 
 
-def _cross(problem, lam_i, lam_j):
+def _cross(
+    problem: Any, lam_i: FloatArray, lam_j: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     """Return the eigenvalues of (2/d) [[a, -lam_j], [-lam_j, lam_i]], lower first."""
     scale = 2 / problem.n_outputs
     if problem.scale is not None:
@@ -144,13 +153,13 @@ def _cross(problem, lam_i, lam_j):
     return scale * (det / high), scale * high
 
 
-def _slots(problem, lam):
+def _slots(problem: Any, lam: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return tau -+ lambda, of a free unit and an unused direction."""
     scale = 2 / problem.n_outputs
     return scale * (problem.tau_sum - lam), scale * (problem.tau_sum + lam)
 
 
-def _inner_scaled(problem, lam):
+def _inner_scaled(problem: Any, lam: FloatArray) -> FloatArray:
     """Return the eigenvalue of a used direction with itself, without weight penalty."""
     # The zeros that belong to it are left out.
     size = 2 * problem.depth / problem.n_outputs
@@ -160,7 +169,9 @@ def _inner_scaled(problem, lam):
     return size * (lam + problem.tau_product) * s
 
 
-def _inner_sum(problem, lam_r, lam_s):
+def _inner_sum(
+    problem: Any, lam_r: FloatArray, lam_s: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return the smallest eigenvalue of a pair of used directions, and two of them."""
     # The latter are a+tau -+ sqrt(tau^2+b^2); the third is 2 tau. On the diagonal b = 0
     # and the values are 2 (lambda - tau) and 2 tau.
@@ -172,7 +183,7 @@ def _inner_sum(problem, lam_r, lam_s):
     return np.minimum(low, 2 * scale * tau), low, high
 
 
-def _all_inner(problem, used):
+def _all_inner(problem: Any, used: FloatArray) -> FloatArray:
     """Return all non-zero eigenvalues inside the used directions."""
     k = used.size
     if problem.tau_sum > 0:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from skcrit._typing import BoolArray, FloatArray, IntArray
 from skcrit.ground_truth._factors import halves, split_weights, thin_svd
 from skcrit.ground_truth._hessian import min_moduli, response_moduli
 from skcrit.ground_truth._names import to_names
@@ -98,7 +100,13 @@ class LinearMatch(Match):
     certificate: object
 
 
-def match_points(problem, theta, grad_norm, dtype, pivot_rtol):
+def match_points(
+    problem: Any,
+    theta: FloatArray,
+    grad_norm: FloatArray,
+    dtype: str,
+    pivot_rtol: float,
+) -> LinearMatch:
     """Identify the critical sets of points (..., n_params), as a LinearMatch."""
     flat = theta.reshape(-1, problem.n_params)
     size = problem.n_outputs * max(problem.inputs.shape[1], 1)
@@ -115,7 +123,7 @@ def match_points(problem, theta, grad_norm, dtype, pivot_rtol):
     return LinearMatch.from_columns(_judge(problem, found), theta.shape[:-1])
 
 
-def resolution(problem):
+def resolution(problem: Any) -> float:
     """Compute the largest balanced gradient norm at which points are distinct."""
     # 0.1 sqrt(s) min(min_gap, 2 w) / d with s the smallest singular value of an end-to-
     # end matrix (1 without a penalty) and w the smallest positive eigenvalue, or with
@@ -137,7 +145,9 @@ def resolution(problem):
     return float(0.1 * shrink * least / problem.n_outputs)
 
 
-def _locate(problem, theta, grad_norm, pivot_rtol):
+def _locate(
+    problem: Any, theta: FloatArray, grad_norm: FloatArray, pivot_rtol: float
+) -> dict[str, FloatArray]:
     """Compute everything that needs the weights themselves."""
     weights, left, right, end, usable = _end_to_end(problem, theta)
     mask, margin, error = _nearest(problem, end)
@@ -169,7 +179,9 @@ def _locate(problem, theta, grad_norm, pivot_rtol):
     }
 
 
-def _end_to_end(problem, theta):
+def _end_to_end(
+    problem: Any, theta: FloatArray
+) -> tuple[list[FloatArray], FloatArray, FloatArray, FloatArray, BoolArray]:
     """Multiply the layers, and say which points have numbers of usable size."""
     with np.errstate(over="ignore", invalid="ignore"):
         weights = split_weights(theta, problem.shapes)
@@ -188,7 +200,7 @@ def _end_to_end(problem, theta):
     return weights, left, right, end, usable
 
 
-def _judge(problem, found):
+def _judge(problem: Any, found: dict[str, FloatArray]) -> dict[str, FloatArray]:
     """Compute everything that follows from the nearest set and the distances."""
     mask, usable, squared = found["mask"], found["usable"], found["squared"]
     counts, rank = problem.counts(mask), mask.sum(axis=1)
@@ -222,7 +234,7 @@ def _judge(problem, found):
     }
 
 
-def _nearest(problem, end):
+def _nearest(problem: Any, end: FloatArray) -> tuple[BoolArray, FloatArray, FloatArray]:
     """Find the nearest set, its margin, and the difference of the end-to-end matrix."""
     # The squared distance to a set is a constant minus the sum of the gains
     # s (2 m - s) of its indices, so the largest positive gains are the exact minimiser.
@@ -251,7 +263,7 @@ def _nearest(problem, end):
     return mask, margin, error
 
 
-def _largest_positive(gains, n_most):
+def _largest_positive(gains: FloatArray, n_most: int) -> tuple[BoolArray, FloatArray]:
     """Choose the largest positive gains, at most n_most of each row, with a margin."""
     n, r = gains.shape
     chosen = gains > 0
@@ -269,7 +281,9 @@ def _largest_positive(gains, n_most):
     return chosen, margin
 
 
-def _data_gradient(problem, left, right, end):
+def _data_gradient(
+    problem: Any, left: FloatArray, right: FloatArray, end: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Compute the squared balanced gradient norm, and two residuals of the data."""
     # With the thin singular value decomposition W = A S B^T and G = dF/dW, the gradient
     # at the balanced factorisation has the blocks S^((L-l)/L) A^T G B S^((l-1)/L), with
@@ -312,7 +326,7 @@ def _data_gradient(problem, left, right, end):
     return scale * squared, r1, r2
 
 
-def _certificate(problem, r1, r2):
+def _certificate(problem: Any, r1: FloatArray, r2: FloatArray) -> FloatArray:
     """Bound the distance to some critical end-to-end matrix, if that is proved."""
     # R1 = W^T (W - I) C and R2 = (W - I) C W^T bound the distance of W to a projector
     # and of that projector to commuting with C; Davis-Kahan does the rest.
@@ -328,7 +342,9 @@ def _certificate(problem, r1, r2):
     return np.where(kappa < gap / 2, bound, np.inf)
 
 
-def _loss_bound(problem, mask, q, squared):
+def _loss_bound(
+    problem: Any, mask: BoolArray, q: IntArray, squared: FloatArray
+) -> FloatArray:
     """Bound the difference in loss to the nearest set by the gradient, first order."""
     bound = squared / min_moduli(problem, mask, q)
     weakest, order = problem.cross[max(problem.rank - 1, 0)], problem.depth
@@ -347,7 +363,7 @@ def _loss_bound(problem, mask, q, squared):
     return bound
 
 
-def _pivot_noise(problem, grad_norm, pivot_rtol):
+def _pivot_noise(problem: Any, grad_norm: FloatArray, pivot_rtol: float) -> FloatArray:
     """Bound the weights of a point in the place of zeros of the critical point."""
     if problem.rank == 0:
         return np.full(grad_norm.shape, pivot_rtol)
@@ -357,7 +373,7 @@ def _pivot_noise(problem, grad_norm, pivot_rtol):
     return np.maximum(pivot_rtol, noise)
 
 
-def _rounding(problem, theta, dtype):
+def _rounding(problem: Any, theta: FloatArray, dtype: str) -> FloatArray:
     """Bound the rounding error of a computed loss."""
     with np.errstate(over="ignore", invalid="ignore"):
         # The product of the norms of L layers is largest when they are equal.
@@ -366,9 +382,9 @@ def _rounding(problem, theta, dtype):
         return _ROUNDING * unit * problem.rounding(size)
 
 
-def _squares(matrices):
+def _squares(matrices: FloatArray) -> FloatArray:
     return np.sum(matrices * matrices, axis=(-2, -1))
 
 
-def _norm(matrices):
+def _norm(matrices: FloatArray) -> FloatArray:
     return np.sqrt(_squares(matrices))

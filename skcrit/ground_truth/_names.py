@@ -1,14 +1,19 @@
 """Names of critical sets: tuples of indices, boolean masks, multiplicity vectors."""
 
+from __future__ import annotations
+
 import operator
 from itertools import chain
+from typing import Any
 
 import numpy as np
+
+from skcrit._typing import BoolArray, IntArray
 
 __all__ = ["parse_one", "parse_sets", "to_names"]
 
 
-def parse_sets(problem, sets, name="sets"):
+def parse_sets(problem: Any, sets: Any, name: str = "sets") -> tuple[IntArray, bool]:
     """Read a list of index tuples, or a mask, as multiplicity vectors."""
     # Returns the vectors, (n_sets, n_distinct), and whether one set was given by
     # itself: one tuple of integers, or a mask of shape (n_outputs,). What names no
@@ -29,7 +34,7 @@ def parse_sets(problem, sets, name="sets"):
     return problem.counts(masks), single
 
 
-def parse_one(problem, index_set):
+def parse_one(problem: Any, index_set: Any) -> IntArray:
     """Read one set in any accepted form as a multiplicity vector, a single row."""
     is_mask = isinstance(index_set, np.ndarray) and index_set.dtype == bool
     sets = index_set if is_mask else [index_set]
@@ -39,7 +44,7 @@ def parse_one(problem, index_set):
     return counts
 
 
-def to_names(masks):
+def to_names(masks: BoolArray) -> Any:
     """Write masks as a list of sorted tuples of indices, one per row."""
     rows, columns = np.nonzero(masks)
     points = np.arange(masks.shape[0])
@@ -49,7 +54,7 @@ def to_names(masks):
     return [tuple(columns[a:b]) for a, b in zip(starts, ends, strict=True)]
 
 
-def _masks_from_tuples(problem, sets, name):
+def _masks_from_tuples(problem: Any, sets: Any, name: str) -> BoolArray:
     """Read tuples as masks, in one pass over all their indices."""
     d = problem.n_outputs
     try:
@@ -80,7 +85,7 @@ def _masks_from_tuples(problem, sets, name):
     return masks
 
 
-def _check_masks(problem, masks, name):
+def _check_masks(problem: Any, masks: BoolArray, name: str) -> None:
     """Refuse sets that use inadmissible eigenvalues, or too many."""
     r = problem.n_admissible
     blind = np.flatnonzero(masks[:, r:].any(axis=0))

@@ -1,11 +1,19 @@
 """Open pivots: what makes a critical point of a deep network a strict saddle."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
+
+from skcrit._typing import BoolArray, FloatArray, IntArray
 
 __all__ = ["chain_products", "open_pivots"]
 
 
-def open_pivots(problem, weights, rank, rtol):
+def open_pivots(
+    problem: Any, weights: list[FloatArray], rank: IntArray, rtol: FloatArray
+) -> BoolArray:
     """Say which points have an open pivot: a bool per point."""
     # With P the projector of a critical set of rank k and Q = (I - P) C, the pivot
     # (i, j), i > j, is open when W_{j-1} ... W_1 Q W_L ... W_{i+1} is not zero and
@@ -47,7 +55,7 @@ def open_pivots(problem, weights, rank, rtol):
     return is_open
 
 
-def chain_products(weights):
+def chain_products(weights: list[FloatArray]) -> dict[tuple[int, int], FloatArray]:
     """Multiply all runs of layers: a dict of W_b ... W_a by (b, a), 1 <= a <= b."""
     products = {}
     for a in range(1, len(weights) + 1):
@@ -57,7 +65,7 @@ def chain_products(weights):
     return products
 
 
-def _equalize(weights):
+def _equalize(weights: list[FloatArray]) -> list[FloatArray]:
     """Rescale the layers to equal norms by scalar factors of product 1."""
     # Near a set of rank >= 1 the product of the norms is at least about 1; below that
     # (the empty set) rescaling would lift noise of a vanishing layer to the size of the
@@ -70,11 +78,11 @@ def _equalize(weights):
     return [w * f[:, None, None] for w, f in zip(weights, factors, strict=True)]
 
 
-def _norm(matrices):
+def _norm(matrices: FloatArray) -> FloatArray:
     return np.sqrt(np.sum(matrices * matrices, axis=(-2, -1)))
 
 
-def _numerical_rank(matrices, rtol):
+def _numerical_rank(matrices: FloatArray, rtol: FloatArray) -> IntArray:
     """Count the singular values above rtol max(1, norm)."""
     values = np.linalg.svd(matrices, compute_uv=False)
     floor = rtol[:, None] * np.maximum(1.0, values[:, :1])

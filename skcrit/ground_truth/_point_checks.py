@@ -1,9 +1,14 @@
 """Checks of what is said about known critical points."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 from scipy.spatial.distance import cdist
 
 from skcrit._backend import to_host
+from skcrit._typing import FloatArray, IntArray
 from skcrit.utils._arguments import as_numbers, shown
 
 __all__ = [
@@ -22,7 +27,7 @@ __all__ = [
 _SAME = 1e-9
 
 
-def check_points(points):
+def check_points(points: Any) -> FloatArray:
     """Return points as a finite matrix (n_sets, n_params)."""
     array = np.array(as_numbers(points, "points"))
     if array.ndim != 2 or 0 in array.shape or not np.all(np.isfinite(array)):
@@ -33,7 +38,7 @@ def check_points(points):
     return array
 
 
-def check_own_loss(loss, n_params):
+def check_own_loss(loss: Any, n_params: int) -> Any:
     """Return a loss that is fitted to so many parameters, or None."""
     if loss is None:
         return None
@@ -51,7 +56,7 @@ def check_own_loss(loss, n_params):
     return loss
 
 
-def check_losses(losses, loss, points):
+def check_losses(losses: Any, loss: Any, points: FloatArray) -> FloatArray:
     """Return the loss at each point: what was given, or computed."""
     if losses is None:
         if loss is None:
@@ -68,7 +73,9 @@ def check_losses(losses, loss, points):
     return numbers
 
 
-def check_inertia(morse_indices, nullities, shape):
+def check_inertia(
+    morse_indices: Any, nullities: Any, shape: tuple[int, int]
+) -> list[IntArray]:
     """Return Morse indices and nullities, -1 if they are not known."""
     (n_sets, n_params), checked = shape, []
     for name, counts in (("morse_indices", morse_indices), ("nullities", nullities)):
@@ -105,7 +112,7 @@ def check_listed(indices, n_params):
     return tuple(sorted(set(numbers.astype(int).tolist())))
 
 
-def check_names(names, n_sets):
+def check_names(names: Any, n_sets: int) -> list[Any]:
     """Return distinct names, by default the numbers of the points."""
     if names is None:
         return list(range(n_sets))
@@ -122,7 +129,7 @@ def check_names(names, n_sets):
     return listed
 
 
-def check_radius(radius, n_sets):
+def check_radius(radius: Any, n_sets: int) -> Any:
     """Return a positive number per set, or None."""
     if radius is None:
         return None
@@ -153,7 +160,7 @@ def invariants_at(function, theta):
     return values
 
 
-def separate(invariants):
+def separate(invariants: FloatArray) -> tuple[FloatArray, IntArray]:
     """Return distance and row of the nearest other point, for each."""
     finite = np.all(np.isfinite(invariants), axis=1)
     if not np.all(finite):

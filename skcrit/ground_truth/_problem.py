@@ -7,11 +7,14 @@ the bottleneck, r the number of eigenvalues that sets can use, and q the number 
 hidden units that the middle layers pass on.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from skcrit._typing import BoolArray, FloatArray, IntArray
 from skcrit.ground_truth._factors import layer_shapes
 from skcrit.utils._arguments import shown
 
@@ -71,61 +74,61 @@ class Problem:
     grad_factor: float = 1.0
 
     @cached_property
-    def shapes(self):
+    def shapes(self) -> list[tuple[int, int]]:
         """Shapes (n_out, n_in) of the layers."""
         return layer_shapes(self.layer_sizes)
 
     @property
-    def n_outputs(self):
+    def n_outputs(self) -> int:
         """Number of outputs, m."""
         return self.layer_sizes[-1]
 
     @property
-    def depth(self):
+    def depth(self) -> int:
         """Number of weight matrices, L."""
         return len(self.layer_sizes) - 1
 
     @property
-    def n_params(self):
+    def n_params(self) -> int:
         """Number of weights."""
         return sum(a * b for a, b in self.shapes)
 
     @property
-    def bottleneck(self):
+    def bottleneck(self) -> int:
         """Smallest width of a hidden layer, p."""
         return min(self.layer_sizes[1:-1])
 
     @cached_property
-    def moments(self):
+    def moments(self) -> FloatArray:
         """The numbers c, one per column of the inputs."""
         if self.scale is None:
             return self.eigenvalues + self.tau_product
         return np.full(self.inputs.shape[1], self.scale**2)
 
     @cached_property
-    def cross(self):
+    def cross(self) -> FloatArray:
         """The numbers t, one per output."""
         if self.scale is None:
             return self.eigenvalues
         return self.scale * np.sqrt(self.eigenvalues)
 
     @cached_property
-    def rank(self):
+    def rank(self) -> int:
         """Number of positive eigenvalues."""
         return int(np.count_nonzero(self.eigenvalues > 0))
 
     @property
-    def n_seen(self):
+    def n_seen(self) -> int:
         """Number of columns of the inputs that the data see; they come first."""
         return self.rank if self.scale is None else self.inputs.shape[1]
 
     @property
-    def unseen(self):
+    def unseen(self) -> FloatArray:
         """Directions of the inputs that the data do not see, as rows."""
         return self.directions[self.rank :] if self.null is None else self.null
 
     @property
-    def reach(self):
+    def reach(self) -> float:
         """Largest distance at which a point can belong to a set."""
         # Half the distance between sets: with targets, that to the set without the
         # smallest singular value.
@@ -134,69 +137,69 @@ class Problem:
         return 0.5 * np.min(self.singular_values, initial=1.0)
 
     @cached_property
-    def n_admissible(self):
+    def n_admissible(self) -> int:
         """Number of eigenvalues that a critical set can use, r."""
         return int(np.count_nonzero(self.eigenvalues > self.tau_sum))
 
     @cached_property
-    def n_at_threshold(self):
+    def n_at_threshold(self) -> int:
         """Number of eigenvalues equal to a positive threshold (degenerate)."""
         at = (self.eigenvalues == self.tau_sum) & (self.tau_sum > 0)
         return int(np.count_nonzero(at))
 
     @cached_property
-    def multiplicities(self):
+    def multiplicities(self) -> IntArray:
         """Multiplicities m_e of the distinct admissible eigenvalues, (n_distinct,)."""
         lam = self.eigenvalues[: self.n_admissible]
         edges = np.flatnonzero(np.diff(lam, prepend=np.inf, append=-np.inf))
         return np.diff(edges)
 
     @cached_property
-    def cluster_starts(self):
+    def cluster_starts(self) -> IntArray:
         """First index of each cluster, (n_distinct,)."""
         return np.cumsum(self.multiplicities) - self.multiplicities
 
     @cached_property
-    def cluster_of(self):
+    def cluster_of(self) -> IntArray:
         """Cluster of each admissible index, (n_admissible,)."""
         return np.repeat(np.arange(self.multiplicities.size), self.multiplicities)
 
     @cached_property
-    def position(self):
+    def position(self) -> IntArray:
         """Position of each admissible index inside its cluster, (n_admissible,)."""
         return np.arange(self.n_admissible) - self.cluster_starts[self.cluster_of]
 
     @cached_property
-    def distinct(self):
+    def distinct(self) -> FloatArray:
         """Distinct admissible eigenvalues, descending, (n_distinct,)."""
         return self.eigenvalues[self.cluster_starts]
 
     @cached_property
-    def max_rank(self):
+    def max_rank(self) -> int:
         """Largest rank of a critical set."""
         return min(self.bottleneck, self.n_admissible)
 
     @cached_property
-    def singular_values(self):
+    def singular_values(self) -> FloatArray:
         """Singular values s_i of the end-to-end matrix if i is used."""
         # For autoencoders 1 without a penalty, 1 - tau/lambda with "sum",
         # lambda/(lambda + tau) with "product" (Kunin et al. 2019).
         used = slice(self.n_admissible)
         return (self.cross[used] - self.tau_sum) / self.moments[used]
 
-    def rounding(self, size):
+    def rounding(self, size: FloatArray) -> FloatArray:
         """Return the size of the terms of the loss where W has a given size."""
         at_origin = (self.eigenvalues.sum() + self.residual) / self.n_outputs
         growth = at_origin if self.growth is None else self.growth
         return at_origin + growth * size
 
-    def masks(self, counts):
+    def masks(self, counts: IntArray) -> BoolArray:
         """Turn multiplicity vectors into masks of the canonical names."""
         masks = np.zeros((counts.shape[0], self.n_outputs), dtype=bool)
         masks[:, : self.n_admissible] = self.position < counts[:, self.cluster_of]
         return masks
 
-    def counts(self, masks):
+    def counts(self, masks: BoolArray) -> IntArray:
         """Turn masks over the admissible indices into multiplicity vectors."""
         if self.n_admissible == 0:
             return np.zeros((masks.shape[0], 0), dtype=np.int64)
@@ -205,7 +208,7 @@ class Problem:
             return inside.astype(np.int64)
         return np.add.reduceat(inside, self.cluster_starts, axis=1, dtype=np.int64)
 
-    def losses(self, counts):
+    def losses(self, counts: IntArray) -> FloatArray:
         """Compute the critical values."""
         # (1/m) times the sum of the eigenvalues that a set leaves out (Baldi & Hornik
         # 1989), plus what the penalty leaves of those it uses (Kunin et al. 2019).
@@ -219,13 +222,13 @@ class Problem:
         total = total + self.residual
         return total / self.n_outputs
 
-    def inversions(self, counts):
+    def inversions(self, counts: IntArray) -> IntArray:
         """Count the pairs of a used eigenvalue and an unused strictly larger one."""
         unused = self.multiplicities - counts
         larger = np.cumsum(unused, axis=1) - unused
         return np.sum(counts * larger, axis=1)
 
-    def n_passed(self, rank, kind):
+    def n_passed(self, rank: IntArray, kind: str) -> IntArray:
         """Return q at the "balanced" or "open" points of sets of the given ranks."""
         if not isinstance(kind, str) or kind not in {"balanced", "open"}:
             raise ValueError(f"kind must be 'balanced' or 'open', got {shown(kind)}.")
@@ -234,13 +237,13 @@ class Problem:
             return np.full_like(rank, self.bottleneck)
         return rank
 
-    def morse_indices(self, counts, q):
+    def morse_indices(self, counts: IntArray, q: IntArray) -> IntArray:
         """Count the negative eigenvalues of the Hessian: inv + (q - k)(r - k)."""
         rank = counts.sum(axis=1)
         free = (q - rank) * (self.n_admissible - rank)
         return self.inversions(counts) + free
 
-    def nullities(self, counts, q):
+    def nullities(self, counts: IntArray, q: IntArray) -> IntArray:
         """Count the zero eigenvalues of the Hessian."""
         # Without a penalty and with one hidden layer this is the dimension of the set:
         # f is Morse-Bott.

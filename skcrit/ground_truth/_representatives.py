@@ -1,8 +1,13 @@
 """Points on the critical sets: balanced ones and random ones of the same orbit."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 from scipy.stats import ortho_group
 
+from skcrit._typing import FloatArray, IntArray
 from skcrit.ground_truth._factors import join_weights, thin_svd
 from skcrit.utils._arguments import check_seed
 
@@ -12,14 +17,16 @@ __all__ = ["random_source", "representative"]
 _LOG_STRETCH = np.log(10.0)
 
 
-def random_source(random_state):
+def random_source(random_state: Any) -> Any:
     """Turn a seed into a source of random numbers; Generators are passed through."""
     if isinstance(random_state, np.random.Generator):
         return random_state
     return check_seed(random_state)
 
 
-def representative(problem, counts, q, rng=None):
+def representative(
+    problem: Any, counts: IntArray, q: int, rng: np.random.RandomState | None = None
+) -> FloatArray:
     """Build weights on the critical set of a multiplicity vector."""
     # The middle layers pass q hidden units on. Without ``rng`` it is the balanced
     # point, with one a random point of its orbit.
@@ -31,7 +38,9 @@ def representative(problem, counts, q, rng=None):
     return join_weights(weights)
 
 
-def _balanced_weights(problem, counts, q, rng):
+def _balanced_weights(
+    problem: Any, counts: IntArray, q: int, rng: np.random.RandomState | None
+) -> list[FloatArray]:
     """Build layers that share the singular values of the end-to-end matrix."""
     k = int(counts.sum())
     mask = problem.masks(counts[None, :])[0]
@@ -54,7 +63,9 @@ def _balanced_weights(problem, counts, q, rng):
     return weights
 
 
-def _turn_in_eigenspaces(problem, counts, rng):
+def _turn_in_eigenspaces(
+    problem: Any, counts: IntArray, rng: np.random.RandomState
+) -> FloatArray:
     """Choose random orthonormal directions in tied eigenspaces, in the given number."""
     parts = [np.zeros((problem.n_outputs, 0))]
     identity = np.eye(problem.n_outputs)
@@ -66,7 +77,9 @@ def _turn_in_eigenspaces(problem, counts, rng):
     return np.concatenate(parts, axis=1)
 
 
-def _add_blind_parts(problem, weights, k, rng):
+def _add_blind_parts(
+    problem: Any, weights: list[FloatArray], k: int, rng: np.random.RandomState
+) -> None:
     """Add what changes nothing because the data have no variance there."""
     # The data do not see their null space: the first layer may read anything from it,
     # and in a network of one hidden layer the free units may write to outputs, or read
@@ -85,7 +98,9 @@ def _add_blind_parts(problem, weights, k, rng):
         weights[0][k:] += rng.standard_normal((h - k, len(deaf))) @ deaf
 
 
-def _change_basis(problem, weights, rng):
+def _change_basis(
+    problem: Any, weights: list[FloatArray], rng: np.random.RandomState
+) -> list[FloatArray]:
     """Change the bases of the hidden layers."""
     weights = list(weights)
     for i, h in enumerate(problem.layer_sizes[1:-1]):
@@ -98,6 +113,6 @@ def _change_basis(problem, weights, rng):
     return weights
 
 
-def _orthogonal(n, rng):
+def _orthogonal(n: Any, rng: np.random.RandomState) -> FloatArray:
     """Draw an orthogonal matrix from the Haar distribution."""
     return ortho_group.rvs(n, random_state=rng)

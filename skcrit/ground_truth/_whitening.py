@@ -1,9 +1,13 @@
 """The canonical form of a linear network with targets."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from skcrit._typing import FloatArray
 from skcrit.ground_truth._eigenvalues import clean_eigenvalues
 from skcrit.ground_truth._problem import Problem
 from skcrit.linalg import eigh
@@ -45,16 +49,16 @@ class Whitened:
     cross: np.ndarray
 
     @property
-    def rank(self):
+    def rank(self) -> int:
         """Number of positive values."""
         return int(np.count_nonzero(self.values))
 
     @property
-    def goal(self):
+    def goal(self) -> FloatArray:
         """What the best end-to-end matrix times the root is, (n_outputs, n_seen)."""
         return _goal(self.values, self.outputs, len(self.spectrum))
 
-    def problem(self, layer_sizes, residual):
+    def problem(self, layer_sizes: Any, residual: float) -> Problem:
         """Make the problem of a network; the residual is summed over outputs."""
         power = self.values.sum() + residual
         scale = np.sqrt(self.values[0]) if self.rank else np.sqrt(power)
@@ -80,7 +84,13 @@ class Whitened:
         )
 
 
-def whiten(moment, cross, n_samples, zero_rtol, tie_rtol):
+def whiten(
+    moment: FloatArray,
+    cross: FloatArray,
+    n_samples: int,
+    zero_rtol: None,
+    tie_rtol: float,
+) -> Whitened:
     """Find the canonical form of a second moment and a cross moment."""
     spectrum, basis = eigh((moment + moment.T) / 2)
     spectrum, basis = spectrum[::-1], basis[:, ::-1]
@@ -110,13 +120,13 @@ def whiten(moment, cross, n_samples, zero_rtol, tie_rtol):
     )
 
 
-def _moved(before, after):
+def _moved(before: FloatArray, after: FloatArray) -> bool:
     """Check whether cleaning changed more than rounding."""
     rounding = before.size * np.finfo(float).eps * np.max(np.abs(before))
     return bool(np.any(np.abs(after - before) > rounding))
 
 
-def _goal(values, outputs, n_seen):
+def _goal(values: FloatArray, outputs: FloatArray, n_seen: int) -> FloatArray:
     """Write the singular values into coordinates of the outputs."""
     used = np.count_nonzero(values)
     goal = np.zeros((len(values), n_seen))

@@ -325,12 +325,12 @@ class AnalyticalSpectrum(LinearSpectrum):
         is_open = is_open.reshape(shape) & finite[..., 0]
         return is_open if shape else bool(is_open)
 
-    def _options(self):
+    def _options(self) -> str:
         penalty = f", alpha={self.alpha:g}, penalty={self.penalty!r}"
         return penalty if self.alpha > 0 else ""
 
 
-def _check_penalty(alpha, penalty, depth):
+def _check_penalty(alpha: float, penalty: str, depth: int) -> float:
     """Check the penalty against what is known in closed form."""
     if not isinstance(penalty, str) or penalty not in {"sum", "product"}:
         raise ValueError(f"penalty must be 'sum' or 'product', got {shown(penalty)}.")
@@ -345,7 +345,7 @@ def _check_penalty(alpha, penalty, depth):
     return float(alpha)
 
 
-def _settle_threshold(lam, tau, tolerance):
+def _settle_threshold(lam: FloatArray, tau: float, tolerance: float) -> FloatArray:
     """Decide which eigenvalues equal the threshold, so that all formulas agree."""
     # An eigenvalue at tau bifurcates: it is not usable yet, but its free directions
     # are flat.

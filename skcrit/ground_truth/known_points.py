@@ -345,10 +345,10 @@ class KnownPoints:
             "nullity": self._nullities[rows],
         }
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"KnownPoints(n_sets={self.n_sets}, n_params={self.n_params})"
 
-    def _find(self, sets):
+    def _find(self, sets: Any) -> Any:
         """Return the rows of sets, an int for one name."""
         try:
             if isinstance(sets, str | int | np.integer):
@@ -360,14 +360,16 @@ class KnownPoints:
                 f"{shown(sets)}."
             ) from None
 
-    def _invariants_of(self, theta):
+    def _invariants_of(self, theta: FloatArray) -> FloatArray:
         """Compute invariants (n, n_invariants) of points (n, n_params)."""
         function = self._invariants or getattr(self._loss, "invariants", None)
         if function is None:
             return theta
         return invariants_at(function, theta)
 
-    def _tolerance(self, theta, nearest, norms, distance, dtype):
+    def _tolerance(
+        self, theta: Array, nearest: Array, norms: Array, distance: Array, dtype: str
+    ) -> FloatArray:
         """Bound the difference of the losses of points and of their nearest sets."""
         rounding = _ROUNDING * np.finfo(dtype).eps * np.max(np.abs(self._losses))
         with np.errstate(over="ignore", invalid="ignore"):
@@ -380,7 +382,7 @@ class KnownPoints:
                 difference = np.abs(values - self._losses[nearest])
             return 2 * difference + rounding
 
-    def _check_resolution(self, resolution, neighbour):
+    def _check_resolution(self, resolution: Any, neighbour: IntArray) -> float:
         """Return the resolution that was given, or estimate it from gradients."""
         if resolution is not None:
             return check_number(resolution, "resolution", 0, closed="both")

@@ -370,24 +370,24 @@ class LinearSpectrum:
         pivot_rtol = check_number(pivot_rtol, "pivot_rtol", 0)
         return match_points(self._problem, theta, norms, dtype, pivot_rtol)
 
-    def _per_set(self, sets, function, kind="balanced"):
+    def _per_set(self, sets: Any, function: Any, kind: str = "balanced") -> Any:
         """Call function(counts, q), which gives an array with a row per set."""
         counts, single = parse_sets(self._problem, sets)
         values = function(counts, self._problem.n_passed(counts.sum(axis=1), kind))
         return values[0] if single else values
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         sizes = "-".join(str(h) for h in self._problem.layer_sizes)
         return (
             f"{type(self).__name__}({sizes}, rank={self.rank}{self._options()}, "
             f"n_sets={self.n_sets})"
         )
 
-    def _options(self):
+    def _options(self) -> str:
         """Return what else the text form of the spectrum says."""
         return ""
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         # More sets than this take longer than a display may.
         if self.n_sets > _MAX_SHOWN_FROM:
             return f"<p>{escape(repr(self))}</p>"

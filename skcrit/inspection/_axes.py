@@ -1,6 +1,9 @@
 """What all figures share: axes to draw on, names that fit them, and colours."""
 
+from __future__ import annotations
+
 from textwrap import fill
+from typing import Any
 
 from skcrit.utils._arguments import shown
 
@@ -22,7 +25,7 @@ FAILURE = "#E69F00"
 GREY = "0.65"
 
 # Small enough for a figure of one column, and legible there.
-LEGEND = {
+LEGEND: dict[str, Any] = {
     "fontsize": "small",
     "framealpha": 0.9,
     "handlelength": 1.4,
@@ -37,7 +40,7 @@ _CHARACTER = 0.6
 _JOINT = "\N{NO-BREAK SPACE}"
 
 
-def axes_of(display, ax):
+def axes_of(display: Any, ax: Any) -> Any:
     """Return the axes to draw on, and note them and their figure on the display."""
     if ax is None:
         try:
@@ -54,19 +57,19 @@ def axes_of(display, ax):
     return ax
 
 
-def together(words):
+def together(words: str) -> str:
     """Join words, so that a text is not wrapped between them."""
     return words.replace(" ", _JOINT)
 
 
-def wrap(text, length, size):
+def wrap(text: str, length: float, size: float) -> str:
     """Break a text into lines of a length, for a size of the font, both in points."""
     room = max(int(length / (_CHARACTER * size)), 10)
     lines = fill(text, room, break_long_words=False, break_on_hyphens=False)
     return lines.replace(_JOINT, " ")
 
 
-def name_axes(ax, x, y):
+def name_axes(ax: Any, x: str, y: str) -> None:
     """Name both axes, in several lines if one would leave the figure."""
     box = ax.get_window_extent()
     for axis, text, length in (

@@ -1,7 +1,12 @@
 """Names beside points, if there is room."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 
+from skcrit._typing import BoolArray, FloatArray, IntArray
 from skcrit.utils._arguments import shown
 
 __all__ = ["checked_names", "place_names"]
@@ -18,7 +23,7 @@ _ANGLES = (0, 180, 45, 225, 135, 315, 90, 270, 22, 202, 158, 338, 68, 248, 112, 
 _PAD = 1.0
 
 
-def checked_names(names, n_things, what):
+def checked_names(names: list[str], n_things: int, what: str) -> Any:
     """Return names as a list of texts, one for each thing, or raise ValueError."""
     try:
         texts = [None] if isinstance(names, str | bytes) else list(names)
@@ -34,7 +39,7 @@ def checked_names(names, n_things, what):
     return texts
 
 
-def place_names(ax, points, names, radius):
+def place_names(ax: Any, points: FloatArray, names: Any, radius: Any) -> dict[int, Any]:
     """Write names beside points so that they cover neither each other nor points."""
     # Greedy: points in the thick of others choose first, and every name takes the free
     # place that is nearest; if nothing is free within reach, it is left out. Limits and
@@ -63,7 +68,7 @@ def place_names(ax, points, names, radius):
     return dict(sorted(texts.items()))
 
 
-def _annotation(ax, point, name):
+def _annotation(ax: Any, point: FloatArray, name: str) -> Any:
     """Make a name, still on its point, with a line to it."""
     return ax.annotate(
         name,
@@ -79,7 +84,7 @@ def _annotation(ax, point, name):
     )
 
 
-def _crowded_first(pixels):
+def _crowded_first(pixels: FloatArray) -> IntArray:
     """Order points by the distance to their neighbours, close ones first."""
     distance = np.linalg.norm(pixels[:, None] - pixels, axis=-1)
     nearest = np.sort(distance, axis=1)[:, 1:4]
@@ -87,7 +92,9 @@ def _crowded_first(pixels):
     return np.argsort(closeness, kind="stable")
 
 
-def _places(pixel, width, height, radius, scale):
+def _places(
+    pixel: FloatArray, width: float, height: float, radius: float, scale: float
+) -> tuple[FloatArray, FloatArray]:
     """List boxes around a point, and their centres in points from it."""
     angle = np.radians(np.tile(_ANGLES, len(_DISTANCES)))
     gap = np.repeat(_DISTANCES, len(_ANGLES)) + radius
@@ -101,13 +108,13 @@ def _places(pixel, width, height, radius, scale):
     return np.hstack([low, high]), offsets
 
 
-def _inside(boxes, frame):
+def _inside(boxes: FloatArray, frame: Any) -> BoolArray:
     """Return which boxes lie within the frame."""
     low, high = boxes[:, :2], boxes[:, 2:]
     return np.all(low >= frame.min, axis=1) & np.all(high <= frame.max, axis=1)
 
 
-def _overlap(boxes, taken):
+def _overlap(boxes: FloatArray, taken: FloatArray) -> BoolArray:
     """Return which boxes overlap any of the others."""
     low = np.maximum(boxes[:, None, :2], taken[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], taken[None, :, 2:])

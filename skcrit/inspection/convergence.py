@@ -168,7 +168,7 @@ class ConvergenceDisplay:
         self._label(ax, styles)
         return self
 
-    def _draw_tolerance(self, ax):
+    def _draw_tolerance(self, ax: Any) -> None:
         """Draw the tolerance, and keep what is far below it from squeezing the rest."""
         ax.set_yscale("log")
         self.tol_line_ = None
@@ -184,7 +184,7 @@ class ConvergenceDisplay:
                 f"tolerance {tol:.0e}" + (", median" if np.ptp(tols) > 0 else "")
             )
 
-    def _label(self, ax, styles):
+    def _label(self, ax: Any, styles: Any) -> None:
         """Name the axes and the colours, with counts."""
         from matplotlib.lines import Line2D
         from matplotlib.ticker import StrMethodFormatter, SymmetricalLogLocator
@@ -194,7 +194,7 @@ class ConvergenceDisplay:
         # all the others.
         ax.set_xscale("symlog", linthresh=1, linscale=0.5)
         ax.set_xlim(0, longest * 1.1)
-        digits = np.arange(2, 10)
+        digits = range(2, 10)
         ax.xaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=1))
         ax.xaxis.set_minor_locator(
             SymmetricalLogLocator(base=10, linthresh=1, subs=digits)
@@ -213,7 +213,7 @@ class ConvergenceDisplay:
         legend = ax.legend(handles=handles, loc="upper right", **LEGEND)
         self._make_room(ax, legend)
 
-    def _make_room(self, ax, legend):
+    def _make_room(self, ax: Any, legend: Any) -> None:
         """Raise the axis until the legend stands above all runs."""
         lines = [text.get_window_extent().height for text in legend.get_texts()]
         # Two more lines for the frame and the space between lines.

@@ -231,7 +231,7 @@ class DisconnectivityDisplay:
         self._label(ax, order)
         return self
 
-    def _branch(self, node, loss, segments):
+    def _branch(self, node: Any, loss: Any, segments: list[Any]) -> tuple[float, float]:
         """Draw a node and all below it; return the top of its vertical line."""
         if not isinstance(node, tuple):
             return self.positions_[node], loss[node]
@@ -243,7 +243,7 @@ class DisconnectivityDisplay:
         segments.append([(min(at), merge.loss), (max(at), merge.loss)])
         return float(np.mean(at)), merge.loss
 
-    def _label(self, ax, order):
+    def _label(self, ax: Any, order: list[Any]) -> None:
         """Name minima and axes."""
         names = dict(zip((int(m) for m in self.minima), self.names or [], strict=False))
         texts = [names.get(leaf, str(leaf)) for leaf in order]
@@ -253,7 +253,7 @@ class DisconnectivityDisplay:
         name_axes(ax, "Minimum", "Loss")
 
 
-def _tree(minima, merges):
+def _tree(minima: list[Any], merges: list[Any]) -> Any:
     """Nest merges: a node is a minimum, or a merge and the nodes that it joins."""
     parts = {minimum: minimum for minimum in minima}
     for merge in merges:
@@ -266,7 +266,7 @@ def _tree(minima, merges):
     return list(parts.values())
 
 
-def _leaves(node):
+def _leaves(node: Any) -> list[int]:
     """List the minima of a node from left to right."""
     if not isinstance(node, tuple):
         return [node]

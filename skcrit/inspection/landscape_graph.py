@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from skcrit._typing import FloatArray, IntArray
+from skcrit._typing import BoolArray, FloatArray, IntArray
 from skcrit.exceptions import NoGroundTruthError
 from skcrit.inspection._axes import FAILURE, LEGEND, SUCCESS, axes_of, name_axes
 from skcrit.inspection._labels import checked_names, place_names
@@ -222,7 +222,7 @@ class LandscapeGraphDisplay:
         self.texts_ = self._write_names(ax)
         return self
 
-    def _draw_edges(self, ax, options):
+    def _draw_edges(self, ax: Any, options: dict[str, Any]) -> Any:
         """Draw edges, fainter the more there are."""
         from matplotlib.collections import LineCollection
 
@@ -239,7 +239,7 @@ class LandscapeGraphDisplay:
         segments = self.positions_[edges]
         return ax.add_collection(LineCollection(segments, **{**style, **options}))
 
-    def _draw_connections(self, ax):
+    def _draw_connections(self, ax: Any) -> Any:
         """Draw what saddles connect, distinguished from edges by colour and dashes."""
         from matplotlib.collections import LineCollection
 
@@ -247,7 +247,7 @@ class LandscapeGraphDisplay:
             return None
         pairs = np.asarray(self.connections, dtype=int).reshape(-1, 2)
         many = len(pairs) > _MAX_VECTOR
-        style = {
+        style: dict[str, Any] = {
             "color": FAILURE,
             "linewidths": 0.5 if many else 1.0,
             "linestyles": "dashed",
@@ -258,7 +258,7 @@ class LandscapeGraphDisplay:
         }
         return ax.add_collection(LineCollection(self.positions_[pairs], **style))
 
-    def _draw_nodes(self, ax, known, options):
+    def _draw_nodes(self, ax: Any, known: BoolArray, options: Any) -> Any:
         """Draw sets, smaller the more there are; another colour without index."""
         n_sets = len(self.positions_)
         style = {
@@ -272,7 +272,7 @@ class LandscapeGraphDisplay:
             del style["c"]
         return ax.scatter(*self.positions_.T, **{**style, **options})
 
-    def _mark_unknown(self, ax, known):
+    def _mark_unknown(self, ax: Any, known: BoolArray) -> None:
         """Name the indices, and the column of points without an index."""
         from matplotlib.ticker import MaxNLocator
 
@@ -284,7 +284,7 @@ class LandscapeGraphDisplay:
         ax.set_xticks([*ticks, at], [*(f"{t:.0f}" for t in ticks), "?"])
         ax.set_xlabel(f"Morse index (?: not known, {np.sum(~known):,})")
 
-    def _write_names(self, ax):
+    def _write_names(self, ax: Any) -> dict[int, Any]:
         """Write names that have room."""
         if self.names is None or len(self.positions_) == 0:
             return {}
@@ -299,7 +299,7 @@ class LandscapeGraphDisplay:
         return place_names(ax, self.positions_, self.names, radius)
 
 
-def _columns(index):
+def _columns(index: IntArray) -> IntArray:
     """Place indices on the axis, unknown ones in a column right of all others."""
     known = index >= 0
     if known.all():
@@ -309,7 +309,7 @@ def _columns(index):
     return np.where(known, index, last + gap)
 
 
-def _spread(x, y):
+def _spread(x: IntArray, y: FloatArray) -> FloatArray:
     """Move points of one column and nearly one height apart, sideways."""
     if len(x) == 0:
         return x.astype(float)
@@ -329,7 +329,7 @@ def _spread(x, y):
     return x + step * (within - (size[group] - 1) / 2)
 
 
-def _set_names(explorer):
+def _set_names(explorer: Any) -> list[Any]:
     """Name sets as the ground truth does, of eigenvectors in braces, or by number."""
     numbers = [str(i) for i in range(explorer.n_critical_sets_)]
     try:
@@ -338,7 +338,7 @@ def _set_names(explorer):
         return numbers
     if not numbers:
         return numbers
-    match = truth.match(explorer.critical_points_)
+    match: Any = truth.match(explorer.critical_points_)
     return [
         _name_text(name) if known else number
         for name, known, number in zip(
@@ -347,7 +347,7 @@ def _set_names(explorer):
     ]
 
 
-def _name_text(name):
+def _name_text(name: Any) -> str:
     """Write the name of a set."""
     if isinstance(name, tuple):
         return "{" + ", ".join(map(str, name)) + "}"

@@ -37,15 +37,27 @@ _MANY = 200
 # The place of points without index, in units of the width of the axes.
 _EDGE = 0.985
 
-_RING = {
+_RING: dict[str, Any] = {
     "s": 22,
     "facecolors": "none",
     "edgecolors": SUCCESS,
     "linewidths": 1.1,
     "zorder": 2,
 }
-_CROSS = {"s": 28, "marker": "x", "color": FAILURE, "linewidths": 1.4, "zorder": 3}
-_TICK = {"s": 60, "marker": "_", "color": FAILURE, "linewidths": 1.2, "zorder": 3}
+_CROSS: dict[str, Any] = {
+    "s": 28,
+    "marker": "x",
+    "color": FAILURE,
+    "linewidths": 1.4,
+    "zorder": 3,
+}
+_TICK: dict[str, Any] = {
+    "s": 60,
+    "marker": "_",
+    "color": FAILURE,
+    "linewidths": 1.2,
+    "zorder": 3,
+}
 
 
 class LossIndexDisplay:
@@ -233,12 +245,13 @@ class LossIndexDisplay:
         ax.legend(loc="lower right", borderaxespad=2.0 if unknown else 0.5, **LEGEND)
         return self
 
-    def _draw_analytical(self, ax, options):
+    def _draw_analytical(self, ax: Any, options: Any) -> Any:
         """Draw the known critical sets, underneath."""
-        n_drawn = len(self.analytical_loss)
+        loss: Any = self.analytical_loss
+        n_drawn, n_sets = len(loss), self.n_sets or 0
         label = f"known: {n_drawn:,} sets"
-        if n_drawn < self.n_sets:
-            total = f"{self.n_sets:,}" if self.n_sets < 10**9 else f"{self.n_sets:.1e}"
+        if n_drawn < n_sets:
+            total = f"{n_sets:,}" if n_sets < 10**9 else f"{n_sets:.1e}"
             label = f"known: {n_drawn:,} random\nof {total} sets"
         # A few dots are to be seen, many must be distinguished.
         size = 6 if n_drawn > _MANY else 12
@@ -248,7 +261,7 @@ class LossIndexDisplay:
             self.analytical_index_fraction, self.analytical_loss, **{**style, **options}
         )
 
-    def _draw_numerical(self, ax, options):
+    def _draw_numerical(self, ax: Any, options: Any) -> list[Any]:
         """Draw hits as rings, misses as crosses, and what has no index at the edge."""
         known = np.isfinite(self.index_fraction)
         hits = known if self.hit is None else known & self.hit
@@ -274,7 +287,9 @@ class LossIndexDisplay:
             ax.autoscale_view()
         return points
 
-    def _scatter(self, ax, rows, label, style):
+    def _scatter(
+        self, ax: Any, rows: BoolArray, label: str, style: dict[str, float | str]
+    ) -> Any:
         """Draw some of the numerical points."""
         x = np.where(np.isfinite(self.index_fraction), self.index_fraction, _EDGE)
         return ax.scatter(x[rows], self.loss[rows], label=label, **style)

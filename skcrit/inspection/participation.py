@@ -225,7 +225,7 @@ class ParticipationDisplay:
         ax.set_ylim(0, highest / (1 - min(room, 0.8)))
         return self
 
-    def _label(self, ax, x):
+    def _label(self, ax: Any, x: Any) -> Any:
         """Name the axes, the bars and the entropy; return the lines of the legend."""
         ax.set_xlim(x[0] - 0.7, x[-1] + max(0.7, _ORIGIN_BAR * len(x)))
         from matplotlib.font_manager import FontProperties
@@ -251,7 +251,7 @@ class ParticipationDisplay:
         legend.set_alignment("left")
         return title.count("\n") + 1 + 3 // n_columns
 
-    def _shown(self, ax, x):
+    def _shown(self, ax: Any, x: Any) -> Any:
         """Choose the bins whose labels have room, in steps of 1, 2, 5, 10, 20 ..."""
         # get_tick_space counts labels of three times the font size.
         room = 3 * ax.xaxis.get_tick_space() / np.ptp(ax.get_xlim())
@@ -264,7 +264,7 @@ class ParticipationDisplay:
         shown = [i for i in range(0, len(x) - 1, step) if x[i] <= last]
         return [*shown, len(x) - 1]
 
-    def _entropy_text(self):
+    def _entropy_text(self) -> Any:
         """Write the entropy, its interval, and the largest possible one."""
         if math.isnan(self.entropy):
             return "no start is identified"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from skcrit._typing import ArrayLike, FloatArray
+from skcrit._typing import ArrayLike, BoolArray, FloatArray
 from skcrit.inspection._axes import (
     FAILURE,
     LEGEND,
@@ -234,7 +234,7 @@ class ToleranceDisplay:
         self._label(ax, x, ends)
         return self
 
-    def _label(self, ax, x, ends):
+    def _label(self, ax: Any, x: FloatArray, ends: dict[str, float]) -> None:
         """Name the axes, their direction, and what stands beyond the ends."""
         from matplotlib.ticker import NullLocator
 
@@ -270,7 +270,7 @@ class ToleranceDisplay:
         )
 
 
-def _check_scores(scores):
+def _check_scores(scores: Any) -> Any:
     """Return the names of scores as a tuple, in the order of drawing."""
     try:
         names = (scores,) if isinstance(scores, str) else tuple(scores)
@@ -285,13 +285,13 @@ def _check_scores(scores):
     return tuple(name for name in _STYLES if name in names)
 
 
-def _decades(first, last):
+def _decades(first: float, last: float) -> Any:
     """List the powers of ten from a tolerance to a laxer one."""
     low, high = np.log10([first, last])
     return range(int(np.ceil(low - 1e-9)), int(np.floor(high + 1e-9)) + 1)
 
 
-def _places(tols, inner):
+def _places(tols: FloatArray, inner: BoolArray) -> tuple[FloatArray, dict[str, float]]:
     """Place tolerances on the axis; return the places and where the axis ends."""
     first, last = (tols[inner].min(), tols[inner].max()) if inner.any() else (0.1, 1.0)
     step = 10 ** max(_GAP * np.log10(last / first), 1.0)

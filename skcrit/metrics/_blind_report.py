@@ -68,7 +68,7 @@ def _collected(finder: Any, summary: Summary) -> dict[str, Any]:
     }
 
 
-def _euler(finder):
+def _euler(finder: Any) -> tuple[float, str]:
     """Return the alternating sum, or NaN and why it is not defined."""
     try:
         return float(np.sum(euler_terms(finder))), ""
@@ -76,7 +76,7 @@ def _euler(finder):
         return float("nan"), str(reason)
 
 
-def _header(report, digits):
+def _header(report: Any, digits: Any) -> list[str]:
     """Write shares, statuses and sums."""
     status = ", ".join(f"{n} {name}" for name, n in report["status"].items())
     total = f"{report['euler_sum']:+.0f}"

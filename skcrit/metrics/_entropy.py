@@ -5,10 +5,15 @@ row of ``units`` holds what it adds to each bin. The counts are the sum of the r
 unit can add to several bins, so the counts are not multinomial.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 import scipy.stats
 from scipy.stats import norm, t
 
+from skcrit._typing import FloatArray, IntArray
 from skcrit.utils._arguments import check_choice, check_int, check_number, shown
 
 __all__ = ["BIAS_CORRECTIONS", "entropy", "entropy_interval", "estimate_entropy"]
@@ -19,12 +24,12 @@ BIAS_CORRECTIONS = (None, "miller-madow", "jackknife")
 _CHUNK = 2**22
 
 
-def entropy(counts):
+def entropy(counts: FloatArray) -> Any:
     """Compute the Shannon entropy in bits of counts, one of them positive."""
     return scipy.stats.entropy(counts, base=2, axis=-1)
 
 
-def estimate_entropy(units, bias_correction=None):
+def estimate_entropy(units: Any, bias_correction: str | None = None) -> float:
     """Estimate the entropy in bits of the distribution that units were drawn from."""
     # Units of shape (n_units, n_bins) add to the counts. With H the entropy of all the
     # counts, the estimate is H itself (None), H plus (K - 1) / (2 N ln 2) for N counts
@@ -50,7 +55,13 @@ def estimate_entropy(units, bias_correction=None):
     return float(np.clip(estimate, 0.0, np.log2(n_bins)))
 
 
-def entropy_interval(units, confidence_level, n_resamples, bias_correction, rng):
+def entropy_interval(
+    units: Any,
+    confidence_level: Any,
+    n_resamples: Any,
+    bias_correction: Any,
+    rng: Any,
+) -> tuple[float, float]:
     """Bound the entropy in bits of the distribution that units were drawn from."""
     # The larger of the two percentile deviations of the resampled entropies from their
     # own mean, stretched by sqrt(n / (n - 1)) t_(n-1) / z, either side of a bias-
@@ -58,8 +69,9 @@ def entropy_interval(units, confidence_level, n_resamples, bias_correction, rng)
     # covers). The entropy of a sample is too low, and that of a resample is too low
     # once more: the percentiles themselves would lie below the estimate. NaN with less
     # than two units.
-    interval = {"low": 0, "high": 1, "closed": "neither"}
-    confidence_level = check_number(confidence_level, "confidence_level", **interval)
+    confidence_level = check_number(
+        confidence_level, "confidence_level", 0, 1, closed="neither"
+    )
     n_resamples = check_int(n_resamples, "n_resamples", 1)
     check_choice(bias_correction, "bias_correction", BIAS_CORRECTIONS)
     estimate = estimate_entropy(units, bias_correction or "jackknife")
@@ -81,7 +93,9 @@ def entropy_interval(units, confidence_level, n_resamples, bias_correction, rng)
     return float(low), float(high)
 
 
-def _resample(units, n_resamples, rng):
+def _resample(
+    units: IntArray, n_resamples: int, rng: np.random.RandomState
+) -> FloatArray:
     """Compute the entropies of resamples."""
     # Equal units are drawn together: far fewer of them than units in a long study.
     distinct, multiplicity = np.unique(units, axis=0, return_counts=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import UndefinedMetricWarning
 
 from skcrit._backend import to_host
-from skcrit._typing import ArrayLike, BoolArray, FittedFinder, IntArray
+from skcrit._typing import ArrayLike, BoolArray, FittedFinder, FloatArray, IntArray
 from skcrit.losses.adapt import as_loss
 from skcrit.losses.proofs import Provable
 from skcrit.utils._arguments import as_numbers
@@ -244,7 +245,7 @@ def euler_alarm(finder: FittedFinder) -> tuple[float, str]:
     return float(np.sum(terms)), ""
 
 
-def _characteristics(finder):
+def _characteristics(finder: Any) -> FloatArray:
     """Ask the loss for the Euler characteristics of the critical sets."""
     loss = as_loss(finder.loss_, "loss_")
     points = loss.asarray(finder.critical_points_)
@@ -266,7 +267,7 @@ def _characteristics(finder):
     return np.asarray(loss.orbit_size(points))
 
 
-def _checked(characteristics, n_sets):
+def _checked(characteristics: Any, n_sets: int) -> IntArray | None:
     """Return given Euler characteristics as integers."""
     if characteristics is None:
         return None
@@ -279,7 +280,7 @@ def _checked(characteristics, n_sets):
     return values.astype(np.int64)
 
 
-def _sets(rows):
+def _sets(rows: IntArray) -> str:
     """Name critical sets by their rows."""
     shown = ", ".join(map(str, rows[:5])) + (", ..." if len(rows) > 5 else "")
     return f"critical set{'s' if len(rows) > 1 else ''} {shown}"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from skcrit._typing import FittedFinder
+from skcrit._typing import FittedFinder, FloatArray
 from skcrit.ground_truth.base import GroundTruth
 from skcrit.losses.adapt import as_loss
 from skcrit.utils._arguments import shown
@@ -191,7 +191,7 @@ def _beside(truth, index):
     return (index >= 0) & ~np.isin(index, listed)
 
 
-def _truth_of(finder, truth):
+def _truth_of(finder: Any, truth: Any) -> Any:
     """Return the ground truth that was given, or that of the finder's loss."""
     if truth is None:
         return as_loss(finder.loss_, "loss_").ground_truth()
@@ -209,6 +209,6 @@ def _truth_of(finder, truth):
     return truth
 
 
-def _mean(values):
+def _mean(values: FloatArray) -> float:
     """Average, NaN of nothing."""
     return float(np.mean(values)) if len(values) else float("nan")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from skcrit._typing import FittedFinder, IntArray
+from skcrit._typing import FittedFinder, FloatArray, IntArray
 from skcrit.ground_truth.linear import LinearSpectrum
 from skcrit.metrics._judgement import judge
 from skcrit.utils._arguments import shown
@@ -97,11 +98,11 @@ class Participation:
     labels: list
 
     @property
-    def counts(self):
+    def counts(self) -> IntArray:
         """Sum over the starts, an ndarray of int of shape (n_bins,)."""
         return self.rows.sum(axis=0)
 
-    def units(self, groups=None):
+    def units(self, groups: Any = None) -> IntArray:
         """Return the rows that count, of starts or summed over groups."""
         rows = self.rows
         if groups is not None:
@@ -117,7 +118,7 @@ class Participation:
         return rows[rows.any(axis=1)]
 
 
-def _labels(groups):
+def _labels(groups: Any) -> FloatArray:
     """Return labels as an array that can be sorted."""
     if isinstance(groups, np.ma.MaskedArray) and np.any(np.ma.getmaskarray(groups)):
         raise ValueError("groups must not have masked entries, got a masked array.")
@@ -131,7 +132,7 @@ def _labels(groups):
     return labels
 
 
-def participation(finder):
+def participation(finder: Any) -> Participation:
     """Find what each start of a finder of a linear network adds to the counts."""
     judgement = judge(finder)
     starts = np.flatnonzero(judgement.converged & judgement.identified)
@@ -141,7 +142,7 @@ def participation(finder):
     return Participation(rows, labels)
 
 
-def bins_of(truth, sets):
+def bins_of(truth: Any, sets: Any) -> tuple[IntArray, list[str]]:
     """Return what critical sets add to the counts, and the names of the bins."""
     if not isinstance(truth, LinearSpectrum):
         raise ValueError(

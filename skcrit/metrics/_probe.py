@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy.stats import binomtest
 
@@ -153,13 +155,13 @@ def match_finders(probe: FittedFinder, finder: FittedFinder) -> IntArray:
     return match_points(_identity(probe, finder), _identity(finder, finder))
 
 
-def _hits(finder, probe):
+def _hits(finder: Any, probe: Any) -> tuple[int, int]:
     """Count the probe's converged starts, and those that ended in known sets."""
     ends = match_finders(probe, finder)
     return int(probe.counts_[ends >= 0].sum()), int(probe.counts_.sum())
 
 
-def _identity(finder, judge):
+def _identity(finder: Any, judge: Any) -> Identity:
     """Name the critical sets of a finder by the invariants of the other's loss."""
     loss = as_loss(judge.loss_)
     invariants = invariants_of(loss, loss.asarray(finder.critical_points_))
@@ -167,7 +169,7 @@ def _identity(finder, judge):
     return Identity(invariants, error, finder.morse_indices_, finder.nullities_)
 
 
-def _check_same_loss(finder, probe):
+def _check_same_loss(finder: Any, probe: Any) -> None:
     """Refuse a probe of another loss, or of other data."""
     losses = probe.critical_losses_
     if probe.critical_points_.shape[1:] == finder.critical_points_.shape[1:]:

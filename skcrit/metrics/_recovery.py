@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import Any
 
 from sklearn.exceptions import UndefinedMetricWarning
 
@@ -206,7 +207,7 @@ def index_error(finder: FittedFinder, *, truth: GroundTruth | None = None) -> fl
     return _defined(judge(finder, truth), "index_error", reason)
 
 
-def _defined(judgement, name, reason):
+def _defined(judgement: Any, name: str, reason: str) -> float:
     """Return a score, with a warning if there was nothing to average."""
     score = getattr(judgement, name)
     if math.isnan(score):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from skcrit._typing import FittedFinder
+from skcrit._typing import FittedFinder, IntArray
 from skcrit.exceptions import NoGroundTruthError
 from skcrit.ground_truth.base import GroundTruth
 from skcrit.metrics._blind_report import blind_dict, blind_text
@@ -116,7 +116,7 @@ def recovery_report(
         if output_dict:
             return blind_dict(finder)
         return blind_text(finder, digits, max_sets)
-    report = _summary(finder, judgement)
+    report: dict[str, Any] = _summary(finder, judgement)
     if getattr(judgement.truth, "listed_indices", None) is not None:
         report["n_beside"] = int(np.sum(~judgement.judged))
     report["sets"] = _set_rows(judgement, np.asarray(finder.results_["nullity"]))
@@ -127,7 +127,7 @@ def recovery_report(
     return "\n".join([*lines, *_table(report["sets"], digits, max_sets)]) + "\n"
 
 
-def _summary(finder, judgement):
+def _summary(finder: Any, judgement: Any) -> dict[str, int]:
     """Collect everything but the table."""
     resolution, tol = judgement.truth.resolution, largest_tol(finder)
     names, counts = np.unique(finder.results_["status"], return_counts=True)
@@ -150,7 +150,7 @@ def _summary(finder, judgement):
     }
 
 
-def _set_rows(judgement, nullity):
+def _set_rows(judgement: Any, nullity: IntArray) -> list[Any]:
     """Describe each set that some converged start is identified with."""
     starts = np.flatnonzero(judgement.converged & judgement.identified)
     by_set = sorted(starts, key=lambda i: judgement.sets[i])
@@ -172,12 +172,12 @@ def _set_rows(judgement, nullity):
     return sorted(rows, key=lambda row: (-row["count"], row["loss"]))
 
 
-def _distinct(values):
+def _distinct(values: IntArray) -> list[Any]:
     """List the distinct values, ascending."""
     return np.unique(values).tolist()
 
 
-def _header(report, digits):
+def _header(report: Any, digits: Any) -> list[str]:
     """Write scores, statuses and resolution."""
     found, n_sets = report["n_sets_found"], report["n_sets"]
     counts = ("starts", "converged", "identified", "hits")
@@ -198,7 +198,7 @@ def _header(report, digits):
     ]
 
 
-def _verdict(report):
+def _verdict(report: dict[str, int]) -> str:
     """Say whether the tolerance distinguishes the critical sets."""
     resolution = report["resolution"]
     if math.isnan(resolution):
@@ -212,7 +212,7 @@ def _verdict(report):
     )
 
 
-def _table(rows, digits, max_sets):
+def _table(rows: Any, digits: int, max_sets: int) -> list[str]:
     """Write the table of sets."""
     if not rows:
         return ["No converged start is identified with a critical set."]
@@ -241,12 +241,12 @@ def _table(rows, digits, max_sets):
     return lines
 
 
-def _integers_text(values):
+def _integers_text(values: list[int]) -> str:
     """Write distinct integers; -1 stands for something unknown."""
     return ", ".join("?" if value < 0 else str(value) for value in values)
 
 
-def _set_text(name):
+def _set_text(name: Any) -> str:
     """Write the name of a set; of indices, runs of three and more as ranges."""
     if not isinstance(name, tuple):
         return str(name)

@@ -194,7 +194,7 @@ def participation_entropy_interval(
     return interval
 
 
-def _warn(name, reason):
+def _warn(name: str, reason: str) -> None:
     """Warn the caller of a metric that there was nothing to measure."""
     warnings.warn(
         f"{name} is undefined and set to NaN: {reason}.",

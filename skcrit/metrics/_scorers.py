@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from skcrit._typing import ArrayLike, FittedFinder
 from skcrit.metrics import _recovery, _sampling
@@ -117,7 +117,7 @@ participation_entropy_scorer = _make_scorer(
 )
 
 
-def _finder(estimator):
+def _finder(estimator: Any) -> Any:
     """Unwrap pipelines and searches."""
     while True:
         if hasattr(estimator, "best_estimator_"):

@@ -158,7 +158,7 @@ class Summary:
             "confirmed": ["yes" if value else "no" for value in self.confirmed[order]],
         }
 
-    def _cells(self, n_most):
+    def _cells(self, n_most: int) -> dict[str, Any]:
         return self.rows(np.arange(min(len(self), n_most)))
 
 
@@ -217,7 +217,7 @@ def warn_of_singletons(counts: IntArray) -> None:
     )
 
 
-def _from_starts(finder, n_params):
+def _from_starts(finder: Any, n_params: int) -> tuple[IntArray, IntArray, BoolArray]:
     """Collect bounds of the index and confirmations from the starts of each set."""
     names = ("critical_set", "morse_index_low", "morse_index_high", "distance")
     labels, low, high, distance = (np.asarray(finder.results_[n]) for n in names)
@@ -240,7 +240,7 @@ def _from_starts(finder, n_params):
     return least, most, confirmed
 
 
-def _index_text(index, low, high, n_params):
+def _index_text(index: int, low: int, high: int, n_params: int) -> str:
     """Write a Morse index, or its bounds if they say anything."""
     if index >= 0:
         return str(index)

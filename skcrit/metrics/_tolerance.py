@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from skcrit._backend import to_host
-from skcrit._typing import FittedFinder, FloatArray
+from skcrit._typing import Array, FittedFinder, FloatArray
 from skcrit.losses.adapt import as_loss
 from skcrit.solvers.state import State
 from skcrit.solvers.tolerance import Tolerance
@@ -43,7 +45,7 @@ def largest_tol(finder: FittedFinder) -> float:
     return float(np.max(tols)) if len(tols) else float("nan")
 
 
-def _auto(loss, theta):
+def _auto(loss: Any, theta: Array) -> FloatArray:
     """Return the level of rounding at points in the coordinates of the search."""
     n = theta.shape[0]
     none = np.zeros(n, dtype=int)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import monte_carlo_test
 
-from skcrit._typing import FittedFinder, RandomState
+from skcrit._typing import FittedFinder, IntArray, RandomState
 from skcrit.metrics._judgement import judge
 from skcrit.metrics._participation import bins_of
 from skcrit.utils._arguments import check_seed, is_int, shown
@@ -121,7 +123,7 @@ def uniformity_test(
     expected = count(np.arange(len(sets))) / len(sets) * len(rows)
     can = expected > 0
 
-    def distance(sample):
+    def distance(sample: IntArray) -> float:
         observed = count(sample.astype(np.intp))
         return np.sum((observed[can] - expected[can]) ** 2 / expected[can])
 
@@ -138,7 +140,7 @@ def uniformity_test(
     return UniformityResult(statistic, pvalue, count(ends), expected, len(rows))
 
 
-def _counter(truth, sets, over):
+def _counter(truth: Any, sets: list[tuple[Any, ...]], over: str) -> Callable[..., Any]:
     """Return the function from numbers of sets to counts by bin."""
     if over == "eigenvectors":
         bins, _ = bins_of(truth, sets)

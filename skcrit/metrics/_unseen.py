@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 from scipy.stats import norm
 from sklearn.exceptions import UndefinedMetricWarning
 
-from skcrit._typing import ArrayLike
+from skcrit._typing import ArrayLike, IntArray
 from skcrit.utils._arguments import as_numbers, check_number, shown
 
 __all__ = [
@@ -239,18 +240,18 @@ def chao1_richness_interval(
     return float(low), float(found + np.ceil(unseen * factor))
 
 
-def _frequencies(counts):
+def _frequencies(counts: Any) -> tuple[int, int, int]:
     """Return the number of hits, and of sets that were hit once and twice."""
     counts = _checked(counts)
     return int(counts.sum()), int(np.sum(counts == 1)), int(np.sum(counts == 2))
 
 
-def _log_normal(z, relative_variance):
+def _log_normal(z: float, relative_variance: float) -> float:
     """Return the factor between the median of a log-normal variable and a quantile."""
     return np.exp(z * np.sqrt(np.log1p(relative_variance)))
 
 
-def _cautious_unseen(n, f1, f2, found):
+def _cautious_unseen(n: Any, f1: int, f2: int, found: int) -> tuple[float, float]:
     """Return where an upper limit of the unseen starts, and its relative variance."""
     # f1 (f1 - 1) / (f2 + 1) is right on average by being too small whenever f2 is not,
     # and zero without singletons: no upper limit can start from it.
@@ -263,12 +264,12 @@ def _cautious_unseen(n, f1, f2, found):
     return unseen, 1 / unseen + 4 / once + 1 / twice
 
 
-def _found(counts):
+def _found(counts: Any) -> int:
     """Count the sets that were hit."""
     return int(np.sum(_checked(counts) > 0))
 
 
-def _checked(counts):
+def _checked(counts: IntArray) -> IntArray:
     """Return counts as an array of integers."""
     given = counts
     try:
@@ -288,13 +289,13 @@ def _checked(counts):
     return counts.astype(np.int64)
 
 
-def quantile(confidence_level):
+def quantile(confidence_level: float) -> float:
     """Return the two-sided quantile of the normal distribution."""
     level = check_number(confidence_level, "confidence_level", 0, 1, closed="neither")
     return norm.ppf((1 + level) / 2)
 
 
-def undefined(name):
+def undefined(name: str) -> float:
     """Warn that there is nothing to estimate from."""
     warnings.warn(
         f"{name} is undefined and set to NaN: no set was hit.",

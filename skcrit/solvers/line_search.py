@@ -1,10 +1,14 @@
 """Backtracking on the squared gradient norm, for a batch of starts."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from skcrit._backend import replace_rows, take_rows
+from skcrit._typing import FloatArray
 from skcrit.solvers.tolerance import squared_norm
 
 __all__ = ["LineSearchResult", "armijo", "push_reference"]
@@ -30,17 +34,17 @@ class LineSearchResult:
 
 
 def armijo(
-    loss,
-    theta,
-    p,
+    loss: Any,
+    theta: FloatArray,
+    p: FloatArray,
     *,
-    reference,
-    slope,
-    step_size=1.0,
-    sufficient_decrease=1e-4,
-    backtrack=0.5,
-    max_backtracks=30,
-):
+    reference: Any,
+    slope: Any,
+    step_size: Any = 1.0,
+    sufficient_decrease: Any = 1e-4,
+    backtrack: Any = 0.5,
+    max_backtracks: Any = 30,
+) -> LineSearchResult:
     """Shorten steps until the squared gradient norm decreases sufficiently.
 
     The first length ``gamma`` of ``step_size * backtrack**j`` is accepted for which
@@ -105,7 +109,7 @@ def armijo(
     return LineSearchResult(new_theta, accepted_size, n_gradient)
 
 
-def push_reference(recent, squared, window):
+def push_reference(recent: FloatArray, squared: FloatArray, window: int) -> FloatArray:
     """Remember the last few squared gradient norms of each start, newest last."""
     # Their largest is the reference of armijo (Grippo, Lampariello & Lucidi 1986).
     return np.concatenate([recent, squared[:, None]], axis=1)[:, -int(window) :]

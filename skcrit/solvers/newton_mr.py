@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from skcrit._backend import array_namespace, take_rows, to_host
-from skcrit._typing import FloatArray
+from skcrit._typing import BoolArray, FloatArray
 from skcrit.linalg import minres_qlp
 from skcrit.losses.base import Loss
 from skcrit.losses.symmetries import rescaled
@@ -148,7 +149,7 @@ class NewtonMR(Solver):
             n_gradient=state.n_gradient + search.n_gradient + 1,
         )
 
-    def _products(self, loss, local):
+    def _products(self, loss: Loss, local: LocalModel) -> tuple[Any, Any, Any]:
         """Return the products, those of some rows, and their cost if it is fixed."""
         n_params = local.theta.shape[-1]
         if not local.forms_cheaply or n_params > self.max_inner_iter:
@@ -160,12 +161,12 @@ class NewtonMR(Solver):
         # So few columns cost less than the products of a step one after the other.
         hessian = local.hessian()
 
-        def of(matrices):
+        def of(matrices: Array) -> Any:
             return lambda v: (matrices @ v[..., None])[..., 0]
 
         return of(hessian), lambda rows: of(take_rows(hessian, rows)), n_params
 
-    def _bounded(self, p):
+    def _bounded(self, p: FloatArray) -> Any:
         """Shorten steps to the bound, and say by which factors."""
         xp = array_namespace(p)
         if self.max_step is None:
@@ -174,7 +175,7 @@ class NewtonMR(Solver):
         bound = self.max_step / xp.where(size > self.max_step, size, self.max_step)
         return p * bound[:, None], to_host(bound)
 
-    def _balanced(self, loss, theta, stuck):
+    def _balanced(self, loss: Loss, theta: Any, stuck: BoolArray) -> FloatArray:
         """Move to the rescaled points, but leave what is stuck where it is."""
         if not self.balance:
             return theta

@@ -1,10 +1,14 @@
 """Bracketing and zooming to a step that meets the Wolfe conditions, batched."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from skcrit._backend import replace_rows, take_rows
+from skcrit._typing import BoolArray, FloatArray, IntArray
 from skcrit.solvers._vectors import dot
 
 __all__ = ["WolfeResult", "wolfe"]
@@ -35,18 +39,18 @@ class WolfeResult:
 
 
 def wolfe(
-    loss,
-    theta,
-    p,
+    loss: Any,
+    theta: FloatArray,
+    p: FloatArray,
     *,
-    slope,
-    value,
-    step_size,
-    sufficient_decrease=1e-4,
-    curvature=0.9,
-    strong=False,
-    max_trials=60,
-):
+    slope: Any,
+    value: Any,
+    step_size: Any,
+    sufficient_decrease: Any = 1e-4,
+    curvature: Any = 0.9,
+    strong: Any = False,
+    max_trials: Any = 60,
+) -> WolfeResult:
     r"""Find step lengths that meet the Wolfe conditions on the squared gradient norm.
 
     With :math:`\phi(t) = |g(\theta + t p)|^2 / 2`, a length t is accepted for which
@@ -140,12 +144,19 @@ def wolfe(
 class _Bracket:
     """Ends of the interval in which each row searches."""
 
-    def __init__(self, value, derivative):
+    def __init__(self, value: FloatArray, derivative: FloatArray) -> None:
         n = len(value)
         self.lo, self.phi_lo, self.d_lo = np.zeros(n), value.copy(), derivative.copy()
         self.hi, self.phi_hi, self.d_hi = np.full((3, n), np.inf)
 
-    def narrow(self, rows, t, phi, derivative, high):
+    def narrow(
+        self,
+        rows: IntArray,
+        t: FloatArray,
+        phi: FloatArray,
+        derivative: FloatArray,
+        high: BoolArray,
+    ) -> FloatArray:
         """Replace an end by a length that was tried, and return the next one."""
         upper = high | (phi >= self.phi_lo[rows]) | (derivative >= 0)
         for end, chosen in (("hi", rows[upper]), ("lo", rows[~upper])):
@@ -155,13 +166,13 @@ class _Bracket:
             getattr(self, f"d_{end}")[chosen] = derivative[part]
         return self._next(rows)
 
-    def is_open(self, rows):
+    def is_open(self, rows: IntArray) -> BoolArray:
         """Return whether a number lies between the ends."""
         lo, hi = self.lo[rows], self.hi[rows]
         middle = np.where(np.isfinite(hi), lo / 2 + np.minimum(hi, 1e300) / 2, 2 * lo)
         return (lo < middle) & (middle < hi)
 
-    def _next(self, rows):
+    def _next(self, rows: IntArray) -> FloatArray:
         """Double the length until there is a bracket, then interpolate in it."""
         lo, hi = self.lo[rows], self.hi[rows]
         bracketed = np.isfinite(hi)
@@ -179,7 +190,9 @@ class _Bracket:
         return np.where(bracketed, lo + inner, 2 * lo)
 
 
-def _cubic_minimum(width, rise, d_lo, d_hi):
+def _cubic_minimum(
+    width: FloatArray, rise: FloatArray, d_lo: FloatArray, d_hi: FloatArray
+) -> FloatArray:
     """Minimise the cubic with given rise and derivatives at 0 and width."""
     # In a unit of their own, or products of derivatives could overflow; a power of two
     # leaves all digits as they are.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from numbers import Integral, Real
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -109,7 +110,9 @@ class TrajectoryStarts(StartSampler):
             theta0 = theta0 + np.sqrt(self.noise_variance) * np.stack(noise)
         return theta0
 
-    def _pick(self, loss, first, streams):
+    def _pick(
+        self, loss: Loss, first: FloatArray, streams: list[np.random.Generator]
+    ) -> FloatArray:
         """Choose an iterate for each start by the losses, then descend to it again."""
         rate = self._rate(loss, first)
         blocks = self._descend(loss, first, rate)
@@ -133,7 +136,7 @@ class TrajectoryStarts(StartSampler):
                 break
         return theta0
 
-    def _rate(self, loss, first):
+    def _rate(self, loss: Loss, first: FloatArray) -> float:
         """Choose the step length."""
         if self.learning_rate != "auto":
             return float(self.learning_rate)
@@ -142,7 +145,7 @@ class TrajectoryStarts(StartSampler):
         # A flat loss (constant data) has no scale: its descent stays where it is.
         return self._auto_rate / size if size > 0 else 1.0
 
-    def _descend(self, loss, first, rate):
+    def _descend(self, loss: Loss, first: FloatArray, rate: float) -> Iterator[Any]:
         """Iterate gradient descent, yielding blocks of points and of their losses."""
         # Losses do not depend on the batch that they are in: those of many iterates at
         # once take less time than one by one.
@@ -164,7 +167,7 @@ class TrajectoryStarts(StartSampler):
                 )
             yield to_host(points).reshape(len(block), *first.shape), value
 
-    def _draw_iteration(self, losses, stream):
+    def _draw_iteration(self, losses: FloatArray, stream: np.random.Generator) -> int:
         """Draw the number of an iterate of one descent."""
         if self.by == "iteration":
             return int(stream.integers(len(losses)))

@@ -91,7 +91,7 @@ def foreign(value: Any) -> str:
     return f"{article} {library}.{kind.__name__} on {where}"
 
 
-def _is_no_number(item):
+def _is_no_number(item: Any) -> bool:
     """Return whether something converts to a number without being one."""
     return item is None or isinstance(item, str | bytes)
 

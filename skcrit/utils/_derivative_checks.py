@@ -1,7 +1,13 @@
 """Checks of gradients and Hessian-vector products: generators of sentences."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 
+from skcrit._typing import FloatArray
 from skcrit.utils._probe import difference
 
 __all__ = ["PRODUCT_CHECKS", "check_hessian", "check_slope"]
@@ -16,11 +22,12 @@ LEAST_SQUARES = {1: 58 / 252, 2: 67 / 252, 3: -22 / 252}
 STEPS = (1 / 8, 1 / 5, 1 / 4, 1 / 3)
 
 
-def _slope(probe, name, weights, power):
+def _slope(probe: Any, name: str, weights: Any, power: Any) -> tuple[FloatArray, float]:
     # Differences of a method along v, and the rounding error to expect in them.
     size = np.linalg.norm(probe.v * (1 + np.abs(probe.points)), axis=-1, keepdims=True)
     step = probe.eps**power * size
-    slope, largest = 0.0, 0.0
+    slope: Any = 0.0
+    largest = 0.0
     for k, weight in weights.items():
         ahead = probe.host(name, probe.points + k * step * probe.v)
         behind = probe.host(name, probe.points - k * step * probe.v)
@@ -30,7 +37,13 @@ def _slope(probe, name, weights, power):
     return slope / step, 10 * probe.eps * largest / np.min(step)
 
 
-def _compare_slopes(probe, claimed, name, weights, scale):
+def _compare_slopes(
+    probe: Any,
+    claimed: FloatArray,
+    name: str,
+    weights: dict[int, float],
+    scale: FloatArray,
+) -> tuple[float, FloatArray]:
     # Best agreement over the steps: error beyond rounding, and the slope it is from.
     best, best_slope = np.inf, claimed
     for power in STEPS:
@@ -41,7 +54,7 @@ def _compare_slopes(probe, claimed, name, weights, scale):
     return best, best_slope
 
 
-def _explain(claimed, slope, rtol):
+def _explain(claimed: FloatArray, slope: FloatArray, rtol: float) -> str:
     # A common factor is the most frequent mistake: a sign, a 2, a mean for a sum.
     claimed, slope = np.ravel(claimed), np.ravel(slope)
     factor = claimed @ slope / max(slope @ slope, np.finfo(float).tiny)
@@ -50,7 +63,7 @@ def _explain(claimed, slope, rtol):
     return ""
 
 
-def check_slope(probe):
+def check_slope(probe: Any) -> Iterator[Any]:
     """Compare the gradient with a five-point stencil of the value."""
     gradient = probe.host("gradient", probe.points).astype(float)
     claimed = np.sum(gradient * probe.v, axis=-1)
@@ -66,7 +79,7 @@ def check_slope(probe):
         )
 
 
-def _check_hvp(probe):
+def _check_hvp(probe: Any) -> Iterator[Any]:
     product = probe.host("hvp", probe.points, probe.v).astype(float)
     norm = np.linalg.norm(product, axis=-1, keepdims=True)
     scale = np.where(norm > 0, norm, 1.0)
@@ -80,7 +93,7 @@ def _check_hvp(probe):
         )
 
 
-def _check_linearity(probe):
+def _check_linearity(probe: Any) -> Iterator[Any]:
     u, v = probe.u, probe.v
     Hu, Hv = (probe.host("hvp", probe.points, w) for w in (u, v))
     combined = probe.host("hvp", probe.points, 2 * u - 3 * v)
@@ -92,7 +105,7 @@ def _check_linearity(probe):
         yield "hvp of v = 0 is not zero."
 
 
-def _check_symmetry(probe):
+def _check_symmetry(probe: Any) -> Iterator[Any]:
     u, v = probe.u, probe.v
     Hu, Hv = (probe.host("hvp", probe.points, w) for w in (u, v))
     error = np.abs(np.sum(u * Hv, axis=-1) - np.sum(v * Hu, axis=-1))
@@ -105,7 +118,7 @@ def _check_symmetry(probe):
         )
 
 
-def check_hessian(probe):
+def check_hessian(probe: Any) -> Iterator[Any]:
     """Compare the dense Hessian with products with the unit vectors."""
     if not probe.is_small:
         return

@@ -1,7 +1,11 @@
 """Checks of a loss against its contract: generators of sentences, one per fault."""
 
+from __future__ import annotations
+
 import pickle
+from collections.abc import Iterator
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 from sklearn.base import clone
@@ -17,7 +21,7 @@ METHODS = ("value", "gradient", "hvp", "hessian", "at", "linear_operator")
 METHODS += ("invariants", "rescale")
 
 
-def check_structure(loss):
+def check_structure(loss: Any) -> list[Any]:
     """List missing methods and attributes, which every other check needs."""
     problems = []
     missing = [name for name in METHODS if not callable(getattr(loss, name, None))]
@@ -41,7 +45,7 @@ def check_structure(loss):
     return problems
 
 
-def _check_shapes(probe, name):
+def _check_shapes(probe: Probe, name: str) -> Iterator[Any]:
     # One point, then one, two and three leading axes: the result has those axes.
     size = probe.n_params
     tail = {"value": (), "hessian": (size, size), "invariants": (None,)}
@@ -75,7 +79,7 @@ def _check_shapes(probe, name):
             )
 
 
-def _fault_of_array(probe, result):
+def _fault_of_array(probe: Probe, result: Any) -> Any:
     # What is wrong with the kind of a result, if anything.
     xp, _ = get_namespace(probe.backend)
     try:
@@ -88,28 +92,28 @@ def _fault_of_array(probe, result):
     return None
 
 
-def _check_value_shape(probe):
+def _check_value_shape(probe: Probe) -> Iterator[Any]:
     return _check_shapes(probe, "value")
 
 
-def _check_gradient_shape(probe):
+def _check_gradient_shape(probe: Probe) -> Iterator[Any]:
     return _check_shapes(probe, "gradient")
 
 
-def _check_hvp_shape(probe):
+def _check_hvp_shape(probe: Probe) -> Iterator[Any]:
     return _check_shapes(probe, "hvp")
 
 
-def _check_hessian_shape(probe):
+def _check_hessian_shape(probe: Probe) -> Any:
     return _check_shapes(probe, "hessian") if probe.is_small else ()
 
 
-def _check_symmetry_shapes(probe):
+def _check_symmetry_shapes(probe: Probe) -> Iterator[Any]:
     yield from _check_shapes(probe, "invariants")
     yield from _check_shapes(probe, "rescale")
 
 
-def _check_purity(probe):
+def _check_purity(probe: Probe) -> Iterator[Any]:
     # Same argument, same result; and the arguments come back as they were.
     first = evaluate(probe, probe.points, probe.v)
     second = evaluate(probe, probe.points, probe.v)
@@ -132,7 +136,7 @@ def _check_purity(probe):
                 yield f"{name} overwrites its argument {key}."
 
 
-def _check_rows(probe):
+def _check_rows(probe: Probe) -> Iterator[Any]:
     # A row alone, and in another batch, gives what it gave in this one.
     together = evaluate(probe, probe.points, probe.v)
     for row in range(len(probe.points)):
@@ -151,7 +155,7 @@ def _check_rows(probe):
             yield f"{name} is wrong for two leading axes ({fault})."
 
 
-def _check_at(probe):
+def _check_at(probe: Probe) -> Iterator[Any]:
     local = probe.call("at", probe.points)
     direct = evaluate(probe, probe.points, probe.v)
     if probe.is_small:
@@ -171,7 +175,7 @@ def _check_at(probe):
             yield f"at(theta).{name} does not agree with {name}."
 
 
-def _check_linear_operator(probe):
+def _check_linear_operator(probe: Probe) -> Iterator[Any]:
     theta, v = probe.points[0], probe.v[0]
     try:
         actual = probe.call("linear_operator", theta).matvec(v)
@@ -182,7 +186,7 @@ def _check_linear_operator(probe):
         yield "linear_operator does not agree with hvp."
 
 
-def _check_rescaled(probe):
+def _check_rescaled(probe: Probe) -> Iterator[Any]:
     scaled = probe.host("rescale", probe.points)
     for name in ("value", "invariants"):
         before = probe.host(name, probe.points)
@@ -195,7 +199,7 @@ def _check_rescaled(probe):
             )
 
 
-def _check_spectrum(probe):
+def _check_spectrum(probe: Probe) -> Iterator[Any]:
     # If critical points are known in closed form, they must be critical.
     if not hasattr(probe.loss, "analytical_spectrum"):
         return
@@ -222,7 +226,7 @@ def _check_spectrum(probe):
             )
 
 
-def _check_clone(probe):
+def _check_clone(probe: Probe) -> Iterator[Any]:
     try:
         copy = clone(probe.loss)
         if copy.get_params().keys() != probe.loss.get_params().keys():
@@ -234,7 +238,7 @@ def _check_clone(probe):
         )
 
 
-def _check_pickle(probe):
+def _check_pickle(probe: Probe) -> Iterator[Any]:
     try:
         copy = pickle.loads(pickle.dumps(probe.loss))
     except Exception as error:  # whatever the code of a user raises is reported

@@ -1,10 +1,15 @@
 """A loss with points to check it at, and the running of checks."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 
 from skcrit._backend import to_device, to_host
+from skcrit._typing import FloatArray, RandomState
 from skcrit.utils._arguments import (
     LEADING_AXES,
     as_numbers,
@@ -40,7 +45,9 @@ class Probe:
         If the loss is not fitted, or the points are not rows of length ``n_params_``.
     """
 
-    def __init__(self, loss, points, random_state, rtol):
+    def __init__(
+        self, loss: Any, points: Any, random_state: RandomState, rtol: float | None
+    ) -> None:
         if getattr(loss, "n_params_", None) is None:
             raise ValueError(
                 f"loss must be fitted, got {shown(loss)} without n_params_."
@@ -68,11 +75,11 @@ class Probe:
         u, v = rng.standard_normal((2, *self.points.shape))
         self.u, self.v = (w / np.linalg.norm(w, axis=-1, keepdims=True) for w in (u, v))
 
-    def device(self, array):
+    def device(self, array: FloatArray) -> FloatArray:
         # A copy: what overwrites its arguments is one fault, not a cause of others.
         return to_device(np.array(array), self.backend, self.dtype)
 
-    def call(self, name, *arrays, on=None):
+    def call(self, name: str, *arrays: Any, on: None = None) -> Any:
         """Call a method with host arrays; whatever it raises becomes Broken."""
         try:
             with np.errstate(all="ignore"):
@@ -85,12 +92,12 @@ class Probe:
                 f"{name} raised {type(error).__name__}{where}: {error}"
             ) from error
 
-    def host(self, name, *arrays, on=None):
+    def host(self, name: str, *arrays: Any, on: None = None) -> FloatArray:
         # Call a method that returns an array, and bring that to the host.
         return to_host(self.call(name, *arrays, on=on))
 
 
-def run_checks(checks, probe):
+def run_checks(checks: list[Callable[..., Any]], probe: Probe) -> list[Any]:
     """Collect the sentences that checks, which are generators, find; each once."""
     problems = []
     for check in checks:
@@ -102,7 +109,7 @@ def run_checks(checks, probe):
     return _said_once(list(dict.fromkeys(problems)))
 
 
-def _said_once(problems):
+def _said_once(problems: list[Any]) -> list[Any]:
     """Merge faults of functions that are not batched: they have one reason."""
     alike = [problem for problem in problems if LEADING_AXES in problem]
     if len(alike) < 2:
@@ -114,7 +121,7 @@ def _said_once(problems):
     return [*problems[:first], merged, *rest]
 
 
-def evaluate(probe, points, v):
+def evaluate(probe: Probe, points: FloatArray, v: FloatArray) -> dict[str, FloatArray]:
     """Evaluate the methods that searches call; results by name of the method."""
     return {
         "value": probe.host("value", points),
@@ -123,7 +130,7 @@ def evaluate(probe, points, v):
     }
 
 
-def difference(actual, expected, rtol):
+def difference(actual: FloatArray, expected: Any, rtol: float) -> Any:
     """Describe the difference of arrays, if it exceeds rtol times the largest entry."""
     scale = np.max(np.abs(expected), initial=0.0)
     error = np.max(np.abs(actual - expected), initial=0.0)

@@ -1,9 +1,11 @@
 """Validation of parameters and data; the only importer of scikit-learn's privates."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping, Set
 from numbers import Integral, Real
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from sklearn.utils._param_validation import (
@@ -16,6 +18,7 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import check_is_fitted
 from sklearn.utils.validation import validate_data as _validate_data
 
+from skcrit._typing import FloatArray
 from skcrit.utils._arguments import foreign, is_int, shown
 
 try:
@@ -26,7 +29,7 @@ except ImportError:  # scikit-learn before 1.9
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """Stand for scikit-learn's mixin: nothing sets callbacks here."""
 
-    def _with_callbacks(method):
+    def _with_callbacks(method: Any) -> Any:
         """Leave a method as it is."""
         return method
 
@@ -54,7 +57,7 @@ def with_callbacks(method: _Method) -> _Method:
     return _with_callbacks(method)
 
 
-def check_params(estimator):
+def check_params(estimator: Any) -> None:
     """Check the constructor arguments against ``_parameter_constraints``."""
     name = type(estimator).__name__
     for parameter, value in estimator.get_params(deep=False).items():
@@ -80,7 +83,7 @@ def check_params(estimator):
             ) from error
 
 
-def _is_real(estimator, parameter):
+def _is_real(estimator: Any, parameter: str) -> bool:
     """Return whether a parameter is compared with floats, and so must be one."""
     constraints = estimator._parameter_constraints.get(parameter)
     if not isinstance(constraints, list):
@@ -88,7 +91,7 @@ def _is_real(estimator, parameter):
     return any(isinstance(c, Interval) and c.type is Real for c in constraints)
 
 
-def _refuse_truth(estimator, parameter, value):
+def _refuse_truth(estimator: Any, parameter: str, value: Any) -> None:
     """Refuse truth values and durations as numbers, which they are in Python."""
     constraints = estimator._parameter_constraints.get(parameter)
     # Durations are integers to Python too, and compare with nothing.
@@ -106,7 +109,7 @@ def _refuse_truth(estimator, parameter, value):
         )
 
 
-def validate_data(estimator, X, **options):
+def validate_data(estimator: Any, X: Any, **options: Any) -> FloatArray:
     """Check data as scikit-learn does, with messages that name them."""
     # Besides, ValueError for masked entries, which conversion would uncover, and for
     # dates, which it would count; TypeError for sparse data and for arrays of another
@@ -134,7 +137,7 @@ def validate_data(estimator, X, **options):
         raise kind(text) from None
 
 
-def _refuse_foreign(X):
+def _refuse_foreign(X: FloatArray) -> None:
     """Refuse an array of another library that cannot become one of NumPy."""
     name = foreign(X)
     if not name:
@@ -147,7 +150,7 @@ def _refuse_foreign(X):
         ) from None
 
 
-def _in_one_line(text, X):
+def _in_one_line(text: str, X: Any) -> str:
     """Leave out the numbers themselves, and advice that is for classifiers."""
     first, *more = text.splitlines() or [""]
     if "contains NaN" in first:
@@ -162,7 +165,7 @@ def _in_one_line(text, X):
     return text
 
 
-def check_fitted(thing, name, attributes):
+def check_fitted(thing: Any, name: str, attributes: Any) -> None:
     """Raise TypeError without an estimator, NotFittedError before its fit."""
     missing = [attribute for attribute in attributes if not hasattr(thing, attribute)]
     if not missing:
@@ -177,17 +180,17 @@ def check_fitted(thing, name, attributes):
     )
 
 
-def has_callbacks(estimator):
+def has_callbacks(estimator: Any) -> bool:
     """Return whether callbacks watch a fit; False before scikit-learn 1.9."""
     return bool(getattr(estimator, "_skl_callbacks", ()))
 
 
-def give_labels(classifier, binarizer):
+def give_labels(classifier: Any, binarizer: Any) -> None:
     """Let a network of scikit-learn that was not trained predict labels."""
     classifier._label_binarizer = binarizer
 
 
-def check_hidden_layer_sizes(hidden_layer_sizes):
+def check_hidden_layer_sizes(hidden_layer_sizes: Any) -> Any:
     """Return the widths of the hidden layers as a tuple, or raise ValueError."""
     sizes = hidden_layer_sizes
     if isinstance(sizes, int | np.integer) and not isinstance(sizes, bool):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -160,7 +160,7 @@ def check_hvp(
     _report(loss, run_checks(PRODUCT_CHECKS, probe))
 
 
-def _draw(loss, points, n_points):
+def _draw(loss: Loss, points: Any, n_points: int) -> Any:
     # None if the probe has to draw, so that one stream serves points and directions.
     if points is None:
         if not is_int(n_points, 2):
@@ -176,7 +176,7 @@ def _draw(loss, points, n_points):
     return points
 
 
-def _report(loss, problems):
+def _report(loss: Any, problems: list[Any]) -> None:
     if problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         listed = "\n".join(f"- {problem}" for problem in problems)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from skcrit._backend import replace_rows, take_rows
-from skcrit._typing import Array, FloatArray
+from skcrit._typing import Array, BoolArray, FloatArray, IntArray
 from skcrit.losses.base import Loss
 from skcrit.losses.local_model import LocalModel
 from skcrit.losses.symmetries import rescaled
@@ -122,7 +122,9 @@ class GradNormSolver(Solver):
             n_gradient=n_gradient,
         )
 
-    def _balanced(self, loss, theta, movable):
+    def _balanced(
+        self, loss: Loss, theta: FloatArray, movable: BoolArray
+    ) -> tuple[FloatArray, IntArray]:
         """Move what is out of balance to its rescaled point, and name the rows."""
         if not self.balance:
             return theta, np.empty(0, dtype=int)

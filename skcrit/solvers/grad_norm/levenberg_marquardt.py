@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -106,14 +107,14 @@ class GradNormLM(GradNormSolver):
 class _Search:
     """Raise mu from the value of the last step until the gradient norm falls."""
 
-    def __init__(self, theta, squared, mu):
+    def __init__(self, theta: Any, squared: Any, mu: Any) -> None:
         self.start, self.theta = theta, theta
         self.squared, self.mu = squared, mu.copy()
         self.factor = np.full(len(squared), 2.0)
         self.n_trials = np.zeros(len(squared), dtype=int)
         self.pending = np.ones(len(squared), dtype=bool)
 
-    def try_all(self, loss, system):
+    def try_all(self, loss: Any, system: Any) -> None:
         """Try a step with the current mu in all rows that still search."""
         weight = loss.asarray(self.mu * np.maximum(system.norm, 1e-300) ** 2)
         p = system.regularized(weight)

@@ -1,5 +1,9 @@
 """Half the squared gradient norm ``|g|^2 / 2`` and its slope ``H g``."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 
 from skcrit._backend import array_namespace, to_host
@@ -9,7 +13,7 @@ from skcrit.solvers._vectors import dot
 __all__ = ["cauchy_length", "slope", "unit"]
 
 
-def slope(local):
+def slope(local: Any) -> FloatArray:
     """Compute the gradient ``H g`` of half the squared gradient norm: one product."""
     return local.hvp(local.gradient)
 
@@ -28,7 +32,7 @@ def unit(d: Array) -> FloatArray:
     return np.ldexp(1.0, -np.clip(exponent, -most, most))
 
 
-def cauchy_length(local, d):
+def cauchy_length(local: Any, d: FloatArray) -> FloatArray:
     """Find the length along d that minimises the Gauss-Newton model: one product."""
     # It is -g^T H d / |H d|^2 for |g + t H d|^2; one if that is not defined.
     image = local.hvp(d)
