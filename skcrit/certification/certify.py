@@ -189,11 +189,7 @@ def _undecided(loss: Loss, theta: FloatArray) -> Certificates:
 
 
 def _proved(
-    loss: Any,
-    record: Any,
-    rows: Any,
-    points: FloatArray,
-    slices: Any,
+    loss: Any, record: Any, rows: Any, points: FloatArray, slices: Any
 ) -> Certificates:
     """Fill in what can be proved at refined points."""
     there = expand(loss, points)

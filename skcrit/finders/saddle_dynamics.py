@@ -203,7 +203,7 @@ class SaddleDynamicsFinder(BaseFinder):
         self.nesterovs_momentum = nesterovs_momentum
         self.precondition = precondition
 
-    def _begin(self, X: Loss, y: None = None) -> tuple[Any, FloatArray]:
+    def _begin(self, X: Loss, y: Any = None) -> tuple[Any, FloatArray]:
         solver, starts = super()._begin(X, y)
         method = solver.solver if self.fallback else solver
         asked = [] if isinstance(self.index, str) else method.index

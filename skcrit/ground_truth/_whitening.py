@@ -88,7 +88,7 @@ def whiten(
     moment: FloatArray,
     cross: FloatArray,
     n_samples: int,
-    zero_rtol: None,
+    zero_rtol: Any,
     tie_rtol: float,
 ) -> Whitened:
     """Find the canonical form of a second moment and a cross moment."""

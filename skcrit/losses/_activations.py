@@ -5,7 +5,12 @@ An activation is evaluated once, ``value(z)``, and its derivatives come from the
 of the identity) or zero everywhere (its bend) is None, and never multiplied by.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 from skcrit._backend import array_namespace, device, erf
+from skcrit._typing import Array
 
 __all__ = ["ACTIVATIONS", "logistic", "softplus"]
 
@@ -27,23 +32,25 @@ class Activation:
     smooth = True
     bounds = (1.0, 0.0, 0.0)
 
-    def value(self, z):
+    def value(self, z: Array) -> tuple[Array, Any]:
         # The activation, and what its derivatives need besides.
         return z, None
 
-    def slope(self, a, kept):
+    def slope(self, a: Array, kept: Any) -> Array:
         # The first derivative.
         return None
 
-    def bend(self, a, kept, slope):
+    def bend(self, a: Array, kept: Any, slope: Array) -> Array:
         # The second derivative.
         return None
 
-    def twist(self, a, kept, slope):
+    def twist(self, a: Array, kept: Any, slope: Array) -> Array:
         # The third derivative.
         return None
 
-    def bent(self, a, kept, slope, delta, error):
+    def bent(
+        self, a: Array, kept: Any, slope: Array, delta: Array, error: Any
+    ) -> Array:
         # The second derivative times an error e, from delta = phi' e or from error(),
         # whichever is less work.
         bend = self.bend(a, kept, slope)
@@ -55,19 +62,21 @@ class Tanh(Activation):
 
     bounds = (1.0, 0.7698003589195011, 2.0)  # 1, 4 / (3 sqrt 3), 2
 
-    def value(self, z):
+    def value(self, z: Array) -> tuple[Array, Any]:
         return array_namespace(z).tanh(z), None
 
-    def slope(self, a, kept):
+    def slope(self, a: Array, kept: Any) -> Array:
         return 1 - a * a
 
-    def bend(self, a, kept, slope):
+    def bend(self, a: Array, kept: Any, slope: Array) -> Array:
         return -2 * a * slope
 
-    def twist(self, a, kept, slope):
+    def twist(self, a: Array, kept: Any, slope: Array) -> Array:
         return slope * (6 * a * a - 2)
 
-    def bent(self, a, kept, slope, delta, error):
+    def bent(
+        self, a: Array, kept: Any, slope: Array, delta: Array, error: Any
+    ) -> Array:
         return -2 * a * delta
 
 
@@ -77,19 +86,21 @@ class Logistic(Activation):
     parity = "affine"
     bounds = (0.25, 0.0962250448649377, 0.125)  # 1 / 4, 1 / (6 sqrt 3), 1 / 8
 
-    def value(self, z):
+    def value(self, z: Array) -> tuple[Array, Any]:
         return logistic(z), None
 
-    def slope(self, a, kept):
+    def slope(self, a: Array, kept: Any) -> Array:
         return a * (1 - a)
 
-    def bend(self, a, kept, slope):
+    def bend(self, a: Array, kept: Any, slope: Array) -> Array:
         return slope * (1 - 2 * a)
 
-    def twist(self, a, kept, slope):
+    def twist(self, a: Array, kept: Any, slope: Array) -> Array:
         return slope * (1 - 6 * slope)
 
-    def bent(self, a, kept, slope, delta, error):
+    def bent(
+        self, a: Array, kept: Any, slope: Array, delta: Array, error: Any
+    ) -> Array:
         return (1 - 2 * a) * delta
 
 
@@ -99,21 +110,23 @@ class Softplus(Activation):
     parity = None
     bounds = (1.0, 0.25, 0.0962250448649377)
 
-    def value(self, z):
+    def value(self, z: Array) -> tuple[Array, Any]:
         a = softplus(z)
         # exp z / (1 + exp z), without a second case for positive z.
         return a, array_namespace(z).exp(z - a)
 
-    def slope(self, a, kept):
+    def slope(self, a: Array, kept: Any) -> Array:
         return kept
 
-    def bend(self, a, kept, slope):
+    def bend(self, a: Array, kept: Any, slope: Array) -> Array:
         return kept * (1 - kept)
 
-    def twist(self, a, kept, slope):
+    def twist(self, a: Array, kept: Any, slope: Array) -> Array:
         return kept * (1 - kept) * (1 - 2 * kept)
 
-    def bent(self, a, kept, slope, delta, error):
+    def bent(
+        self, a: Array, kept: Any, slope: Array, delta: Array, error: Any
+    ) -> Array:
         return (1 - kept) * delta
 
 
@@ -123,20 +136,20 @@ class Silu(Activation):
     parity = None
     bounds = (1.0998393201288671, 0.5, 0.3081815157964793)
 
-    def value(self, z):
+    def value(self, z: Array) -> tuple[Array, Any]:
         s = logistic(z)
         return z * s, (z, s)
 
-    def slope(self, a, kept):
+    def slope(self, a: Array, kept: Any) -> Array:
         z, s = kept
         return s + a * (1 - s)
 
-    def bend(self, a, kept, slope):
+    def bend(self, a: Array, kept: Any, slope: Array) -> Array:
         # 2 s' + z s'' with s' = s (1 - s) and s'' = s' (1 - 2 s)
         z, s = kept
         return s * (1 - s) * (2 + z * (1 - 2 * s))
 
-    def twist(self, a, kept, slope):
+    def twist(self, a: Array, kept: Any, slope: Array) -> Array:
         # 3 s'' + z s''' with s''' = s' (1 - 6 s')
         z, s = kept
         first = s * (1 - s)
@@ -149,19 +162,21 @@ class Erf(Activation):
     # 2 / sqrt pi times 1, sqrt(2 / e) and 2
     bounds = (1.1283791670955126, 0.9678828980765736, 2.2567583341910252)
 
-    def value(self, z):
+    def value(self, z: Array) -> tuple[Array, Any]:
         return erf(z), z
 
-    def slope(self, a, kept):
+    def slope(self, a: Array, kept: Any) -> Array:
         return self.bounds[0] * array_namespace(kept).exp(-kept * kept)
 
-    def bend(self, a, kept, slope):
+    def bend(self, a: Array, kept: Any, slope: Array) -> Array:
         return -2 * kept * slope
 
-    def twist(self, a, kept, slope):
+    def twist(self, a: Array, kept: Any, slope: Array) -> Array:
         return slope * (4 * kept * kept - 2)
 
-    def bent(self, a, kept, slope, delta, error):
+    def bent(
+        self, a: Array, kept: Any, slope: Array, delta: Array, error: Any
+    ) -> Array:
         return -2 * kept * delta
 
 
@@ -172,32 +187,32 @@ class Relu(Activation):
     smooth = False
     bounds = (1.0, float("inf"), float("inf"))
 
-    def value(self, z):
+    def value(self, z: Array) -> tuple[Array, Any]:
         return positive_part(z), None
 
-    def slope(self, a, kept):
+    def slope(self, a: Array, kept: Any) -> Array:
         return array_namespace(a).astype(a > 0, a.dtype)
 
 
-def positive_part(z):
+def positive_part(z: Array) -> Array:
     """Return the larger of z and zero, and NaN for NaN."""
     xp = array_namespace(z)
     return xp.maximum(z, xp.zeros((), dtype=z.dtype, device=device(z)))
 
 
-def logistic(z):
+def logistic(z: Array) -> Array:
     """Evaluate 1 / (1 + exp(-z)) to relative accuracy, without overflow."""
     xp, decay = array_namespace(z), _decay(z)
     return xp.where(z < 0, decay, xp.ones_like(decay)) / (1 + decay)
 
 
-def softplus(z):
+def softplus(z: Array) -> Array:
     """Evaluate log(1 + exp z) to relative accuracy, without overflow."""
     # logaddexp takes several times as long.
     return positive_part(z) + array_namespace(z).log1p(_decay(z))
 
 
-def _decay(z):
+def _decay(z: Array) -> Array:
     # exp(-|z|), between 0 and 1.
     xp = array_namespace(z)
     return xp.exp(-xp.abs(z))

@@ -7,12 +7,18 @@ the positive values. Outputs beyond are *silent*: there is nothing to explain. I
 beyond are *deaf*: they explain nothing.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
+
+from skcrit._typing import Array
 
 __all__ = ["data_flats", "data_ties", "data_turns"]
 
 
-def data_ties(outputs, values, n_seen):
+def data_ties(outputs: Array, values: Array, n_seen: int) -> list[Array] | None:
     """Say which rows and columns of a matrix in coordinates belong to which value."""
     # Returns the change of basis of the rows, (m, m), and a 1 where a row, (n_values,
     # m), or column, (n_seen, n_column_values), belongs to a distinct value; None where
@@ -28,7 +34,16 @@ def data_ties(outputs, values, n_seen):
     return [outputs.T, rows, columns[columns.any(axis=1)].T]
 
 
-def data_turns(outputs, root, inverse, null, values, *, penalised, joint):
+def data_turns(
+    outputs: Array,
+    root: Array,
+    inverse: Any,
+    null: Any,
+    values: Any,
+    *,
+    penalised: Any,
+    joint: Any,
+) -> list[Array]:
     """List the rotations of what is tied, as ``orbit_tangents`` takes them."""
     # penalised: a penalty sees what the data do not. Without one the latter is free
     # altogether, and needs no rotations. joint: outputs of one value may rotate with
@@ -45,7 +60,7 @@ def data_turns(outputs, root, inverse, null, values, *, penalised, joint):
     return [np.concatenate(parts) for parts in zip(*map(_turn, turns), strict=True)]
 
 
-def _turn(bases):
+def _turn(bases: tuple[Array, Array, Array]) -> list[Array]:
     """Pair the rows of three bases; one without rows stands for zeros."""
     n = max(map(len, bases))
     a, b = np.triu_indices(n, 1)
@@ -53,7 +68,13 @@ def _turn(bases):
     return [basis[pairs] for basis in filled for pairs in (a, b)]
 
 
-def data_flats(outputs, inverse, null, values, penalty=None):
+def data_flats(
+    outputs: Array,
+    inverse: Array,
+    null: Array,
+    values: Array,
+    penalty: str | None = None,
+) -> list[Array]:
     """List where free units may write and read, as ``orbit_tangents`` takes it."""
     r, nothing = np.count_nonzero(values), null[:0]
     if penalty == "sum":

@@ -1,5 +1,9 @@
 """What of the data makes critical points of linear networks degenerate."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 
 from skcrit.linalg import svd
@@ -11,7 +15,7 @@ __all__ = ["data_causes", "leaves"]
 _TANGENT_RTOL = 1e-6
 
 
-def data_causes(bases, penalty, joint):
+def data_causes(bases: Any, penalty: Any, joint: Any) -> Any:
     """List what of the data may make critical points degenerate, with its tangents."""
     # Names, each with what orbit_tangents takes: rotations of each group of tied
     # positive values, then all that comes of zeros. The arguments are those of
@@ -32,7 +36,7 @@ def data_causes(bases, penalty, joint):
     return [*causes, (_zeros(root, null, values), turns, flats)]
 
 
-def _zeros(root, null, values):
+def _zeros(root: Any, null: Any, values: Any) -> Any:
     """Name what of the data is zero."""
     rank, seen = np.count_nonzero(values), root.shape[1]
     if len(null):
@@ -43,7 +47,7 @@ def _zeros(root, null, values):
     )
 
 
-def leaves(tangents, orbit, size):
+def leaves(tangents: Any, orbit: Any, size: Any) -> Any:
     """Return whether a tangent has a part across the orbit, beyond rounding."""
     _, sizes, vectors = svd(orbit)
     span = vectors[sizes > _TANGENT_RTOL * np.max(sizes, initial=0.0)]

@@ -115,7 +115,9 @@ class LinearProofs(Provable):
         gap = array_namespace(theta).abs(self.value(theta) - value)
         return (1 + 8 * unit) * (gap + error), errors[1], errors[2]
 
-    def _expanded_value(self, theta, weights, error, unit):
+    def _expanded_value(
+        self, theta: Array, weights: list[Array], error: Array, unit: float
+    ) -> tuple[Array, Array]:
         # The value from the polynomial, whose gradient is the gradient, with a bound on
         # its error: :meth:`value` avoids its cancellation by a root of the moment.
         xp, W = array_namespace(theta), weights[0]

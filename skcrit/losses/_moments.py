@@ -1,9 +1,14 @@
 """Moments of data that may be larger than the memory."""
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
+from skcrit._typing import Array
 from skcrit.exceptions import ResolutionWarning
 from skcrit.utils._arguments import as_numbers, shown
 
@@ -17,7 +22,7 @@ __all__ = [
 ]
 
 
-def as_targets(y, n_samples):
+def as_targets(y: Array, n_samples: int) -> Array:
     """Return targets as a matrix with a row per sample."""
     Y = as_numbers(y, "y")
     Y = Y[:, None] if Y.ndim == 1 else Y
@@ -30,7 +35,7 @@ def as_targets(y, n_samples):
     return Y
 
 
-def column_means(X):
+def column_means(X: Array) -> Array:
     """Compute the mean of each column; of a constant one exactly."""
     # Its rounding error would count as variance in data that have no other. Most
     # columns show in two rows that they are not.
@@ -42,7 +47,7 @@ def column_means(X):
     return np.where(constant, X[0], total / X.shape[0])
 
 
-def second_moments(X, mean, Y=None, y_mean=None):
+def second_moments(X: Array, mean: Array, Y: Any = None, y_mean: Any = None) -> Any:
     """Average outer products of centred rows: of X and X, or of X and X, Y and X."""
     sums = [np.zeros((X.shape[1],) * 2)]
     if Y is None:
@@ -58,7 +63,7 @@ def second_moments(X, mean, Y=None, y_mean=None):
     return [total / X.shape[0] for total in sums]
 
 
-def residual(X, mean, Y, y_mean, W):
+def residual(X: Array, mean: Array, Y: Array, y_mean: Array, W: Array) -> float:
     """Average the squared errors of W x for y, summed over outputs."""
     total = 0.0
     for chunk, targets in _chunks(X, Y):
@@ -66,7 +71,7 @@ def residual(X, mean, Y, y_mean, W):
     return total / X.shape[0]
 
 
-def check_size(X, mean, size, dtype, name="X"):
+def check_size(X: Array, mean: Array, size: float, dtype: str, name: str = "X") -> None:
     """Refuse data whose squared gradients leave the range of a floating type."""
     # The loss has the unit of squared data, and searches square its gradient: outside
     # of this range they would find zeros and infinities.
@@ -88,7 +93,7 @@ def check_size(X, mean, size, dtype, name="X"):
     )
 
 
-def warn_of_nothing(moment, center):
+def warn_of_nothing(moment: Array, center: bool) -> None:
     """Warn of inputs without variance, on which no output depends."""
     if np.any(moment):
         return
@@ -101,7 +106,7 @@ def warn_of_nothing(moment, center):
     )
 
 
-def _chunks(*arrays):
+def _chunks(*arrays: Any) -> Iterator[Any]:
     """Cut arrays into runs of rows."""
     # The first may lie on disk and be larger than the memory: rows that make 2 MiB,
     # which stay in the cache, but as many as columns, or adding the products would take

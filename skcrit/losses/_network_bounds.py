@@ -30,17 +30,21 @@ polynomials with all signs positive (:mod:`skcrit.linalg.rounding`), which are g
 and Hessian of another network: that of |theta|, |C| and -|T|.
 """
 
+from __future__ import annotations
+
 from itertools import permutations
 from math import prod
+from typing import Any
 
 from skcrit._backend import array_namespace, device
+from skcrit._typing import Array
 from skcrit.linalg.rounding import TINY, frobenius_bound, gamma, spectral_bound
 from skcrit.losses import _network
 
 __all__ = ["evaluation_errors", "hessian_lipschitz", "map_change", "n_roundings"]
 
 
-def n_roundings(depth, widest):
+def n_roundings(depth: int, widest: int) -> int:
     """Bound the operations that a number passes through in all derivatives."""
     # A term of the Hessian contains the products of both sweeps, of fewer than L
     # matrices each, and four more; a product of inner dimension n takes n operations.
@@ -48,12 +52,12 @@ def n_roundings(depth, widest):
     return (2 * depth + 6) * widest + 16
 
 
-def _norms(weights, radius):
+def _norms(weights: list[Array], radius: Array) -> list[Array]:
     # Bounds on the spectral norms of the layers in the ball.
     return [spectral_bound(W) + radius for W in weights]
 
 
-def _derivative_norm(omega, order):
+def _derivative_norm(omega: list[Array], order: int) -> Array:
     # N1, N2 or N3: products without `order` layers, root of the sum of squares over
     # ordered choices; for N2 also the largest row sum.
     xp, depth = array_namespace(omega[0]), len(omega)
@@ -70,12 +74,12 @@ def _derivative_norm(omega, order):
     return norm
 
 
-def map_change(weights, radius):
+def map_change(weights: list[Array], radius: Array) -> Array:
     """Bound how far the end-to-end matrix moves in balls, but for rounding."""
     return _derivative_norm(_norms(weights, radius), 1) * radius
 
 
-def hessian_lipschitz(sweep, radius):
+def hessian_lipschitz(sweep: Any, radius: Array) -> Array:
     """Bound the norm of the third derivative in balls around the centres."""
     omega, depth = _norms(sweep.weights, radius), len(sweep.weights)
     # Both carry the factor 2/m.
@@ -92,7 +96,7 @@ def hessian_lipschitz(sweep, radius):
     return bound * (1 + 1e3 * unit) + TINY
 
 
-def majorant_error(moduli, sweep):
+def majorant_error(moduli: list[Array], sweep: Any) -> Array:
     """Bound the Frobenius norm of E with all signs positive, by a product of norms."""
     xp = array_namespace(sweep.moments.C)
     size = prod(frobenius_bound(W) for W in moduli)
@@ -100,7 +104,9 @@ def majorant_error(moduli, sweep):
     return size * power + frobenius_bound(xp.abs(sweep.moments.T))
 
 
-def evaluation_errors(weights, C, tau, target, decay, unit):
+def evaluation_errors(
+    weights: list[Array], C: Array, tau: float, target: Any, decay: float, unit: float
+) -> tuple[Array, Array, Array]:
     """Bound the rounding errors of value, gradient and Hessian, for a unit roundoff."""
     # The first is the sum of the moduli of all terms of the loss without its constant,
     # times gamma; the others are in the 2-norm and the spectral norm. C is symmetric to

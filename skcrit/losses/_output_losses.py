@@ -4,9 +4,13 @@ Outputs ``z`` and targets ``y`` have shape (..., n_outputs, n_samples). ``state`
 what the derivatives need of the outputs, evaluated once.
 """
 
+from __future__ import annotations
+
 from math import inf, sqrt
+from typing import Any
 
 from skcrit._backend import array_namespace
+from skcrit._typing import Array
 from skcrit.losses._activations import logistic, softplus
 
 __all__ = ["OUTPUT_LOSSES"]
@@ -24,23 +28,23 @@ class SquaredError:
 
     bounds = (inf, 1.0, 0.0)
 
-    def values(self, z, y):
+    def values(self, z: Array, y: Array) -> Array:
         # Loss of each sample, (..., n_samples).
         gap = z - y
         return array_namespace(z).sum(gap * gap, axis=-2) / 2
 
-    def state(self, z):
+    def state(self, z: Array) -> Array:
         return z
 
-    def slope(self, state, y):
+    def slope(self, state: Array, y: Array) -> Array:
         # Derivative by the outputs.
         return state - y
 
-    def product(self, state, u):
+    def product(self, state: Array, u: Array) -> Array:
         # Second derivative times a direction.
         return u
 
-    def contraction(self, state, u, v):
+    def contraction(self, state: Array, u: Array, v: Array) -> Any:
         # Third derivative, contracted with two directions; None for zero.
         return None
 
@@ -50,19 +54,19 @@ class LogisticLoss:
 
     bounds = (inf, 0.25, 1 / (6 * sqrt(3)))
 
-    def values(self, z, y):
+    def values(self, z: Array, y: Array) -> Array:
         return array_namespace(z).sum(softplus(z) - y * z, axis=-2)
 
-    def state(self, z):
+    def state(self, z: Array) -> Array:
         return logistic(z)
 
-    def slope(self, state, y):
+    def slope(self, state: Array, y: Array) -> Array:
         return state - y
 
-    def product(self, state, u):
+    def product(self, state: Array, u: Array) -> Array:
         return state * (1 - state) * u
 
-    def contraction(self, state, u, v):
+    def contraction(self, state: Array, u: Array, v: Array) -> Array:
         return state * (1 - state) * (1 - 2 * state) * u * v
 
 
@@ -80,26 +84,26 @@ class SoftmaxLoss:
 
     bounds = (sqrt(2), 0.5, 2 * sqrt(2) / (6 * sqrt(3)))
 
-    def values(self, z, y):
+    def values(self, z: Array, y: Array) -> Array:
         xp = array_namespace(z)
         shifted = z - xp.max(z, axis=-2, keepdims=True)
         total = xp.sum(xp.exp(shifted), axis=-2)
         return xp.log(total) - xp.sum(y * shifted, axis=-2)
 
-    def state(self, z):
+    def state(self, z: Array) -> Array:
         xp = array_namespace(z)
         weight = xp.exp(z - xp.max(z, axis=-2, keepdims=True))
         return weight / xp.sum(weight, axis=-2, keepdims=True)
 
-    def slope(self, state, y):
+    def slope(self, state: Array, y: Array) -> Array:
         return state - y
 
-    def product(self, state, u):
+    def product(self, state: Array, u: Array) -> Array:
         weighted = state * u
         mean = array_namespace(u).sum(weighted, axis=-2, keepdims=True)
         return weighted - state * mean
 
-    def contraction(self, state, u, v):
+    def contraction(self, state: Array, u: Array, v: Array) -> Array:
         xp = array_namespace(u)
         u, v = (w - xp.sum(state * w, axis=-2, keepdims=True) for w in (u, v))
         return self.product(state, u * v)

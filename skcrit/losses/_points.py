@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
@@ -43,13 +45,13 @@ class TakesPoints:
         """
         return self._on_device(array, "array")
 
-    def _check_fitted(self):
+    def _check_fitted(self) -> None:
         # Raise NotFittedError before fit; scikit-learn's check alone takes longer than
         # a product.
         if not hasattr(self, "n_params_"):
             check_is_fitted(self, "n_params_")
 
-    def _as_points(self, theta, name="theta"):
+    def _as_points(self, theta: Array, name: str = "theta") -> Array:
         # Bring points to the loss's namespace and check their last axis.
         self._check_fitted()
         if self._is_right(theta):
@@ -66,7 +68,7 @@ class TakesPoints:
             )
         return theta
 
-    def _is_right(self, theta):
+    def _is_right(self, theta: Array) -> bool:
         # Notice points that are as they should be, as all are inside of a search: this
         # takes a hundredth of the time of the full check.
         return (
@@ -78,7 +80,7 @@ class TakesPoints:
             and theta.flags.c_contiguous
         )
 
-    def _on_device(self, array, name, shape=""):
+    def _on_device(self, array: Any, name: str, shape: str = "") -> Array:
         # Bring numbers to the loss's namespace; what is made of none is refused.
         floats = type(array) is np.ndarray and array.dtype.kind == "f"
         if not floats and not self._is_foreign(array):
@@ -94,14 +96,14 @@ class TakesPoints:
             ) from error
 
     @staticmethod
-    def _is_foreign(array):
+    def _is_foreign(array: Any) -> bool:
         # Notice an array of another library, which may live on a device.
         if isinstance(array, np.ndarray | np.generic):
             return False
         names = ("__array_namespace__", "__cuda_array_interface__")
         return any(hasattr(array, name) for name in names)
 
-    def _as_directions(self, v, theta, name="v"):
+    def _as_directions(self, v: Array, theta: Array, name: str = "v") -> Array:
         # Bring directions to the loss's namespace and check that they fit the points.
         v = self._as_points(v, name)
         if v.shape == theta.shape:

@@ -1,8 +1,14 @@
 """How many permutations and changes of sign of hidden units leave a network alone."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
 from math import factorial, prod
+from typing import Any
 
 import numpy as np
+
+from skcrit._typing import Array
 
 __all__ = ["stabilizer_order", "unit_kinds"]
 
@@ -10,7 +16,7 @@ __all__ = ["stabilizer_order", "unit_kinds"]
 _EQUAL = 1e-6
 
 
-def stabilizer_order(weights, features, flips):
+def stabilizer_order(weights: Any, features: Any, flips: Any) -> int:
     """Count the symmetries of the units that leave a network alone."""
     # The identity is one. Features of units move with them; with flips units may change
     # their sign. Units without weights and duplicates of one another contribute
@@ -41,16 +47,16 @@ def stabilizer_order(weights, features, flips):
     return factor * _search(reduced, features, copies, flips, tol)
 
 
-def _same(a, b, tol, flips):
+def _same(a: Array, b: Array, tol: float, flips: bool) -> int:
     # The sign by which b equals a; 0 if it does not.
     if np.max(np.abs(a - b), initial=0.0) <= tol:
         return 1
     return -1 if flips and np.max(np.abs(a + b), initial=0.0) <= tol else 0
 
 
-def unit_kinds(units, tol, flips):
+def unit_kinds(units: Array, tol: Any, flips: Any) -> list[list[int]]:
     # Group equal rows.
-    kinds = []
+    kinds: list[list[int]] = []
     for row, unit in enumerate(units):
         for kind in kinds:
             if _same(units[kind[0]], unit, tol, flips):
@@ -61,7 +67,16 @@ def unit_kinds(units, tol, flips):
     return kinds
 
 
-def _search(weights, features, copies, flips, tol, layer=0, order=None, sign=None):
+def _search(
+    weights: list[Array],
+    features: list[Array],
+    copies: list[Any],
+    flips: bool,
+    tol: float,
+    layer: int = 0,
+    order: list[Any] | None = None,
+    sign: Array | None = None,
+) -> int:
     # Count the symmetries that continue a given one of the layer before.
     W, n_before = weights[layer], 0 if order is None else len(order)
     moved = W
@@ -90,7 +105,7 @@ def _search(weights, features, copies, flips, tol, layer=0, order=None, sign=Non
     return total
 
 
-def _assignments(targets, used=()):
+def _assignments(targets: list[list[tuple[Any, ...]]], used: Any = ()) -> Iterator[Any]:
     # All ways to choose a different target for each unit.
     if len(used) == len(targets):
         yield used

@@ -13,7 +13,7 @@ from skcrit.utils._arguments import as_numbers, shown
 __all__ = ["check_data", "check_module", "has_reduction", "target_candidates"]
 
 
-def check_module(module):
+def check_module(module: Any) -> None:
     """Refuse what is not a module with a fixed function and parameters."""
     torch = import_torch()
     if not isinstance(module, torch.nn.Module):
@@ -48,7 +48,7 @@ def check_module(module):
         )
 
 
-def _moves_in_training(torch, layer):
+def _moves_in_training(torch: Any, layer: Any) -> Any:
     """Return layers that are not functions of their input during training."""
     nn = torch.nn
     if isinstance(layer, nn.modules.batchnorm._NormBase):
@@ -61,7 +61,7 @@ def _moves_in_training(torch, layer):
     return isinstance(layer, nn.RReLU)
 
 
-def check_data(data, name):
+def check_data(data: Any, name: Any) -> Any:
     """Return data as an array of finite floats, or of the integers of a tensor."""
     torch = import_torch()
     if isinstance(data, torch.Tensor):
@@ -82,7 +82,7 @@ def check_data(data, name):
     return array
 
 
-def target_candidates(y, n_samples):
+def target_candidates(y: Any, n_samples: Any) -> Any:
     """Return the targets as what a criterion may want: numbers first, then labels."""
     y = check_data(y, "y")
     if len(y) != n_samples:

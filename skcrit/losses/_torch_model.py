@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,7 @@ class TorchModel(LocalModel):
         Whether graphs stay for what is asked next.
     """
 
-    def __init__(self, loss, theta, *, keep=True):
+    def __init__(self, loss: Any, theta: Any, *, keep: Any = True) -> None:
         super().__init__(loss, theta)
         self._network = loss._network
         self._points = theta.reshape(-1, loss.n_params_)
@@ -41,13 +42,13 @@ class TorchModel(LocalModel):
         self._keep = keep and needed <= _KEPT_BYTES
 
     @cached_property
-    def _kept(self):
+    def _kept(self) -> Any:
         return list(self._network.graphs(self._points))
 
-    def _graphs(self):
+    def _graphs(self) -> Any:
         return self._kept if self._keep else self._network.graphs(self._points)
 
-    def _joined(self, parts, *shape):
+    def _joined(self, parts: Any, *shape: Any) -> Any:
         # Put what comes from the chunks together, also if there is none.
         parts = list(parts)
         rows = np.concatenate(parts) if parts else np.empty(0, dtype=self.theta.dtype)
@@ -75,7 +76,7 @@ class TorchModel(LocalModel):
             return TorchModel(self.loss, theta, keep=False)._products(v)
         return self._products_of_points(v, lead)
 
-    def _products(self, v):
+    def _products(self, v: Any) -> Any:
         # One direction for each point.
         rows, start, parts = v.reshape(-1, v.shape[-1]), 0, []
         for graph in self._graphs():
@@ -83,7 +84,7 @@ class TorchModel(LocalModel):
             start += graph.n_rows
         return self._joined(parts, *v.shape)
 
-    def _products_of_points(self, v, lead):
+    def _products_of_points(self, v: Any, lead: Any) -> Any:
         # If points stand alone, one graph serves all directions at its point.
         numbers = np.arange(len(self._points)).reshape(self.theta.shape[:-1])
         owner = np.broadcast_to(numbers, lead).ravel()

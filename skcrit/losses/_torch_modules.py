@@ -86,7 +86,7 @@ class ConvertsModules(TakesPoints):
         check_is_fitted(self, "n_params_")
         return self._weights(module)
 
-    def _weights(self, module):
+    def _weights(self, module: Any) -> Any:
         # What theta_of returns, also before the loss is fitted.
         torch = import_torch()
         if isinstance(module, torch.nn.Module):

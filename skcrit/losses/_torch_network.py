@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +33,7 @@ _FORWARD = threading.RLock()
 
 
 @contextmanager
-def _forward(plain_attention):
+def _forward(plain_attention: Any) -> Generator[None, None, None]:
     """Evaluate modules alone in the process, and without kernels for inference."""
     torch = import_torch()
     from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -65,7 +67,17 @@ class TorchNetwork:
         Floating type of parameters, constants and data.
     """
 
-    def __init__(self, module, criterion, X, y, *, alpha, device, dtype):
+    def __init__(
+        self,
+        module: Any,
+        criterion: Any,
+        X: Any,
+        y: Any,
+        *,
+        alpha: Any,
+        device: Any,
+        dtype: Any,
+    ) -> None:
         torch = import_torch()
         self.alpha, self.device, self.dtype = alpha, device, dtype
         self.module = skeleton(module)
@@ -91,21 +103,21 @@ class TorchNetwork:
         self.row_bytes = 0
         self.plain_attention = False
 
-    def __getstate__(self):
+    def __getstate__(self) -> Any:
         state = {**vars(self), "criterion": freeze(self.criterion)}
         state["X"] = as_array(self.X)
         state["y"] = None if self.y is self.X else as_array(self.y)
         state["constants"] = {n: as_array(t) for n, t in self.constants.items()}
         return state
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Any) -> None:
         vars(self).update(state)
         self.criterion = thaw(self.criterion)
         self.X = self.tensor(self.X)
         self.y = self.X if self.y is None else self.tensor(self.y)
         self.constants = {n: self.tensor(a) for n, a in self.constants.items()}
 
-    def typical_sizes(self):
+    def typical_sizes(self) -> Any:
         """Compute typical initial weights of all parameters, as one vector."""
         lengths, length = [], 1.0
         for shape in self.shapes:  # blocks without inputs, such as biases, follow suit
@@ -113,7 +125,7 @@ class TorchNetwork:
             lengths.append(np.full(int(np.prod(shape)), length))
         return np.concatenate(lengths)
 
-    def tensor(self, numbers):
+    def tensor(self, numbers: Any) -> Any:
         """Copy numbers to the device; floats become those of the dtype."""
         torch = import_torch()
         tensor = torch.as_tensor(numbers)
@@ -121,11 +133,11 @@ class TorchNetwork:
         return tensor.detach().to(self.device, floating, copy=True).contiguous()
 
     @property
-    def is_batched(self):
+    def is_batched(self) -> Any:
         """Whether several rows are evaluated together."""
         return self.chunk_size > 1
 
-    def blocks(self, theta):
+    def blocks(self, theta: Any) -> Any:
         """Divide parameters (..., n_params) into those of the module, by their name."""
         lead = theta.shape[:-1]
         parts = [
@@ -136,7 +148,7 @@ class TorchNetwork:
         ]
         return parts
 
-    def output(self, parts, X=None):
+    def output(self, parts: Any, X: Any = None) -> Any:
         """Evaluate the module at the blocks of one row of parameters."""
         torch = import_torch()
         tensors = {name: parts[number] for name, number in self.places.items()}
@@ -147,11 +159,11 @@ class TorchNetwork:
                 self.module, tensors, arguments, tie_weights=False
             )
 
-    def objective(self, theta):
+    def objective(self, theta: Any) -> Any:
         """Evaluate the objective at one row (n_params,) or at several (n, n_params)."""
         torch = import_torch()
 
-        def fit(*parts):
+        def fit(*parts: Any) -> Any:
             return self.criterion(self.output(parts), self.y)
 
         if theta.ndim > 1:
@@ -159,11 +171,11 @@ class TorchNetwork:
         value = fit(*self.blocks(theta))
         return value + self.alpha * theta.square().sum(-1) if self.alpha else value
 
-    def leaf(self, rows):
+    def leaf(self, rows: Any) -> Any:
         """Copy rows (n, n_params) to the device, as a leaf of a new graph."""
         return self.padded(rows, rows[:1]).requires_grad_()
 
-    def padded(self, rows, filling):
+    def padded(self, rows: Any, filling: Any) -> Any:
         """Copy rows to the device; a batch is filled up to a multiple of the unit."""
         torch = import_torch()
         if self.is_batched:
@@ -176,7 +188,7 @@ class TorchNetwork:
         floating = getattr(torch, self.dtype)
         return torch.tensor(full, dtype=floating, device=self.device)
 
-    def graphs(self, rows):
+    def graphs(self, rows: Any) -> Iterator[Any]:
         """Yield graphs of the objective for rows (n, n_params), chunk by chunk."""
         for start in range(0, len(rows), self.chunk_size):
             yield Graph(self, rows[start : start + self.chunk_size])
@@ -189,7 +201,7 @@ class Graph:
     gradient as well, each of them is one sweep back through both.
     """
 
-    def __init__(self, network, rows):
+    def __init__(self, network: Any, rows: Any) -> None:
         self.network = network
         self.n_rows = len(rows)
         with evaluation():
@@ -197,7 +209,7 @@ class Graph:
             self.objective = network.objective(self.theta)
 
     @cached_property
-    def slope(self):
+    def slope(self) -> Any:
         """The gradient, which can be differentiated again."""
         torch = import_torch()
         # Always: some formulas round differently if they cannot be differentiated.
@@ -207,15 +219,15 @@ class Graph:
             )
         return slope
 
-    def value(self):
+    def value(self) -> Any:
         """Return the values, ndarray of shape (n,)."""
         return self._host(self.objective, (-1,))
 
-    def gradient(self):
+    def gradient(self) -> Any:
         """Return the gradients, ndarray of shape (n, n_params)."""
         return self._host(self.slope, (-1, self.network.n_params))
 
-    def product(self, v):
+    def product(self, v: Any) -> Any:
         """Multiply the Hessians by directions, both ndarrays of shape (n, n_params)."""
         torch = import_torch()
         if not self.slope.requires_grad:  # an objective that is linear
@@ -232,6 +244,6 @@ class Graph:
             )
         return self._host(product, (-1, self.network.n_params))
 
-    def _host(self, tensor, shape):
+    def _host(self, tensor: Any, shape: Any) -> Any:
         """Copy what belongs to real rows to the host."""
         return as_array(tensor.reshape(shape)[: self.n_rows])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ _LARGEST = {"cpu": 1024, "device": 8192}
 _N_TRIED = 4 * UNIT
 
 
-def probe(network, theta, targets, chunk_size):
+def probe(network: Any, theta: Any, targets: Any, chunk_size: Any) -> None:
     """Evaluate once; settle the type of the targets and the number of rows."""
     # Sets y, row_bytes and chunk_size of the network. targets has the targets in each
     # type that the criterion may want; empty keeps y.
@@ -40,7 +41,7 @@ def probe(network, theta, targets, chunk_size):
         network.chunk_size = _choose_rows(network, theta, chunk_size)
 
 
-def _check_output(network, theta):
+def _check_output(network: Any, theta: Any) -> Any:
     """Evaluate the module on the data."""
     parts = network.blocks(network.leaf(theta[None]))
     try:
@@ -52,7 +53,7 @@ def _check_output(network, theta):
         ) from error
 
 
-def _choose_targets(network, output, targets):
+def _choose_targets(network: Any, output: Any, targets: Any) -> Any:
     """Take the first type of the targets that the criterion accepts."""
     faults = []
     for y in targets or [None]:
@@ -74,7 +75,7 @@ def _choose_targets(network, output, targets):
     ) from reason
 
 
-def _check_value(value):
+def _check_value(value: Any) -> None:
     """Refuse what is not a number that depends on the parameters."""
     torch = import_torch()
     if not isinstance(value, torch.Tensor) or value.shape != ():
@@ -90,7 +91,7 @@ def _check_value(value):
         )
 
 
-def _check_purity(network, theta):
+def _check_purity(network: Any, theta: Any) -> None:
     """Refuse what gives another value the second time."""
     torch = import_torch()
     before = {name: t.clone() for name, t in network.constants.items()}
@@ -113,15 +114,15 @@ def _check_purity(network, theta):
         )
 
 
-def _random_layer(network, theta):
+def _random_layer(network: Any, theta: Any) -> Any:
     """Name the innermost layer that draws random numbers."""
     torch = import_torch()
     states, found = {}, []
 
-    def enter(layer, *_):
+    def enter(layer: Any, *_: Any) -> None:
         states[layer] = torch.random.get_rng_state()
 
-    def leave(layer, *_):
+    def leave(layer: Any, *_: Any) -> None:
         if not torch.equal(states[layer], torch.random.get_rng_state()):
             found.append(layer)
 
@@ -138,12 +139,12 @@ def _random_layer(network, theta):
     return f"layer {layers[found[0]]!r} ({kind})" if layers[found[0]] else kind
 
 
-def _measure(network, theta):
+def _measure(network: Any, theta: Any) -> Any:
     """Count the bytes that the graph of a row keeps for all derivatives."""
     torch = import_torch()
     kept, given = {}, {network.X.data_ptr(), network.y.data_ptr()}
 
-    def keep(tensor):
+    def keep(tensor: Any) -> Any:
         storage = tensor.untyped_storage()
         if tensor.data_ptr() not in given:
             kept[storage.data_ptr()] = storage
@@ -156,7 +157,7 @@ def _measure(network, theta):
     return sum(storage.nbytes() for storage in kept.values())
 
 
-def _refuse_dead_ends(slope):
+def _refuse_dead_ends(slope: Any) -> None:
     """Look for functions that are marked as differentiable once."""
     # Nothing would be raised: their part of a product would be missing.
     seen, waiting = set(), [slope.grad_fn]
@@ -170,7 +171,7 @@ def _refuse_dead_ends(slope):
         waiting += [follower for follower, _ in node.next_functions]
 
 
-def _check_derivatives(network, theta):
+def _check_derivatives(network: Any, theta: Any) -> Any:
     """Differentiate twice; return the bytes that the graph of a row keeps."""
     error = None
     # The fast kernels of attention have no second derivatives.
@@ -185,7 +186,7 @@ def _check_derivatives(network, theta):
     ) from error
 
 
-def _choose_rows(network, theta, chunk_size):
+def _choose_rows(network: Any, theta: Any, chunk_size: Any) -> Any:
     """Choose how many rows are evaluated together; 1 if that is impossible."""
     where = "cpu" if network.device == "cpu" else "device"
     if chunk_size is None:
@@ -214,7 +215,7 @@ def _choose_rows(network, theta, chunk_size):
     return 1
 
 
-def _reason_against_vmap(network, theta):
+def _reason_against_vmap(network: Any, theta: Any) -> Any:
     """Try rows together; return what is against it, or None."""
     network.chunk_size = UNIT
     try:
@@ -229,7 +230,7 @@ def _reason_against_vmap(network, theta):
     return next((text for text in texts if "performance drop" in text), None)
 
 
-def _depends_on_batch(network, theta):
+def _depends_on_batch(network: Any, theta: Any) -> Any:
     """Try whether a row gives other bits among many rows than among few."""
     # Kernels of small matrices can divide a batch among the lanes of a processor, and
     # which formula a row meets then depends on its place.
@@ -245,19 +246,19 @@ def _depends_on_batch(network, theta):
     return False
 
 
-def _derivatives(graph, v):
+def _derivatives(graph: Any, v: Any) -> Any:
     """Evaluate value, gradient and products."""
     return graph.value(), graph.gradient(), graph.product(v)
 
 
-def _kind(tensor):
+def _kind(tensor: Any) -> Any:
     """Write the shape and type of a tensor, or the type of anything else."""
     if not hasattr(tensor, "shape"):
         return f"of type {type(tensor).__name__}"
     return f"of shape {tuple(tensor.shape)} and type {tensor.dtype}"
 
 
-def _text(error):
+def _text(error: Any) -> Any:
     """Write an error in one line."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0] if lines else ''}"

@@ -11,7 +11,7 @@ from typing import Any
 __all__ = ["Frozen", "evaluation", "freeze", "import_torch", "skeleton", "thaw"]
 
 
-def import_torch():
+def import_torch() -> Any:
     """Import PyTorch, or say how to install it."""
     try:
         import torch
@@ -49,7 +49,7 @@ def evaluation() -> Generator[None]:
             torch.set_num_threads(_Threads.before)
 
 
-def skeleton(module):
+def skeleton(module: Any) -> Any:
     """Copy a module without the numbers in its parameters and buffers."""
     torch = import_torch()
     memo: dict[int, Any] = {}
@@ -61,7 +61,7 @@ def skeleton(module):
     return copy.deepcopy(module, memo)
 
 
-def as_array(tensor):
+def as_array(tensor: Any) -> Any:
     """Copy a tensor to a NumPy array that holds the same numbers."""
     tensor = tensor.detach().cpu()
     if tensor.dtype == import_torch().bfloat16:  # NumPy has no such type
@@ -76,13 +76,13 @@ class Frozen:
     another hash in every process: arrays have not.
     """
 
-    def __init__(self, module):
+    def __init__(self, module: Any) -> None:
         tensors = [*module.parameters(), *module.buffers()]
         self.skeleton = skeleton(module)
         self.arrays = [as_array(tensor) for tensor in tensors]
         self.devices = [str(tensor.device) for tensor in tensors]
 
-    def thaw(self):
+    def thaw(self) -> Any:
         """Return a module with the same numbers."""
         torch = import_torch()
         filled = {}
@@ -96,12 +96,12 @@ class Frozen:
         return copy.deepcopy(self.skeleton, filled)
 
 
-def freeze(thing):
+def freeze(thing: Any) -> Any:
     """Freeze what is a module; leave what is not, such as a function."""
     torch = import_torch()
     return Frozen(thing) if isinstance(thing, torch.nn.Module) else thing
 
 
-def thaw(thing):
+def thaw(thing: Any) -> Any:
     """Undo :func:`freeze`."""
     return thing.thaw() if isinstance(thing, Frozen) else thing

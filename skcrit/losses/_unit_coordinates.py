@@ -1,8 +1,14 @@
 """Continuous symmetries of a network: coordinates without them, and their tangents."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 
 from skcrit._backend import array_namespace, to_host
+from skcrit._typing import Array
 from skcrit.losses.data_subspace import DataSubspace
 
 __all__ = ["UnitCoordinates", "host_weights", "on_host", "seen_by_data"]
@@ -38,7 +44,7 @@ class UnitCoordinates:
         the difference.
     """
 
-    def __init__(self, loss):
+    def __init__(self, loss: Any) -> None:
         self.penalised, self.has_ones = loss.alpha > 0, bool(loss.fit_intercept)
         self.free_ones = self.has_ones and not (
             self.penalised and loss.penalize_intercept
@@ -64,12 +70,12 @@ class UnitCoordinates:
                 self.shifted = slice(n_in - 1, n_in)
 
     @property
-    def moves(self):
+    def moves(self) -> bool:
         """Whether :meth:`rescaled` changes anything."""
         relu = self.is_relu and not self.penalised
         return relu or self.projector is not None or self.shifted.stop > 0
 
-    def rescaled(self, weights):
+    def rescaled(self, weights: list[Array]) -> list[Array]:
         """Move along the orbit to the point of least norm.
 
         Parameters
@@ -94,7 +100,7 @@ class UnitCoordinates:
                     self._balance(weights, layer)
         return weights
 
-    def _without_shift(self, last):
+    def _without_shift(self, last: Array) -> Array:
         # Take away the mean over classes if the softmax leaves it free.
         if self.shifted.stop == 0:
             return last
@@ -103,7 +109,7 @@ class UnitCoordinates:
         parts = [last[..., : columns.start], last[..., columns] - mean]
         return xp.concat(parts, axis=-1)
 
-    def _balance(self, weights, layer):
+    def _balance(self, weights: Any, layer: Any) -> None:
         # Make the norms into and out of each unit of a relu layer equal, in place.
         xp, p = array_namespace(weights[0]), self.widths[layer + 1]
         units, ones = weights[layer + 1][..., :p], weights[layer + 1][..., p:]
@@ -116,7 +122,7 @@ class UnitCoordinates:
         weights[layer] = weights[layer] * scale[..., None]
         weights[layer + 1] = xp.concat([units / scale[..., None, :], ones], axis=-1)
 
-    def centred(self, weights):
+    def centred(self, weights: list[Array]) -> list[Array]:
         """Return coordinates in which symmetries permute units and change signs.
 
         Parameters
@@ -141,7 +147,7 @@ class UnitCoordinates:
         weights[-1] = self._without_shift(weights[-1])
         return weights
 
-    def tangents(self, weights, unseen=True):
+    def tangents(self, weights: list[Array], unseen: bool = True) -> Array:
         """Span the tangent space of the continuous orbit.
 
         Parameters
@@ -170,7 +176,7 @@ class UnitCoordinates:
         return tangents
 
     @property
-    def n_tangents(self):
+    def n_tangents(self) -> Any:
         """Number of vectors that :meth:`tangents` returns per point."""
         hidden = self.widths[1:-1]
         count = len(self.null) * self.shapes[0][0]
@@ -183,24 +189,24 @@ class UnitCoordinates:
                 count += p if self.free_ones else 0
         return count
 
-    def _zeros(self):
+    def _zeros(self) -> list[Array]:
         # A direction that moves nothing.
         return [np.zeros((1, *shape)) for shape in self.shapes]
 
-    def _unseen_tangents(self):
+    def _unseen_tangents(self) -> Iterator[Any]:
         for unit in range(self.shapes[0][0]):
             for direction in self.null:
                 row = self._zeros()
                 row[0][:, unit] = direction
                 yield row
 
-    def _shift_tangents(self):
+    def _shift_tangents(self) -> Iterator[Any]:
         for column in range(*self.shifted.indices(self.shapes[-1][1])):
             row = self._zeros()
             row[-1][:, :, column] = 1
             yield row
 
-    def _relu_tangents(self, weights):
+    def _relu_tangents(self, weights: Any) -> Any:
         rows = []
         for layer in range(len(weights) - 1):
             for unit in range(self.shapes[layer][0]):
@@ -212,7 +218,7 @@ class UnitCoordinates:
                 rows.append(row)
         return rows
 
-    def _linear_tangents(self, weights):
+    def _linear_tangents(self, weights: Any) -> Any:
         # W_l -> (I + E) W_l and W_(l+1) -> W_(l+1) (I - E), where an intercept moves
         # with its row, and b_l -> b_l + t with b_(l+1) -> b_(l+1) - W_(l+1) t.
         rows = []
@@ -239,7 +245,7 @@ class UnitCoordinates:
         return rows
 
 
-def seen_by_data(loss):
+def seen_by_data(loss: Any) -> Any:
     """Find coordinates of the parameters that the data see.
 
     Parameters
@@ -264,7 +270,7 @@ def seen_by_data(loss):
     return DataSubspace(seen, loss._shapes[0][0], loss.n_params_, decay)
 
 
-def null_directions(X, has_ones):
+def null_directions(X: Array, has_ones: bool) -> Array:
     """Find the directions of weights to which no sample contributes.
 
     Parameters
@@ -290,12 +296,12 @@ def null_directions(X, has_ones):
     return np.linalg.qr(null.T)[0].T if len(null) else null
 
 
-def host_weights(loss, theta):
+def host_weights(loss: Any, theta: Array) -> list[Array]:
     """Cut parameters into matrices on the host, with one axis of points."""
     theta = np.asarray(to_host(theta), dtype=float).reshape(-1, loss.n_params_)
     return loss._split(theta)
 
 
-def on_host(arrays):
+def on_host(arrays: list[Array]) -> list[Array]:
     """Copy a list of arrays to the host."""
     return [np.asarray(to_host(array), dtype=float) for array in arrays]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from skcrit._backend import to_host
-from skcrit._typing import FloatArray
+from skcrit._typing import Array, FloatArray, IntArray
 from skcrit.linalg import svd
 from skcrit.losses._stabilizers import unit_kinds
 from skcrit.losses._unit_coordinates import host_weights
@@ -62,7 +63,7 @@ class UnitDegeneracies:
         return f"{'; '.join(named)}: {self.nullity} free direction{ending}"
 
 
-def find_degeneracies(loss, theta, rtol):
+def find_degeneracies(loss: Any, theta: Array, rtol: float) -> UnitDegeneracies:
     """Look for degenerate units at one point."""
     weights = [W[0] for W in host_weights(loss, theta)]
     tol = rtol * max(np.max(np.abs(W)) for W in weights)
@@ -90,24 +91,24 @@ def find_degeneracies(loss, theta, rtol):
     return UnitDegeneracies(silent, constant, duplicated, directions)
 
 
-def _positions(loss, layer):
+def _positions(loss: Any, layer: int) -> IntArray:
     # Where the entries of a layer's matrix stand in theta.
     start = sum(a * b for a, b in loss._shapes[:layer])
     n_out, n_in = loss._shapes[layer]
     return start + np.arange(n_out * n_in).reshape(n_out, n_in)
 
 
-def _entries(loss, layer, unit, columns):
+def _entries(loss: Any, layer: int, unit: int, columns: slice) -> list[int]:
     # Positions of incoming weights of a unit.
     return _positions(loss, layer)[unit, columns].tolist()
 
 
-def _outgoing(loss, layer, unit):
+def _outgoing(loss: Any, layer: int, unit: int) -> list[int]:
     # Positions of outgoing weights of a unit; unit -1 is the intercept.
     return _positions(loss, layer + 1)[:, unit].tolist()
 
 
-def _kernel(loss, theta, candidates, rtol):
+def _kernel(loss: Any, theta: Array, candidates: list[Any], rtol: float) -> Array:
     # The part of the Hessian's kernel in the span of some coordinates.
     candidates = sorted(set(candidates))
     n_params = loss.n_params_

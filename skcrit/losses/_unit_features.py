@@ -17,26 +17,30 @@ the inputs forward, B from the outputs backward, and a unit's features are (F, B
 over units do not depend on their order, and products of two odd factors not on signs.
 """
 
+from __future__ import annotations
+
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from skcrit._backend import array_namespace
+from skcrit._typing import Array
 
 __all__ = ["UnitFeatures"]
 
 
-def _bounded(t):
+def _bounded(t: Any) -> Any:
     # An odd function between -1 and 1.
     return t / array_namespace(t).sqrt(1 + t * t)
 
 
-def _gaussian(seed, n_rows, n_columns):
+def _gaussian(seed: tuple[int, int], n_rows: int, n_columns: int) -> Array:
     # A fixed matrix of normal numbers.
     return np.random.default_rng(seed).standard_normal((n_rows, n_columns))
 
 
-def _frames(seed, n):
+def _frames(seed: int, n: Any) -> Array:
     # Three orthonormal bases of n-space in rows, over sqrt 3: they keep norms.
     bases = [np.linalg.qr(_gaussian((seed, k), n, n))[0] for k in range(3)]
     return np.concatenate(bases, axis=1) / np.sqrt(3)
@@ -51,12 +55,12 @@ class UnitFeatures:
         Fitted loss.
     """
 
-    def __init__(self, loss):
+    def __init__(self, loss: Any) -> None:
         self.widths, self.asarray = loss._widths, loss.asarray
         self.n_ones = int(loss.fit_intercept)
 
     @cached_property
-    def _sizes(self):
+    def _sizes(self) -> list[tuple[int, int]]:
         # Lengths of F and B for each hidden layer.
         hidden = self.widths[1:-1]
         forward = [self.widths[0], *(2 * p for p in hidden[:-1])]
@@ -64,7 +68,7 @@ class UnitFeatures:
         return [(f + self.n_ones, b) for f, b in zip(forward, backward, strict=True)]
 
     @cached_property
-    def _mixtures(self):
+    def _mixtures(self) -> Any:
         # The random matrices A and A' of the hidden layers.
         return [
             [
@@ -77,14 +81,14 @@ class UnitFeatures:
         ]
 
     @cached_property
-    def frames(self):
+    def frames(self) -> list[Array]:
         """Frames on which the features of each hidden layer are projected."""
         return [
             self.asarray(_frames(layer, sum(sizes)))
             for layer, sizes in enumerate(self._sizes)
         ]
 
-    def of(self, weights):
+    def of(self, weights: list[Array]) -> list[Array]:
         """Compute the features of all hidden units."""
         xp, depth = array_namespace(weights[0]), len(weights)
         units = [W[..., :n] for W, n in zip(weights, self.widths[:-1], strict=True)]

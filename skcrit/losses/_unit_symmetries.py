@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from math import prod
+from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -35,15 +36,15 @@ class UnitSymmetries(NetworkLayout, Symmetries):
     loss: str
 
     @cached_property
-    def _coordinates(self):
+    def _coordinates(self) -> UnitCoordinates:
         return UnitCoordinates(self)
 
     @cached_property
-    def _features(self):
+    def _features(self) -> UnitFeatures:
         return UnitFeatures(self)
 
     @cached_property
-    def _subspace(self):
+    def _subspace(self) -> Any:
         return seen_by_data(self)
 
     def invariants(self, theta: Array) -> Array:
@@ -122,7 +123,7 @@ class UnitSymmetries(NetworkLayout, Symmetries):
             parts.append(weights[-1][..., -1])
         return xp.concat(parts, axis=-1)
 
-    def _end_to_end(self, weights):
+    def _end_to_end(self, weights: Any) -> Any:
         # The affine map of a linear network, intercepts in the last column.
         xp, W = array_namespace(weights[0]), weights[0]
         for layer, following in enumerate(weights[1:], 1):
@@ -189,7 +190,9 @@ class UnitSymmetries(NetworkLayout, Symmetries):
         chosen = self._join(weights).reshape(theta.shape)
         return self.asarray(chosen)
 
-    def _act(self, weights, layer, order, signs):
+    def _act(
+        self, weights: list[Array], layer: int, order: IntArray, signs: Array
+    ) -> None:
         # Change signs of the units of a hidden layer, then permute them, in place.
         following, p = weights[layer + 1], self._widths[layer + 1]
         if self._coordinates.is_logistic:
@@ -270,7 +273,7 @@ class UnitSymmetries(NetworkLayout, Symmetries):
         """
         return self._tangents(theta)
 
-    def _tangents(self, theta, unseen=True):
+    def _tangents(self, theta: Array, unseen: bool = True) -> Array:
         theta = self._as_points(theta)
         tangents = self._coordinates.tangents(host_weights(self, theta), unseen)
         shape = (*theta.shape[:-1], *tangents.shape[1:])
@@ -375,6 +378,6 @@ class UnitSymmetries(NetworkLayout, Symmetries):
         return find_degeneracies(self, theta, rtol)
 
 
-def _group_order(p, flips):
+def _group_order(p: int, flips: bool) -> int:
     # Symmetries of a layer of p units.
     return prod(range(1, p + 1)) * (2**p if flips else 1)

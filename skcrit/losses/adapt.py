@@ -127,7 +127,7 @@ def fitted_loss(loss: Any, X: ArrayLike | Any, y: ArrayLike | None = None) -> An
     return clone(loss).fit(X, y)
 
 
-def check_methods(loss, name, required=REQUIRED):
+def check_methods(loss: Loss, name: str, required: tuple[Any, ...] = REQUIRED) -> None:
     """Raise ValueError for a class, and for methods that a loss lacks: all by name."""
     if isinstance(loss, type):
         raise ValueError(
@@ -144,7 +144,7 @@ def check_methods(loss, name, required=REQUIRED):
         )
 
 
-def _advice(thing):
+def _advice(thing: Any) -> str:
     """Say what to write, for things that are often given in place of a loss."""
     if hasattr(thing, "state_dict"):
         return " A PyTorch module is wrapped: TorchLoss(module, criterion)."

@@ -203,7 +203,7 @@ class Loss(Provable, BaseEstimator, ABC):
             )
         local = self.at(theta)
 
-        def matvec(v):
+        def matvec(v: Array) -> Array:
             v = to_device(np.reshape(v, self.n_params_), self.backend, self.dtype)
             return to_host(local.hvp(v))
 

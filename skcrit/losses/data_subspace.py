@@ -9,6 +9,7 @@ rows of numbers these directions take gigabytes; as a basis for each unit, kilob
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from skcrit._backend import array_namespace
 from skcrit._typing import Array
@@ -80,7 +81,7 @@ class DataSubspace:
         """
         return self._changed(v, array_namespace(v).matrix_transpose(self.basis))
 
-    def _changed(self, v, matrix):
+    def _changed(self, v: Any, matrix: Any) -> Any:
         # Multiply the weights of each unit of the first layer; leave the others.
         xp, leading = array_namespace(v), v.shape[:-1]
         n = self.n_units * matrix.shape[0]

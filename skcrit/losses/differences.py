@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from skcrit._typing import FloatArray
+from skcrit._typing import Array, FloatArray
 from skcrit.losses.local_model import LocalModel
 
 __all__ = ["DifferenceModel"]
@@ -60,10 +61,11 @@ class DifferenceModel(LocalModel):
         hessian = np.reshape((rows + transposed) / 2, shape)
         return hessian, np.reshape(error, shape)
 
-    def _extrapolated(self, theta, step, part):
+    def _extrapolated(self, theta: Array, step: Array, part: Any) -> Any:
         """Compute some columns of the Hessian, and their errors."""
-        table = []
-        best = error = None
+        table: list[Any] = []
+        best: Any = None
+        error: Any = None
         for k in range(_N_STEPS):
             row = [self._difference(theta, step / _FACTOR**k, part)]
             for order, before in enumerate(table[-1] if table else [], start=1):
@@ -84,7 +86,7 @@ class DifferenceModel(LocalModel):
             table.append(row)
         return best, np.broadcast_to(error, best.shape)
 
-    def _difference(self, theta, step, part):
+    def _difference(self, theta: Array, step: Array, part: slice) -> Array:
         """Take central differences along some of the axes."""
         n_params = theta.shape[-1]
         axes = np.eye(n_params)[part] * step

@@ -24,7 +24,7 @@ __all__ = ["FunctionLoss"]
 class _ExactModel(LocalModel):
     """Local model with the Hessian of exact products."""
 
-    def hessian(self):
+    def hessian(self) -> Array:
         return Loss.hessian(self.loss, self.theta)
 
 
@@ -279,7 +279,7 @@ class FunctionLoss(DeclaredLoss):
         value, gradient, hessian = arrays
         return value, gradient, hessian
 
-    def _call(self, name, shape, *args):
+    def _call(self, name: str, shape: Any, *args: Any) -> Array:
         # Call a function of the user and check the shape of what it returns.
         try:
             result = self._given[name](*args)
@@ -298,7 +298,7 @@ class FunctionLoss(DeclaredLoss):
             )
         return result
 
-    def _numbers(self, name, result):
+    def _numbers(self, name: str, result: Array) -> Array:
         # Check that a function of the user returned numbers.
         try:
             if result is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property, partial
 from typing import Any, Self
 
@@ -168,25 +169,25 @@ class GradientNormLoss(Loss):
 class _GradientNormModel(LocalModel):
     """Local model that shares the one of f, its gradient, and H times that."""
 
-    def __init__(self, loss, theta):
+    def __init__(self, loss: Any, theta: Array) -> None:
         super().__init__(loss, theta)
         self.inner = loss.loss_.at(theta)
 
     @cached_property
-    def inner_gradient(self):
+    def inner_gradient(self) -> Array:
         # Brought to one memory layout, by which sums are the same in every batch.
         return self.loss._as_points(self.inner.gradient, "gradient")
 
     @cached_property
-    def value(self):
+    def value(self) -> Any:
         xp = array_namespace(self.theta)
         return xp.sum(self.inner_gradient**2, axis=-1) / 2
 
     @cached_property
-    def gradient(self):
+    def gradient(self) -> Array:
         return self.inner.hvp(self.inner_gradient)
 
-    def hvp(self, v):
+    def hvp(self, v: Array) -> Array:
         v = self.loss._as_directions(v, self.theta)
         product = self.inner.hvp(self.inner.hvp(v))
         third = self._third_derivative(self.inner, self.theta)
@@ -195,7 +196,7 @@ class _GradientNormModel(LocalModel):
         models, factor = self._moved
         return product + factor * _difference(m.hvp(v) for m in models)
 
-    def hessian(self):
+    def hessian(self) -> Array:
         xp, theta, hessian = (
             array_namespace(self.theta),
             self.theta,
@@ -213,7 +214,7 @@ class _GradientNormModel(LocalModel):
             product = product + factor[..., None] * difference
         return (product + xp.matrix_transpose(product)) / 2
 
-    def _third_derivative(self, inner, theta):
+    def _third_derivative(self, inner: Any, theta: Array) -> Any:
         # The contraction D^3 f [u, v, .] at the points of inner, if f has one.
         loss = self.loss.loss_
         if hasattr(inner, "third_derivative"):
@@ -223,7 +224,7 @@ class _GradientNormModel(LocalModel):
         return None
 
     @cached_property
-    def _moved(self):
+    def _moved(self) -> tuple[list[Any], Array]:
         # Local models of f at the nodes of the stencil, and the factor before its sum.
         xp, theta, u = array_namespace(self.theta), self.theta, self.inner_gradient
         # With entries of at most one, the squares below neither over- nor underflow.
@@ -240,7 +241,7 @@ class _GradientNormModel(LocalModel):
         return models, scale / step
 
 
-def _difference(results):
+def _difference(results: Iterator[Any]) -> Array:
     # Sum over the stencil. It does not depend on the direction that a product is taken
     # with, so that differences of products stay linear and symmetric.
     terms = zip(_STENCIL.values(), results, strict=True)

@@ -27,20 +27,23 @@ References
    Computation 6(1), 147-160, 1994, doi:10.1162/neco.1994.6.1.147.
 """
 
+from __future__ import annotations
+
 from functools import cached_property, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from skcrit._backend import array_namespace, device
+from skcrit._typing import Array
 
 __all__ = ["Sweep"]
 
 
-def _times(a, b):
+def _times(a: Array, b: Array) -> Array:
     # Multiply entry by entry; None in the place of a stands for one.
     return b if a is None else a * b
 
 
-def _plus(a, b):
+def _plus(a: Array | None, b: Array | None) -> Any:
     # Add; None stands for zero.
     if a is None or b is None:
         return b if a is None else a
@@ -75,7 +78,14 @@ class Sweep:
         Columns of the weights that multiply units, or features, not the intercepts.
     """
 
-    def __init__(self, weights, inputs, targets, activation, output):
+    def __init__(
+        self,
+        weights: list[Array],
+        inputs: Array,
+        targets: Array,
+        activation: Any,
+        output: Any,
+    ) -> None:
         xp = array_namespace(inputs)
         self._t = xp.matrix_transpose  # looked up once: it is slow
         self.weights, self.targets = weights, targets
@@ -93,21 +103,21 @@ class Sweep:
             self.inputs.append(a)
         self.outputs = weights[-1] @ self.inputs[-1]
 
-    def _activity(self, layer):
+    def _activity(self, layer: int) -> Array:
         # Outputs of the units of a hidden layer, without the row of ones.
         return self.inputs[layer + 1][..., : self.weights[layer].shape[-2], :]
 
-    def _from_units(self, V):
+    def _from_units(self, V: list[Array]) -> list[Array]:
         # The columns of the matrices of a direction that multiply units.
         pairs = zip(V, self.units, strict=True)
         return [matrix[..., : W.shape[-1]] for matrix, W in pairs]
 
     @cached_property
-    def _state(self):
+    def _state(self) -> Array:
         return self.output.state(self.outputs)
 
     @cached_property
-    def _slopes(self):
+    def _slopes(self) -> list[Array]:
         # phi' of the hidden layers.
         return [
             self.activation.slope(self._activity(layer), kept)
@@ -115,7 +125,7 @@ class Sweep:
         ]
 
     @cached_property
-    def deltas(self):
+    def deltas(self) -> list[Array]:
         """Derivatives d_l of the samples' losses by the z_l, one array a layer."""
         deltas = [self.output.slope(self._state, self.targets)]
         for layer in range(len(self.weights) - 1, 0, -1):
@@ -123,12 +133,12 @@ class Sweep:
             deltas.append(_times(self._slopes[layer - 1], error))
         return deltas[::-1]
 
-    def _error(self, layer):
+    def _error(self, layer: int) -> Array:
         # e_l of a hidden layer.
         return self._t(self.units[layer + 1]) @ self.deltas[layer + 1]
 
     @cached_property
-    def _bends(self):
+    def _bends(self) -> list[Any]:
         # phi'' e of the hidden layers.
         return [
             self.activation.bent(
@@ -141,16 +151,16 @@ class Sweep:
             for layer, kept in enumerate(self._kept)
         ]
 
-    def values(self):
+    def values(self) -> Array:
         """Evaluate the loss of each sample: (n_points, 1, n_samples)."""
         return self.output.values(self.outputs, self.targets)
 
-    def gradient(self):
+    def gradient(self) -> list[Array]:
         """Compute the gradient, one matrix per layer, first layer first."""
         pairs = zip(self.deltas, self.inputs, strict=True)
         return [d @ self._t(a) for d, a in pairs]
 
-    def _along(self, V):
+    def _along(self, V: list[Array]) -> _Direction:
         # Differentiate the sweep along V.
         units = self._from_units(V)
         z, a = [V[0] @ self.inputs[0]], []
@@ -170,7 +180,7 @@ class Sweep:
             d.append(delta)
         return _Direction(units, z, a, e[::-1], d[::-1])
 
-    def hvp(self, V):
+    def hvp(self, V: list[Array]) -> list[Array]:
         """Multiply the Hessian by directions, in matrices."""
         v = self._along(V)
         product = [d @ self._t(a) for d, a in zip(v.d, self.inputs, strict=True)]
@@ -178,12 +188,12 @@ class Sweep:
             self._add_from_units(product[layer], self.deltas[layer], v.a[layer - 1])
         return product
 
-    def _add_from_units(self, block, delta, activity):
+    def _add_from_units(self, block: Array, delta: Array, activity: Array) -> None:
         # Add, in place, the product of a layer's signal with what comes in from units.
         if activity is not None:
             block[..., : activity.shape[-2]] += delta @ self._t(activity)
 
-    def third_derivative(self, U, V):
+    def third_derivative(self, U: list[Array], V: list[Array]) -> list[Array]:
         """Contract the third derivative with two directions.
 
         Parameters
@@ -227,20 +237,24 @@ class Sweep:
             d2 = self._second_signal(layer - 1, u, v, z2[layer - 1], e2)
         return [d2 @ self._t(self.inputs[0]), *contraction[::-1]]
 
-    def derivatives(self, layer):
+    def derivatives(self, layer: int) -> tuple[Any, ...]:
         """Differentiate the activation of a hidden layer at its z, three times."""
         # None is a first derivative of one, or a second or third of zero.
         a, kept, slope = self._activity(layer), self._kept[layer], self._slopes[layer]
         bend = self.activation.bend(a, kept, slope)
         return slope, bend, self.activation.twist(a, kept, slope)
 
-    def _second_activity(self, layer, u, v, z2):
+    def _second_activity(
+        self, layer: int, u: _Direction, v: _Direction, z2: Array | None
+    ) -> Array:
         # a'' of a hidden layer; None is zero.
         slope, bend, _ = self.derivatives(layer)
         curved = None if bend is None else bend * u.z[layer] * v.z[layer]
         return _plus(curved, None if z2 is None else _times(slope, z2))
 
-    def _second_signal(self, layer, u, v, z2, e2):
+    def _second_signal(
+        self, layer: int, u: _Direction, v: _Direction, z2: Array | None, e2: Array
+    ) -> Array:
         # d'' of a hidden layer.
         slope, bend, twist = self.derivatives(layer)
         signal = _times(slope, e2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import TransformerMixin
@@ -185,7 +185,7 @@ class LinearAutoencoderLoss(TransformerMixin, LinearLoss):
         self._prepare((d, *sizes, d), **self._matrices())
         return self
 
-    def _matrices(self):
+    def _matrices(self) -> dict[str, Array | None]:
         # What evaluation needs of the eigenpairs.
         seen = self.eigenvectors_[:, : self.rank_]
         # What the data do not see is free, unless a penalty sees it.
@@ -199,14 +199,14 @@ class LinearAutoencoderLoss(TransformerMixin, LinearLoss):
             "ties": data_ties(self.eigenvectors_, self.eigenvalues_, self.rank_),
         }
 
-    def _data_bases(self):
+    def _data_bases(self) -> tuple[Any, ...]:
         # Inputs and outputs are the same, and so are their rotations.
         lam, basis, rank = self.eigenvalues_, self.eigenvectors_, self.rank_
         seen, null, size = basis[:, :rank], basis[:, rank:].T, np.sqrt(lam[:rank])
         penalty = self.penalty if self.alpha > 0 else None
         return (basis, seen * size, (seen / size).T, null, lam), penalty, True
 
-    def _set_moment(self, moment):
+    def _set_moment(self, moment: Array) -> None:
         # Clean the eigenvalues once, and let loss and ground truth share the result.
         eigenvalues, eigenvectors = eigh((moment + moment.T) / 2)
         eigenvalues, eigenvectors = eigenvalues[::-1], eigenvectors[:, ::-1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import prod
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -58,7 +59,15 @@ class LinearLoss(LinearProofs, Loss):
     # of the loss that no network explains.
     _decay, _decay_product, _offset = 0.0, 0.0, 0.0
 
-    def _prepare(self, layer_sizes, moment, target, root, goal, **others):
+    def _prepare(
+        self,
+        layer_sizes: Any,
+        moment: Any,
+        target: Any,
+        root: Any,
+        goal: Any,
+        **others: Any,
+    ) -> None:
         # Put the few constant matrices where the computations run. The loss is the
         # square of W @ root - goal. A target of None is the moment itself, a goal of
         # None the root. Others are the projector on what the data see, and the ties.
@@ -80,7 +89,7 @@ class LinearLoss(LinearProofs, Loss):
             self._placed(diagonal),
         )
 
-    def _placed(self, matrix):
+    def _placed(self, matrix: Any) -> Any:
         # Bring a matrix, or a list of some, to the device.
         if matrix is None:
             return None
@@ -112,7 +121,7 @@ class LinearLoss(LinearProofs, Loss):
         """
         return self._split(self._as_points(theta))
 
-    def _split(self, theta):
+    def _split(self, theta: Array) -> list[Array]:
         # Cut parameters that are known to be right.
         return split_weights(theta, self._shapes)
 
@@ -185,7 +194,7 @@ class LinearLoss(LinearProofs, Loss):
         """
         return self.at(theta).third_derivative(u, v)
 
-    def _seen_by_the_data(self, theta):
+    def _seen_by_the_data(self, theta: Array) -> Array:
         # The end-to-end matrix times the root of the moment; of tied eigenvalues only
         # what a rotation of their eigenspaces leaves alone.
         weights = self.weights(theta)
@@ -321,7 +330,7 @@ class LinearLoss(LinearProofs, Loss):
         idle = len(silent) * widths[-1] + len(deaf) * widths[0]
         return count + len(turns[0]) + idle + len(unseen) * widths[0]
 
-    def _data_symmetries(self):
+    def _data_symmetries(self) -> tuple[list[Array], list[Array]]:
         # Rotations of what is tied or zero, and directions that explain nothing or have
         # nothing to explain. A subclass has the bases, the penalty, and whether outputs
         # of one value may rotate with the inputs that explain them.
@@ -330,7 +339,7 @@ class LinearLoss(LinearProofs, Loss):
         turns = data_turns(*bases, penalised=penalty is not None, joint=joint)
         return turns, data_flats(outputs, inverse, null, values, penalty)
 
-    def _penalty_value(self, theta, sweep):
+    def _penalty_value(self, theta: Array, sweep: Loss) -> Any:
         # Evaluate the penalty at each point.
         xp = array_namespace(theta)
         if self._decay > 0:

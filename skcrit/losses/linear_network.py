@@ -190,7 +190,7 @@ class LinearNetworkLoss(LinearLoss):
         self._prepare((d, *hidden, self.n_outputs_), **self._matrices())
         return self
 
-    def _matrices(self):
+    def _matrices(self) -> dict[str, Array]:
         # What evaluation needs of the canonical form.
         form, penalised = self._form, self.alpha > 0
         ties = data_ties(form.outputs, form.values, len(form.spectrum))
@@ -206,13 +206,13 @@ class LinearNetworkLoss(LinearLoss):
             "ties": None if penalised else ties,
         }
 
-    def _data_bases(self):
+    def _data_bases(self) -> Any:
         # A penalty sees the inputs that explain tied outputs.
         form, penalised = self._form, self.alpha > 0
         bases = (form.outputs, form.root, form.inverse, form.null, form.values)
         return bases, "sum" if penalised else None, not penalised
 
-    def _set_moments(self, X, Y, moment, cross):
+    def _set_moments(self, X: Array, Y: Array, moment: Array, cross: Array) -> None:
         # Clean the eigenvalues once, and let loss and ground truth share the result.
         rules = (self.n_samples_seen_, self.zero_rtol, self.tie_rtol)
         form = self._form = whiten(moment, cross, *rules)
@@ -378,13 +378,13 @@ class LinearNetworkLoss(LinearLoss):
             )
         return self._spectrum()
 
-    def _spectrum(self):
+    def _spectrum(self) -> LinearNetworkSpectrum:
         # The critical sets of the loss without its penalty.
         sizes = (self._shapes[0][1], *(shape[0] for shape in self._shapes))
         residual = self.residual_ * self.n_outputs_
         return LinearNetworkSpectrum(self._form.problem(sizes, residual))
 
-    def _minimum(self):
+    def _minimum(self) -> Any:
         # A global minimum of the loss without its penalty.
         check_is_fitted(self)
         spectrum = self._spectrum()

@@ -172,11 +172,11 @@ class TorchLoss(ConvertsModules, DeclaredLoss):
             "is_coercive": is_coercive,
         }
 
-    def __getstate__(self):
+    def __getstate__(self) -> Any:
         state = super().__getstate__()
         return state | {name: freeze(state[name]) for name in ("module", "criterion")}
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Any) -> None:
         thawed = {name: thaw(state[name]) for name in ("module", "criterion")}
         super().__setstate__(state | thawed)
 
@@ -313,7 +313,7 @@ class TorchLoss(ConvertsModules, DeclaredLoss):
                 errors.append(as_array(error.sum(-1) if added else error.mean(-1)))
         return np.stack(errors, axis=-1) if errors else np.empty((len(X), 0))
 
-    def _targets(self, y, n_samples):
+    def _targets(self, y: Any, n_samples: Any) -> Any:
         # Targets of the type that fit has chosen.
         wanted = self._network.y
         candidates = target_candidates(y, n_samples)

@@ -56,11 +56,7 @@ def estimate_entropy(units: Any, bias_correction: str | None = None) -> float:
 
 
 def entropy_interval(
-    units: Any,
-    confidence_level: Any,
-    n_resamples: Any,
-    bias_correction: Any,
-    rng: Any,
+    units: Any, confidence_level: Any, n_resamples: Any, bias_correction: Any, rng: Any
 ) -> tuple[float, float]:
     """Bound the entropy in bits of the distribution that units were drawn from."""
     # The larger of the two percentile deviations of the resampled entropies from their

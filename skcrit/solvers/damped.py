@@ -1,11 +1,17 @@
 """Newton systems that a step damps in many ways."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from skcrit.linalg import EigenSystem, KrylovSystem
 
 __all__ = ["factorize"]
 
 
-def factorize(local, linear_solver, max_inner_iter, max_dense):
+def factorize(
+    local: Any, linear_solver: str, max_inner_iter: int, max_dense: int
+) -> Any:
     """Factorise ``H p = -g`` such that damping it costs little."""
     # By eigenvectors of the Hessian ("dense"), or on the Krylov space of the gradient
     # of dimension max_inner_iter; "auto" is dense up to max_dense parameters.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from skcrit._backend import replace_rows, take_rows
-from skcrit._typing import FloatArray
+from skcrit._typing import Array
 from skcrit.solvers.tolerance import squared_norm
 
 __all__ = ["LineSearchResult", "armijo", "push_reference"]
@@ -35,8 +35,8 @@ class LineSearchResult:
 
 def armijo(
     loss: Any,
-    theta: FloatArray,
-    p: FloatArray,
+    theta: Array,
+    p: Array,
     *,
     reference: Any,
     slope: Any,
@@ -109,7 +109,7 @@ def armijo(
     return LineSearchResult(new_theta, accepted_size, n_gradient)
 
 
-def push_reference(recent: FloatArray, squared: FloatArray, window: int) -> FloatArray:
+def push_reference(recent: Array, squared: Array, window: int) -> Array:
     """Remember the last few squared gradient norms of each start, newest last."""
     # Their largest is the reference of armijo (Grippo, Lampariello & Lucidi 1986).
     return np.concatenate([recent, squared[:, None]], axis=1)[:, -int(window) :]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from skcrit._backend import array_namespace, take_rows, to_host
-from skcrit._typing import BoolArray, FloatArray
+from skcrit._typing import Array, BoolArray, FloatArray
 from skcrit.linalg import minres_qlp
 from skcrit.losses.base import Loss
 from skcrit.losses.symmetries import rescaled
@@ -166,7 +166,7 @@ class NewtonMR(Solver):
 
         return of(hessian), lambda rows: of(take_rows(hessian, rows)), n_params
 
-    def _bounded(self, p: FloatArray) -> Any:
+    def _bounded(self, p: Array) -> Any:
         """Shorten steps to the bound, and say by which factors."""
         xp = array_namespace(p)
         if self.max_step is None:
@@ -175,7 +175,7 @@ class NewtonMR(Solver):
         bound = self.max_step / xp.where(size > self.max_step, size, self.max_step)
         return p * bound[:, None], to_host(bound)
 
-    def _balanced(self, loss: Loss, theta: Any, stuck: BoolArray) -> FloatArray:
+    def _balanced(self, loss: Loss, theta: Any, stuck: BoolArray) -> Array:
         """Move to the rescaled points, but leave what is stuck where it is."""
         if not self.balance:
             return theta

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from skcrit._backend import replace_rows, take_rows
-from skcrit._typing import BoolArray, FloatArray, IntArray
+from skcrit._typing import Array, BoolArray, IntArray
 from skcrit.solvers._vectors import dot
 
 __all__ = ["WolfeResult", "wolfe"]
@@ -40,8 +40,8 @@ class WolfeResult:
 
 def wolfe(
     loss: Any,
-    theta: FloatArray,
-    p: FloatArray,
+    theta: Array,
+    p: Array,
     *,
     slope: Any,
     value: Any,
@@ -144,19 +144,14 @@ def wolfe(
 class _Bracket:
     """Ends of the interval in which each row searches."""
 
-    def __init__(self, value: FloatArray, derivative: FloatArray) -> None:
+    def __init__(self, value: Array, derivative: Array) -> None:
         n = len(value)
         self.lo, self.phi_lo, self.d_lo = np.zeros(n), value.copy(), derivative.copy()
         self.hi, self.phi_hi, self.d_hi = np.full((3, n), np.inf)
 
     def narrow(
-        self,
-        rows: IntArray,
-        t: FloatArray,
-        phi: FloatArray,
-        derivative: FloatArray,
-        high: BoolArray,
-    ) -> FloatArray:
+        self, rows: IntArray, t: Array, phi: Array, derivative: Array, high: BoolArray
+    ) -> Array:
         """Replace an end by a length that was tried, and return the next one."""
         upper = high | (phi >= self.phi_lo[rows]) | (derivative >= 0)
         for end, chosen in (("hi", rows[upper]), ("lo", rows[~upper])):
@@ -172,7 +167,7 @@ class _Bracket:
         middle = np.where(np.isfinite(hi), lo / 2 + np.minimum(hi, 1e300) / 2, 2 * lo)
         return (lo < middle) & (middle < hi)
 
-    def _next(self, rows: IntArray) -> FloatArray:
+    def _next(self, rows: IntArray) -> Array:
         """Double the length until there is a bracket, then interpolate in it."""
         lo, hi = self.lo[rows], self.hi[rows]
         bracketed = np.isfinite(hi)
@@ -190,9 +185,7 @@ class _Bracket:
         return np.where(bracketed, lo + inner, 2 * lo)
 
 
-def _cubic_minimum(
-    width: FloatArray, rise: FloatArray, d_lo: FloatArray, d_hi: FloatArray
-) -> FloatArray:
+def _cubic_minimum(width: Array, rise: Array, d_lo: Array, d_hi: Array) -> Array:
     """Minimise the cubic with given rise and derivatives at 0 and width."""
     # In a unit of their own, or products of derivatives could overflow; a power of two
     # leaves all digits as they are.

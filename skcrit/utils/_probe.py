@@ -79,7 +79,7 @@ class Probe:
         # A copy: what overwrites its arguments is one fault, not a cause of others.
         return to_device(np.array(array), self.backend, self.dtype)
 
-    def call(self, name: str, *arrays: Any, on: None = None) -> Any:
+    def call(self, name: str, *arrays: Any, on: Any = None) -> Any:
         """Call a method with host arrays; whatever it raises becomes Broken."""
         try:
             with np.errstate(all="ignore"):
@@ -92,7 +92,7 @@ class Probe:
                 f"{name} raised {type(error).__name__}{where}: {error}"
             ) from error
 
-    def host(self, name: str, *arrays: Any, on: None = None) -> FloatArray:
+    def host(self, name: str, *arrays: Any, on: Any = None) -> FloatArray:
         # Call a method that returns an array, and bring that to the host.
         return to_host(self.call(name, *arrays, on=on))
 

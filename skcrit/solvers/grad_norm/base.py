@@ -123,8 +123,8 @@ class GradNormSolver(Solver):
         )
 
     def _balanced(
-        self, loss: Loss, theta: FloatArray, movable: BoolArray
-    ) -> tuple[FloatArray, IntArray]:
+        self, loss: Loss, theta: Array, movable: BoolArray
+    ) -> tuple[Array, IntArray]:
         """Move what is out of balance to its rescaled point, and name the rows."""
         if not self.balance:
             return theta, np.empty(0, dtype=int)

@@ -13,7 +13,7 @@ from skcrit.solvers._vectors import dot
 __all__ = ["cauchy_length", "slope", "unit"]
 
 
-def slope(local: Any) -> FloatArray:
+def slope(local: Any) -> Array:
     """Compute the gradient ``H g`` of half the squared gradient norm: one product."""
     return local.hvp(local.gradient)
 
@@ -32,7 +32,7 @@ def unit(d: Array) -> FloatArray:
     return np.ldexp(1.0, -np.clip(exponent, -most, most))
 
 
-def cauchy_length(local: Any, d: FloatArray) -> FloatArray:
+def cauchy_length(local: Any, d: Array) -> Array:
     """Find the length along d that minimises the Gauss-Newton model: one product."""
     # It is -g^T H d / |H d|^2 for |g + t H d|^2; one if that is not defined.
     image = local.hvp(d)
