@@ -11,8 +11,11 @@ largest change of the inputs, as sum_j |dp_k / dz_j| = 2 p_k (1 - p_k).
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from skcrit._typing import Array
 from skcrit.linalg.balls import UNITS, Balls, erf_values, exp, mapped
 from skcrit.linalg.rounding import UNIT, frobenius_bound
 from skcrit.losses._activations import ACTIVATIONS, logistic, softplus
@@ -23,7 +26,7 @@ __all__ = ["enclosed", "evaluation_errors"]
 _NUMBERS = 2**22
 
 
-def enclosed(loss, theta):
+def enclosed(loss: Any, theta: Array) -> tuple[Balls, Balls, Balls]:
     """Enclose value, gradient and Hessian at one point."""
     weights = loss._split(theta[None, :])
     weights = [Balls(W[0]) for W in weights]
@@ -43,7 +46,9 @@ def enclosed(loss, theta):
     return value, gradient, hessian + diagonal
 
 
-def evaluation_errors(loss, theta, value, gradient, hessian):
+def evaluation_errors(
+    loss: Any, theta: Array, value: float, gradient: Array, hessian: Array
+) -> tuple[float, float, float]:
     """Bound the errors of what was computed at one point."""
     # Those of the gradient in the 2-norm, of the Hessian in the spectral norm.
     balls = enclosed(loss, theta)
@@ -60,7 +65,7 @@ def evaluation_errors(loss, theta, value, gradient, hessian):
     return float(gaps[0]), slope, float(min(spectral, frobenius))
 
 
-def _decay(loss):
+def _decay(loss: Any) -> Balls:
     """Return the weight of the penalty for each parameter, exactly alpha / n."""
     if loss.alpha == 0:
         return Balls(np.zeros(loss.n_params_))
@@ -73,7 +78,7 @@ def _decay(loss):
     return Balls(decay, 2 * UNIT * decay)
 
 
-def _flat(blocks):
+def _flat(blocks: list[Balls]) -> Balls:
     """Join matrices, in the last two axes, to vectors."""
     parts = [B.reshape(*B.shape[:-2], -1) for B in blocks]
     return Balls.concatenate(parts, -1)
@@ -82,7 +87,7 @@ def _flat(blocks):
 class _Enclosure:
     """Forward and backward sweep over all samples at one point."""
 
-    def __init__(self, loss, weights):
+    def __init__(self, loss: Any, weights: Any) -> None:
         self.loss, self.weights = loss, weights
         self.activation = ACTIVATIONS[loss.activation]
         widths = loss._widths
@@ -96,32 +101,35 @@ class _Enclosure:
             self.bends.append(bend)
         z = weights[-1] @ self.inputs[-1]
         self.output = _OUTPUTS[loss._targets.kind](z, loss._targets.values.T)
-        self.deltas, self.errors = [self.output.slope()], [None]
+        self.deltas: list[Any] = [self.output.slope()]
+        self.errors: list[Any] = [None]
         for layer in range(len(weights) - 1, 0, -1):
             error = self.units[layer].transposed() @ self.deltas[0]
             self.errors.insert(0, error)
             self.deltas.insert(0, self.slopes[layer - 1] * error)
 
-    def _with_ones(self, a):
+    def _with_ones(self, a: Balls) -> Balls:
         """Append the input of the intercepts."""
         if not self.loss.fit_intercept:
             return a
         ones = Balls(np.ones((*a.shape[:-2], 1, a.shape[-1])))
         return Balls.concatenate([a, ones], -2)
 
-    def value(self):
+    def value(self) -> Balls:
         """Sum the losses of the samples."""
         return self.output.values().sum(-1)
 
-    def gradient(self):
+    def gradient(self) -> list[Balls]:
         """Compute the gradient of that sum, in matrices."""
         pairs = zip(self.deltas, self.inputs, strict=True)
         return [delta @ a.transposed() for delta, a in pairs]
 
-    def product(self, directions):
+    def product(self, directions: Any) -> Balls:
         """Multiply the Hessian of that sum by directions, in rows."""
         V = [Balls(part) for part in self.loss._split(directions)]
-        moved, changes, da = [None], [], None
+        moved: list[Any] = [None]
+        changes: list[Any] = []
+        da = None
         for layer, V_l in enumerate(V):
             dz = V_l @ self.inputs[layer]
             if da is not None:
@@ -130,7 +138,8 @@ class _Enclosure:
                 changes.append(dz)
                 da = self.slopes[layer] * dz
                 moved.append(da)
-        ddelta, blocks = self.output.product(dz), []
+        ddelta = self.output.product(dz)
+        blocks: list[Any] = []
         for layer in range(len(V) - 1, -1, -1):
             block = ddelta @ self.inputs[layer].transposed()
             if moved[layer] is not None:
@@ -150,7 +159,7 @@ class _Enclosure:
         return _flat(blocks)
 
 
-def _activated(name, z):
+def _activated(name: str, z: Balls) -> tuple[Balls, Balls, Balls]:
     """Return an activation's value, slope and bend on balls."""
     if name == "identity":
         return z, Balls(np.ones(z.shape)), Balls(np.zeros(z.shape))
@@ -177,40 +186,40 @@ def _activated(name, z):
 class _Squares:
     """Half the squared error on balls."""
 
-    def __init__(self, z, y):
+    def __init__(self, z: Balls, y: Array) -> None:
         self.gap = z - y
 
-    def values(self):
+    def values(self) -> Balls:
         return (self.gap * self.gap).sum(-2) * 0.5
 
-    def slope(self):
+    def slope(self) -> Balls:
         return self.gap
 
-    def product(self, u):
+    def product(self, u: Balls) -> Balls:
         return u
 
 
 class _Logistic:
     """Log-loss of independent binary outputs on balls."""
 
-    def __init__(self, z, y):
+    def __init__(self, z: Any, y: Any) -> None:
         self.z, self.y = z, y
         self.state = mapped(logistic, z, 0.25)
 
-    def values(self):
+    def values(self) -> Any:
         return (mapped(softplus, self.z, 1.0) - self.y * self.z).sum(-2)
 
-    def slope(self):
+    def slope(self) -> Any:
         return self.state - self.y
 
-    def product(self, u):
+    def product(self, u: Any) -> Any:
         return self.state * (1 - self.state) * u
 
 
 class _Softmax:
     """Log-loss of the softmax of the outputs on balls."""
 
-    def __init__(self, z, y):
+    def __init__(self, z: Any, y: Any) -> None:
         self.y, q = y, z.shape[-2]
         top = np.max(z.mid, axis=-2, keepdims=True)
         self.shifted = z - top
@@ -230,16 +239,16 @@ class _Softmax:
         )
         self.log_total = Balls(log_total, (1 + 1e-9) * error)
 
-    def values(self):
+    def values(self) -> Any:
         return self.log_total[..., 0, :] - (self.y * self.shifted).sum(-2)
 
-    def slope(self):
+    def slope(self) -> Any:
         return self.state - self.y
 
-    def product(self, u):
+    def product(self, u: Any) -> Any:
         weighted = self.state * u
         mean = weighted.sum(-2).reshape(*u.shape[:-2], 1, u.shape[-1])
         return weighted - self.state * mean
 
 
-_OUTPUTS = {"squared_error": _Squares, "logistic": _Logistic, "softmax": _Softmax}
+_OUTPUTS: dict[str, Any] = {"squared_error": _Squares, "logistic": _Logistic, "softmax": _Softmax}

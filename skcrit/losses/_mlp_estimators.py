@@ -108,7 +108,7 @@ class ConvertsEstimators(NetworkLayout):
         return estimator_of(self, theta)
 
 
-def parameters_of(estimator):
+def parameters_of(estimator: Any) -> Any:
     """Translate the parameters of a fitted network to those of a loss."""
     # TypeError for another kind of estimator, ValueError for a training loss that
     # MLPLoss does not know, NotFittedError before its fit.
@@ -131,7 +131,7 @@ def parameters_of(estimator):
     }
 
 
-def estimator_of(loss, theta):
+def estimator_of(loss: Any, theta: Any) -> Any:
     """Make the fitted network of a point, with an activation of scikit-learn's."""
     if loss.activation not in ("identity", "logistic", "tanh", "relu"):
         raise ValueError(

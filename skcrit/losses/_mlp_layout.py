@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
@@ -25,7 +26,7 @@ class NetworkLayout(TakesPoints):
     _widths: tuple[int, ...]
     _shapes: list[tuple[int, int]]
 
-    def _split(self, theta):
+    def _split(self, theta: Array) -> list[Array]:
         # Cut parameters that are known to be right into the matrices of the layers.
         xp = array_namespace(theta)
         weights, start = [], 0
@@ -36,7 +37,7 @@ class NetworkLayout(TakesPoints):
             start = stop
         return weights
 
-    def _join(self, weights):
+    def _join(self, weights: list[Array]) -> Array:
         # Join matrices that are known to be right.
         xp = array_namespace(weights[0])
         flat = [xp.reshape(W, (*W.shape[:-2], prod(W.shape[-2:]))) for W in weights]
@@ -108,7 +109,7 @@ class NetworkLayout(TakesPoints):
         ]
         return self._join(joined)
 
-    def _arrays(self, arrays, name, shapes):
+    def _arrays(self, arrays: list[Any], name: str, shapes: list[Any]) -> list[Array]:
         # Bring arrays of the layers to where the loss computes, and check their shapes.
         try:
             arrays = [self._on_device(array, name) for array in arrays]

@@ -27,7 +27,7 @@ class SampleLosses(NetworkLayout, TransformerMixin):
     _X: FloatArray
     _targets: Targets
 
-    def _cut(self, X, Y):
+    def _cut(self, X: Array, Y: Array) -> list[tuple[Array, Array]]:
         # Blocks of samples, in columns, with their targets.
         if self.fit_intercept:
             X = np.column_stack([X, np.ones(len(X))])
@@ -46,7 +46,7 @@ class SampleLosses(NetworkLayout, TransformerMixin):
         more = {"softplus": 1, "erf": 1, "silu": 2}.get(self.activation, 0)
         return self.n_samples_seen_ * ((4 + more) * sum(hidden) + 3 * outputs)
 
-    def _sweep(self, weights, inputs, targets):
+    def _sweep(self, weights: list[Array], inputs: Array, targets: Array) -> Sweep:
         # Sweep over a block of samples.
         activation = ACTIVATIONS[self.activation]
         output = OUTPUT_LOSSES[self._targets.kind]

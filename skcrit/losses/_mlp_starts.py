@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -32,7 +33,7 @@ class GlorotStarts:
         variances = [b**2 / 3 * prod(s) for b, s in self._start_bounds()]
         return float(np.sqrt(sum(variances) / 2))
 
-    def _start_bounds(self):
+    def _start_bounds(self) -> list[tuple[float, tuple[Any, ...]]]:
         # Bound of the initial weights of each layer, and the shape of its matrix.
         check_is_fitted(self, "n_params_")
         factor = 2.0 if self.activation == "logistic" else 6.0

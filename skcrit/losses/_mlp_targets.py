@@ -1,8 +1,13 @@
 """Targets of a network: what scikit-learn makes of labels and numbers."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 from sklearn.preprocessing import LabelBinarizer
 
+from skcrit._typing import Array, IntArray
 from skcrit.utils._arguments import as_numbers, shown
 
 __all__ = ["Targets", "check_range"]
@@ -36,8 +41,9 @@ class Targets:
         are not finite numbers, or not labels.
     """
 
-    def __init__(self, loss, X, y):
-        self.binarizer, self.is_reconstruction = None, y is None
+    def __init__(self, loss: Any, X: Array, y: Array) -> None:
+        self.binarizer: Any = None
+        self.is_reconstruction = y is None
         self.kind = "squared_error"
         if loss == "log_loss":
             if y is None:
@@ -51,7 +57,7 @@ class Targets:
         self.values = self.of(X, y)
 
     @staticmethod
-    def _learn_labels(y):
+    def _learn_labels(y: IntArray) -> Any:
         try:
             return LabelBinarizer().fit(y)
         except (ValueError, TypeError) as error:
@@ -59,7 +65,7 @@ class Targets:
                 f"y must be labels for loss='log_loss', got {shown(y)}: {error}"
             ) from error
 
-    def of(self, X, y):
+    def of(self, X: Array, y: Array) -> Array:
         """Convert targets of samples to numbers, or raise ValueError."""
         if self.is_reconstruction:
             return X
@@ -82,7 +88,7 @@ class Targets:
             )
         return values
 
-    def _binarized(self, y):
+    def _binarized(self, y: Any) -> Array:
         try:
             return self.binarizer.transform(y).astype(np.float64)
         except (ValueError, TypeError) as error:
@@ -90,7 +96,7 @@ class Targets:
                 f"y must be labels as in fit, got {shown(y)}: {error}"
             ) from error
 
-    def look_up(self, X, known):
+    def look_up(self, X: Any, known: Any) -> Any:
         """Find the targets of samples among those of ``fit``, if they are known."""
         # NaN for a sample that is not among the data of fit, or is there with different
         # targets.
@@ -98,7 +104,7 @@ class Targets:
             return X
         if np.array_equal(X, known):
             return self.values
-        found = {}
+        found: dict[bytes, int] = {}
         for row, (sample, target) in enumerate(zip(known, self.values, strict=True)):
             key = (sample + 0.0).tobytes()  # negative zeros are zeros
             same = key not in found or np.array_equal(target, self.values[found[key]])
@@ -107,7 +113,7 @@ class Targets:
         return np.where(rows[:, None] < 0, np.nan, self.values[rows])
 
 
-def check_range(name, array, dtype, small=False):
+def check_range(name: str, array: Array, dtype: str, small: bool = False) -> None:
     """Refuse numbers whose fourth powers are not numbers of a floating type."""
     # small: they can be too small as well, as the gradient is proportional to them.
     info = np.finfo(dtype)

@@ -232,7 +232,7 @@ class MLPLoss(
         self._prepare_device()
         return self
 
-    def _prepare_device(self):
+    def _prepare_device(self) -> None:
         # Put the data where the computations run.
         for name in _CACHED:  # of an earlier fit
             self.__dict__.pop(name, None)
@@ -246,19 +246,19 @@ class MLPLoss(
             decay = np.concatenate([mask.ravel() for mask in masks])
             self._decay = self.asarray(decay * (self.alpha / self.n_samples_seen_))
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         # What follows from the rest is made again where the loss is loaded.
         derived = ("_blocks", "_decay", *_CACHED)
         state = super().__getstate__()
         return {key: state[key] for key in state if key not in derived}
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if hasattr(self, "_shapes"):
             self._prepare_device()
 
     @property
-    def _parity(self):
+    def _parity(self) -> Any:
         # Whether the activation is odd.
         return ACTIVATIONS[self.activation].parity
 
@@ -277,7 +277,7 @@ class MLPLoss(
     def at(self, theta: Array) -> MLPModel:  # noqa: D102
         return MLPModel(self, self._as_points(theta))
 
-    def _once(self, theta):
+    def _once(self, theta: Array) -> MLPModel:
         # A local model for one question.
         return MLPModel(self, self._as_points(theta), once=True)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from skcrit._typing import FloatArray, IntArray
+from skcrit._typing import BoolArray, FloatArray, IntArray
 from skcrit.losses.base import Loss
 from skcrit.search.continua import join_continua
 from skcrit.search.critical_sets import Identity, group_points, match_points
@@ -99,7 +99,15 @@ class Atlas:
         self._extend(part, fresh, labels[rows], joined[n_known:], points, component)
         return labels, rows[fresh]
 
-    def _extend(self, part, fresh, labels, joined, points, component):
+    def _extend(
+        self,
+        part: Description,
+        fresh: list[int],
+        labels: IntArray,
+        joined: BoolArray,
+        points: Description,
+        component: IntArray,
+    ) -> None:
         """Keep new sets, and all points by which they will be recognised."""
         new = part.take(np.array(fresh, dtype=int))
         self.sets = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -143,13 +143,13 @@ def run_batches(
             yield outcome
 
 
-def _key(task, arguments):
+def _key(task: Any, arguments: Any) -> Any:
     """Name a task and its arguments."""
     plain = [p.digest if isinstance(p, Shared) else p for p in arguments]
     return hash_of((__version__, task.__name__, plain))
 
 
-def _do(task, arguments, store, key):
+def _do(task: Callable[..., Any], arguments: Any, store: Any, key: str) -> Any:
     """Do a task in a worker, whose threads are its own, or take its kept result."""
     # The arguments stay together: of an array on its own the Dask backend would leave
     # the only copy on one worker, and the fit would fail when that worker is lost.
@@ -162,7 +162,7 @@ def _do(task, arguments, store, key):
 
 
 @contextmanager
-def _closing(done):
+def _closing(done: Any) -> Generator[None, None, None]:
     """End workers whose results are not needed: on an error, Ctrl-C or a stop."""
     try:
         yield

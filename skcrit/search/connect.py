@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from skcrit._backend import to_host
-from skcrit._typing import FloatArray, IntArray
+from skcrit._typing import BoolArray, FloatArray, IntArray
 from skcrit.linalg import eigh
 from skcrit.search.batches import Batches
 from skcrit.search.connections import DYNAMICS, Connections
@@ -78,7 +78,9 @@ def _described(problem: Problem, points: FloatArray) -> Description:
     )
 
 
-def _ways(problem, points, morse_indices, limit):
+def _ways(
+    problem: Problem, points: FloatArray, morse_indices: IntArray, limit: Any
+) -> tuple[IntArray, IntArray, IntArray, FloatArray, BoolArray]:
     """List saddles, directions, signs and dynamics; vectors as the search sees them."""
     n_params, loss = points.shape[1], problem.loss
     rows: list[tuple[int, int, int, bool]] = []

@@ -9,6 +9,7 @@ known of their inertia differs. No length of one point decides about another.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -117,7 +118,14 @@ def _compatible(
     return (same_index | (index == UNKNOWN)) & (same_nullity | (nullity == UNKNOWN))
 
 
-def _assign(invariants, radius, rows, labels, leaders, pool):
+def _assign(
+    invariants: FloatArray,
+    radius: FloatArray,
+    rows: IntArray,
+    labels: IntArray,
+    leaders: list[Any],
+    pool: list[Any],
+) -> None:
     """Give rows the labels of the nearest leaders in a pool, or make them leaders."""
     done = 0
     while done < len(rows):
@@ -136,7 +144,7 @@ def _assign(invariants, radius, rows, labels, leaders, pool):
             labels[row] = label
 
 
-def _candidates(points, known):
+def _candidates(points: FloatArray, known: FloatArray) -> list[Any]:
     """List for each point the known ones that can be its nearest."""
     if len(known) == 0:
         return [[]] * len(points)
@@ -150,7 +158,13 @@ def _candidates(points, known):
     return [np.flatnonzero(row) for row in close]
 
 
-def _nearest(invariants, radius, row, few, leaders):
+def _nearest(
+    invariants: FloatArray,
+    radius: FloatArray,
+    row: int,
+    few: list[Any],
+    leaders: list[Any],
+) -> int | None:
     """Return which of few leaders a point belongs to; None if it is near no one."""
     if not few:
         return None

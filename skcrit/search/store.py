@@ -71,12 +71,12 @@ class BatchStore:
             _warn("cannot keep a finished batch, and the fit goes on", error)
         return result
 
-    def _write(self, path, content):
+    def _write(self, path: Any, content: Any) -> None:
         """Write a file beside its place, and move it there."""
         self.folder.mkdir(parents=True, exist_ok=True)
         arrays: list[np.ndarray] = []
         text = json.dumps(_encode(content, arrays))
-        named = {f"a{i}": array for i, array in enumerate(arrays)}
+        named: dict[str, Any] = {f"a{i}": array for i, array in enumerate(arrays)}
         handle, name = tempfile.mkstemp(dir=self.folder, suffix=".part")
         try:
             with os.fdopen(handle, "wb") as file:
@@ -91,12 +91,12 @@ class BatchStore:
             raise
 
 
-def _warn(what, error):
+def _warn(what: Any, error: Any) -> None:
     """Say what could not be done, and why."""
     warnings.warn(f"memory: {what} ({error}).", UserWarning, stacklevel=4)
 
 
-def _checked(content, key, path):
+def _checked(content: Any, key: Any, path: Any) -> Any:
     """Return the result in a file, if it is that of the key."""
     if not isinstance(content, dict) or content.get("key") != key:
         raise ValueError(
@@ -107,7 +107,7 @@ def _checked(content, key, path):
     return content["result"]
 
 
-def _encode(value, arrays):
+def _encode(value: Any, arrays: Any) -> Any:
     """Describe a value for JSON, and move its arrays to a list."""
     name = type(value).__name__
     if type(value) is _RECORDS.get(name):
@@ -127,13 +127,13 @@ def _encode(value, arrays):
     return ["array", len(arrays) - 1]
 
 
-def _read(path):
+def _read(path: Any) -> Any:
     """Read a file, without running what it says."""
     with np.load(path, allow_pickle=False) as archive:
         return _decode(json.loads(str(archive["structure"])), archive)
 
 
-def _decode(node, archive):
+def _decode(node: Any, archive: Any) -> Any:
     """Build a value from its description and arrays."""
     kind, content = node
     if kind == "array":
