@@ -96,6 +96,7 @@ class ToleranceDisplay:
         X: ArrayLike | Loss,
         tols: ArrayLike = (np.inf, 1e-2, 1e-4, 1e-6, 1e-8, 1e-10),
         *,
+        y: ArrayLike | None = None,
         scores: str | Sequence[str] = ("converged", "accuracy", "index_error"),
         ax: Axes | None = None,
         line_kw: dict[str, Any] | None = None,
@@ -112,6 +113,8 @@ class ToleranceDisplay:
                 default=(inf, 1e-2, 1e-4, 1e-6, 1e-8, 1e-10)
             Tolerances in any order, absolute, on the squared gradient norm; infinity
             stands for the starting points.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
+            Targets, for losses that have them.
         scores : sequence of {"converged", "accuracy", "precision", "index_error"}, \
                 default=("converged", "accuracy", "index_error")
             What to draw.
@@ -138,7 +141,7 @@ class ToleranceDisplay:
         the other scores are NaN.
         """
         scores = _check_scores(scores)
-        curve = tolerance_curve(finder, X, tols)
+        curve = tolerance_curve(finder, X, tols, y=y)
         return cls.from_curve(curve, scores=scores, ax=ax, line_kw=line_kw)
 
     @classmethod

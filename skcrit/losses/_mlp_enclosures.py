@@ -251,4 +251,8 @@ class _Softmax:
         return weighted - self.state * mean
 
 
-_OUTPUTS: dict[str, Any] = {"squared_error": _Squares, "logistic": _Logistic, "softmax": _Softmax}
+_OUTPUTS: dict[str, Any] = {
+    "squared_error": _Squares,
+    "logistic": _Logistic,
+    "softmax": _Softmax,
+}

@@ -7,7 +7,7 @@ from numpy.testing import assert_array_equal
 
 from skcrit.finders import NewtonMRFinder
 from skcrit.inspection import ToleranceDisplay
-from skcrit.losses import LinearAutoencoderLoss
+from skcrit.losses import LinearAutoencoderLoss, LinearNetworkLoss
 from skcrit.model_selection import tolerance_curve
 
 TOLS = [np.inf, 1e-1, 1e-4, 1e-8, 0.0]
@@ -30,6 +30,16 @@ def test_data_are_the_curve(searcher, data, curve):
     for name, values in display.scores.items():
         assert_array_equal(values, getattr(curve, name))
     assert display.n_starts == 8
+
+
+def test_targets_reach_the_loss(data):
+    targets = data @ np.arange(1.0, 1.0 + data.shape[1])[:, None]
+    loss = LinearNetworkLoss((1,))
+    finder = NewtonMRFinder(loss, n_starts=4, random_state=0)
+    display = ToleranceDisplay.from_estimator(finder, data, [1e-8], y=targets)
+    curve = tolerance_curve(finder, loss.fit(data, targets), [1e-8])
+    assert_array_equal(display.scores["accuracy"], curve.accuracy)
+    assert curve.accuracy[0] > 0
 
 
 def test_lines_have_what_a_logarithmic_axis_has(curve):
