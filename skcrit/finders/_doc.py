@@ -144,7 +144,7 @@ def documented(finder: _Class) -> _Class:
     finder : type
         Finder whose constructor has the common parameters. The class attribute
         ``_columns`` describes what its method adds to ``results_``, by the names of
-        the columns, and ``_rows`` says how many rows there are.
+        the columns, and ``_row_count`` says how many rows there are.
 
     Returns
     -------
@@ -162,7 +162,7 @@ def documented(finder: _Class) -> _Class:
     attributes = _ATTRIBUTES.replace("{columns}", columns)
     texts = {
         "<parameters>": _PARAMETERS.format(**quoted),
-        "<attributes>": attributes.replace("{rows}", method._rows),
+        "<attributes>": attributes.replace("{rows}", method._row_count),
     }
     doc = finder.__doc__ or ""
     for mark, text in texts.items():

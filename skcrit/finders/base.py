@@ -91,7 +91,7 @@ class BaseFinder(
 
     # The columns that a method adds to results_, and how many rows there are.
     _columns: dict[str, str] = {}
-    _rows = "n_starts"
+    _row_count = "n_starts"
     _parameter_constraints = {
         "loss": "no_validation",  # fitted_loss names every missing method at once
         "n_starts": [Interval(Integral, 1, None, closed="left")],

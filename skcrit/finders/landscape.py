@@ -165,7 +165,7 @@ class LandscapeExplorer(BaseFinder):
         "direction": "number of the eigenvector that it followed, -1 if from a start",
         "sign": "1 or -1, which way it went, 0 if from a start",
     }
-    _rows = "n_searches_"
+    _row_count = "n_searches_"
 
     _parameter_constraints = {
         **BaseFinder._parameter_constraints,

@@ -96,8 +96,8 @@ def lowest_eigenpairs(
     X = _orthonormal(xp, start)
     HX, finite = _multiplied(xp, products, X)
     X, HX, values = _ritz(xp, X, HX, shape[1])[:3]
-    none = X[:, :0, :]
-    s = SimpleNamespace(X=X, HX=HX, P=none, HP=none, values=values, finite=finite)
+    empty = X[:, :0, :]
+    s = SimpleNamespace(X=X, HX=HX, P=empty, HP=empty, values=values, finite=finite)
     s.count = xp.full(shape[0], shape[1], dtype=xp.int64, device=device(start))
     s.scale = xp.max(_norms(xp, HX), axis=-1)
     s.running = finite

@@ -48,15 +48,15 @@ def largest_tol(finder: FittedFinder) -> float:
 def _auto(loss: Any, theta: Array) -> FloatArray:
     """Return the level of rounding at points in the coordinates of the search."""
     n = theta.shape[0]
-    none = np.zeros(n, dtype=int)
+    zeros = np.zeros(n, dtype=int)
     state = State(
         local=loss.at(theta),
         rows=np.arange(n),
         start_norm=np.ones(n),
-        n_gradient=none,
-        n_hvp=none.copy(),
+        n_gradient=zeros,
+        n_hvp=zeros.copy(),
         stuck=np.zeros(n, dtype=bool),
-        n_iter=none,
+        n_iter=zeros,
     )
     rule = Tolerance(loss, len(state.rows), "auto")
     bound = rule.bound(state, np.full(n, np.inf))

@@ -289,14 +289,14 @@ def _carry(track: Track) -> dict[str, Any]:
 
 def _resumed(loss: Loss, track: Track) -> Track:
     """Go on along the curves behind critical points that do not end them."""
-    none = np.zeros(len(track.length), dtype=bool)
+    no = np.zeros(len(track.length), dtype=bool)
     return replace(
         track,
         theta=track.beyond,
         gradient=loss.gradient(track.beyond),
         n_passed=track.n_passed + 1,
-        is_landing=none,
-        goes_on=none,
+        is_landing=no,
+        goes_on=no,
         n_gradient=track.n_gradient + 1,
     )
 

@@ -73,10 +73,10 @@ class GradNormLBFGS(GradNormSolver):
 
     def fresh_carry(self, local: LocalModel) -> dict[str, Array]:  # noqa: D102 (documented in GradNormSolver)
         descent = slope(local)
-        # Steps and changes of the slope, newest last; a pair of zeros is none.
+        # Steps and changes of the slope, newest last; a pair of zeros stands for no step.
         xp = array_namespace(descent)
-        none = xp.stack([xp.zeros_like(descent)] * self.memory_size, axis=1)
-        return {"slope": descent, "steps": none, "changes": none}
+        empty = xp.stack([xp.zeros_like(descent)] * self.memory_size, axis=1)
+        return {"slope": descent, "steps": empty, "changes": empty}
 
     def descend(self, loss: Loss, state: State) -> State:  # noqa: D102
         local, carry = state.local, state.carry
