@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
-from math import prod
-from typing import Any
 
 from skcrit._backend import array_namespace, device
 from skcrit._typing import Array, FloatArray

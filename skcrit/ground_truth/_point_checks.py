@@ -98,7 +98,7 @@ def check_inertia(
     return checked
 
 
-def check_listed(indices, n_params):
+def check_listed(indices: Any, n_params: int) -> tuple[int, ...] | None:
     """Return the Morse indices of which a list has every set, or None for all."""
     if indices is None:
         return None
@@ -143,7 +143,7 @@ def check_radius(radius: Any, n_sets: int) -> Any:
     return np.array(np.broadcast_to(radii, n_sets))
 
 
-def invariants_at(function, theta):
+def invariants_at(function: Any, theta: FloatArray) -> FloatArray:
     """Compute invariants (n, n_invariants) of points (n, n_params), and check them."""
     try:
         values = as_numbers(to_host(function(theta)), "values")

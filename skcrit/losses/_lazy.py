@@ -1,5 +1,10 @@
 """Attributes that are computed when they are first asked for."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
 __all__ = ["lazy"]
 
 
@@ -10,14 +15,14 @@ class lazy:  # noqa: N801 (used as a decorator, like property)
     Two threads that ask at the same time compute the same value.
     """
 
-    def __init__(self, function):
+    def __init__(self, function: Callable[[Any], Any]) -> None:
         self._function, self.__doc__ = function, function.__doc__
 
-    def __set_name__(self, owner, name):
+    def __set_name__(self, owner: type, name: str) -> None:
         """Take note of the name of the attribute."""
         self._name = name
 
-    def __get__(self, instance, owner=None):
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Compute the value, and leave it where it is found before this."""
         if instance is None:
             return self

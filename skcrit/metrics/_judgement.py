@@ -183,7 +183,7 @@ def judge(finder: FittedFinder, truth: GroundTruth | None = None) -> Judgement:
     )
 
 
-def _beside(truth, index):
+def _beside(truth: Any, index: IntArray) -> BoolArray:
     """Return which Morse indices are known and not among those that a truth lists."""
     listed = getattr(truth, "listed_indices", None)
     if listed is None:
