@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from skcrit._typing import FittedFinder, FloatArray
+from skcrit._typing import BoolArray, FittedFinder, FloatArray, IntArray
 from skcrit.ground_truth.base import GroundTruth
 from skcrit.losses.adapt import as_loss
 from skcrit.utils._arguments import shown

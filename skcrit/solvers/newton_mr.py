@@ -149,7 +149,7 @@ class NewtonMR(Solver):
             n_gradient=state.n_gradient + search.n_gradient + 1,
         )
 
-    def _products(self, loss: Loss, local: LocalModel) -> tuple[Any, Any, Any]:
+    def _products(self, loss: Loss, local: Any) -> tuple[Any, Any, Any]:
         """Return the products, those of some rows, and their cost if it is fixed."""
         n_params = local.theta.shape[-1]
         if not local.forms_cheaply or n_params > self.max_inner_iter:
