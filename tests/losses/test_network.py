@@ -17,10 +17,15 @@ def network(rng):
     return W1, W2, C + 0.4 * np.eye(3), C
 
 
+def sweep_of(W1, W2, C):
+    """Sweep over three outputs, with a penalty of 0.4 on the product."""
+    return _network.Sweep([W1, W2], _network.Moments(C, 3, 0.4))
+
+
 def test_gradient_of_two_layers(network):
     W1, W2, K_0, C = network
     error = W2 @ W1 @ K_0 - C
-    gradient = _network.Sweep([W1, W2], C, 0.4).gradient()
+    gradient = sweep_of(W1, W2, C).gradient()
     close(gradient[0], 2 / 3 * W2.T @ error)
     close(gradient[1], 2 / 3 * error @ W1.T)
 
@@ -29,14 +34,14 @@ def test_product_with_the_hessian_of_two_layers(network, rng):
     W1, W2, K_0, C = network
     V1, V2 = rng.standard_normal(W1.shape), rng.standard_normal(W2.shape)
     error, change = W2 @ W1 @ K_0 - C, (V2 @ W1 + W2 @ V1) @ K_0
-    product = _network.hvp(_network.Sweep([W1, W2], C, 0.4), [V1, V2])
+    product = _network.hvp(sweep_of(W1, W2, C), [V1, V2])
     close(product[0], 2 / 3 * (V2.T @ error + W2.T @ change))
     close(product[1], 2 / 3 * (change @ W1.T + error @ V1.T))
 
 
 def test_dense_hessian_of_two_layers(network):
     W1, W2, K_0, C = network
-    hessian = _network.hessian(_network.Sweep([W1, W2], C, 0.4))
+    hessian = _network.hessian(sweep_of(W1, W2, C))
     close(hessian[:6, :6], 2 / 3 * np.kron(W2.T @ W2, K_0))
     close(hessian[6:, 6:], 2 / 3 * np.kron(np.eye(3), W1 @ K_0 @ W1.T))
     close(hessian, hessian.T)
@@ -46,7 +51,7 @@ def test_third_derivative_of_two_layers(network, rng):
     W1, W2, K_0, C = network
     V1, V2 = rng.standard_normal(W1.shape), rng.standard_normal(W2.shape)
     change, second = (V2 @ W1 + W2 @ V1) @ K_0, 2 * V2 @ V1 @ K_0
-    sweep = _network.Sweep([W1, W2], C, 0.4)
+    sweep = sweep_of(W1, W2, C)
     contraction = _network.third_derivative(sweep, [V1, V2], [V1, V2])
     close(contraction[0], 2 / 3 * (2 * V2.T @ change + W2.T @ second))
     close(contraction[1], 2 / 3 * (second @ W1.T + 2 * change @ V1.T))
@@ -58,10 +63,11 @@ def test_batches_of_weights(hidden, rng):
     shapes = list(zip(sizes[1:], sizes[:-1], strict=True))
     weights = [rng.standard_normal((5, *shape)) for shape in shapes]
     C = np.diag([3.0, 2.0, 1.0])
-    batch = _network.Sweep(weights, C)
+    moments = _network.Moments(C, len(C))
+    batch = _network.Sweep(weights, moments)
     hessians = _network.hessian(batch)
     for row in range(5):
-        one = _network.Sweep([W[row] for W in weights], C)
+        one = _network.Sweep([W[row] for W in weights], moments)
         for stacked, single in zip(batch.gradient(), one.gradient(), strict=True):
             np.testing.assert_array_equal(stacked[row], single)
         close(hessians[row], _network.hessian(one), atol=1e-12)
