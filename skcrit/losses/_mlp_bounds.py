@@ -34,7 +34,7 @@ layer's z by all parameters up to it; s1, s2, s3 bounds on phi', phi'', phi'''.
 from math import inf
 
 from skcrit._backend import array_namespace
-from skcrit.linalg.rounding import frobenius_bound, gamma
+from skcrit.linalg.rounding import UNIT, frobenius_bound, gamma
 
 __all__ = ["hessian_lipschitz"]
 
@@ -49,32 +49,49 @@ _FUNCTIONS = 256
 
 def hessian_lipschitz(loss, sweeps, radius):
     """Bound the norm of the third derivative in balls, for a chunk of points."""
-    total = 0.0
+    xp, total = array_namespace(radius), 0.0
     for sweep in sweeps:
-        xp = array_namespace(radius)
-        total = total + xp.sum(_sample_bounds(sweep, radius), axis=(-2, -1))
+        bounds = _sample_bounds(sweep, _double(radius))
+        total = total + xp.sum(bounds, axis=(-2, -1))
     n_operations = _OPERATIONS + 2 * loss.n_samples_seen_
-    unit = float(xp.finfo(total.dtype).eps) / 2
-    return (1 + n_operations * unit) * total / loss.n_samples_seen_
+    mean = (1 + n_operations * UNIT) * total / loss.n_samples_seen_
+    return xp.astype(mean * (1 + _unit(radius)), radius.dtype)
+
+
+def _double(a):
+    # The recursion is in double precision, also if the sweep is in single.
+    xp = array_namespace(a)
+    return xp.astype(a, xp.float64, copy=False)
+
+
+def _unit(a):
+    # Largest relative error of a number that is rounded to the type of an array.
+    return float(array_namespace(a).finfo(a.dtype).eps)
 
 
 def _norm(a):
     # Euclidean norms over units.
-    xp = array_namespace(a)
+    xp, a = array_namespace(a), _double(a)
     return xp.sqrt(xp.sum(a * a, axis=-2))
+
+
+def _largest(a):
+    # Largest moduli over units.
+    xp = array_namespace(a)
+    return xp.max(xp.abs(_double(a)), axis=-2)
 
 
 def _spectral(W):
     # Spectral norms of matrices, for all samples.
     xp = array_namespace(W)
-    return xp.max(xp.linalg.svdvals(W), axis=-1)[..., None]
+    return xp.max(xp.linalg.svdvals(_double(W)), axis=-1)[..., None]
 
 
 def _rounding(sweep, layer):
     # What rounding can add to z of a layer, in the norm over units, for each sample.
     W, a = sweep.weights[layer], sweep.inputs[layer]
-    unit = float(array_namespace(W).finfo(W.dtype).eps) / 2
-    return gamma(W.shape[-1] + 2, unit) * frobenius_bound(W)[..., None] * _norm(a)
+    size = frobenius_bound(_double(W))[..., None] * _norm(a)
+    return gamma(W.shape[-1] + 2, _unit(W) / 2) * size
 
 
 def _least(bound, array):
@@ -115,11 +132,10 @@ def _activation_bounds(sweep, layer, change):
     if slope is None:
         one = xp.ones_like(change)
         return one, 0 * one, 0.0
-    unit = float(xp.finfo(change.dtype).eps) / 2
-    size = 1 + xp.max(xp.abs(sweep.inputs[layer + 1]), axis=-2)
-    lost = _FUNCTIONS * unit * size
-    s1 = _least(S1, xp.max(xp.abs(slope), axis=-2) + S2 * change + lost)
-    s2 = _least(S2, xp.max(xp.abs(bend), axis=-2) + S3 * change + lost)
+    size = 1 + _largest(sweep.inputs[layer + 1])
+    lost = _FUNCTIONS * _unit(slope) / 2 * size
+    s1 = _least(S1, _largest(slope) + S2 * change + lost)
+    s2 = _least(S2, _largest(bend) + S3 * change + lost)
     return s1, s2, S3
 
 

@@ -80,14 +80,28 @@ class LinearLoss(LinearProofs, Loss):
             setattr(self, f"_{name}", self._placed(matrix))
         if goal is None:
             self._goal = self._root
+        self._scale_moments()
+
+    def _scale_moments(self) -> None:
         # In the eigenbasis of the data, where searches are, products are cheaper.
+        moment = to_host(self._moment)
         diagonal = np.diag(moment)
         if not np.array_equal(moment, np.diag(diagonal)):
             diagonal = None
         self._moments = Moments(
-            *(self._moment, layer_sizes[-1], self._tau, self._target),
+            *(self._moment, self._layer_sizes[-1], self._tau, self._target),
             self._placed(diagonal),
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The scaled moments follow from the rest: nobody has to send or hash them.
+        state = super().__getstate__()
+        return {key: state[key] for key in state if key != "_moments"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if hasattr(self, "_moment"):
+            self._scale_moments()
 
     def _placed(self, matrix: Any) -> Any:
         # Bring a matrix, or a list of some, to the device.

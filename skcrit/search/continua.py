@@ -15,6 +15,7 @@ from scipy.sparse.csgraph import connected_components
 
 from skcrit._backend import chunks_of_rows, take_rows, to_host
 from skcrit._typing import BoolArray, FloatArray, IntArray
+from skcrit.linalg import eigh
 from skcrit.losses.base import Loss
 from skcrit.search.describe import UNKNOWN, Description, describe
 from skcrit.search.scales import Scales
@@ -168,7 +169,7 @@ def _along(
     along, points = np.zeros_like(gap), loss.asarray(here)
     for rows in chunks_of_rows(np.arange(len(here)), here.shape[1] ** 2, points):
         hessian = to_host(loss.hessian(take_rows(points, rows)))
-        values, vectors = np.linalg.eigh(hessian * unit[:, None] * unit)
+        values, vectors = eigh(hessian * unit[:, None] * unit)
         rank = np.argsort(np.argsort(np.abs(values), axis=1), axis=1)
         components = np.einsum("nij,ni->nj", vectors, gap[rows] / unit)
         components = np.where(rank < n_flat[rows, None], components, 0.0)
