@@ -17,6 +17,7 @@ from skcrit import (
     NotConvergedWarning,
     ResolutionWarning,
 )
+from skcrit.inspection import ToleranceDisplay
 from skcrit.losses import Loss
 from skcrit.model_selection import ToleranceCurve
 
@@ -82,6 +83,8 @@ def _made_by(call):
         return joblib.hash([made.value(points), made.gradient(points)])
     if isinstance(made, ToleranceCurve):
         return joblib.hash([made.tols, made.accuracy, made.n_gradient])
+    if isinstance(made, ToleranceDisplay):  # without its axes
+        return joblib.hash([made.tols, made.scores])
     return joblib.hash(made)
 
 
