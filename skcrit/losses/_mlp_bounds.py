@@ -31,9 +31,14 @@ layer's z by all parameters up to it; s1, s2, s3 bounds on phi', phi'', phi'''.
   + ell'[z'''], and its mean over samples that of f: the penalty has none.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable
 from math import inf
+from typing import Any
 
 from skcrit._backend import array_namespace
+from skcrit._typing import Array
 from skcrit.linalg.rounding import UNIT, frobenius_bound, gamma
 
 __all__ = ["hessian_lipschitz"]
@@ -47,7 +52,7 @@ _OPERATIONS = 10**6
 _FUNCTIONS = 256
 
 
-def hessian_lipschitz(loss, sweeps, radius):
+def hessian_lipschitz(loss: Any, sweeps: Iterable[Any], radius: Array) -> Array:
     """Bound the norm of the third derivative in balls, for a chunk of points."""
     xp, total = array_namespace(radius), 0.0
     for sweep in sweeps:
@@ -58,49 +63,49 @@ def hessian_lipschitz(loss, sweeps, radius):
     return xp.astype(mean * (1 + _unit(radius)), radius.dtype)
 
 
-def _double(a):
+def _double(a: Array) -> Array:
     # The recursion is in double precision, also if the sweep is in single.
     xp = array_namespace(a)
     return xp.astype(a, xp.float64, copy=False)
 
 
-def _unit(a):
+def _unit(a: Array) -> float:
     # Largest relative error of a number that is rounded to the type of an array.
     return float(array_namespace(a).finfo(a.dtype).eps)
 
 
-def _norm(a):
+def _norm(a: Array) -> Array:
     # Euclidean norms over units.
     xp, a = array_namespace(a), _double(a)
     return xp.sqrt(xp.sum(a * a, axis=-2))
 
 
-def _largest(a):
+def _largest(a: Array) -> Array:
     # Largest moduli over units.
     xp = array_namespace(a)
     return xp.max(xp.abs(_double(a)), axis=-2)
 
 
-def _spectral(W):
+def _spectral(W: Array) -> Array:
     # Spectral norms of matrices, for all samples.
     xp = array_namespace(W)
     return xp.max(xp.linalg.svdvals(_double(W)), axis=-1)[..., None]
 
 
-def _rounding(sweep, layer):
+def _rounding(sweep: Any, layer: int) -> Array:
     # What rounding can add to z of a layer, in the norm over units, for each sample.
     W, a = sweep.weights[layer], sweep.inputs[layer]
     size = frobenius_bound(_double(W))[..., None] * _norm(a)
     return gamma(W.shape[-1] + 2, _unit(W) / 2) * size
 
 
-def _least(bound, array):
+def _least(bound: Any, array: Array) -> Array:
     # The smaller of an upper bound that always holds and an array.
     xp = array_namespace(array)
     return array if bound == inf else xp.minimum(xp.full_like(array, bound), array)
 
 
-def _sample_bounds(sweep, radius):
+def _sample_bounds(sweep: Any, radius: Array) -> Array:
     # Bounds on the third derivative of the loss of each sample, (n_points, 1,
     # n_samples).
     xp = array_namespace(radius)
@@ -124,7 +129,7 @@ def _sample_bounds(sweep, radius):
     return L3 * N1 * N1 * N1 + 3 * L2 * N1 * N2 + L1 * N3
 
 
-def _activation_bounds(sweep, layer, change):
+def _activation_bounds(sweep: Any, layer: int, change: Array) -> Any:
     # Bounds on three derivatives of the activation near the samples' z.
     xp = array_namespace(change)
     slope, bend, _ = sweep.derivatives(layer)
@@ -139,7 +144,7 @@ def _activation_bounds(sweep, layer, change):
     return s1, s2, S3
 
 
-def _largest_cubic(a, b):
+def _largest_cubic(a: Array, b: Array) -> Array:
     # The maximum of a c s^2 + b s^3 over c^2 + s^2 = 1, for a, b >= 0: at the ratio r =
     # c / s with 2 a r^2 + 3 b r = a.
     xp = array_namespace(a)

@@ -28,30 +28,33 @@ one start never depend on the batch that it is in: stacking the rows of several 
 into one large product would be faster, and would round differently.
 """
 
+from __future__ import annotations
+
 from itertools import accumulate, pairwise
 from math import prod
 
 from skcrit._backend import array_namespace, device, transposed
+from skcrit._typing import Array
 from skcrit.losses._lazy import lazy
 
 __all__ = ["Moments", "Sweep", "hessian", "hvp", "third_derivative"]
 
 
-def _mul(a, b):
+def _mul(a: Array, b: Array | None) -> Array:
     # Multiply a by b; None stands for the identity.
     if b is None:
         return a
     return a @ b
 
 
-def _mul_t(a, b):
+def _mul_t(a: Array, b: Array | None) -> Array:
     # Multiply a by the transpose of b; None stands for the identity.
     if b is None:
         return a
     return a @ transposed(b)
 
 
-def _t_mul(a, b):
+def _t_mul(a: Array, b: Array) -> Array:
     # Multiply the transpose of a by b.
     return transposed(a) @ b
 
@@ -73,7 +76,14 @@ class Moments:
         Diagonal of a C that has zeros beside it; None if it has not.
     """
 
-    def __init__(self, C, n_outputs, tau=0.0, target=None, diagonal=None):
+    def __init__(
+        self,
+        C: Array,
+        n_outputs: int,
+        tau: float = 0.0,
+        target: Array | None = None,
+        diagonal: Array | None = None,
+    ) -> None:
         # The factor 2/m is here once: all else is linear in C, T and tau.
         factor = 2 / n_outputs
         self.C, self.tau = factor * C, factor * tau
@@ -81,19 +91,19 @@ class Moments:
         self.is_square = target is None
         self.diagonal = None if diagonal is None else factor * diagonal
 
-    def T_below(self, V):
+    def T_below(self, V: Array) -> Array:
         """Multiply by ``(2/m) T`` from the right."""
         if self.is_square and self.diagonal is not None:
             return V * self.diagonal
         return V @ self.T
 
-    def times_K_0(self, V):
+    def times_K_0(self, V: Array) -> Array:
         """Multiply by ``(2/m) K_0`` from the right."""
         # The zeros of a diagonal matrix change no digit of a product.
         product = V @ self.C if self.diagonal is None else V * self.diagonal
         return product if self.tau == 0 else product + self.tau * V
 
-    def times_T(self, A, K):
+    def times_T(self, A: Array, K: Array) -> Array:
         """Compute ``(2/m) A T^T``, for an autoencoder from ``K = (2/m) A K_0``."""
         if not self.is_square:
             return _mul_t(A, self.T)
@@ -122,7 +132,7 @@ class Sweep:
     K, B and E carry the factor 2/m, for m outputs.
     """
 
-    def __init__(self, weights, moments):
+    def __init__(self, weights: list[Array], moments: Moments) -> None:
         self.weights, self.moments = weights, moments
         self.T_below, self.times_K_0 = moments.T_below, moments.times_K_0
         first, last = weights[0], weights[-1]
@@ -137,21 +147,21 @@ class Sweep:
             self.B.insert(0, _t_mul(W, self.B[0]))
 
     @lazy
-    def inner(self):
+    def inner(self) -> Array:
         """``K_{L-1} A_{L-1}^T``."""
         return _mul_t(self.K[-1], self.A[-1])
 
     @lazy
-    def product(self):
+    def product(self) -> Array:
         """``W``, the end-to-end matrix."""
         return self.weights[-1] @ self.A[-1]
 
     @lazy
-    def error(self):
+    def error(self) -> Array:
         """``(2/m) E = (2/m) (W K_0 - T)``."""
         return self.weights[-1] @ self.K[-1] - self.moments.T
 
-    def gradient(self):
+    def gradient(self) -> list[Array]:
         """Compute the gradient, one matrix per layer, first layer first."""
         gradient = [_mul_t(B, A) for B, A in zip(self.B, self.A, strict=False)]
         moved = self.moments.times_T(self.A[-1], self.K[-1])
@@ -159,7 +169,7 @@ class Sweep:
         return [*gradient, last]
 
 
-def hvp(sweep, V):
+def hvp(sweep: Sweep, V: list[Array]) -> list[Array]:
     """Multiply the Hessian by a direction, in matrices."""
     # The blocks are (2/d) (B'_l A_{l-1}^T + B_l A'_{l-1}^T).
     weights, A, K = sweep.weights, sweep.A, sweep.K
@@ -186,7 +196,9 @@ def hvp(sweep, V):
     return product[::-1]
 
 
-def _directional_sweep(sweep, V):
+def _directional_sweep(
+    sweep: Sweep, V: list[Array]
+) -> tuple[list[Array | None], list[Array | None], list[Array]]:
     # Differentiate the whole sweep along V: lists A', K' (l = 0..L-1; L for K') and B'
     # (l = 1..L).
     dA, dK = [None, V[0]], [None, sweep.times_K_0(V[0])]
@@ -208,7 +220,7 @@ def _directional_sweep(sweep, V):
     return dA, dK, dB
 
 
-def third_derivative(sweep, U, V):
+def third_derivative(sweep: Sweep, U: list[Array], V: list[Array]) -> list[Array]:
     """Contract the third derivative with two directions, ``D^3 f [U, V, .]``."""
     uA, uK, uB = _directional_sweep(sweep, U)
     vA, vK, vB = _directional_sweep(sweep, V)
@@ -241,7 +253,7 @@ def third_derivative(sweep, U, V):
     return contraction
 
 
-def _partial_products(weights):
+def _partial_products(weights: list[Array]) -> dict[tuple[int, int], Array | None]:
     # Products W_{b:a} = W_b ... W_a of consecutive layers, by (b, a); None if b < a.
     products = {}
     for a in range(1, len(weights) + 1):
@@ -253,7 +265,7 @@ def _partial_products(weights):
     return products
 
 
-def hessian(sweep):
+def hessian(sweep: Sweep) -> Array:
     """Form the dense Hessian from Kronecker products."""
     # Block (l, m), l >= m, at [(a, b), (c, e)] is (2/d) {(W_{L:l+1}^T W_{L:m+1})[a, c]
     # (W_{m-1:1} K_0 W_{l-1:1}^T)[e, b] + [m < l] (W_{L:l+1}^T E W_{m-1:1}^T)[a, e]
@@ -265,7 +277,7 @@ def hessian(sweep):
     products = _partial_products(sweep.weights)
     B = [*sweep.B, sweep.error]
 
-    def dense(b, a):
+    def dense(b: int, a: int) -> Array:
         return identity.get((b, a), products[b, a])
 
     places = _places([W.shape[-2:] for W in sweep.weights])
@@ -291,13 +303,13 @@ def hessian(sweep):
     return result
 
 
-def _places(shapes):
+def _places(shapes: list[tuple[int, int]]) -> list[slice]:
     # Say which parameters belong to each layer.
     ends = [0, *accumulate(map(prod, shapes))]
     return [slice(*pair) for pair in pairwise(ends)]
 
 
-def _add_outer(block, outer, inner):
+def _add_outer(block: Array, outer: Array, inner: Array | None) -> None:
     # Add outer[a, e] inner[b, c] to block[a, b, c, e]; None is the identity.
     if inner is None:
         for b in range(block.shape[-2]):

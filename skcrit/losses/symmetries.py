@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -190,7 +191,7 @@ class Symmetries(TakesPoints):
         return None
 
 
-def rescaled(loss, theta):
+def rescaled(loss: Any, theta: Array) -> Array:
     """Rescale points, on the device of the loss; what is not finite stays."""
     theta = loss.asarray(theta)
     xp = array_namespace(theta)
@@ -200,7 +201,7 @@ def rescaled(loss, theta):
     return xp.where(finite, loss.rescale(safe), theta)
 
 
-def well_placed(loss, theta):
+def well_placed(loss: Any, theta: Any) -> Any:
     """Move points along their orbits to where the Hessian is well-scaled and simple."""
     theta = loss.asarray(theta)
     if loss.rescale_keeps_inertia:
@@ -208,7 +209,7 @@ def well_placed(loss, theta):
     return loss.representative(theta)
 
 
-def stiefel_euler(n_vectors, n_dims):
+def stiefel_euler(n_vectors: Any, n_dims: Any) -> Any:
     """Compute the Euler characteristic of n_vectors orthonormal vectors in n_dims."""
     # The product of those of spheres, 1 + (-1)^(n_dims - a - 1) for each vector a: all
     # vectors orthogonal to a given one make a Stiefel manifold again. It is 1 for no

@@ -171,7 +171,9 @@ def search_tols(
         return [joined(problem, starts, parts, i) for i in range(len(parts[0]))]
 
 
-def solve_batch(solver, problem, theta0, tols, width=None):
+def solve_batch(
+    solver: Any, problem: Any, theta0: Any, tols: Any, width: Any = None
+) -> Any:
     """Solve and describe some starts; what a worker does and the store keeps.
 
     Parameters
@@ -312,7 +314,7 @@ def verdict(before: IntArray, after: IntArray) -> IntArray:
     return np.where(judged, after, before)
 
 
-def joined(problem, starts, parts, which):
+def joined(problem: Any, starts: Any, parts: Any, which: Any) -> Any:
     """Join batches, and group their ends into critical sets."""
     results, ends = zip(*(part[which] for part in parts), strict=True)
     runs = SolverResult.concatenate(results)

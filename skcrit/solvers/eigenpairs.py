@@ -1,8 +1,13 @@
 """The eigenpairs of the Hessian that a step needs: all of them, or a space of some."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from skcrit._backend import array_namespace, device, take_rows, to_host
+from skcrit._typing import Array, IntArray
 from skcrit.linalg import comparable_units, eigh, lanczos, lowest_eigenpairs, svd
 
 __all__ = ["DEPENDENT", "Eigenpairs", "dense_eigenpairs", "projected_eigenpairs"]
@@ -41,15 +46,15 @@ class Eigenpairs:
         ``D g``; None is the unit of ``theta``.
     """
 
-    values: object
-    components: object
-    vectors: object
-    basis: object = None
-    lowest: object = None
-    n_hvp: object = 0
-    unit: object = None
+    values: Any
+    components: Any
+    vectors: Any
+    basis: Any = None
+    lowest: Any = None
+    n_hvp: Any = 0
+    unit: Any = None
 
-    def combine(self, weights):
+    def combine(self, weights: Array) -> Array:
         """Sum the vectors with weights, (n, size), in the unit of ``theta``."""
         xp = array_namespace(weights)
         combined = self.vectors @ weights[..., None]
@@ -59,7 +64,9 @@ class Eigenpairs:
         return combined if self.unit is None else self.unit * combined
 
 
-def dense_eigenpairs(local, gradient, units="auto", across=False):
+def dense_eigenpairs(
+    local: Any, gradient: Array, units: str = "auto", across: bool = False
+) -> Eigenpairs:
     """Compute all eigenpairs from the dense Hessian; zeros if it is not finite."""
     # own_units: if the units of the parameters differ so much that rounding would hide
     # curvatures, the pairs are in these units: small eigenvalues keep their digits
@@ -77,7 +84,7 @@ def dense_eigenpairs(local, gradient, units="auto", across=False):
     return _decomposed(_across(hessian, orbit), gradient, n_hvp=n_hvp, unit=unit)
 
 
-def _orbit(local, unit):
+def _orbit(local: Any, unit: Any) -> Array:
     """Span the tangents of declared symmetries by orthonormal rows, or zero rows."""
     tangents = local.loss.orbit_tangents(local.theta)
     if tangents.shape[1] == 0:
@@ -90,7 +97,7 @@ def _orbit(local, unit):
     return xp.where(used[..., None], rows, xp.zeros_like(rows))
 
 
-def _across(hessian, orbit):
+def _across(hessian: Array, orbit: Any) -> Array:
     """Restrict Hessians to the complements of tangents."""
     if orbit is None:
         return hessian
@@ -101,7 +108,7 @@ def _across(hessian, orbit):
     return hessian
 
 
-def _beside(v, orbit):
+def _beside(v: Array, orbit: Any) -> Array:
     """Remove the components of vectors along tangents."""
     if orbit is None:
         return v
@@ -111,7 +118,7 @@ def _beside(v, orbit):
     return v
 
 
-def _chosen_units(loss, hessian, units):
+def _chosen_units(loss: Any, hessian: Array, units: str) -> Any:
     """Return units of the parameters; None leaves them as they are."""
     if not isinstance(units, str):
         return units
@@ -119,7 +126,7 @@ def _chosen_units(loss, hessian, units):
     return _own_units(loss, hessian) if own else None
 
 
-def _units_differ(loss):
+def _units_differ(loss: Any) -> bool:
     """Return whether rounding in one unit for all would hide curvatures."""
     unit = loss.asarray(loss.parameter_unit())
     xp = array_namespace(unit)
@@ -129,7 +136,7 @@ def _units_differ(loss):
     return xp.min(unit) ** 2 < xp.finfo(unit.dtype).eps ** 0.5 * xp.max(unit) ** 2
 
 
-def _own_units(loss, hessian):
+def _own_units(loss: Any, hessian: Any) -> Any:
     """Return units in which the entries of Hessians are comparable."""
     unit, xp = loss.asarray(loss.parameter_unit()), array_namespace(hessian)
     ones = xp.ones_like(hessian[:, 0, :])
@@ -142,8 +149,14 @@ def _own_units(loss, hessian):
 
 
 def projected_eigenpairs(
-    local, gradient, n_lowest, n_vectors, start, unit=None, across=False
-):
+    local: Any,
+    gradient: Array,
+    n_lowest: int,
+    n_vectors: int,
+    start: Array,
+    unit: Any = None,
+    across: bool = False,
+) -> Eigenpairs:
     """Compute Ritz pairs on the gradient's Krylov space and the lowest eigenvectors."""
     # The step of a method that scales eigendirections lies in the Krylov space of the
     # gradient, but for what the space misses. Which directions are the lowest does not
@@ -165,7 +178,7 @@ def projected_eigenpairs(
     if n_lowest:
         hvp = _products(local, unit, orbit, peak)
 
-        def take(rows):
+        def take(rows: IntArray) -> Callable[..., Any]:
             there = local.loss.at(take_rows(local.theta, rows))
             parts = (unit, orbit, peak)
             parts = (None if p is None else take_rows(p, rows) for p in parts)
@@ -181,11 +194,13 @@ def projected_eigenpairs(
     return pairs
 
 
-def _products(local, unit, orbit=None, level=None):
+def _products(
+    local: Any, unit: Any, orbit: Any = None, level: Array | None = None
+) -> Callable[..., Any]:
     """Return the products with Hessians in units, of the value level on tangents."""
     if orbit is not None:
 
-        def product(v):
+        def product(v: Array) -> Array:
             across = _beside(v, orbit)
             image = _beside(_products(local, unit)(across), orbit)
             return image if level is None else image + level * (v - across)
@@ -194,7 +209,7 @@ def _products(local, unit, orbit=None, level=None):
     return local.hvp if unit is None else lambda v: unit * local.hvp(unit * v)
 
 
-def _without_zeros(xp, basis, matrix, peak):
+def _without_zeros(xp: Any, basis: Array, matrix: Array, peak: Array) -> Array:
     """Give the vectors that an invariant space lacks a large value."""
     # They are zero and add nothing to a step, but zero values would pass for low ones.
     lacking = xp.astype(xp.sum(basis * basis, axis=-1) == 0, matrix.dtype)
@@ -202,7 +217,9 @@ def _without_zeros(xp, basis, matrix, peak):
     return matrix + (peak * lacking)[:, :, None] * identity
 
 
-def _extended(xp, hvp, basis, matrix, vectors):
+def _extended(
+    xp: Any, hvp: Callable[..., Any], basis: Array, matrix: Array, vectors: Array
+) -> tuple[Any, ...]:
     """Add vectors to a basis, and rows and columns to the projected matrix."""
     n_vectors, extra = vectors.shape[1], vectors
     # Twice: what a first pass leaves of a vector in the space is rounding.
@@ -221,7 +238,7 @@ def _extended(xp, hvp, basis, matrix, vectors):
     return xp.concat([basis, extra], axis=1), matrix, n_vectors
 
 
-def _decomposed(matrix, gradient, **more):
+def _decomposed(matrix: Array, gradient: Array, **more: Any) -> Eigenpairs:
     """Decompose matrices; those that are not finite count as zero."""
     xp = array_namespace(matrix)
     # Decompositions refuse what is not finite: such a start does not move.

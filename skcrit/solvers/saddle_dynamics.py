@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from typing import Any, Self
@@ -17,7 +17,7 @@ from skcrit._backend import (
     take_rows,
     to_host,
 )
-from skcrit._typing import BoolArray, FloatArray, IntArray
+from skcrit._typing import Array, BoolArray, FloatArray, IntArray
 from skcrit.linalg import rounding_level, symmetry_level
 from skcrit.linalg.dense import (
     MAX_DENSE_COUNT,
@@ -182,7 +182,7 @@ class SaddleDynamics(Solver):
             state.carry["velocity"] = still
         return state
 
-    def _choose(self, state):
+    def _choose(self, state: State) -> State:
         """Choose the index by the number of negative eigenvalues."""
         local, n_params = state.local, state.local.theta.shape[-1]
         n_negative = np.zeros(len(state.rows), dtype=int)
@@ -204,7 +204,7 @@ class SaddleDynamics(Solver):
         index = np.floor(self.quantile * (n_negative + 1)).astype(int)
         return replace(state, carry={"index_asked": index}, n_hvp=n_hvp)
 
-    def _with_guesses(self, state):
+    def _with_guesses(self, state: State) -> State:
         """Guess the lowest eigenvectors if they will be computed from products."""
         index, theta = state.carry["index_asked"], state.local.theta
         n_params, xp = theta.shape[-1], array_namespace(theta)
@@ -255,7 +255,7 @@ class SaddleDynamics(Solver):
             n_gradient=state.n_gradient + 1,
         )
 
-    def _bounded(self, loss, p):
+    def _bounded(self, loss: Loss, p: Array) -> Array:
         """Shorten steps to the longest."""
         xp = array_namespace(p)
         unit, longest = self._longest(loss)
@@ -263,7 +263,7 @@ class SaddleDynamics(Solver):
         bound = longest / xp.where(size > longest, size, longest)
         return bound[:, None] * p
 
-    def _accelerated(self, loss, p, velocity):
+    def _accelerated(self, loss: Any, p: Any, velocity: Any) -> Any:
         """Add the momentum to steps, unless they turn round; return both."""
         xp = array_namespace(p)
         onwards = (xp.sum(p * velocity, axis=-1) >= 0)[:, None]
@@ -275,7 +275,7 @@ class SaddleDynamics(Solver):
         ahead = self._bounded(loss, p + self.momentum * new)
         return xp.where(onwards, ahead, p), xp.where(onwards, new, xp.zeros_like(p))
 
-    def _carried(self, loss, theta, end, velocity):
+    def _carried(self, loss: Any, theta: Any, end: Any, velocity: Any) -> Any:
         """Carry the momentum along when points are rescaled."""
         # Rescaling turns hidden units: what led on from a point leads elsewhere from
         # the point that takes its place.
@@ -292,13 +292,13 @@ class SaddleDynamics(Solver):
         turned = xp.where(fast[:, None], xp.zeros_like(turned), turned)
         return xp.where(moved[:, None], turned, velocity)
 
-    def _longest(self, loss):
+    def _longest(self, loss: Loss) -> tuple[float, float]:
         """Return the unit of steps, and the largest norm of a step in it."""
         if isinstance(self.max_step, str):
             return loss.asarray(loss.length_scale()), LONGEST
         return 1.0, self.max_step
 
-    def _is_dense(self, index, n_params):
+    def _is_dense(self, index: IntArray, n_params: int) -> BoolArray:
         """Return which starts need all eigenvectors."""
         k = np.maximum(index, 0)
         if self.eigensolver == "auto":
@@ -308,13 +308,13 @@ class SaddleDynamics(Solver):
         too_many = 3 * (k + N_GUARD) > n_params
         return too_many | (self.eigensolver == "dense")
 
-    def _largest_index(self, n_params):
+    def _largest_index(self, n_params: int) -> int:
         """Return the largest index for which products are enough."""
         if self.eigensolver == "auto":
             return min(n_params**2 // CROSSOVER**2, n_params // 3 - N_GUARD)
         return n_params // 3 - N_GUARD
 
-    def _groups(self, index, theta):
+    def _groups(self, index: IntArray, theta: Array) -> Iterator[Any]:
         """Divide starts into those that are computed together."""
         n_params = theta.shape[-1]
         dense = self._is_dense(index, n_params)
@@ -323,7 +323,7 @@ class SaddleDynamics(Solver):
         for n_lowest in np.unique(k[~dense]):
             yield np.flatnonzero(~dense & (k == n_lowest))
 
-    def _eigenpairs(self, state, rows):
+    def _eigenpairs(self, state: State, rows: IntArray) -> Any:
         """Compute the eigenpairs for a group."""
         local, k = state.local, max(int(state.carry["index_asked"][rows[0]]), 0)
         g, n_params = local.gradient, local.theta.shape[-1]
@@ -339,12 +339,12 @@ class SaddleDynamics(Solver):
         size, across = self.max_inner_iter, self.skip_symmetries
         return projected_eigenpairs(local, g, k, size, start, unit, across)
 
-    def _units(self, local):
+    def _units(self, local: Any) -> str:
         """Return the units of dense eigenpairs, or how they are chosen."""
         unit = self._preconditioner(local)
         return "auto" if unit is None else unit
 
-    def _preconditioner(self, local):
+    def _preconditioner(self, local: Any) -> Any:
         """Return the units of the loss's preconditioner if they are wanted."""
         if not self.precondition:
             return None
@@ -356,7 +356,7 @@ class SaddleDynamics(Solver):
             )
         return array_namespace(local.theta).sqrt(diagonal)
 
-    def _signed(self, loss, state, rows, pairs):
+    def _signed(self, loss: Loss, state: State, rows: IntArray, pairs: Any) -> Array:
         """Step up and down along the eigendirections of a group."""
         values, index = to_host(pairs.values), state.carry["index_asked"][rows]
         keep = np.abs(values) > _null_level(pairs)
@@ -379,17 +379,17 @@ class SaddleDynamics(Solver):
             longest=longest * np.max(to_host(loss.asarray(unit))),
         )
 
-    def _balanced(self, loss, theta):
+    def _balanced(self, loss: Loss, theta: Array) -> Array:
         """Move to rescaled points if wanted."""
         return rescaled(loss, theta) if self.balance else theta
 
 
-def _at(local, rows):
+def _at(local: Any, rows: IntArray) -> Loss:
     """Return the loss at some of the points."""
     return local.loss.at(take_rows(local.theta, rows))
 
 
-def _null_level(pairs):
+def _null_level(pairs: Any) -> Array:
     """Compute moduli up to which eigenvalues are zero, as a column on the host."""
     # In units of their own small eigenvalues mean something down to rounding.
     level = symmetry_level if pairs.unit is None else rounding_level
