@@ -25,11 +25,25 @@ __all__ = ["Fallback"]
 _PATIENCE = 20
 _PROGRESS = 0.1
 
-# The steps that take over need not lower the gradient norm at first.
+# When the number of ascent directions is chosen again: the second time after twice as
+# many steps, lest a search go back and forth on one way.
+_AGAIN = (_PATIENCE, 3 * _PATIENCE)
+
+# The steps that take over need not lower the gradient norm at first, and they are
+# bounded: with many directions to go they halve it only now and then.
 _LAST_PATIENCE = 100
+_LAST_PROGRESS = 0.5
 
 # What is carried besides what the method carries.
-_WATCH = ("n_fallback", "n_waiting", "best", "has_fallen", "fallback_index", "home")
+_WATCH = (
+    "n_fallback",
+    "n_waiting",
+    "best",
+    "has_fallen",
+    "fallback_index",
+    "is_free",
+    "home",
+)
 
 
 class Fallback(Solver):
@@ -39,16 +53,19 @@ class Fallback(Solver):
     that finds no step, goes on with :func:`~skcrit.solvers.natural_step.natural_step`:
     up along as many eigenvectors of the Hessian as have negative eigenvalues when it
     takes over, down along the others, in steps of bounded length. Nothing is minimised,
-    so that there is nothing to get trapped in. When 100 such steps bring no progress,
-    it ends where it left the method: at a gradient-flat point, if that is what it was.
+    so that there is nothing to get trapped in. When 20 such steps do not halve the
+    squared gradient norm, and again when 60 do not, the number of directions is chosen
+    from where the search is: between critical points of other indices it would wander.
+    When 100 steps do not, it ends where it left the method: at a gradient-flat point,
+    if that is what it was.
 
     Parameters
     ----------
     solver : Solver
         The method. If it chooses an index for each start, that index is kept.
     index : ndarray of int of shape (n_starts,) or None, default=None
-        Numbers of ascent directions of starts that take natural steps from the
-        beginning; -1, or None for all, begins with the method.
+        Numbers of ascent directions, never chosen again, of starts that take natural
+        steps from the beginning; -1, or None for all, begins with the method.
 
     Notes
     -----
@@ -80,7 +97,8 @@ class Fallback(Solver):
         n = len(state.rows)
         index = np.full(n, UNCHOSEN) if self.index is None else self.index
         count, best = np.zeros(n, dtype=int), np.full(n, np.inf)
-        watch = count, count, best, index != UNCHOSEN, index, state.local.theta
+        asked = index != UNCHOSEN
+        watch = count, count, best, asked, index, ~asked, state.local.theta
         carry = state.carry | dict(zip(_WATCH, watch, strict=True))
         return replace(state, carry=carry)
 
@@ -109,7 +127,8 @@ def _watched(loss: Loss, state: State) -> State:
     """Note the progress of searches, and find those that creep."""
     carry = state.carry.copy()
     squared = squared_norm(state.local.gradient)
-    better = squared <= _PROGRESS * carry["best"]
+    progress = np.where(carry["has_fallen"], _LAST_PROGRESS, _PROGRESS)
+    better = squared <= progress * carry["best"]
     carry["best"] = np.where(better, squared, carry["best"])
     carry["n_waiting"] = np.where(better, 0, carry["n_waiting"] + 1)
     creeps = ~carry["has_fallen"] & (carry["n_waiting"] >= _PATIENCE)
@@ -122,6 +141,10 @@ def _watched(loss: Loss, state: State) -> State:
         free = begins & (carry["fallback_index"] == UNCHOSEN)
         index = np.where(free, carry["index_asked"], carry["fallback_index"])
         carry["fallback_index"] = index
+        carry["is_free"] = carry["is_free"] & ~(free & (index != UNCHOSEN))
+    # Where it is now there may be no critical point of the index chosen: choose again.
+    again = carry["has_fallen"] & carry["is_free"] & np.isin(carry["n_waiting"], _AGAIN)
+    carry["fallback_index"] = np.where(again, UNCHOSEN, carry["fallback_index"])
     return replace(state, carry=carry)
 
 

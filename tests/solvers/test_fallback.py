@@ -1,7 +1,10 @@
 """Searches that creep go on in natural steps; the others do not notice."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 from sklearn.datasets import load_breast_cancer, load_wine
 from sklearn.preprocessing import StandardScaler
 
@@ -75,3 +78,33 @@ def test_a_search_without_critical_points_ends():
     result = Fallback(NewtonMR()).solve(loss, np.array([[0.0, 1.0]]))
     assert result.status[0] in (Status.STALLED, Status.GRADIENT_FLAT)
     assert result.n_iter[0] < 150
+
+
+class NoStep(NewtonMR):
+    """A method that finds no step."""
+
+    def step(self, loss, state):
+        return replace(state, stuck=np.ones(len(state.rows), dtype=bool))
+
+
+def test_the_index_is_chosen_again_where_no_point_has_it():
+    # The only critical point is a minimum left of zero. The search begins between, on a
+    # slope of negative curvature, and up there lies nothing.
+    def bell(t):
+        return 1 / np.cosh(t - 2) ** 2
+
+    loss = FunctionLoss(
+        lambda t: np.sum(t**2 / 2 + 3 * np.tanh(t - 2), axis=-1),
+        lambda t: t + 3 * bell(t),
+        lambda t, v: (1 - 6 * bell(t) * np.tanh(t - 2)) * v,
+        n_params=1,
+    ).fit()
+    start = np.array([[2.66]])
+    assert loss.hessian(start)[0, 0, 0] < 0
+    minimum = brentq(lambda x: x + 3 * bell(x), -1, 0)
+    result = Fallback(NoStep()).solve(loss, start)
+    assert result.status[0] == Status.CONVERGED
+    np.testing.assert_allclose(result.theta, minimum, rtol=1e-10)
+    # What was asked for stays.
+    asked = Fallback(NoStep(), index=np.array([1])).solve(loss, start)
+    assert asked.status[0] == Status.STALLED
