@@ -134,19 +134,19 @@ def make_frame(
 
 
 def _tangents_beyond(xp, hessian, basis, image):
-    """Move tangents beyond the spectrum; say how large the rest of the Hessian is."""
-    # S - Q Q^T S - S Q Q^T + Q (Q^T S Q) Q^T, for tangents Q in the rows of basis
-    # In the same memory if that is possible: these are the largest arrays.
-    up = xp.matrix_transpose(basis)
-    half = ((image @ up) @ basis) / 2 - image
-    both = xp.concat([half, basis], axis=-2)
-    rest = xp.matrix_transpose(xp.concat([basis, half], axis=-2)) @ both
-    rest += hessian
-    moduli = xp.abs(rest)
-    # Row sums bound the spectral norm.
+    """Move tangents beyond the spectrum; return the largest entries besides."""
+    # S - Q Q^T S - S Q Q^T + Q (Q^T S Q + c) Q^T, for tangents Q in the rows of basis,
+    # and for twice a bound c of the spectral norm, the largest sum of a row. It is one
+    # product: these are the largest arrays.
+    moduli = xp.abs(hessian)
     far = 2 * xp.max(xp.sum(moduli, axis=-1), axis=-1)[:, None, None]
-    rest += up @ (xp.where(far > 0, far, xp.ones_like(far)) * basis)
-    return rest, xp.max(moduli, axis=(-2, -1))
+    far = xp.where(far > 0, far, xp.ones_like(far))
+    half = ((image @ xp.matrix_transpose(basis)) @ basis) / 2 - image
+    left = xp.concat([basis, half], axis=-2)
+    right = xp.concat([half + far * basis, basis], axis=-2)
+    beyond = xp.matrix_transpose(left) @ right
+    beyond += hessian
+    return beyond, xp.max(moduli, axis=(-2, -1))
 
 
 def _decomposed(matrices, rounding, moved, n_tangent):
