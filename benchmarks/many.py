@@ -190,7 +190,7 @@ def losses(n_batches=12):
     loss, _ = problems.network(16, 4)
     rows, points = [], []
     for keeps in (False, True):
-        with tempfile.TemporaryDirectory() as name, cluster(2):
+        with tempfile.TemporaryDirectory() as name, cluster(2) as client:
             folder = Path(name)
             finder = NotedFinder(
                 n_starts=25 * n_batches,
@@ -205,6 +205,8 @@ def losses(n_batches=12):
             assert not (folder / "fatal").exists()
             points.append(finder.critical_points_)
             n_solved = len(list(folder.glob("solved-*")))
+            # A process that still starts while its cluster closes complains.
+            client.wait_for_workers(2)
         rows.append({
             "memory": keeps,
             "batches": n_batches,

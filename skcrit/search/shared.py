@@ -10,27 +10,35 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from joblib import effective_n_jobs
 from joblib import hash as hash_of
 from joblib.externals.loky.backend.reduction import dumps
 from joblib.parallel import get_active_backend
 
-__all__ = ["Shared"]
+__all__ = ["Shared", "forget", "keep"]
 
-# Backends of joblib whose workers are processes that see the files of this one.
+# Backends of joblib: over a cluster, and with processes that see the files of this one.
+_CLUSTER = "DaskDistributedBackend"
 _ON_THIS_MACHINE = ("LokyBackend", "MultiprocessingBackend")
 
 # What this process has read, by file; a worker serves one fit after the other.
 _READ: dict[str, Shared] = {}
+
+# What a cluster has sent to this process, by name: to be read, or read.
+_HELD: dict[str, bytes | Shared] = {}
+
+# Stands for a value that is held where tasks run, not here.
+_ELSEWHERE = object()
 
 
 class Shared:
     """A value that is the same for all tasks.
 
     Processes of this machine read it from a file, each of them once, and their tasks
-    carry the name of the file. Workers that may be elsewhere get the value with each
-    task.
+    carry the name of the file. Workers of a Dask cluster get it before the first task,
+    or when they join later. Others, which may be elsewhere, get it with each task.
 
     Parameters
     ----------
@@ -39,8 +47,18 @@ class Shared:
     """
 
     def __init__(self, value: Any) -> None:
-        self.value = value
+        self._value = value
         self._path: str | None = None
+        self._name: str | None = None
+
+    @property
+    def value(self) -> Any:
+        """The value; a worker of a cluster takes the one that it holds."""
+        if self._value is _ELSEWHERE:
+            # Not before a task needs it: the scheduler reads tasks as well.
+            assert self._name is not None
+            return _held(self._name)
+        return self._value
 
     @cached_property
     def digest(self) -> str:
@@ -48,18 +66,30 @@ class Shared:
         return str(hash_of(self.value))
 
     def prepare(self, n_jobs: int | None) -> None:
-        """Write the file, if there are processes that will read it."""
-        here = type(get_active_backend()[0]).__name__ in _ON_THIS_MACHINE
-        if self._path is not None or not here or effective_n_jobs(n_jobs) == 1:
+        """Write the file, or send the value, if there are processes that will read it."""
+        backend = get_active_backend()[0]
+        kind, sent = type(backend).__name__, self._path or self._name
+        if sent or kind not in (_CLUSTER, *_ON_THIS_MACHINE):
+            return
+        if effective_n_jobs(n_jobs) == 1:
             return
         # As joblib does it: functions of scripts and notebooks are sent whole.
         content = dumps(self.value)
+        if kind == _CLUSTER:
+            from skcrit.search import cluster
+
+            name = f"skcrit-{uuid4().hex}"
+            cluster.hold(self, backend.client, name, content)
+            self._name = name
+            return
         handle, self._path = tempfile.mkstemp(prefix="skcrit-", suffix=".pickle")
         weakref.finalize(self, _remove, self._path, os.getpid())
         with os.fdopen(handle, "wb") as file:
             file.write(content)
 
     def __reduce__(self) -> tuple[Any, ...]:
+        if self._name is not None:
+            return _named, (self._name,)
         if self._path is None:
             return Shared, (self.value,)
         return _read, (self._path,)
@@ -72,6 +102,32 @@ def _read(path: str) -> Shared:
         # Written by the process that this one works for, in a folder of its own user.
         _READ[path] = Shared(pickle.loads(Path(path).read_bytes()))  # noqa: S301
     return _READ[path]
+
+
+def keep(name: str, content: bytes) -> None:
+    """Keep what a cluster has sent."""
+    _HELD[name] = content
+
+
+def forget(name: str) -> None:
+    """Drop what a cluster has sent."""
+    _HELD.pop(name, None)
+
+
+def _named(name: str) -> Shared:
+    """Make what stands for a value that a cluster has sent to its workers."""
+    shared = Shared(_ELSEWHERE)
+    shared._name = name
+    return shared
+
+
+def _held(name: str) -> Any:
+    """Return what a cluster has sent, read where it is used first."""
+    held = _HELD[name]
+    if isinstance(held, bytes):
+        # From the process that this one works for, over the cluster's own connections.
+        held = _HELD[name] = Shared(pickle.loads(held))  # noqa: S301
+    return held.value
 
 
 def _remove(path: str, owner: int) -> None:

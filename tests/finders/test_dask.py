@@ -2,6 +2,8 @@
 
 import logging
 import os
+import time
+from uuid import uuid4
 
 import joblib
 import numpy as np
@@ -99,6 +101,41 @@ def test_an_exploration_over_the_cluster(dask, X):
     explorer = explore()
     with joblib.parallel_config(backend="sequential"):
         assert_same_fit(explore(), explorer)
+
+
+class Counted(LinearAutoencoderLoss):
+    """An autoencoder that leaves a file each time that a process reads it."""
+
+    folder = None
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if self.folder is not None:
+            (self.folder / f"read-{os.getpid()}-{uuid4().hex}").touch()
+
+
+def test_the_loss_is_sent_once(dask, X, plain, tmp_path):
+    loss = Counted((2,)).fit(X)
+    loss.folder = tmp_path
+    finder = small(batch_size=4).set_params(loss=None).fit(loss)  # twelve batches
+    np.testing.assert_array_equal(finder.critical_points_, plain.critical_points_)
+    readers = [path.name.split("-")[1] for path in tmp_path.glob("read-*")]
+    workers = set(map(str, dask.run(os.getpid).values()))
+    by_workers = [pid for pid in readers if pid in workers]
+    assert 1 <= len(by_workers) == len(set(by_workers)) <= 2
+    # It is dropped when the fit is over.
+    for _ in range(100):
+        held = sum(dask.run(count_held).values())
+        if held == 0:
+            break
+        time.sleep(0.05)
+    assert held == 0
+
+
+def count_held():
+    from skcrit.search import shared
+
+    return len(shared._HELD)
 
 
 @pytest.mark.posix
