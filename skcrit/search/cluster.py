@@ -1,4 +1,4 @@
-"""Values that every worker of a Dask cluster holds; imported only where there is one."""
+"""Values that every worker of a Dask cluster holds; imported where there is one."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 from distributed import Client, WorkerPlugin
 
-from skcrit.search.shared import Shared, forget, keep
+from skcrit.search.held import forget, keep
 
 __all__ = ["Holder", "hold"]
 
 
-class Holder(WorkerPlugin):  # type: ignore[misc]
+class Holder(WorkerPlugin):
     """Keep a value in each worker, also in those that join or start again later.
 
     Parameters
@@ -36,7 +36,7 @@ class Holder(WorkerPlugin):  # type: ignore[misc]
         forget(self.name)
 
 
-def hold(owner: Shared, client: Client, name: str, content: bytes) -> None:
+def hold(owner: object, client: Client, name: str, content: bytes) -> None:
     """Send a value to all workers, for as long as its owner lives."""
     client.register_plugin(Holder(name, content), name=name)
     weakref.finalize(owner, _release, weakref.ref(client), name)
@@ -46,8 +46,9 @@ def _release(reference: weakref.ref[Client], name: str) -> None:
     """Let the workers drop a value, unless they are gone."""
     # Whatever thread collects the owner: the client's own loop does it.
     client = reference()
-    if client is not None and client.status == "running":
-        client.loop.add_callback(_unregister, client, name)
+    loop = None if client is None else client.loop
+    if client is not None and loop is not None and client.status == "running":
+        loop.add_callback(_unregister, client, name)
 
 
 async def _unregister(client: Client, name: str) -> None:

@@ -17,7 +17,9 @@ from joblib import hash as hash_of
 from joblib.externals.loky.backend.reduction import dumps
 from joblib.parallel import get_active_backend
 
-__all__ = ["Shared", "forget", "keep"]
+from skcrit.search.held import held
+
+__all__ = ["Shared"]
 
 # Backends of joblib: over a cluster, and with processes that see the files of this one.
 _CLUSTER = "DaskDistributedBackend"
@@ -25,9 +27,6 @@ _ON_THIS_MACHINE = ("LokyBackend", "MultiprocessingBackend")
 
 # What this process has read, by file; a worker serves one fit after the other.
 _READ: dict[str, Shared] = {}
-
-# What a cluster has sent to this process, by name: to be read, or read.
-_HELD: dict[str, bytes | Shared] = {}
 
 # Stands for a value that is held where tasks run, not here.
 _ELSEWHERE = object()
@@ -57,7 +56,7 @@ class Shared:
         if self._value is _ELSEWHERE:
             # Not before a task needs it: the scheduler reads tasks as well.
             assert self._name is not None
-            return _held(self._name)
+            return held(self._name)
         return self._value
 
     @cached_property
@@ -66,7 +65,7 @@ class Shared:
         return str(hash_of(self.value))
 
     def prepare(self, n_jobs: int | None) -> None:
-        """Write the file, or send the value, if there are processes that will read it."""
+        """Write the file or send the value, if there are processes that need it."""
         backend = get_active_backend()[0]
         kind, sent = type(backend).__name__, self._path or self._name
         if sent or kind not in (_CLUSTER, *_ON_THIS_MACHINE):
@@ -104,30 +103,11 @@ def _read(path: str) -> Shared:
     return _READ[path]
 
 
-def keep(name: str, content: bytes) -> None:
-    """Keep what a cluster has sent."""
-    _HELD[name] = content
-
-
-def forget(name: str) -> None:
-    """Drop what a cluster has sent."""
-    _HELD.pop(name, None)
-
-
 def _named(name: str) -> Shared:
     """Make what stands for a value that a cluster has sent to its workers."""
     shared = Shared(_ELSEWHERE)
     shared._name = name
     return shared
-
-
-def _held(name: str) -> Any:
-    """Return what a cluster has sent, read where it is used first."""
-    held = _HELD[name]
-    if isinstance(held, bytes):
-        # From the process that this one works for, over the cluster's own connections.
-        held = _HELD[name] = Shared(pickle.loads(held))  # noqa: S301
-    return held.value
 
 
 def _remove(path: str, owner: int) -> None:

@@ -133,9 +133,9 @@ def test_the_loss_is_sent_once(dask, X, plain, tmp_path):
 
 
 def count_held():
-    from skcrit.search import shared
+    from skcrit.search import held
 
-    return len(shared._HELD)
+    return len(held._PICKLED) + len(held._READ)
 
 
 @pytest.mark.posix
