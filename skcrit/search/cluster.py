@@ -1,45 +1,55 @@
-"""Values that every worker of a Dask cluster holds; imported where there is one."""
+"""Values that every worker of a Dask cluster holds, by name."""
 
 from __future__ import annotations
 
+import pickle
 import weakref
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from distributed import Client, WorkerPlugin
+if TYPE_CHECKING:
+    from dask.distributed import Client
 
-from skcrit.search.held import forget, keep
+__all__ = ["held", "hold"]
 
-__all__ = ["Holder", "hold"]
+# What this process has been sent: pickled, until a task needs it.
+_PICKLED: dict[str, bytes] = {}
+_READ: dict[str, Any] = {}
 
 
-class Holder(WorkerPlugin):
-    """Keep a value in each worker, also in those that join or start again later.
-
-    Parameters
-    ----------
-    name : str
-        Name by which tasks ask for it.
-    content : bytes
-        The value, pickled.
-    """
-
-    def __init__(self, name: str, content: bytes) -> None:
-        self.name, self.content = name, content
-
-    def setup(self, worker: Any) -> None:
-        """Keep the value; it is read by the first task that needs it."""
-        keep(self.name, self.content)
-
-    def teardown(self, worker: Any) -> None:
-        """Drop the value."""
-        forget(self.name)
+def held(name: str) -> Any:
+    """Return a value that was sent to this process, read where it is needed first."""
+    if name not in _READ:
+        # From the process that this one works for, over the cluster's own connections.
+        _READ[name] = pickle.loads(_PICKLED[name])  # noqa: S301
+    return _READ[name]
 
 
 def hold(owner: object, client: Client, name: str, content: bytes) -> None:
-    """Send a value to all workers, for as long as its owner lives."""
-    client.register_plugin(Holder(name, content), name=name)
+    """Send a pickled value to all workers, for as long as its owner lives."""
+    # Only where there is a cluster: skcrit does without Dask.
+    from dask.distributed import WorkerPlugin
+
+    class Holder(WorkerPlugin):
+        """Keep a value in each worker, also in those that join or start again later."""
+
+        def setup(self, worker: Any) -> None:
+            _keep(name, content)
+
+        def teardown(self, worker: Any) -> None:
+            _forget(name)
+
+    client.register_plugin(Holder(), name=name)
     weakref.finalize(owner, _release, weakref.ref(client), name)
+
+
+def _keep(name: str, content: bytes) -> None:
+    _PICKLED[name] = content
+
+
+def _forget(name: str) -> None:
+    _PICKLED.pop(name, None)
+    _READ.pop(name, None)
 
 
 def _release(reference: weakref.ref[Client], name: str) -> None:

@@ -17,7 +17,7 @@ from joblib import hash as hash_of
 from joblib.externals.loky.backend.reduction import dumps
 from joblib.parallel import get_active_backend
 
-from skcrit.search.held import held
+from skcrit.search.cluster import held, hold
 
 __all__ = ["Shared"]
 
@@ -75,10 +75,8 @@ class Shared:
         # As joblib does it: functions of scripts and notebooks are sent whole.
         content = dumps(self.value)
         if kind == _CLUSTER:
-            from skcrit.search import cluster
-
             name = f"skcrit-{uuid4().hex}"
-            cluster.hold(self, backend.client, name, content)
+            hold(self, backend.client, name, content)
             self._name = name
             return
         handle, self._path = tempfile.mkstemp(prefix="skcrit-", suffix=".pickle")

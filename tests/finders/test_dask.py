@@ -133,9 +133,9 @@ def test_the_loss_is_sent_once(dask, X, plain, tmp_path):
 
 
 def count_held():
-    from skcrit.search import held
+    from skcrit.search import cluster
 
-    return len(held._PICKLED) + len(held._READ)
+    return len(cluster._PICKLED) + len(cluster._READ)
 
 
 @pytest.mark.posix

@@ -111,6 +111,7 @@ def searched(loss, n_starts, seed=0):
         ("tensor d=4", 120),
         ("brockett 4, 2", 300),
         ("brockett 3, 3", 200),
+        ("brockett 4, 4", 150),
         ("quadratic 4, 2", 300),
         ("phase", 60),
         ("himmelblau", 100),
@@ -120,6 +121,7 @@ def searched(loss, n_starts, seed=0):
         ("central 3", 60),
         ("central 4", 300),
         ("central 5", 200),
+        ("central 6", 150),
     ],
 )
 def test_scipy_finds_these_sets_and_no_others(name, n_starts):
