@@ -8,7 +8,7 @@ from scipy.optimize import brentq
 from scipy.stats import ortho_group
 
 from skcrit.losses import FunctionLoss
-from tests.search._surfaces import morse
+from tests.search._surfaces import FADING, bent, morse
 
 __all__ = ["far_tails"]
 
@@ -251,6 +251,8 @@ def far_tails():
     yield what, separable(profiles, 8), np.zeros((1, 4))
     yield "two Gaussian wells, 3 coordinates", *two_wells(3, 9)
     yield "v tanh(w x), two samples", *steps(10)
+    turn = ortho_group.rvs(2, random_state=11)
+    yield "exp(-x) + (y - x^2)^2", bent(turn, *FADING), none(2)
     pair = np.array([[1.0]])
     yield "Morse potential, 2 atoms in space", morse(2, 3), (2, pair)
     three = np.array([[1.0] * 3, *chain()])

@@ -43,7 +43,14 @@ from skcrit.search.tails import fades
 from skcrit.solvers._vectors import norm
 from skcrit.solvers.status import Status
 
-__all__ = ["UNKNOWN", "Description", "describe", "invariants_of", "undescribed"]
+__all__ = [
+    "UNKNOWN",
+    "Description",
+    "describe",
+    "errors_at",
+    "invariants_of",
+    "undescribed",
+]
 
 # Safety factor on measured errors, which are those of a few random changes.
 _SAFETY = 3.0
@@ -248,13 +255,13 @@ def _measured(
     loss: Loss, end: Polished, scales: Scales
 ) -> tuple[Polished, tuple[FloatArray, ...]]:
     """Measure errors, and drop what only looks like the direction of a symmetry."""
-    errors = _errors(loss, end, scales)
+    errors = errors_at(loss, end, scales)
     # Beside a point of smaller orbit, such as the origin, some tangents are rounding
     # errors; and a declared symmetry may be none by a fault of the loss.
     rows = np.flatnonzero(~is_symmetric(end.frame, errors[0]))
     if len(rows):
         part = _without_false_tangents(loss, end.take(rows), scales)
-        for column, found in zip(errors, _errors(loss, part, scales), strict=True):
+        for column, found in zip(errors, errors_at(loss, part, scales), strict=True):
             column[rows] = found
         end = end.replace(rows, part)
     return end, errors
@@ -273,7 +280,7 @@ def _without_false_tangents(loss: Loss, end: Polished, scales: Scales) -> Polish
     return result
 
 
-def _errors(
+def errors_at(
     loss: Loss, end: Polished, scales: Scales
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Measure errors of the Hessian, of the point and of its invariants."""

@@ -18,6 +18,7 @@ import numpy as np
 from skcrit._backend import array_namespace, to_host
 from skcrit._typing import Array, BoolArray, FloatArray, IntArray
 from skcrit.losses.base import Loss
+from skcrit.search.floors import BEHIND, GROWTH, JUMP, SEEN, fades_along_floor
 from skcrit.search.frame import Frame
 from skcrit.search.polish import Polished, last_digits
 from skcrit.search.scales import Scales, probes
@@ -25,23 +26,14 @@ from skcrit.solvers._vectors import norm
 
 __all__ = ["fades"]
 
-# The way to a random start, in parts that are short at both ends. The way back is
-# followed four times as far, which leaves mirror images behind.
+# The way to a random start, in parts that are short at both ends.
 _PARTS = np.unique([*4.0 ** np.arange(-20, 1), *(1 - 4.0 ** -np.arange(1, 10))])
-_BEHIND = 4.0
 
-# A gradient is seen above this multiple of its rounding errors: Newton steps take up to
-# 128 times the errors for zero.
-_SEEN = 1000.0
+# Starts to which floors that are curved are followed.
+_N_FOLLOWED = 2
 
 # Steep directions turn by the relative error of the Hessian, and this many times that.
 _LEAK = 10.0
-
-# From where it is seen the gradient grows by this factor, and over this part of a
-# length scale at least if not by a jump. Powers of the distance from a kink, up to the
-# second, need less.
-_GROWTH = 100.0
-_JUMP = 1e-4
 
 # A gradient that changes by more than this part, if the way is changed by its errors,
 # is one of these.
@@ -84,10 +76,11 @@ def fades(
     Notes
     -----
     Costs nothing at points without flat directions, otherwise about 350 gradients, and
-    as many again where the gradient grows to one side only.
+    as many again where the gradient grows to one side only. Where a straight way leaves
+    the floor of a valley, about 40 dense Hessians more.
     """
     result, rows = np.zeros(len(flat), dtype=bool), rows[np.any(flat[rows], axis=1)]
-    starts = probes(loss)
+    starts, curved = probes(loss), np.zeros(len(flat), dtype=bool)
     for k in range(starts.shape[0]):
         rows = rows[~result[rows]]
         if len(rows) == 0:
@@ -96,6 +89,17 @@ def fades(
             loss, end.take(rows), flat[rows], error[rows], starts[k, :], scales
         )
         result[rows] = way.grows_on_one_side()
+        if k < _N_FOLLOWED:
+            curved[rows] |= way.leaves_floor()
+    n_flat = np.sum(flat, axis=1)
+    for k in range(_N_FOLLOWED):
+        left = rows[curved[rows] & ~result[rows]]
+        if len(left) == 0:
+            break
+        frame = end.frame.take(left)
+        result[left] = fades_along_floor(
+            loss, frame, n_flat[left], starts[k, :], scales
+        )
     return result
 
 
@@ -146,7 +150,7 @@ class _Way:
         # Without steep directions nothing leaks into the flat ones.
         steep = ~np.all(flat | to_host(frame.is_tangent()), axis=1)
         # On a curved way directions turn, and any rounding error gets into the flat.
-        noise = _SEEN * norm(end.noise) + np.sqrt(info.tiny)
+        noise = SEEN * norm(end.noise) + np.sqrt(info.tiny)
         move, turn = frame.combine(move * mask), np.where(steep, turn, 0.0)
         return cls(loss, scales, frame, mask, move, noise, turn)
 
@@ -174,16 +178,28 @@ class _Way:
         """Return where a gradient is seen ahead, by degrees, and not as far behind."""
         ahead = self.sizes(_PARTS)
         first = np.argmax(ahead > 1, axis=0)[None]
-        behind = np.maximum.accumulate(self.sizes(-_BEHIND * _PARTS), axis=0)
+        behind = np.maximum.accumulate(self.sizes(-BEHIND * _PARTS), axis=0)
         behind = np.take_along_axis(behind, first, axis=0)[0]
         here = self.sizes(np.zeros(1))[0]
         one_sided = np.any(ahead > 1, axis=0) & (np.maximum(here, behind) <= 1)
         if not np.any(one_sided):
             return one_sided
         seen = self.crossing(np.zeros(len(here)), _PARTS[first[0]], 1.0)
-        grown = self.crossing(seen, _PARTS[np.argmax(ahead, axis=0)], _GROWTH)
-        by_degrees = (grown - seen) * norm(self.move / self.scales.length) > _JUMP
+        grown = self.crossing(seen, _PARTS[np.argmax(ahead, axis=0)], GROWTH)
+        by_degrees = (grown - seen) * norm(self.move / self.scales.length) > JUMP
         return one_sided & by_degrees & self.is_sure(grown)
+
+    def leaves_floor(self) -> BoolArray:
+        """Return where a gradient is seen across flat directions before one along."""
+        across = self.loss.asarray(~to_host(self.frame.is_tangent())) * (1 - self.flat)
+        ones = np.ones(len(self.noise))
+        ahead, left = ones > 0, ones < 0
+        for part in _PARTS:
+            gradient = self.frame.unit * self.loss.gradient(self.at(part * ones))
+            size = norm(across * self.frame.components(gradient)) / self.noise
+            left |= ahead & ~(size <= 1)
+            ahead &= self.gradient(self.at(part * ones))[1] <= 1
+        return left
 
     def crossing(self, low: FloatArray, high: FloatArray, level: float) -> FloatArray:
         """Find by halving where the gradient grows beyond a level."""

@@ -197,6 +197,38 @@ def turned(loss, degrees):
     ).fit()
 
 
+# Functions of one variable with two derivatives: a tail, and a plateau with a kink.
+FADING = (lambda x: np.exp(-x), lambda x: -np.exp(-x), lambda x: np.exp(-x))
+KINK = (
+    lambda x: np.maximum(1 - x, 0) ** 2,
+    lambda x: -2 * np.maximum(1 - x, 0),
+    lambda x: 2.0 * (x < 1),
+)
+
+
+def bent(turn, value, slope, bend):
+    """f(x) + (y - x^2)^2 of a function f, turned: it acts along a parabola."""
+
+    def parts(t):
+        x, y = np.moveaxis(t @ turn.T, -1, 0)
+        return x, y - x * x
+
+    def gradient(t):
+        x, rest = parts(t)
+        return np.stack([slope(x) - 4 * x * rest, 2 * rest], -1) @ turn
+
+    def hvp(t, v):
+        x, rest = parts(t)
+        a, b = np.moveaxis(v @ turn.T, -1, 0)
+        change = b - 2 * x * a
+        first = bend(x) * a - 4 * a * rest - 4 * x * change
+        return np.stack([first, 2 * change], -1) @ turn
+
+    return FunctionLoss(
+        lambda t: value(parts(t)[0]) + parts(t)[1] ** 2, gradient, hvp, n_params=2
+    ).fit()
+
+
 def well():
     """-exp(-|t|^2): one minimum, and a tail all around."""
 

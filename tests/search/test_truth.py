@@ -18,6 +18,9 @@ from skcrit.search.problem import pose
 from skcrit.solvers import Status
 
 from ._surfaces import (
+    FADING,
+    KINK,
+    bent,
     exponential_tail,
     lennard_jones,
     morse,
@@ -253,6 +256,34 @@ def test_gradients_grow_all_around_the_origin_of_a_deep_network(rng):
     for backend in ("numpy", "array_api_strict"):
         loss = LinearAutoencoderLoss((2, 2), center=False, backend=backend).fit(X)
         assert grows_all_around(loss, theta, pose(loss).scales).all()
+
+
+def on_parabola(x, degrees):
+    angle = np.deg2rad(degrees)
+    turn = np.array([
+        [np.cos(angle), -np.sin(angle)],
+        [np.sin(angle), np.cos(angle)],
+    ])
+    return turn, np.stack([x, x * x], axis=1) @ turn
+
+
+@pytest.mark.parametrize("degrees", [0, 20, 70])
+def test_curved_tails_are_followed(degrees, rng):
+    x = np.concatenate([rng.uniform(40, 100, 20), 10 ** rng.uniform(2, 4, 20)])
+    turn, theta = on_parabola(x, degrees)
+    found = judged(bent(turn, *FADING), theta)
+    assert np.all(found.status != Status.CONVERGED)
+    assert set(found.status[20:]) == {Status.ESCAPED}
+
+
+@pytest.mark.parametrize("degrees", [0, 20, 70])
+def test_curved_valleys_are_critical(degrees, rng):
+    turn, theta = on_parabola(rng.uniform(1.1, 50, 30), degrees)
+    level = [lambda x: 0 * x] * 3
+    for profile in (KINK, level):
+        found = judged(bent(turn, *profile), theta)
+        assert set(found.status) == {Status.CONVERGED}
+        assert_inertia(found, 0, 1)
 
 
 def test_declared_symmetries_hide_no_tail(rng):
