@@ -214,8 +214,8 @@ class Network:
                 return (hessian if there else None), way
         return None, way
 
-    def stays(self, theta):
-        """Tell whether Newton steps in long double stay near a point.
+    def saturates(self, theta):
+        """Tell whether a unit that is used is constant on all samples.
 
         Parameters
         ----------
@@ -224,9 +224,34 @@ class Network:
 
         Returns
         -------
+        saturates : bool
+            Whether the slope of a unit of the first layer is below 1e-12 on all
+            samples. What it still changes fades with the size of its weights, on a
+            tail that long double takes for a plateau.
+        """
+        width, n = self.sizes[1], self.X.shape[1] + 1
+        weights = LONG(theta)[: width * n].reshape(width, n)
+        slope = self.activation(self.X @ weights[:, :-1].T + weights[:, -1])[1]
+        after = theta[width * n :].reshape(-1)[: self.sizes[2] * (width + 1)]
+        used = np.max(np.abs(after.reshape(-1, width + 1)[:, :-1]), axis=0)
+        return bool(np.any((np.max(slope, axis=0) < 1e-12) & (used > 1e-6)))
+
+    def stays(self, theta, distance=0.0):
+        """Tell whether Newton steps in long double stay near a point.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_params,)
+            Point.
+        distance : float, default=0.0
+            What is reported as the distance to the critical point.
+
+        Returns
+        -------
         stays : bool
-            Whether the gradient collapses and the way is a thousandth of the point. At
-            a degenerate point steps get shorter, and arrive late or never.
+            Whether the gradient collapses and the way is a thousandth of the point, or
+            as long as reported. At a degenerate point steps get shorter, and arrive
+            late or never.
         """
         start, theta = LONG(theta), LONG(theta)
         before = np.max(np.abs(self.derivatives(theta)[0]))
@@ -236,7 +261,8 @@ class Network:
         after = np.max(np.abs(self.derivatives(theta)[0]))
         way = np.max(np.abs(theta - start))
         quiet = after <= max(1e-2 * before, 1e-17)
-        return bool(quiet and way <= _SHORT * (1 + np.max(np.abs(start))))
+        reach = max(_SHORT * (1 + np.max(np.abs(start))), _FARTHER * distance)
+        return bool(quiet and way <= reach)
 
 
 def inertia(hessian):

@@ -36,9 +36,6 @@ __all__ = ["rows"]
 # Distance from a known point, in the unit of the loss, up to which it is that point.
 _NEAR = 1e-4
 
-# Budget of the explorer.
-_N_SEARCHES = 60
-
 FINDERS = (
     NewtonMRFinder(),
     NewtonMRFinder(tol=1e-10),
@@ -116,7 +113,7 @@ def slope(power):
 def near(points):
     """Return a function that tells which points are among those that are known."""
 
-    def is_critical(theta):
+    def is_critical(theta, distance):
         gaps = np.linalg.norm(theta[:, None] - points[None], axis=-1)
         return np.min(gaps, axis=1, initial=np.inf) <= _NEAR
 
@@ -126,8 +123,11 @@ def near(points):
 def confirmed(network):
     """Return a function that tells where Newton steps in long double lead nowhere."""
 
-    def is_critical(theta):
-        ways = [network.stays(point) for point in theta]
+    def is_critical(theta, distance):
+        pairs = zip(theta, distance, strict=True)
+        ways = [
+            network.stays(*pair) and not network.saturates(pair[0]) for pair in pairs
+        ]
         return np.array(ways, dtype=bool)
 
     return is_critical
@@ -135,13 +135,17 @@ def confirmed(network):
 
 def free_networks(quick):
     """Yield networks without penalty, whose weights can grow for ever."""
-    kinds = ("2-3-1 tanh, squared_error", "2-3-1 tanh, log_loss")
+    kinds = (
+        "2-3-1 tanh, squared_error",
+        "2-3-1 tanh, log_loss",
+        "3-2-3 logistic, log_loss",
+    )
     for name, loss, network in networks((0.0,)):
         if name in kinds and not quick:
             yield f"{name}, no penalty", loss, confirmed(network)
 
 
-def is_cluster(theta):
+def is_cluster(theta, distance):
     """Tell which points are clusters of three atoms at rest."""
     pairs = squared_distances(theta, 3)[:, None] - np.array(CLUSTERS[3])
     return np.min(np.max(np.abs(pairs), axis=-1), axis=1, initial=np.inf) <= _NEAR
@@ -150,7 +154,7 @@ def is_cluster(theta):
 def at_rest(n_atoms, known):
     """Return a function that tells at which points atoms have known distances."""
 
-    def is_critical(theta):
+    def is_critical(theta, distance):
         gaps = np.abs(distances(theta, n_atoms)[:, None] - known)
         return np.min(np.max(gaps, axis=-1), axis=1, initial=np.inf) <= _NEAR
 
@@ -204,29 +208,32 @@ def rows(quick=False):
     finders = FINDERS[:1] if quick else FINDERS
     for what, loss, is_critical in cases(quick):
         n_starts = 15 if quick else 600
-        if loss.n_params_ > 5:
-            n_starts = 60
+        if loss.n_params_ > 3:
+            n_starts = min(n_starts, 300 if loss.n_params_ <= 5 else 60)
         n = wrong = found = 0
         for seed, finder in enumerate(finders):
             theta = starts(loss, n_starts, seed)
-            ends, _ = searched(finder, loss, theta, max_iter=100)
+            ends, distance, _ = searched(finder, loss, theta, max_iter=100)
             n, found = n + n_starts, found + len(ends)
-            wrong += int(np.sum(~is_critical(ends)))
+            wrong += int(np.sum(~is_critical(ends, distance)))
         known = found / n
         if not quick:
-            theta = starts(loss, _N_SEARCHES // 2, len(finders))
-            explorer = LandscapeExplorer(max_searches=_N_SEARCHES, random_state=0)
-            ends, searches = searched(explorer, loss, theta, max_iter=100)
-            n, wrong = n + searches, wrong + int(np.sum(~is_critical(ends)))
+            budget = 60 if loss.n_params_ <= 6 else 30
+            theta = starts(loss, budget // 2, len(finders))
+            explorer = LandscapeExplorer(max_searches=budget, random_state=0)
+            ends, distance, more = searched(explorer, loss, theta, max_iter=100)
+            n, wrong = n + more, wrong + int(np.sum(~is_critical(ends, distance)))
         yield Row(what, n, wrong, known)
 
 
 def searched(finder, loss, theta, **params):
-    """Search, and return the ends that converged or the sets, and how many searches."""
+    """Search; return the ends that converged or the sets, distances, and searches."""
     finder = finder.set_params(init=theta, n_starts=len(theta), **params)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         finder.fit(loss)
     if isinstance(finder, LandscapeExplorer):
-        return finder.critical_points_, finder.n_searches_
-    return finder.final_params_[finder.converged_], len(theta)
+        sets = finder.critical_points_
+        return sets, np.zeros(len(sets)), finder.n_searches_
+    done = finder.converged_
+    return finder.final_params_[done], finder.results_["distance"][done], len(theta)

@@ -80,14 +80,9 @@ def grows_all_around(loss: Loss, theta: FloatArray, scales: Scales) -> BoolArray
     error = errors_at(loss, end, scales)[0]
     grows = np.isfinite(frame.norm)
     for line, looked_at in _lines(loss, end, weak, error):
-        part, rows = frame.combine(line), np.flatnonzero(grows)
-        rows = rows[norm(line)[rows] > 0]
-        grows[rows] = _grows_along(
-            loss,
-            end.take(rows),
-            *(take_rows(a, rows) for a in (weak, looked_at, part)),
-            scales,
-        )
+        rows = np.flatnonzero(grows & (norm(line) > 0))
+        few, seen, way = (take_rows(a, rows) for a in (weak, looked_at, line))
+        grows[rows] = _grows_along(loss, end.take(rows), few, seen, way, scales)
     hidden = unexplained(loss, frame, error) & ~_is_seen(end)
     return grows & ~fades(loss, end, hidden, error, np.flatnonzero(grows), scales)
 
@@ -124,8 +119,9 @@ def _grows_along(
     line: Array,
     scales: Scales,
 ) -> BoolArray:
-    """Return where components of the gradient grow to both sides of a line."""
+    """Return where components of the gradient grow to both sides along a line."""
     frame = end.frame
+    line = frame.combine(line)
     here = norm(looked_at * frame.components(frame.gradient))
     here = np.maximum(here, NOISE * norm(looked_at * end.noise))
     line = line / loss.asarray(norm(line / scales.length))[:, None]

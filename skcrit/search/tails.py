@@ -158,12 +158,16 @@ class _Way:
         """Return points on the way, for parts of shape (..., n)."""
         return self.frame.theta + self.loss.asarray(part)[..., None] * self.move
 
-    def gradient(self, theta: Array) -> tuple[Array, FloatArray]:
-        """Return gradients along flat directions, and sizes over what is seen."""
+    def scaled(self, theta: Array) -> Array:
+        """Return gradients in natural units."""
         xp = array_namespace(theta)
         rows = xp.reshape(theta, (prod(theta.shape[:-1]), theta.shape[-1]))
         gradient = xp.reshape(self.loss.gradient(rows), theta.shape)
-        gradient = self.frame.unit * gradient
+        return self.frame.unit * gradient
+
+    def gradient(self, theta: Array) -> tuple[Array, FloatArray]:
+        """Return gradients along flat directions, and sizes over what is seen."""
+        gradient = self.scaled(theta)
         weak = self.flat * self.frame.components(gradient)
         size = norm(weak) / (self.noise + self.turn * norm(gradient))
         return weak, np.where(np.isfinite(size), size, np.inf)
@@ -192,14 +196,12 @@ class _Way:
     def leaves_floor(self) -> BoolArray:
         """Return where a gradient is seen across flat directions before one along."""
         across = self.loss.asarray(~to_host(self.frame.is_tangent())) * (1 - self.flat)
-        ones = np.ones(len(self.noise))
-        ahead, left = ones > 0, ones < 0
-        for part in _PARTS:
-            gradient = self.frame.unit * self.loss.gradient(self.at(part * ones))
-            size = norm(across * self.frame.components(gradient)) / self.noise
-            left |= ahead & ~(size <= 1)
-            ahead &= self.gradient(self.at(part * ones))[1] <= 1
-        return left
+        theta = self.at(_PARTS[:, None] * np.ones(len(self.noise)))
+        gradient = across * self.frame.components(self.scaled(theta))
+        seen = ~(norm(gradient) <= self.noise)
+        along = np.cumsum(self.gradient(theta)[1] > 1, axis=0)
+        before = np.concatenate([np.zeros_like(along[:1]), along[:-1]]) == 0
+        return np.any(seen & before, axis=0)
 
     def crossing(self, low: FloatArray, high: FloatArray, level: float) -> FloatArray:
         """Find by halving where the gradient grows beyond a level."""
