@@ -207,9 +207,7 @@ def rows(quick=False):
     """
     finders = FINDERS[:1] if quick else FINDERS
     for what, loss, is_critical in cases(quick):
-        n_starts = 15 if quick else 600
-        if loss.n_params_ > 3:
-            n_starts = min(n_starts, 300 if loss.n_params_ <= 5 else 60)
+        n_starts = 15 if quick else most_starts(loss.n_params_)
         n = wrong = found = 0
         for seed, finder in enumerate(finders):
             theta = starts(loss, n_starts, seed)
@@ -224,6 +222,12 @@ def rows(quick=False):
             ends, distance, more = searched(explorer, loss, theta, max_iter=100)
             n, wrong = n + more, wrong + int(np.sum(~is_critical(ends, distance)))
         yield Row(what, n, wrong, known)
+
+
+def most_starts(n_params):
+    """Return how many starts are tried, fewer where each costs more."""
+    counts = {3: 600, 5: 300, 13: 60}
+    return next((n for size, n in counts.items() if n_params <= size), 20)
 
 
 def searched(finder, loss, theta, **params):
