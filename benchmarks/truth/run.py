@@ -15,7 +15,7 @@ import scipy
 
 import skcrit
 
-from . import functions, labels, networks, sets, tails
+from . import functions, labels, networks, sets, surfaces, tails
 
 __all__ = ["TABLES", "main"]
 
@@ -28,6 +28,7 @@ TABLES = {
     "Small networks": ("share known", networks.rows),
     "Sets split or merged": ("share of starts that converge", sets.rows),
     "Functions of one's own": ("share of the sets that is found", functions.rows),
+    "Other people's surfaces": ("share that is known or found", surfaces.rows),
     "False critical points": ("share of starts that end at one", tails.rows),
 }
 
