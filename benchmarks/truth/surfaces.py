@@ -74,8 +74,8 @@ def rows(quick=False):
                 n, wrong, known = n + counts[0], wrong + counts[1], known + counts[2]
                 starts += _N_STARTS
         yield Row(surface.name, n, wrong, known / starts)
-        points = references(surface)
-        if len(points) and not quick:
+        points = references(surface) if surface.explored and not quick else []
+        if len(points):
             found = fit(LandscapeExplorer(random_state=0), surface.loss())
             missed = _n_missed(points, found.critical_points_)
             share = 1 - missed / len(points)

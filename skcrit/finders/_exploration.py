@@ -56,7 +56,7 @@ class Exploration:
         """Search from the starts, and on from what is found."""
         explorer, landscape = self.explorer, self.landscape
         stream = random_streams(explorer.random_state, 1, kind=2)[0]
-        origins, n_fresh = _no_origins(len(starts)), 0
+        origins, n_fresh, n_known = _no_origins(len(starts)), 0, 0
         # Without iterations new starts end at once.
         n_more = _N_FRESH if explorer.max_iter > 0 else 0
         while True:
@@ -69,6 +69,9 @@ class Exploration:
                 lacks = bool(landscape.frontier.n_sets) and explorer._lacks_sets(
                     landscape
                 )
+                # Only rounds that led to nothing new count, and only in a row.
+                if len(landscape.atlas) > n_known:
+                    n_fresh, n_known = 0, len(landscape.atlas)
             if lacks and n_fresh >= n_more:
                 landscape.frontier.extend(explorer.n_passes)
                 tasks, n_fresh = landscape.frontier.pop(size), 0
@@ -79,8 +82,7 @@ class Exploration:
                 return
             else:
                 n_fresh += 1
-                n_starts = size if lacks else min(explorer.n_starts, self._room())
-                starts = self._fresh(n_starts, int(stream.integers(2**31)))
+                starts = self._fresh(size, lacks, int(stream.integers(2**31)))
                 origins = _no_origins(len(starts))
 
     def _search(
@@ -105,9 +107,11 @@ class Exploration:
         size = _FIRST_ROUND + 4 * len(self.landscape.atlas)
         return min(self.explorer.round_size, size, self._room())
 
-    def _fresh(self, n_starts: Any, seed: Any) -> Any:
-        """Draw new starts; given points are not used again."""
+    def _fresh(self, size: int, lacks: bool, seed: int) -> FloatArray:
+        """Draw as many starts as sets are known; given points are not used again."""
         explorer = self.explorer
+        n_starts = max(explorer.n_starts, len(self.landscape.atlas))
+        n_starts = size if lacks else min(n_starts, explorer.round_size, self._room())
         init = "spread" if _are_points(explorer.init) else explorer.init
         starts = make_starts(init, as_loss(explorer.loss_), n_starts, seed)
         return self.landscape.problem.into(starts)

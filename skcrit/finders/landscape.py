@@ -106,7 +106,8 @@ class LandscapeExplorer(BaseFinder):
         "failures", "incomplete" and "callback".
         Why the exploration ended. "exhausted": no direction is left untried.
         If nothing was found so far, or more than a tenth of the searches failed,
-        three rounds of new starts follow, and what they find is explored as well.
+        rounds of new starts follow, as many starts as sets are known, and what they
+        find is explored as well, until three rounds in a row led to nothing new.
         "failures": more than half of the searches from starts failed, or still nothing
         was found, so that nothing follows. "incomplete": the budget is spent, and
         ``euler_sum_`` proves that sets are missing. While it does, neither ``coverage``
