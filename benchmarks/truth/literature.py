@@ -160,13 +160,6 @@ def mccormick(t):
     return (x + y).sin() + (x - y).square() - 1.5 * x + 2.5 * y + 1
 
 
-def michalewicz(x):
-    """Return the function of Michalewicz."""
-    pi = PI.astype(x.value.dtype)
-    i = np.arange(1, x.value.shape[-1] + 1) / pi
-    return -(x.sin() * (i * x.square()).sin().power(20)).sum()
-
-
 def six_bells(t, seed=0):
     """Return an energy of a bowl less six bells."""
     rng = np.random.default_rng(seed)
@@ -207,45 +200,10 @@ def factorisation(t, A=None, r=2, ridge=0.0):
     return total
 
 
-def pairs(t, n_atoms, dim):
-    """Return the squared distances of all pairs."""
-    rows, columns = np.triu_indices(n_atoms, 1)
-    square = None
-    for k in range(dim):
-        gap = t[..., rows * dim + k] - t[..., columns * dim + k]
-        square = gap.square() if square is None else square + gap.square()
-    return square
-
-
-def morse(t, n_atoms=3, dim=3, a=3.0):
-    """Return the sum of the potentials of Morse over pairs."""
-    r = pairs(t, n_atoms, dim).sqrt()
-    e = (-a * (r - 1)).exp()
-    return (e.square() - 2 * e).sum()
-
-
-def lennard_jones(t, n_atoms=3, dim=3):
-    """Return the sum of the potentials of Lennard-Jones over pairs."""
-    s = pairs(t, n_atoms, dim).inverse().power(3)
-    return (s.square() - 2 * s).sum()
-
-
 def chain(x, coupling=0.0):
     """Return double wells in a row, neighbours coupled: a phase field."""
     wells = 0.25 * (x.square() - 1).square().sum()
     return wells + 0.5 * coupling * (x[..., 1:] - x[..., :-1]).square().sum()
-
-
-def thomson(t, n_charges=4):
-    """Return the energy of charges on a sphere, two angles each."""
-    a, b = t[..., :n_charges], t[..., n_charges:]
-    point = [a.sin() * b.cos(), a.sin() * b.sin(), a.cos()]
-    rows, columns = np.triu_indices(n_charges, 1)
-    square = None
-    for p in point:
-        gap = (p[..., rows] - p[..., columns]).square()
-        square = gap if square is None else square + gap
-    return square.sqrt().inverse().sum()
 
 
 def cauchy(t, data=None):
@@ -333,7 +291,7 @@ def surfaces():
     yield Surface("normal mixture", two, -4, 4, 5, explored=False)
     x = np.sort(rng.uniform(0, 5, 14))
     y = np.sin(2 * x) + 0.2 * rng.standard_normal(14)
-    yield Surface("Gaussian process", partial(gp, x=x, y=y), -4, 4, 3)
+    process = partial(gp, x=x, y=y)
+    yield Surface("Gaussian process", process, -4, 4, 3, explored=False)
     ridge = partial(factorisation, A=rng.standard_normal((4, 3)), r=1, ridge=0.1)
     yield Surface("ridge factorisation", ridge, -2, 2, 7)
-    yield Surface("three atoms (Morse)", morse, -1, 1, 9, declared={"symmetries": 6})

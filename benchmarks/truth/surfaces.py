@@ -31,7 +31,7 @@ CASES = (
 )
 
 # Starts of a reference search by SciPy, and of a finder.
-_N_REFERENCES, _N_STARTS = 60, 12
+_N_REFERENCES, _N_STARTS = 60, 8
 
 # Newton steps in long double: the weak directions of a valley wait for the others.
 _CUTS = [1e-5] * 4 + [1e-14] * 10
