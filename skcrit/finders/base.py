@@ -201,13 +201,13 @@ class BaseFinder(
             on one gradient descent and one critical set was found.
         """
         solver, starts = self._begin(X, y)
-        watch: list[Any] = []
+        watch: list[Any] = [Progress(self.n_starts)] if self.verbose else []
         if has_callbacks(self):
-            watch.append(FitReport(self, X, y, "batch", self._attributes))
-        if self.verbose:
-            watch.append(Progress(self.n_starts))
+            watch.insert(0, FitReport(self, X, y, "batch", self._attributes))
+        # What waits for Ctrl-C does not make batches smaller.
+        batches = self._batches(bool(watch))
         with interruptible(self, "batch", watch):
-            result = self._search(solver, starts, self._batches(bool(watch)), watch)
+            result = self._search(solver, starts, batches, watch)
         self._finish(result)
         for watcher in watch:
             watcher.finish()

@@ -15,6 +15,7 @@ import pytest
 from skcrit import LandscapeExplorer, NewtonMRFinder
 from skcrit.finders import _watch
 from skcrit.finders._watch import FitReport, Progress
+from skcrit.search.batches import Batches
 from skcrit.search.critical_sets import Identity, group_points
 from skcrit.search.describe import UNKNOWN
 from skcrit.solvers import Fallback
@@ -350,3 +351,18 @@ def test_ctrl_c_of_an_explorer(monkeypatch):
     explorer = LandscapeExplorer(n_starts=3, random_state=0)
     error = interrupted(explorer, monkeypatch, n_batches=1)
     assert str(error).startswith("LandscapeExplorer was interrupted: 1 finished round ")
+
+
+@pytest.mark.parametrize("verbose", [0, 1])
+def test_only_a_fit_that_somebody_watches_has_small_batches(X, monkeypatch, verbose):
+    pytest.importorskip("tqdm")
+    watched = []
+
+    class Spy(Batches):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            watched.append(self.watched)
+
+    monkeypatch.setattr("skcrit.finders.base.Batches", Spy)
+    NewtonMRFinder(n_starts=2, random_state=0, verbose=verbose).fit(X)
+    assert watched == [bool(verbose)]
