@@ -6,9 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from skcrit._typing import FloatArray
+from skcrit._typing import FloatArray, IntArray
 from skcrit.losses.adapt import as_loss
+from skcrit.search.describe import UNKNOWN
+from skcrit.search.frontier import Displacement
 from skcrit.search.landscape import Landscape, Origins
+from skcrit.solvers.fallback import Fallback
+from skcrit.solvers.natural_step import UNCHOSEN
 from skcrit.starts import make_starts, random_streams
 from skcrit.utils._arguments import as_numbers, shown
 
@@ -57,10 +61,11 @@ class Exploration:
         explorer, landscape = self.explorer, self.landscape
         stream = random_streams(explorer.random_state, 1, kind=2)[0]
         origins, n_fresh, n_known = _no_origins(len(starts)), 0, 0
+        index: IntArray | None = None
         # Without iterations new starts end at once.
         n_more = _N_FRESH if explorer.max_iter > 0 else 0
         while True:
-            self._search(starts, origins, stream)
+            self._search(starts, origins, index, stream)
             if landscape.stop_reason:
                 return
             size = self._size()
@@ -73,26 +78,43 @@ class Exploration:
                 if len(landscape.atlas) > n_known:
                     n_fresh, n_known = 0, len(landscape.atlas)
             if lacks and n_fresh >= n_more:
-                landscape.frontier.extend(explorer.n_passes)
+                landscape.frontier.extend()
                 tasks, n_fresh = landscape.frontier.pop(size), 0
             if tasks:
                 starts, origins = self._displaced(tasks, stream)
+                index = self._index(tasks)
             elif n_fresh >= n_more or not (lacks or _doubtful(landscape)):
                 landscape.stop_reason = _exhausted(landscape)
                 return
             else:
                 n_fresh += 1
                 starts = self._fresh(size, lacks, int(stream.integers(2**31)))
-                origins = _no_origins(len(starts))
+                origins, index = _no_origins(len(starts)), None
+
+    def _index(self, tasks: list[Displacement]) -> IntArray:
+        """Say which Morse index each search is to end at; UNCHOSEN leaves it open."""
+        sets = self.landscape.atlas.sets
+        assert sets is not None
+        index = sets.morse_index[[task.label for task in tasks]]
+        change = np.array([task.change for task in tasks])
+        asked = (change != 0) & (index != UNKNOWN)
+        return np.where(asked, index + change, UNCHOSEN)
 
     def _search(
-        self, starts: FloatArray, origins: Origins, stream: np.random.Generator
+        self,
+        starts: FloatArray,
+        origins: Origins,
+        index: IntArray | None,
+        stream: np.random.Generator,
     ) -> None:
         """Run one round, and note whether it is the last."""
         for watcher in self.watch:
             watcher.begin(None)
         seed = int(stream.integers(2**31))
         solver = self.explorer._local_solver(len(starts), seed)
+        if isinstance(solver, Fallback) and index is not None:
+            # Natural steps from the beginning: they go to points of the index asked.
+            solver.index = index
         self.landscape.search(solver, starts, origins)
         wanted = any([watcher.end(lambda: self.landscape) for watcher in self.watch])
         self.landscape.stop_reason = "callback" if wanted else self._over()

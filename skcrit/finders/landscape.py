@@ -74,7 +74,8 @@ class LandscapeExplorer(BaseFinder):
         Largest number of directions tried from a set, and kept in memory; None is all.
     n_passes : int, default=4
         How often every direction is tried each way, with other lengths; then the
-        landscape counts as exhausted.
+        landscape counts as exhausted. Every other try asks for the next Morse index
+        (see the notes).
     connect : bool, default=False
         Whether to go down from every saddle at the end, along at most
         ``max_directions`` of its unstable directions, to find what it connects. If this
@@ -131,6 +132,15 @@ class LandscapeExplorer(BaseFinder):
     Noise takes searches out of planes of symmetry that no eigenvector leaves. The first
     pass has none: in a direction of large curvature a little of it changes the
     loss more than a long way along a weak one, and the search goes elsewhere.
+
+    Which sets a local search ends in depends on the search more than on where it sets
+    out, and some are nearly never met. So two kinds take turns, if the local search is
+    one with ``fallback=True`` and the loss has at most 512 parameters. In the second
+    pass, in the fourth, and along stable directions the other way in the first, a
+    search takes bounded Newton steps towards a critical point of the next Morse index:
+    lower along unstable directions, higher along stable ones, as in [1]_. If that leads
+    nowhere in 100 steps the local search takes over from the beginning. Two passes over
+    unstable directions, which are few, come before two over the others.
 
     The order of directions is what matters: along the weakest unstable eigenvector of a
     saddle lies the neighbour that differs least. If searches along eigenvectors of

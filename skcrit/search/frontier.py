@@ -83,6 +83,8 @@ class Displacement:
         How often the direction has been tried this way.
     vector : ndarray of shape (n_params,), or None
         The direction, if it is kept.
+    change : int
+        By how much the Morse index is asked to change; 0 asks for nothing.
     """
 
     label: int
@@ -90,6 +92,7 @@ class Displacement:
     sign: int
     turn: int
     vector: FloatArray | None
+    change: int
 
 
 def directions_at(
@@ -175,8 +178,22 @@ def _flat(kernel: FloatArray) -> FloatArray:
     return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
 
 
+def _passes(n_passes: int, begin: int = 0) -> list[tuple[int, bool]]:
+    """Order passes, each a number and whether it is one of stable directions."""
+    # Unstable directions are few and lead to most sets: both ways to search along them,
+    # before the many others.
+    numbers = range(begin, begin + n_passes)
+    order = sorted((n // 2, is_stable, n) for n in numbers for is_stable in (0, 1))
+    return [(number, bool(is_stable)) for _, is_stable, number in order]
+
+
 class Frontier:
     """Untried displacements, in stages: unstable directions, the others, and again.
+
+    Two passes over the unstable directions come before two over the others. Every
+    other try leaves the end open to the local search; the rest asks for a critical
+    point of the next Morse index, lower along unstable directions and higher along
+    stable ones. Which sets are easily found depends on that.
 
     Within a stage those of the sets with the fewest fruitless tries go first, of these
     the newest set's: a set from which others were found is likely to have more
@@ -196,6 +213,7 @@ class Frontier:
     def __init__(self, n_passes: int, eps: float = 2 * UNIT) -> None:
         self.n_passes = n_passes
         self.eps = eps
+        self._schedule = _passes(n_passes)
         # Stage of each set, and its tries and discoveries there; the last is over.
         self._stage: list[int] = []
         self._tries: list[int] = []
@@ -248,9 +266,10 @@ class Frontier:
         """Number of sets whose directions are known."""
         return len(self._directions)
 
-    def extend(self, n_passes: int) -> None:
-        """Try all directions again, so often each way, once none is left."""
-        self.n_passes += n_passes
+    def extend(self) -> None:
+        """Try all directions again, as often as before, once none is left."""
+        begin = len(self._schedule) // 2
+        self._schedule += _passes(self.n_passes, begin)
         for label in range(len(self._directions)):
             self._advance(label)
 
@@ -258,16 +277,16 @@ class Frontier:
         """Take the next displacements, at most so many; none if nothing is left."""
         tasks: list[Displacement] = []
         heap = [self._key(label) for label in range(len(self._directions))]
-        heap = [key for key in heap if key[0] < 2 * self.n_passes]
+        heap = [key for key in heap if key[0] < len(self._schedule)]
         heapq.heapify(heap)
         losses = sorted(self._losses) if self._losses_tell_apart() else []
         while (heap or self._waiting) and len(tasks) < n_tasks:
-            stage = heap[0][0] if heap else 2 * self.n_passes
+            stage = heap[0][0] if heap else len(self._schedule)
             if self._waiting and self._waiting[0][0] < stage:
                 tasks.append(heapq.heappop(self._waiting)[-1])
                 continue
             task = self._next(-heapq.heappop(heap)[-1])
-            if self._stage[task.label] < 2 * self.n_passes:
+            if self._stage[task.label] < len(self._schedule):
                 heapq.heappush(heap, self._key(task.label))
             if self._is_expected(task, losses):
                 heapq.heappush(self._waiting, (stage, self._n_waited, task))
@@ -292,7 +311,13 @@ class Frontier:
         vector = None if vectors is None else vectors[direction]
         self._tries[label] += 1
         self._advance(label)
-        return Displacement(label, direction, sign, stage // 2, vector)
+        # Every other pass asks for an index; along the stable directions, which are so
+        # many that one pass can be all, every other way does.
+        number, is_stable = self._schedule[stage]
+        asks = (number + is_stable * turn) % 2 == 1
+        curvature = self._directions[label].curvatures[direction]
+        change = int(np.sign(curvature)) if asks else 0
+        return Displacement(label, direction, sign, number, vector, change)
 
     def _is_expected(self, task: Displacement, losses: list[float]) -> bool:
         """Return whether a search will end at one of the losses; else add its own."""
@@ -315,14 +340,14 @@ class Frontier:
     def _range(self, label: int, stage: int) -> tuple[int, int]:
         """Return the first direction of a stage, and how many it has."""
         directions = self._directions[label]
-        if stage % 2 == 0:
-            return 0, directions.n_unstable
         n_unstable = directions.n_unstable
+        if not self._schedule[stage][1]:
+            return 0, n_unstable
         return n_unstable, len(directions.curvatures) - n_unstable
 
     def _advance(self, label: int) -> None:
         """Go to the next stage that has directions left, if this one is over."""
-        while self._stage[label] < 2 * self.n_passes:
+        while self._stage[label] < len(self._schedule):
             if self._tries[label] < 2 * self._range(label, self._stage[label])[1]:
                 return
             self._stage[label] += 1

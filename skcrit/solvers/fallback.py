@@ -154,9 +154,16 @@ def _natural(loss: Loss, state: State) -> State:
     step = natural_step(loss, state.local, carry["fallback_index"])
     carry["fallback_index"] = step.index
     carry["n_fallback"] = carry["n_fallback"] + 1
-    stuck = carry["n_waiting"] >= _LAST_PATIENCE
+    # What took natural steps from its beginning has the method left to try.
+    first = carry["n_fallback"] == state.n_iter
+    gives_up = carry["n_waiting"] >= _LAST_PATIENCE
     theta = rescaled(loss, state.local.theta + step.p)
-    theta = _chosen(loss, stuck, carry["home"], theta)
+    theta = _chosen(loss, gives_up, carry["home"], theta)
+    begins, stuck = gives_up & first, gives_up & ~first
+    carry["has_fallen"] = carry["has_fallen"] & ~begins
+    for name, value in (("n_fallback", 0), ("n_waiting", 0), ("best", np.inf)):
+        carry[name] = np.where(begins, value, carry[name])
+    carry["fallback_index"] = np.where(begins, UNCHOSEN, carry["fallback_index"])
     return replace(
         state,
         local=loss.at(theta),

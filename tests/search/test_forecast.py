@@ -110,3 +110,20 @@ def test_all_sets_of_data_with_very_different_variances(ratio):
     match = loss.analytical_spectrum().match(explorer.critical_points_)
     assert match.identified.all()
     assert len(set(match.set)) == explorer.n_critical_sets_ == 46
+
+
+def test_every_other_try_asks_for_the_next_index():
+    # A saddle with one unstable direction, two stable ones and a flat one.
+    frontier = Frontier(2)
+    curvatures = np.array([-1.0, 1.0, 2.0, 0.0])
+    frontier.add(Directions(np.eye(4, dtype=np.float32), 1, curvatures), 0.0)
+    tasks = frontier.pop(100)
+    assert [task.direction for task in tasks] == [0] * 4 + [1, 2, 3] * 4
+    assert [task.turn for task in tasks] == [0, 0, 1, 1] + [0] * 6 + [1] * 6
+    way, other = [0, 0, 0], [1, 1, 0]
+    expected = [0, 0, -1, -1, *way, *other, *other, *way]
+    assert [task.change for task in tasks] == expected
+    frontier.extend()
+    again = frontier.pop(100)
+    assert [task.change for task in again] == expected
+    assert {task.turn for task in again} == {2, 3}

@@ -13,6 +13,8 @@ from skcrit.losses import FunctionLoss
 from skcrit.solvers import Fallback, NewtonMR, Status
 from skcrit.solvers.natural_step import UNCHOSEN, natural_step
 
+from ._potentials import BOWL, HIMMELBLAU
+
 BREAST_CANCER = load_breast_cancer().data
 
 
@@ -108,3 +110,22 @@ def test_the_index_is_chosen_again_where_no_point_has_it():
     # What was asked for stays.
     asked = Fallback(NoStep(), index=np.array([1])).solve(loss, start)
     assert asked.status[0] == Status.STALLED
+
+
+def test_what_was_asked_for_an_index_in_vain_is_searched_by_the_method():
+    # A bowl has no critical point of index 1 and one of index 0.
+    solver = Fallback(NewtonMR(max_iter=300), np.array([1, -1]))
+    result = solver.solve(BOWL, np.full((2, 2), 0.5))
+    alone = NewtonMR(max_iter=300).solve(BOWL, np.full((1, 2), 0.5))
+    assert result.status.tolist() == [Status.CONVERGED] * 2
+    np.testing.assert_array_equal(result.theta[0], alone.theta[0])
+    np.testing.assert_array_equal(result.theta[1], alone.theta[0])
+    assert result.n_iter[0] == 100 + result.n_iter[1] + 1
+
+
+def test_an_index_that_is_asked_for_is_reached():
+    solver = Fallback(NewtonMR(max_iter=300), np.array([0, 1, 2]))
+    result = solver.solve(HIMMELBLAU, np.tile([[0.3, -0.6]], (3, 1)))
+    assert result.status.tolist() == [Status.CONVERGED] * 3
+    values = np.linalg.eigvalsh(HIMMELBLAU.hessian(result.theta))
+    assert np.sum(values < 0, axis=1).tolist() == [0, 1, 2]
