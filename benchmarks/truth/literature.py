@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
+from sklearn import datasets
 
 from skcrit.losses import FunctionLoss
 
@@ -255,6 +256,27 @@ def gp(t, x=None, y=None):
     return total
 
 
+def linear(t, X):
+    """Return linear predictions, a column of X for each parameter."""
+    total = None
+    for i in range(X.shape[1]):
+        part = t[..., i][..., None] * X[:, i]
+        total = part if total is None else total + part
+    return total
+
+
+def logistic(t, X=None, signs=None, ridge=None):
+    """Return the loss of logistic regression with a penalty."""
+    losses = (1 + (-1 * (linear(t, X) * signs)).exp()).log()
+    return losses.sum() / len(X) + ridge / 2 * t.square().sum()
+
+
+def pseudo_huber(t, X=None, y=None, ridge=None):
+    """Return a loss of regression that is quadratic up to 50 and then linear."""
+    roots = (1 + ((linear(t, X) - y) / 50).square()).sqrt()
+    return 2500 * (roots - 1).sum() / len(X) + ridge / 2 * t.square().sum()
+
+
 def surfaces():
     """Make the surfaces.
 
@@ -295,3 +317,11 @@ def surfaces():
     yield Surface("Gaussian process", process, -4, 4, 3, explored=False)
     ridge = partial(factorisation, A=rng.standard_normal((4, 3)), r=1, ridge=0.1)
     yield Surface("ridge factorisation", ridge, -2, 2, 7)
+    iris, one = datasets.load_iris(), np.ones((100, 1))
+    X, signs = np.hstack([iris.data[50:], one]), 2 * iris.target[50:] - 3.0
+    fit = partial(logistic, X=X, signs=signs, ridge=1e-3)
+    yield Surface("logistic regression, iris", fit, -3, 3, 5)
+    patients = datasets.load_diabetes(scaled=False)
+    X = np.hstack([patients.data[:100, [2, 3, 8]], one])
+    fit = partial(pseudo_huber, X=X, y=patients.target[:100], ridge=1e-3)
+    yield Surface("robust regression, diabetes", fit, -50, 50, 4)

@@ -43,22 +43,23 @@ def estimate_length(loss: Loss, center: FloatArray) -> FloatArray:
     # ray last changes its sign is the size of the region in this direction: for each
     # parameter from rays along its axis if they turn, else where the loss has changed
     # as much as along the axes that do, else from rays in random directions; one if no
-    # ray turns or bends. Costs about 2300 gradients, and 290 more for each parameter up
-    # to 64 of them; three times as many for rays that turn.
+    # ray turns or bends. Bends count only where nothing turns: those of a penalty lie
+    # far beyond its minimum. Costs about 2300 gradients, and 290 more for each
+    # parameter up to 64 of them; three times as many for rays that turn.
     n_params = len(center)
     rng = np.random.default_rng(7)
     rays = rng.standard_normal((_N_RAYS, n_params))
     rays /= np.linalg.norm(rays, axis=1, keepdims=True)
-    reach = _turns(loss, center, rays)
-    usable = reach[np.isfinite(reach)]
+    usable = _reach(_slopes(loss, center, rays))
+    usable = usable[np.isfinite(usable)]
     # A ray of length R moves each parameter by about R / sqrt(n).
     common = float(np.median(usable)) / np.sqrt(n_params) if len(usable) else 1.0
     length = np.full(n_params, common)
     if 1 < n_params <= _MAX_AXES:
         axes = np.eye(n_params)
         slopes = np.stack([_slopes(loss, center, s * axes) for s in (1, -1)])
-        both = np.array([[_reach(row) for row in side] for side in slopes])
-        own = np.nanmax(np.where(np.isfinite(both), both, np.nan), axis=0, initial=0)
+        both = np.array([_reach(slopes[:, i]) for i in range(n_params)])
+        own = np.nanmax(both, axis=1, initial=0)
         same = _equal_change(slopes, own)
         length = np.where(own > 0, own, np.where(same > 0, same, length))
     return length
@@ -74,11 +75,6 @@ def _equal_change(slopes: FloatArray, own: FloatArray) -> FloatArray:
     # suffices.
     first = np.argmax(np.broadcast_to(enough, size.shape), axis=1)
     return np.where(np.any(enough, axis=-1), _RADII[first], 0.0)
-
-
-def _turns(loss: Loss, center: FloatArray, rays: FloatArray) -> FloatArray:
-    """Find how far along each ray the loss turns last, NaN if it does not."""
-    return np.array([_reach(row) for row in _slopes(loss, center, rays)])
 
 
 def _slopes(loss: Loss, center: FloatArray, rays: FloatArray) -> FloatArray:
@@ -126,15 +122,29 @@ def _sign_changes(slope: FloatArray) -> IntArray:
     return np.flatnonzero(np.sign(slope[1:]) != np.sign(slope[:-1]))
 
 
-def _reach(slope: FloatArray) -> float:
-    """Find the radius that says how large the structure along one ray is."""
+def _reach(slopes: FloatArray) -> FloatArray:
+    """Find how far structure goes along rays: their turns or, without any, bends."""
+    turns = np.array([_last_turn(row) for row in slopes])
+    if np.any(np.isfinite(turns)):
+        return turns
+    return np.array([_first_bend(row) for row in slopes])
+
+
+def _last_turn(slope: FloatArray) -> float:
+    """Find the radius at which a slope changes its sign last, NaN if it does not."""
+    good = np.flatnonzero(np.isfinite(slope) & (slope != 0))
+    turns = _sign_changes(slope[good])
+    if not len(turns):
+        return np.nan
+    return float(_RADII[good[turns[0] if len(turns) > _MANY else turns[-1]]])
+
+
+def _first_bend(slope: FloatArray) -> float:
+    """Find the radius at which a slope goes from one power of it to another, or NaN."""
     good = np.flatnonzero(np.isfinite(slope) & (slope != 0))
     if len(good) < 2:
         return np.nan
     radii, slope = _RADII[good], slope[good]
-    turns = _sign_changes(slope)
-    if len(turns):
-        return float(radii[turns[0] if len(turns) > _MANY else turns[-1]])
     # A pure power of the radius has no scale: look for where its exponent changes.
     exponent = np.diff(np.log(np.abs(slope))) / np.diff(np.log(radii))
     bent = np.flatnonzero(np.abs(exponent - exponent[0]) > _BENT)

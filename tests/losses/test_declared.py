@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import brentq
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
@@ -283,3 +284,22 @@ def test_rounding_errors_are_no_turns():
     length = estimate_length(loss, np.zeros(2))
     assert 0.5 < length[0] < 1.0
     assert 0.5 < length[1] < 2.0
+
+
+@pytest.mark.parametrize("penalty", [1e-2, 1e-4, 1e-6])
+def test_a_weak_penalty_does_not_set_the_length(penalty):
+    # On one side rays turn at the minimum, beside 150. On the other side the slope is
+    # that of the modulus, until far away the penalty bends it.
+    loss = fit(
+        FunctionLoss(
+            lambda t: (
+                np.sum(np.hypot(1, t - 150), axis=-1)
+                + penalty / 2 * np.sum(t**2, axis=-1)
+            ),
+            lambda t: (t - 150) / np.hypot(1, t - 150) + penalty * t,
+            n_params=2,
+        )
+    )
+    minimum = brentq(lambda t: (t - 150) / np.hypot(1, t - 150) + penalty * t, 0, 150)
+    length = estimate_length(loss, np.zeros(2))
+    assert np.all((length > minimum / 2) & (length < 2 * minimum))
