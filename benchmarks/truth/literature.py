@@ -320,7 +320,7 @@ def surfaces():
     iris, one = datasets.load_iris(), np.ones((100, 1))
     X, signs = np.hstack([iris.data[50:], one]), 2 * iris.target[50:] - 3.0
     fit = partial(logistic, X=X, signs=signs, ridge=1e-3)
-    yield Surface("logistic regression, iris", fit, -3, 3, 5)
+    yield Surface("logistic regression, iris", fit, -20, 20, 5)
     patients = datasets.load_diabetes(scaled=False)
     X = np.hstack([patients.data[:100, [2, 3, 8]], one])
     fit = partial(pseudo_huber, X=X, y=patients.target[:100], ridge=1e-3)

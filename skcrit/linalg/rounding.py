@@ -28,6 +28,7 @@ __all__ = [
     "frobenius_bound",
     "gamma",
     "spectral_bound",
+    "underflow",
     "unit_roundoff",
 ]
 
@@ -41,6 +42,11 @@ TINY = 1e-290
 def unit_roundoff(dtype: str) -> float:
     """Return half the distance from one to the next number."""
     return float(np.finfo(dtype).eps) / 2
+
+
+def underflow(unit: float) -> float:
+    """Bound what moderate products lose by underflow, for a unit roundoff."""
+    return TINY if unit <= UNIT else 1e-35
 
 
 def gamma(n: int, unit: float = UNIT) -> float:

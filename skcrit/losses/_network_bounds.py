@@ -38,7 +38,13 @@ from typing import Any
 
 from skcrit._backend import array_namespace, device
 from skcrit._typing import Array
-from skcrit.linalg.rounding import TINY, frobenius_bound, gamma, spectral_bound
+from skcrit.linalg.rounding import (
+    TINY,
+    frobenius_bound,
+    gamma,
+    spectral_bound,
+    underflow,
+)
 from skcrit.losses import _network
 
 __all__ = ["evaluation_errors", "hessian_lipschitz", "map_change", "n_roundings"]
@@ -144,5 +150,7 @@ def evaluation_errors(
     size = xp.ones_like(value)
     for W in moduli:
         size = xp.maximum(size, xp.max(W, axis=(-2, -1)))
-    lost = TINY * (widest * size) ** (2 * len(weights) + 6)
+    # Everything is linear in the moments.
+    strength = xp.maximum(xp.max(xp.abs(C)), xp.ones_like(size))
+    lost = underflow(unit) * strength * (widest * size) ** (2 * len(weights) + 6)
     return tuple(1.01 * e + lost for e in (value, xp.sqrt(slope), curvature))

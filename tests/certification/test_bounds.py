@@ -252,3 +252,24 @@ def test_norms_are_bounded_and_hardly_more(rng):
     huge = 1e200 * np.ones((3, 3))
     assert 3e200 <= spectral_bound(huge) < 3.4e200
     assert gamma(1) >= 2.0**-53 and gamma(2**53) == np.inf
+
+
+@pytest.mark.parametrize("size", [1e-40, 1e-43, 3e-45])
+def test_errors_of_single_precision_include_underflow(size, rng):
+    # Moved by the smallest numbers of single precision, gradients lose all digits.
+    X = rng.standard_normal((40, 3)) * 10
+    single = LinearAutoencoderLoss((2,), dtype="float32").fit(X)
+    theta = (size * rng.standard_normal((20, 12))).astype(np.float32)
+    W1, W2 = (W.astype(float) for W in single.weights(theta))
+    # At this size the gradient is -2/d (W2^T C, C W1^T) to all digits.
+    C = -2 / 3 * single._moment.astype(float)
+    gradient = np.concatenate(
+        [
+            (W2.transpose(0, 2, 1) @ C).reshape(-1, 6),
+            (C @ W1.transpose(0, 2, 1)).reshape(-1, 6),
+        ],
+        axis=1,
+    )
+    lost = np.linalg.norm(single.gradient(theta).astype(float) - gradient, axis=1)
+    assert lost.max() > 0
+    assert np.all(lost <= single.evaluation_error(theta)[1])
