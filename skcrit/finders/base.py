@@ -290,13 +290,13 @@ class BaseFinder(
         X = validate_data(self, X, dtype=np.float64, reset=False)
         return self.loss_.transform(X, self.critical_points_)
 
-    def score(self, X: ArrayLike | None = None, y: object = None) -> float:
+    def score(self, X: ArrayLike | Loss | None = None, y: object = None) -> float:
         """Compute the share of starts that succeeded.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), default=None
-            Checked, not used: searches are judged on the loss that was searched.
+        X : array-like of shape (n_samples, n_features), or Loss, default=None
+            Data are checked, not used: the loss that was searched judges.
         y : None
             Ignored.
 
@@ -309,7 +309,7 @@ class BaseFinder(
             ended at a confirmed critical point of known Morse index.
         """
         check_is_fitted(self)
-        if X is not None and hasattr(self, "n_features_in_"):
+        if not (X is None or is_loss(X)) and hasattr(self, "n_features_in_"):
             validate_data(self, X, dtype=np.float64, reset=False)
         try:
             return recovery_accuracy(self)

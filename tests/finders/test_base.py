@@ -654,6 +654,10 @@ def test_sparse_data(X):
         small().fit(sparse.csr_array(X))
 
 
+def test_what_can_be_fitted_can_be_scored(fitted):
+    assert fitted.score(fitted.loss_) == fitted.score()
+
+
 def test_transform_and_score_check_their_data(fitted, X):
     for method in (fitted.transform, fitted.score):
         with pytest.raises(ValueError, match="X has 3 features.*expecting 4"):
