@@ -236,22 +236,19 @@ class Network:
         used = np.max(np.abs(after.reshape(-1, width + 1)[:, :-1]), axis=0)
         return bool(np.any((np.max(slope, axis=0) < 1e-12) & (used > 1e-6)))
 
-    def stays(self, theta, distance=0.0):
+    def stays(self, theta):
         """Tell whether Newton steps in long double stay near a point.
 
         Parameters
         ----------
         theta : ndarray of shape (n_params,)
             Point.
-        distance : float, default=0.0
-            What is reported as the distance to the critical point.
 
         Returns
         -------
         stays : bool
-            Whether the gradient collapses and the way is a thousandth of the point, or
-            as long as reported. At a degenerate point steps get shorter, and arrive
-            late or never.
+            Whether the gradient collapses and the way is a thousandth of the point. At
+            a degenerate point steps get shorter, and arrive late or never.
         """
         start, theta = LONG(theta), LONG(theta)
         before = np.max(np.abs(self.derivatives(theta)[0]))
@@ -261,8 +258,7 @@ class Network:
         after = np.max(np.abs(self.derivatives(theta)[0]))
         way = np.max(np.abs(theta - start))
         quiet = after <= max(1e-2 * before, 1e-17)
-        reach = max(_SHORT * (1 + np.max(np.abs(start))), _FARTHER * distance)
-        return bool(quiet and way <= reach)
+        return bool(quiet and way <= _SHORT * (1 + np.max(np.abs(start))))
 
 
 def inertia(hessian):

@@ -124,11 +124,8 @@ def confirmed(network):
     """Return a function that tells where Newton steps in long double lead nowhere."""
 
     def is_critical(theta, distance):
-        pairs = zip(theta, distance, strict=True)
-        ways = [
-            network.stays(*pair) and not network.saturates(pair[0]) for pair in pairs
-        ]
-        return np.array(ways, dtype=bool)
+        good = [network.stays(t) and not network.saturates(t) for t in theta]
+        return np.array(good, dtype=bool)
 
     return is_critical
 
