@@ -8,7 +8,9 @@ distinguishes the two without any constant in the unit of the loss.
 
 Steps are computed in natural units (:mod:`skcrit.search.frame`), and components of the
 gradient that are rounding errors do not move anything: they are measured by what a
-change of the last digit of the point does to the gradient.
+change of the last digit of the point does to the gradient, and by how far its values on
+a short line are from those of a cubic polynomial (differences of fourth order, as in
+the algorithm ECnoise of J. J. More and S. M. Wild, SIAM J. Sci. Comput. 33, 2011).
 """
 
 from __future__ import annotations
@@ -87,6 +89,16 @@ _ALL = 1
 
 # Changes of the last digit by which rounding errors are measured.
 _N_PROBES = 3
+
+# If the Hessian is almost zero, or where a term has its maximum, a last digit changes
+# nothing: cos(1e-9) is 1. On a line of points this power of eps apart, in length
+# scales, smooth parts differ from cubics by far less than rounding does. Far from the
+# origin the points are at least so many last digits apart.
+_LINE, _APART = 0.375, 64.0
+
+# Weights of a fourth difference. Errors of size one make one of size sqrt(70).
+_FOURTH = np.array([1.0, -4.0, 6.0, -4.0, 1.0])
+_N_LINE = 7
 
 
 @dataclass
@@ -232,12 +244,31 @@ def without_false_tangents(
 def gradient_noise(loss: Loss, frame: Frame, scales: Scales) -> Array:
     """Measure rounding errors of the gradient's components."""
     xp = array_namespace(frame.theta)
-    noise = xp.zeros_like(frame.gradient)
-    for change in last_digits(loss, frame.theta, scales):
+    noise, changes = xp.zeros_like(frame.gradient), last_digits(loss, frame.theta, scales)
+    for change in changes:
         moved = frame.unit * loss.gradient(frame.theta + change)
         error = xp.abs(frame.components(moved - frame.gradient))
         noise = xp.where(error > noise, error, noise)
+    for error in _unsmooth(loss, frame, changes[0], scales):
+        noise = xp.where(error > noise, error, noise)
     return noise
+
+
+def _unsmooth(loss: Loss, frame: Frame, digit: Array, scales: Scales) -> list[Array]:
+    """Measure what differences of fourth order leave of gradients on a short line."""
+    xp = array_namespace(digit)
+    eps = float(xp.finfo(digit.dtype).eps)
+    signs, far = xp.sign(digit), _APART * xp.abs(digit)
+    step = xp.where(far > eps**_LINE * scales.length, far, eps**_LINE * scales.length)
+    line = [
+        frame.components(frame.unit * loss.gradient(frame.theta + k * step * signs))
+        for k in range(-(_N_LINE // 2), _N_LINE // 2 + 1)
+    ]
+    n_weights, size = len(_FOURTH), float(np.linalg.norm(_FOURTH))
+    return [
+        xp.abs(sum(w * g for w, g in zip(_FOURTH, line[k:], strict=False))) / size
+        for k in range(_N_LINE - n_weights + 1)
+    ]
 
 
 def _newton(run: _Run, gradient: Array) -> tuple[Array, FloatArray]:
