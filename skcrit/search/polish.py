@@ -97,7 +97,7 @@ _N_PROBES = 3
 _LINE, _APART = 0.375, 64.0
 
 # Weights of a fourth difference. Errors of size one make one of size sqrt(70).
-_FOURTH = np.array([1.0, -4.0, 6.0, -4.0, 1.0])
+_FOURTH = (1.0, -4.0, 6.0, -4.0, 1.0)
 _N_LINE = 7
 
 
@@ -264,7 +264,7 @@ def _unsmooth(loss: Loss, frame: Frame, digit: Array, scales: Scales) -> list[Ar
         frame.components(frame.unit * loss.gradient(frame.theta + k * step * signs))
         for k in range(-(_N_LINE // 2), _N_LINE // 2 + 1)
     ]
-    n_weights, size = len(_FOURTH), float(np.linalg.norm(_FOURTH))
+    n_weights, size = len(_FOURTH), sum(w * w for w in _FOURTH) ** 0.5
     return [
         xp.abs(sum(w * g for w, g in zip(_FOURTH, line[k:], strict=False))) / size
         for k in range(_N_LINE - n_weights + 1)
