@@ -118,7 +118,7 @@ class DeclaredLoss(Loss):
                 f"n_params={self.n_params_}, got {truth.n_params}."
             )
         self._bounds = self._box()
-        self._length = None
+        self._length, self._spread = None, None
         if self._given["length"] is not None:
             self._length = self._vector("length", self._given["length"])
             if not np.all((self._length > 0) & np.isfinite(self._length)):
@@ -341,10 +341,17 @@ class DeclaredLoss(Loss):
         -------
         scale : float or ndarray of shape (n_invariants,)
             The length scales if the parameters are the invariants. Otherwise the
-            spread of each invariant over random starts.
+            spread of each invariant over random starts, found when it is first asked
+            for.
         """
         if self._given["invariants"] is None:
             return self.length_scale()
+        if self._spread is None:
+            self._spread = self._drawn_spread()
+        return self._spread
+
+    def _drawn_spread(self) -> FloatArray:
+        # Spread over random starts.
         streams = [np.random.default_rng((4, i)) for i in range(64)]
         with np.errstate(all="ignore"):
             drawn = self.invariants(self.draw_starts(streams))

@@ -85,7 +85,7 @@ class Atlas:
         points = part
         if self._points is not None:
             points = Description.concatenate([self._points, part])
-        component, joined = join_continua(self.loss, points, self.scales)
+        component, joined = join_continua(self.loss, points, self.scales, n_known)
         number: dict[int, int] = {}
         for row in range(n_known):
             number.setdefault(component[row], int(self._label_of[row]))

@@ -15,9 +15,9 @@ from scipy.sparse.csgraph import connected_components
 
 from skcrit._backend import chunks_of_rows, take_rows, to_host
 from skcrit._typing import BoolArray, FloatArray, IntArray
-from skcrit.linalg import eigh
+from skcrit.linalg import eigh, svd
 from skcrit.losses.base import Loss
-from skcrit.search.describe import UNKNOWN, Description, describe
+from skcrit.search.describe import UNKNOWN, Description, describe, invariants_of
 from skcrit.search.scales import Scales
 from skcrit.solvers.status import Status
 
@@ -37,27 +37,33 @@ _MAX_FAILURES = 4
 # Losses on one continuum agree to this part of their size.
 _SAME_LOSS = 1e-9
 
+# Derivatives of invariants are differences over this part of a length scale. Along
+# symmetries they are zero, but for errors: below this part of the largest.
+_STEP, _CONSTANT = 1e-5, 1e-6
+
 
 def join_continua(
-    loss: Loss, points: Description, scales: Scales
+    loss: Loss, points: Description, scales: Scales, n_known: int = 0
 ) -> tuple[IntArray, BoolArray]:
     """Join critical points that a walk along critical points connects."""
     # Only points of known inertia with more zero eigenvalues than the loss declares are
-    # tried. Returns the component of each point, and whether a walk reached the point
-    # or led from it: it lies on a continuum that no declared symmetry explains.
+    # tried, and no ways between the first n_known, which have been tried before.
+    # Returns the component of each point, and whether a walk reached the point or led
+    # from it: it lies on a continuum that no declared symmetry explains.
     n = len(points.loss)
     labels, joined = np.arange(n), np.zeros(n, dtype=bool)
     free = (points.nullity != UNKNOWN) & (points.nullity > points.n_tangent)
     rows = np.flatnonzero(free)
     if len(rows) > 1:
-        component, joined[rows] = _joined(loss, points.take(rows), scales)
+        n_old = int(np.sum(rows < n_known))
+        component, joined[rows] = _joined(loss, points.take(rows), scales, n_old)
         _, first = np.unique(component, return_index=True)
         labels[rows] = rows[first[component]]
     return labels, joined
 
 
 def _joined(
-    loss: Loss, points: Description, scales: Scales
+    loss: Loss, points: Description, scales: Scales, n_known: int
 ) -> tuple[IntArray, BoolArray]:
     """Join points, and say which of them are joined with any."""
     # In each round every component tries the way to its nearest neighbour, so that few
@@ -65,6 +71,7 @@ def _joined(
     n = len(points.loss)
     labels, joined = np.arange(n), np.zeros(n, dtype=bool)
     distance, failures = _distances(points, scales), np.zeros((n, n), dtype=int)
+    distance[:n_known, :n_known] = np.inf
     while True:
         apart = np.where(labels[:, None] == labels, np.inf, distance)
         pairs = _nearest_pairs(apart, labels)
@@ -101,8 +108,7 @@ def _distances(points: Description, scales: Scales) -> FloatArray:
     for row in range(n):
         like = _is_like(points, points, row, scales)
         gaps = points.invariants - points.invariants[row]
-        size = np.sqrt(np.sum(gaps * gaps, axis=1))
-        distance[row] = np.where(like & (np.arange(n) != row), size, np.inf)
+        distance[row] = np.where(like & (np.arange(n) != row), _size(gaps), np.inf)
     return distance
 
 
@@ -133,50 +139,62 @@ def _walk(
     loss: Loss, points: Description, pairs: IntArray, scales: Scales
 ) -> BoolArray:
     """Walk from the first point of each pair to the second; return what arrived."""
-    unit, n_flat = to_host(scales.length), points.nullity[pairs[:, 0]]
-    here, target = points.point[pairs[:, 0]], points.point[pairs[:, 1]]
-    whole = _size(target - here, unit)
+    n_flat = points.nullity[pairs[:, 0]]
+    here, target = points.point[pairs[:, 0]], points.invariants[pairs[:, 1]]
+    gap = target - points.invariants[pairs[:, 0]]
+    whole = _size(gap)
     part, arrived = np.full(len(pairs), _PART), np.zeros(len(pairs), dtype=bool)
     active = np.arange(len(pairs))
     for _ in range(_MAX_STEPS):
         if len(active) == 0:
             break
-        gap = target[active] - here[active]
-        left = _size(gap, unit)
+        left = _size(gap[active])
         # Only what lies in the critical set can be walked: straight on is a chord.
-        along = _along(loss, here[active], gap, n_flat[active], unit)
-        leads_on = _size(along, unit) > _ARRIVED * left
+        along, change = _along(loss, here[active], gap[active], n_flat[active], scales)
+        leads_on = change > _ARRIVED * left
         step = part[active, None] * along
         status = np.full(len(active), Status.CONVERGED)
         every = np.ones(len(active), dtype=bool)
         found = describe(loss, here[active] + step, status, every, scales, tails=False)
         good = found.status == Status.CONVERGED
         good &= _is_like(found, points, pairs[active, 0], scales)
-        rest = _size(target[active] - found.point, unit)
-        good &= rest < left - _size(step, unit) ** 2 / part[active] / left / 4
+        rest = _size(target[active] - found.invariants)
+        good &= rest < left - part[active] * change**2 / left / 4
         here[active] = np.where(good[:, None], found.point, here[active])
+        gap[active] = np.where(
+            good[:, None], target[active] - found.invariants, gap[active]
+        )
         part[active] = np.where(good, _PART, part[active] / 2)
-        left = np.where(good, rest, left)
-        arrived[active] = left <= _ARRIVED * whole[active]
+        arrived[active] = np.where(good, rest, left) <= _ARRIVED * whole[active]
         active = active[leads_on & ~arrived[active] & (part[active] >= _ARRIVED)]
     return arrived
 
 
 def _along(
-    loss: Loss, here: FloatArray, gap: FloatArray, n_flat: IntArray, unit: FloatArray
-) -> FloatArray:
-    """Project ways on the directions in which the Hessian is zero."""
-    along, points = np.zeros_like(gap), loss.asarray(here)
+    loss: Loss, here: FloatArray, gap: FloatArray, n_flat: IntArray, scales: Scales
+) -> tuple[FloatArray, FloatArray]:
+    """Find ways in the critical set, and how far towards the target they lead."""
+    # Where the Hessian is zero, by least squares in the invariants.
+    along, change = np.zeros_like(here), np.zeros(len(here))
+    unit, points = to_host(scales.length), loss.asarray(here)
     for rows in chunks_of_rows(np.arange(len(here)), here.shape[1] ** 2, points):
         hessian = to_host(loss.hessian(take_rows(points, rows)))
         values, vectors = eigh(hessian * unit[:, None] * unit)
-        rank = np.argsort(np.argsort(np.abs(values), axis=1), axis=1)
-        components = np.einsum("nij,ni->nj", vectors, gap[rows] / unit)
-        components = np.where(rank < n_flat[rows, None], components, 0.0)
-        along[rows] = np.einsum("nij,nj->ni", vectors, components) * unit
-    return along
+        for row, size, basis in zip(rows, np.abs(values), vectors, strict=True):
+            flat = unit * basis[:, np.argsort(size, kind="stable")[: n_flat[row]]].T
+            ahead, back = (
+                invariants_of(loss, loss.asarray(here[row] + sign * _STEP * flat))
+                for sign in (1, -1)
+            )
+            slopes = np.nan_to_num((ahead - back).T / (2 * _STEP))
+            left, sizes, right = svd(slopes)
+            used = sizes > _CONSTANT * sizes[0]
+            wanted = np.where(used, gap[row] @ left, 0.0)
+            weights = (wanted / np.where(used, sizes, 1.0)) @ right
+            along[row], change[row] = weights @ flat, _size(wanted)
+    return along, change
 
 
-def _size(gap: FloatArray, unit: FloatArray) -> FloatArray:
-    """Measure ways in length scales."""
-    return np.linalg.norm(gap / unit, axis=1)
+def _size(gap: FloatArray) -> FloatArray:
+    """Measure differences of invariants."""
+    return np.linalg.norm(gap, axis=-1)

@@ -17,7 +17,8 @@ from skcrit.losses.base import Loss
 from skcrit.search.describe import errors_at
 from skcrit.search.frame import Frame, make_frame
 from skcrit.search.inertia import size_around, unexplained
-from skcrit.search.polish import NOISE, Polished, gradient_noise, last_digits
+from skcrit.search.noise import NOISE, gradient_noise, last_digits
+from skcrit.search.polish import Polished
 from skcrit.search.scales import Scales
 from skcrit.search.tails import fades
 from skcrit.search.valleys import STEPS

@@ -30,11 +30,10 @@ from skcrit.search.inertia import (
     unexplained,
 )
 from skcrit.search.inertia_shares import InertiaShares
+from skcrit.search.noise import NOISE, last_digits
 from skcrit.search.polish import (
     LONG,
-    NOISE,
     Polished,
-    last_digits,
     polish,
     without_false_tangents,
 )

@@ -17,7 +17,7 @@ from skcrit._rows import Rows
 from skcrit._typing import Array, BoolArray, FloatArray, IntArray
 from skcrit.losses.base import Loss
 from skcrit.search.frame import Frame, make_frame
-from skcrit.search.polish import gradient_noise
+from skcrit.search.noise import gradient_noise
 from skcrit.search.scales import Scales
 from skcrit.solvers._vectors import norm
 

@@ -40,7 +40,7 @@ from skcrit.linalg.dense import MAX_DENSE_FORMED
 from skcrit.losses.base import Loss
 from skcrit.losses.data_subspace import DataSubspace
 from skcrit.search.inertia_shares import InertiaShares
-from skcrit.search.polish import last_digits
+from skcrit.search.noise import last_digits
 from skcrit.search.scales import Scales
 
 __all__ = ["IndexBounds", "bound_index"]

@@ -7,10 +7,7 @@ not: on exp(-x), exp(-x^2) or 1/x every step is about as long as the last. This
 distinguishes the two without any constant in the unit of the loss.
 
 Steps are computed in natural units (:mod:`skcrit.search.frame`), and components of the
-gradient that are rounding errors do not move anything: they are measured by what a
-change of the last digit of the point does to the gradient, and by how far its values on
-a short line are from those of a cubic polynomial (differences of fourth order, as in
-the algorithm ECnoise of J. J. More and S. M. Wild, SIAM J. Sci. Comput. 33, 2011).
+gradient that are rounding errors (:mod:`skcrit.search.noise`) do not move anything.
 """
 
 from __future__ import annotations
@@ -34,16 +31,14 @@ from skcrit.linalg import rounding_level
 from skcrit.losses.base import Loss
 from skcrit.losses.symmetries import well_placed
 from skcrit.search.frame import FALSE, Frame, make_frame
+from skcrit.search.noise import NOISE, gradient_noise
 from skcrit.search.scales import Scales
 from skcrit.solvers._vectors import dot, norm
 from skcrit.solvers.status import RUNNING, Status
 
 __all__ = [
     "LONG",
-    "NOISE",
     "Polished",
-    "gradient_noise",
-    "last_digits",
     "newton_length",
     "polish",
     "without_false_tangents",
@@ -73,9 +68,6 @@ _SURE = 0.5
 _SHORT = 0.1
 LONG = 0.3
 
-# Components of the gradient below this multiple of their rounding errors are noise.
-NOISE = 4.0
-
 # Three changes of the last digit can miss what is noise by this factor. It is allowed
 # once a step has failed to help.
 _DOUBT = 32.0
@@ -86,19 +78,6 @@ _DOUBT = 32.0
 # help, the weakest are left out again: at degenerate points they bend too soon.
 _CUTS = (1e-6, 0.0, 0.0, 1e-8, 1e-5, 1e-3, 0.03, 0.3)
 _ALL = 1
-
-# Changes of the last digit by which rounding errors are measured.
-_N_PROBES = 3
-
-# If the Hessian is almost zero, or where a term has its maximum, a last digit changes
-# nothing: cos(1e-9) is 1. On a line of points this power of eps apart, in length
-# scales, smooth parts differ from cubics by far less than rounding does. Far from the
-# origin the points are at least so many last digits apart.
-_LINE, _APART = 0.375, 64.0
-
-# Weights of a fourth difference. Errors of size one make one of size sqrt(70).
-_FOURTH = (1.0, -4.0, 6.0, -4.0, 1.0)
-_N_LINE = 7
 
 
 @dataclass
@@ -176,19 +155,6 @@ def polish(loss: Loss, theta: Array, scales: Scales, false: float = FALSE) -> Po
     return Polished(run.frame, run.noise, to_host(run.shift), run.code)
 
 
-def last_digits(loss: Loss, theta: Array, scales: Scales) -> list[Array]:
-    """Return changes of points by about one unit in the last place, of random signs."""
-    # An entry smaller than its length scale is changed by the rounding error of one
-    # that is as large.
-    xp = array_namespace(theta)
-    size = xp.abs(theta)
-    size = xp.where(size > scales.length, size, scales.length)
-    eps = float(xp.finfo(theta.dtype).eps)
-    rng = np.random.default_rng(1)
-    signs = rng.choice([-1.0, 1.0], size=(_N_PROBES, theta.shape[1]))
-    return [eps * size * loss.asarray(row)[None, :] for row in signs]
-
-
 def newton_length(loss: Loss, theta: Array, scales: Scales) -> FloatArray:
     """Measure Newton steps, without what is noise in the gradient.
 
@@ -239,36 +205,6 @@ def without_false_tangents(
     """Decompose Hessians again, with fewer directions taken for those of symmetries."""
     frame = make_frame(loss, loss.at(end.frame.theta), scales, false)
     return replace(end, frame=frame, noise=gradient_noise(loss, frame, scales))
-
-
-def gradient_noise(loss: Loss, frame: Frame, scales: Scales) -> Array:
-    """Measure rounding errors of the gradient's components."""
-    xp = array_namespace(frame.theta)
-    noise, changes = xp.zeros_like(frame.gradient), last_digits(loss, frame.theta, scales)
-    for change in changes:
-        moved = frame.unit * loss.gradient(frame.theta + change)
-        error = xp.abs(frame.components(moved - frame.gradient))
-        noise = xp.where(error > noise, error, noise)
-    for error in _unsmooth(loss, frame, changes[0], scales):
-        noise = xp.where(error > noise, error, noise)
-    return noise
-
-
-def _unsmooth(loss: Loss, frame: Frame, digit: Array, scales: Scales) -> list[Array]:
-    """Measure what differences of fourth order leave of gradients on a short line."""
-    xp = array_namespace(digit)
-    eps = float(xp.finfo(digit.dtype).eps)
-    signs, far = xp.sign(digit), _APART * xp.abs(digit)
-    step = xp.where(far > eps**_LINE * scales.length, far, eps**_LINE * scales.length)
-    line = [
-        frame.components(frame.unit * loss.gradient(frame.theta + k * step * signs))
-        for k in range(-(_N_LINE // 2), _N_LINE // 2 + 1)
-    ]
-    n_weights, size = len(_FOURTH), sum(w * w for w in _FOURTH) ** 0.5
-    return [
-        xp.abs(sum(w * g for w, g in zip(_FOURTH, line[k:], strict=False))) / size
-        for k in range(_N_LINE - n_weights + 1)
-    ]
 
 
 def _newton(run: _Run, gradient: Array) -> tuple[Array, FloatArray]:

@@ -20,7 +20,8 @@ from skcrit._typing import Array, BoolArray, FloatArray, IntArray
 from skcrit.losses.base import Loss
 from skcrit.search.floors import BEHIND, GROWTH, JUMP, SEEN, fades_along_floor
 from skcrit.search.frame import Frame
-from skcrit.search.polish import Polished, last_digits
+from skcrit.search.noise import last_digits
+from skcrit.search.polish import Polished
 from skcrit.search.scales import Scales, probes
 from skcrit.solvers._vectors import norm
 

@@ -13,7 +13,8 @@ import numpy as np
 from skcrit._backend import chunks_of_rows, take_rows, to_host
 from skcrit._typing import Array, BoolArray, FloatArray, IntArray
 from skcrit.losses.base import Loss
-from skcrit.search.polish import NOISE, Polished, polish
+from skcrit.search.noise import NOISE
+from skcrit.search.polish import Polished, polish
 from skcrit.search.scales import Scales
 from skcrit.solvers._vectors import norm
 from skcrit.solvers.status import Status

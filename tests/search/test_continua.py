@@ -92,3 +92,54 @@ def test_gauges_of_a_factorisation(units, rng):
             theta.append(np.concatenate([u / left, v / right]))
             names.append((k, gauge > 0))
     assert same(sets_of(loss, np.array(theta)), names)
+
+
+def ring_of_spins(n):
+    """Sum of 1 - cos of the differences of neighbours on a ring."""
+
+    def forward(t):
+        return np.roll(t, -1, axis=-1) - t
+
+    def backward(s):
+        return np.roll(s, 1, axis=-1) - s
+
+    def angles(t):
+        return np.concatenate([np.cos(forward(t)), np.sin(forward(t))], axis=-1)
+
+    return FunctionLoss(
+        lambda t: np.sum(1 - np.cos(forward(t)), axis=-1),
+        lambda t: backward(np.sin(forward(t))),
+        lambda t, v: backward(np.cos(forward(t)) * forward(v)),
+        n_params=n,
+        symmetries=1,
+        invariants=angles,
+    ).fit()
+
+
+def test_circles_are_joined_whatever_turns_their_points(rng):
+    # All sines of the differences are equal: four spins may have two differences a and
+    # two pi - a, in three orders: three circles, which cross where a = +-pi/2. There
+    # the Hessian vanishes. A turn of all spins changes nothing, nor one spin by 2 pi.
+    theta, names = [], []
+    for k, order in enumerate([(0, 0, 1, 1), (0, 1, 0, 1), (0, 1, 1, 0)]):
+        for a in (-1.2, -0.3, 0.4, 1.1, np.pi - 1.2, np.pi - 0.1, np.pi + 0.8):
+            steps = np.where(order, np.pi - a, a)
+            spins = np.cumsum(steps) + rng.uniform(-np.pi, np.pi)
+            theta.append(spins + 2 * np.pi * rng.integers(-1, 2, size=4))
+            names.append(k)
+    assert same(sets_of(ring_of_spins(4), np.array(theta)), names)
+
+
+def test_where_the_hessian_vanishes_the_index_is_unknown(rng):
+    # The sine of pi/2 + 1e-9 is 1 in double precision: beside crossings of the circles
+    # gradients are zero to the last bit, while Hessians have eigenvalues of 1e-9 of
+    # either sign, and the last digits of the point do not change that.
+    loss = ring_of_spins(4)
+    steps = np.full((50, 4), np.pi / 2) + 2e-9 * rng.standard_normal((50, 4))
+    theta = np.cumsum(steps, axis=1)
+    n = len(theta)
+    status, everything = np.full(n, Status.CONVERGED), np.ones(n, dtype=bool)
+    ends = describe(loss, theta, status, everything, pose(loss).scales)
+    assert np.all(ends.morse_index == -1)
+    assert np.all(ends.morse_index_low == 0)
+    assert np.all(ends.morse_index_high >= 3)

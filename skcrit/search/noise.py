@@ -1,0 +1,85 @@
+"""Rounding errors of gradients, measured at the points that are judged.
+
+They are what a change of the last digit of the point does to the gradient. If the
+Hessian is almost zero such a change does nothing, and gradients can be zero to the last
+bit: the cosine of 1e-9 is 1. So it is measured too how far gradients on a short line
+are from a cubic polynomial, by differences of fourth order, as in the algorithm ECnoise
+(J. J. More and S. M. Wild, "Estimating computational noise", SIAM J. Sci. Comput. 33,
+2011).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skcrit._backend import array_namespace
+from skcrit._typing import Array
+from skcrit.losses.base import Loss
+from skcrit.search.frame import Frame
+from skcrit.search.scales import Scales
+
+__all__ = ["NOISE", "gradient_noise", "last_digits"]
+
+# Components of the gradient below this multiple of their rounding errors are noise.
+NOISE = 4.0
+
+# Changes of the last digit by which rounding errors are measured.
+_N_PROBES = 3
+
+# Points on a line are this power of eps apart, in length scales: smooth parts differ
+# from cubics by far less than rounding does. Far from the origin they are at least so
+# many last digits apart.
+_LINE, _APART, _N_LINES = 0.375, 64.0, 3
+
+# Weights of a fourth difference.
+_FOURTH = (1.0, -4.0, 6.0, -4.0, 1.0)
+
+
+def last_digits(loss: Loss, theta: Array, scales: Scales) -> list[Array]:
+    """Return changes of points by about one unit in the last place, of random signs."""
+    # An entry smaller than its length scale is changed by the rounding error of one
+    # that is as large.
+    xp = array_namespace(theta)
+    size = xp.abs(theta)
+    size = xp.where(size > scales.length, size, scales.length)
+    rng = np.random.default_rng(1)
+    signs = rng.choice([-1.0, 1.0], size=(_N_PROBES, theta.shape[1]))
+    return [_eps(theta) * size * loss.asarray(row)[None, :] for row in signs]
+
+
+def gradient_noise(loss: Loss, frame: Frame, scales: Scales) -> Array:
+    """Measure rounding errors of the gradient's components."""
+    xp = array_namespace(frame.theta)
+    noise, changes = (
+        _unsmooth(loss, frame, scales),
+        last_digits(loss, frame.theta, scales),
+    )
+    for change in changes:
+        moved = frame.unit * loss.gradient(frame.theta + change)
+        error = xp.abs(frame.components(moved - frame.gradient))
+        noise = xp.where(error > noise, error, noise)
+    return noise
+
+
+def _unsmooth(loss: Loss, frame: Frame, scales: Scales) -> Array:
+    """Measure what differences of fourth order leave of gradients on short lines."""
+    # In each coordinate the largest of several; eigenvectors then mix them as errors
+    # that are independent, for one that is small along an eigenvector can be luck.
+    xp, eps = array_namespace(frame.theta), _eps(frame.theta)
+    size, far = scales.length, _APART * eps * xp.abs(frame.theta)
+    size = xp.where(far > eps**_LINE * size, far, eps**_LINE * size)
+    rng, noise = np.random.default_rng(3), xp.zeros_like(frame.gradient)
+    for draw in rng.standard_normal((_N_LINES, frame.theta.shape[1])):
+        step = size * loss.asarray(draw)[None, :]
+        left = _FOURTH[0] * frame.gradient
+        for k, weight in enumerate(_FOURTH[1:], start=1):
+            left = left + weight * (frame.unit * loss.gradient(frame.theta + k * step))
+        error = xp.abs(left) / sum(w * w for w in _FOURTH) ** 0.5
+        noise = xp.where(error > noise, error, noise)
+    squares = xp.matrix_transpose(frame.vectors) ** 2
+    return xp.sqrt((squares @ (noise * noise)[..., None])[..., 0])
+
+
+def _eps(points: Array) -> float:
+    """Return the rounding error of one."""
+    return float(array_namespace(points).finfo(points.dtype).eps)
