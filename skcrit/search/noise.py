@@ -10,6 +10,8 @@ are from a cubic polynomial, by differences of fourth order, as in the algorithm
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from skcrit._backend import array_namespace
@@ -31,6 +33,10 @@ _N_PROBES = 3
 # many last digits apart.
 _LINE, _APART, _N_LINES = 0.375, 64.0, 3
 
+# Over steps twice as long, differences of what is smooth are 16 times as large, or
+# more. Those of rounding errors are about as large, and seldom this many times.
+_SMOOTH = 12.0
+
 # Weights of a fourth difference.
 _FOURTH = (1.0, -4.0, 6.0, -4.0, 1.0)
 
@@ -50,11 +56,8 @@ def last_digits(loss: Loss, theta: Array, scales: Scales) -> list[Array]:
 def gradient_noise(loss: Loss, frame: Frame, scales: Scales) -> Array:
     """Measure rounding errors of the gradient's components."""
     xp = array_namespace(frame.theta)
-    noise, changes = (
-        _unsmooth(loss, frame, scales),
-        last_digits(loss, frame.theta, scales),
-    )
-    for change in changes:
+    noise = _unsmooth(loss, frame, scales)
+    for change in last_digits(loss, frame.theta, scales):
         moved = frame.unit * loss.gradient(frame.theta + change)
         error = xp.abs(frame.components(moved - frame.gradient))
         noise = xp.where(error > noise, error, noise)
@@ -63,21 +66,30 @@ def gradient_noise(loss: Loss, frame: Frame, scales: Scales) -> Array:
 
 def _unsmooth(loss: Loss, frame: Frame, scales: Scales) -> Array:
     """Measure what differences of fourth order leave of gradients on short lines."""
-    # In each coordinate the largest of several; eigenvectors then mix them as errors
-    # that are independent, for one that is small along an eigenvector can be luck.
+    # The largest of several, for one that is small can be luck. Errors of coordinates
+    # depend on each other: forces between atoms cancel far more exactly than each is.
     xp, eps = array_namespace(frame.theta), _eps(frame.theta)
     size, far = scales.length, _APART * eps * xp.abs(frame.theta)
     size = xp.where(far > eps**_LINE * size, far, eps**_LINE * size)
     rng, noise = np.random.default_rng(3), xp.zeros_like(frame.gradient)
     for draw in rng.standard_normal((_N_LINES, frame.theta.shape[1])):
         step = size * loss.asarray(draw)[None, :]
-        left = _FOURTH[0] * frame.gradient
-        for k, weight in enumerate(_FOURTH[1:], start=1):
-            left = left + weight * (frame.unit * loss.gradient(frame.theta + k * step))
-        error = xp.abs(left) / sum(w * w for w in _FOURTH) ** 0.5
+        line = [frame.gradient] + [
+            frame.unit * loss.gradient(frame.theta + k * step)
+            for k in (1, 2, 3, 4, 6, 8)
+        ]
+        line = [frame.components(gradient) for gradient in line]
+        near, wide = _fourth(xp, line[:5]), _fourth(xp, line[:5:2] + line[5:])
+        is_smooth = wide > _SMOOTH * near
+        error = xp.where(is_smooth, xp.zeros_like(near), near)
         noise = xp.where(error > noise, error, noise)
-    squares = xp.matrix_transpose(frame.vectors) ** 2
-    return xp.sqrt((squares @ (noise * noise)[..., None])[..., 0])
+    return noise
+
+
+def _fourth(xp: Any, values: list[Array]) -> Array:
+    """Compute the fourth difference of five values, in units of their errors."""
+    size = sum(w * w for w in _FOURTH) ** 0.5
+    return xp.abs(sum(w * v for w, v in zip(_FOURTH, values, strict=True))) / size
 
 
 def _eps(points: Array) -> float:
