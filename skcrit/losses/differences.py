@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +19,12 @@ _LARGEST = 0.08
 _FACTOR = 2.0
 _N_STEPS = 7
 
+# If the gradient is smooth, differences forwards and backwards are apart by an amount
+# that halves with the step. At a kink they stay apart by its size: this part of it or
+# more is left, and it counts if it is more than that part of the column. Looked at are
+# steps that are short enough to show it, by their number.
+_LEFT, _SEEN, _SHORT = 0.75, 1e-3, 2
+
 # Numbers in the gradients of a chunk of columns.
 _CHUNK = 2**20
 
@@ -31,7 +38,8 @@ class DifferenceModel(LocalModel):
     column the entry of the table with the smallest estimated error is taken [1]_. A
     Hessian costs ``14 n_params`` gradients per point. Its error is a few times the
     rounding errors of the gradients for smooth functions; that of a single difference
-    is their two-thirds power.
+    is their two-thirds power. If the gradient has a kink nearer than the shortest step,
+    the size of the kink is the error.
 
     References
     ----------
@@ -66,8 +74,11 @@ class DifferenceModel(LocalModel):
         table: list[Any] = []
         best: Any = None
         error: Any = None
+        apart = []
         for k in range(_N_STEPS):
-            row = [self._difference(theta, step / _FACTOR**k, part)]
+            difference, one_sided = self._difference(theta, step / _FACTOR**k, part)
+            row = [difference]
+            apart.append(one_sided)
             for order, before in enumerate(table[-1] if table else [], start=1):
                 # Differences err by even powers of the step.
                 factor = _FACTOR ** (2 * order)
@@ -84,21 +95,37 @@ class DifferenceModel(LocalModel):
                 best = np.where(better, row[order], best)
                 error = np.where(better, worst, error)
             table.append(row)
+        error = np.maximum(error, _kinks(apart[_SHORT:], best))
         return best, np.broadcast_to(error, best.shape)
 
-    def _difference(self, theta: Array, step: Array, part: slice) -> Array:
-        """Take central differences along some of the axes."""
+    def _difference(
+        self, theta: Array, step: Array, part: slice
+    ) -> tuple[Array, Array]:
+        """Take central differences along some axes, and how far one-sided are apart."""
         n_params = theta.shape[-1]
         axes = np.eye(n_params)[part] * step
         ahead, behind = theta[:, None, :] + axes, theta[:, None, :] - axes
         # The steps that were really taken: rounding changes them far from the origin.
         rows = np.arange(part.start, part.stop)
         taken = (ahead - behind)[:, np.arange(len(rows)), rows]
-        change = self.loss.gradient(ahead) - self.loss.gradient(behind)
-        return change / taken[..., None]
+        g_ahead, g_behind = self.loss.gradient(ahead), self.loss.gradient(behind)
+        here = np.reshape(self.gradient, theta.shape)[:, None, :]
+        apart = np.abs((g_ahead - here) + (g_behind - here))
+        return tuple(a / taken[..., None] for a in (g_ahead - g_behind, 2 * apart))
 
     def hessian(self) -> FloatArray:  # noqa: D102 (documented in LocalModel)
         return self._table[0]
 
     def hessian_error(self) -> FloatArray:  # noqa: D102
         return self._table[1]
+
+
+def _kinks(apart: list[Array], columns: Array) -> Array:
+    """Return the sizes of kinks that one-sided differences show, a row per column."""
+    size = np.max(np.abs(columns), axis=-1, keepdims=True)
+    found = np.zeros_like(size)
+    for wide, near in itertools.pairwise(apart):
+        wide, near = (np.max(a, axis=-1, keepdims=True) for a in (wide, near))
+        kinked = (near > _LEFT * wide) & (near > _SEEN * size)
+        found = np.where(kinked, np.maximum(found, near), found)
+    return found
