@@ -10,7 +10,11 @@ from scipy import sparse
 from skcrit import (
     FunctionLoss,
     GaussianStarts,
+    LandscapeExplorer,
     LinearAutoencoderLoss,
+    LinearNetworkLoss,
+    Loss,
+    MLPLoss,
     NewtonMRFinder,
     certify,
 )
@@ -49,6 +53,34 @@ def functions(value=value, gradient=gradient, hvp=hvp, n_params=2):
     return FunctionLoss(value, gradient, hvp, n_params=n_params)
 
 
+class Valued:
+    """A loss of a user without a gradient."""
+
+    def fit(self, X=None, y=None):
+        self.n_params_ = 2
+        return self
+
+    def value(self, theta):
+        return value(theta)
+
+
+class Quadratic(Loss):
+    """A loss of a user that takes the number of parameters from its data."""
+
+    def fit(self, X, y=None):
+        self.n_params_ = X.shape[1]
+        return self
+
+    def value(self, theta):
+        return np.sum(theta**2, axis=-1) / 2
+
+    def gradient(self, theta):
+        return theta
+
+    def hvp(self, theta, v):
+        return np.broadcast_to(v, np.broadcast_shapes(theta.shape, v.shape))
+
+
 NO_LOSS = "loss must be a loss with the methods value, gradient, hvp, fit; "
 ROWS = (
     "Expected 2D array, got 1D array instead: X must have shape (n_samples, "
@@ -65,6 +97,20 @@ NAN_ROW = np.where(X == 4, np.nan, X)
 MISTAKES = {
     "no data": (autoencoder, NO_DATA),
     "None as data": (lambda: autoencoder(None), NO_DATA),
+    "no data for a loss": (lambda: LinearAutoencoderLoss(2).fit(), NO_DATA),
+    "no data for a network": (
+        lambda: MLPLoss((2,)).fit(),
+        "got None: MLPLoss needs data.",
+    ),
+    "no data for a linear network": (
+        lambda: LinearNetworkLoss((2,)).fit(),
+        "got None: LinearNetworkLoss needs data.",
+    ),
+    "no data for a loss of a user": (
+        lambda: fit(loss=Quadratic()),
+        "Quadratic cannot be fitted without data: 'NoneType' object has no attribute "
+        "'shape'. If it needs data, pass them to fit: fit(X).",
+    ),
     "NaN": (lambda: autoencoder(NAN_ROW), NAN),
     "NaN in a frame": (lambda: autoencoder(pd.DataFrame(NAN_ROW)), NAN),
     "infinity": (
@@ -102,6 +148,50 @@ MISTAKES = {
         lambda: fit(X, loss=LinearAutoencoderLoss),
         "loss must be an instance of a loss, got the class LinearAutoencoderLoss: write"
         " LinearAutoencoderLoss(...).",
+    ),
+    "loss without a gradient": (
+        lambda: fit(loss=Valued()),
+        f"{NO_LOSS}Valued lacks gradient, hvp.",
+    ),
+    "fitted loss without a gradient": (
+        lambda: fit(Valued().fit()),
+        "X must be a loss with the methods value, gradient, hvp, or data; Valued lacks "
+        "gradient, hvp.",
+    ),
+    "finder in place of data": (
+        lambda: fit(fit()),
+        "X must be a loss with the methods value, gradient, hvp, or data; "
+        "NewtonMRFinder lacks value, gradient, hvp.",
+    ),
+    "class of finders": (
+        lambda: LandscapeExplorer(LOSS, finder=NewtonMRFinder).fit(),
+        "The 'finder' parameter of LandscapeExplorer must be an instance, got the class"
+        " NewtonMRFinder: write NewtonMRFinder().",
+    ),
+    "parameter of no loss": (
+        lambda: NewtonMRFinder().set_params(loss__alpha=0.1),
+        "loss__alpha cannot be set: loss is None. Set the loss first, such as "
+        "loss=LinearAutoencoderLoss().",
+    ),
+    "targets of wrong length": (
+        lambda: fit(X, X[:5], loss=LinearNetworkLoss((2,))),
+        "y must be finite numbers with a row for each of the 8 samples of X, got shape "
+        "(5, 3).",
+    ),
+    "missing target": (
+        lambda: fit(X, NAN_ROW, loss=LinearNetworkLoss((2,))),
+        "y must be finite numbers with a row for each of the 8 samples of X, got NaN or"
+        " infinity.",
+    ),
+    "numbers in place of labels": (
+        lambda: fit(X, X[:, 0] / 3, loss=MLPLoss((2,), loss="log_loss")),
+        "y must be labels for loss='log_loss', got array([0. ",
+    ),
+    "labels in place of numbers": (
+        lambda: fit(X, list("abababab"), loss=MLPLoss((2,), loss="squared_error")),
+        "y must be an array of real numbers of shape (n_samples,) or (n_samples, "
+        "n_outputs), got list: <U1 numbers in ['a', 'b', 'a', 'b', 'a', 'b', 'a', "
+        "'b']. For labels take loss='log_loss'.",
     ),
     "value not batched": (
         lambda: fit(loss=functions(value=lambda t: np.sum((t**2 - 1) ** 2))),
@@ -222,3 +312,46 @@ def test_functions_that_are_not_batched_are_told_once():
 
 def test_a_loss_without_data_needs_none():
     assert fit().n_critical_sets_ == fit(None).n_critical_sets_
+
+
+def test_class_of_a_loss_that_lacks_methods():
+    class Half(Loss):
+        def fit(self, X=None, y=None):
+            return self
+
+        def value(self, theta):
+            return value(theta)
+
+    with pytest.raises(TypeError) as caught:
+        Half()
+    assert str(caught.value) == (
+        "Half lacks gradient, hvp: a class that derives from Loss must define fit, "
+        "value, gradient, hvp."
+    )
+
+
+def test_errors_of_fit_without_targets_have_a_note():
+    class Supervised(Quadratic):
+        def fit(self, X, y=None):
+            self.targets_ = y + 1
+            return super().fit(X)
+
+    with pytest.raises(TypeError, match="NoneType") as caught:
+        fit(X, loss=Supervised())
+    (note,) = caught.value.__notes__
+    assert note == "Supervised.fit got y=None. If it needs targets: fit(X, y)."
+
+
+def test_check_loss_of_a_class():
+    with pytest.raises(AssertionError) as caught:
+        check_loss(Quadratic)
+    assert str(caught.value).endswith(
+        "- it is a class: give an instance, such as Quadratic(...)."
+    )
+
+
+def test_memory_needs_functions_that_have_a_name(tmp_path):
+    loss = FunctionLoss(lambda t: value(t), gradient, n_params=2)
+    with pytest.raises(ValueError, match="with memory the loss must be picklable") as e:
+        fit(loss=loss, memory=tmp_path)
+    assert "define its functions in a module, not as lambdas" in str(e.value)

@@ -1,5 +1,6 @@
 """A fitted finder is saved and loaded."""
 
+import re
 import subprocess
 import sys
 import warnings
@@ -96,3 +97,16 @@ def test_loads_in_a_fresh_process(X, tmp_path):
         check=True,
     )
     assert done.stdout.strip() == repr(finder.score())
+
+
+def test_finder_of_another_version_is_loaded_with_a_warning(X, tmp_path, monkeypatch):
+    finder = fitted(FINDERS[0], X)
+    joblib.dump(finder, tmp_path / "finder.joblib")
+    monkeypatch.setattr("skcrit.finders._estimator.__version__", "99.0")
+    expected = (
+        f"This NewtonMRFinder was saved by skcrit {skcrit.__version__}, and this is "
+        "skcrit 99.0. Its attributes may mean something else: fit it again if you can."
+    )
+    with pytest.warns(UserWarning, match=re.escape(expected)):
+        again = joblib.load(tmp_path / "finder.joblib")
+    assert_same(vars(again), vars(finder))

@@ -33,6 +33,7 @@ from skcrit.certification.certify import certify
 from skcrit.exceptions import NoGroundTruthError, NotConvergedWarning
 from skcrit.finders._display import NotebookDisplay
 from skcrit.finders._doc import documented
+from skcrit.finders._estimator import CarefulEstimator
 from skcrit.finders._watch import FitReport, Progress, interruptible
 from skcrit.finders.attributes import fitted_attributes
 from skcrit.losses.adapt import as_loss, fitted_loss, is_loss
@@ -68,6 +69,7 @@ def _can_transform(finder: BaseFinder) -> bool:
 @documented
 class BaseFinder(
     NotebookDisplay,
+    CarefulEstimator,
     CallbackSupportMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
@@ -192,13 +194,13 @@ class BaseFinder(
         ------
         ValueError
             If a parameter is out of range, the data cannot be used, or the loss lacks a
-            method; the message says what was expected and what came.
+            method.
 
         Warns
         -----
         NotConvergedWarning
-            If some starts did not reach ``tol``, or not a critical point, or if all lie
-            on one gradient descent and one critical set was found.
+            If some starts did not end at a critical point, or if all lie on one
+            gradient descent and only one critical set was found.
         """
         solver, starts = self._begin(X, y)
         watch: list[Any] = [Progress(self.n_starts)] if self.verbose else []
@@ -226,8 +228,7 @@ class BaseFinder(
         check_params(self)
         history_names(self.store_history)
         for name in ("history_", "connections_", "n_features_in_", "feature_names_in_"):
-            if hasattr(self, name):  # of an earlier fit
-                delattr(self, name)
+            vars(self).pop(name, None)  # of an earlier fit
         self.loss_ = self._fit_loss(X, y)
         self.n_params_ = self.loss_.n_params_
         solver = self._make_solver()
@@ -240,7 +241,7 @@ class BaseFinder(
     def _fit_loss(self, X: Any, y: Any) -> Any:
         """Return a fitted loss, and keep what it knows of the data."""
         loss = LinearAutoencoderLoss() if self.loss is None else self.loss
-        if not is_loss(X) and X is not None:
+        if X is not None and not is_loss(X):
             X = validate_data(self, X, dtype=np.float64)
         loss = fitted_loss(loss, X, y)
         if hasattr(loss, "n_features_in_"):
@@ -335,19 +336,18 @@ class BaseFinder(
         -----
         UserWarning
             If there are at least ten sets and more than nine tenths of them were
-            reached by one search only: there are far more sets than searches, or the
-            loss does not declare its symmetries.
+            reached only once: then there are far more sets, or undeclared symmetries.
         """
         check_is_fitted(self)
         return summarize(self)
 
     def certify(self, *, reach: float = 1e-6) -> Certificates:
-        """Prove that the critical points found are there, and of which index.
+        """Prove that the critical points found exist, and determine their indices.
 
         Parameters
         ----------
         reach : float, default=1e-6
-            How far a point may be from its critical point, relative to its size.
+            Largest distance of a point from its critical point, relative to its size.
 
         Returns
         -------

@@ -61,8 +61,10 @@ class Targets:
         try:
             return LabelBinarizer().fit(y)
         except (ValueError, TypeError) as error:
+            # scikit-learn would print all of them.
+            reason = str(error).partition(":")[0]
             raise ValueError(
-                f"y must be labels for loss='log_loss', got {shown(y)}: {error}"
+                f"y must be labels for loss='log_loss', got {shown(y)}: {reason}."
             ) from error
 
     def of(self, X: Array, y: Array) -> Array:
@@ -72,7 +74,7 @@ class Targets:
         if self.binarizer is not None:
             values = self._binarized(y)
         else:
-            values = as_numbers(y, "y", "(n_samples,) or (n_samples, n_outputs)")
+            values = self._as_numbers(y)
             if not np.all(np.isfinite(values)):
                 raise ValueError("y must be finite, got NaN or infinity.")
         values = values[:, None] if values.ndim == 1 else values
@@ -87,6 +89,16 @@ class Targets:
                 f"{values.shape[1]}."
             )
         return values
+
+    @staticmethod
+    def _as_numbers(y: Any) -> Array:
+        try:
+            return as_numbers(y, "y", "(n_samples,) or (n_samples, n_outputs)")
+        except ValueError as error:
+            if np.asarray(y).dtype.kind not in "US":
+                raise
+            text = f"{error} For labels take loss='log_loss'."
+            raise ValueError(text) from None
 
     def _binarized(self, y: Any) -> Array:
         try:

@@ -10,7 +10,7 @@ import numpy as np
 
 from skcrit._typing import Array
 from skcrit.exceptions import ResolutionWarning
-from skcrit.utils._arguments import as_numbers, shown
+from skcrit.utils._arguments import as_numbers
 
 __all__ = [
     "as_targets",
@@ -26,11 +26,12 @@ def as_targets(y: Array, n_samples: int) -> Array:
     """Return targets as a matrix with a row per sample."""
     Y = as_numbers(y, "y")
     Y = Y[:, None] if Y.ndim == 1 else Y
-    finite = Y.ndim == 2 and bool(np.all(np.isfinite(Y)))
-    if not finite or len(Y) != n_samples or Y.shape[1] == 0:
+    fits = Y.ndim == 2 and len(Y) == n_samples and Y.shape[1] > 0
+    if not fits or not np.all(np.isfinite(Y)):
+        got = "NaN or infinity" if fits else f"shape {np.shape(y)}"
         raise ValueError(
             f"y must be finite numbers with a row for each of the {n_samples} samples "
-            f"of X, got {shown(y)}."
+            f"of X, got {got}."
         )
     return Y
 

@@ -58,9 +58,10 @@ OPTIONAL = (
 
 
 def is_loss(thing: object) -> bool:
-    """Return whether something has the methods value and gradient of a loss."""
+    """Return whether something has a method of a loss, and so cannot be data."""
     # A data frame can have columns of these names: they must be callable.
-    return all(callable(getattr(thing, name, None)) for name in REQUIRED[:2])
+    methods = (*REQUIRED, "fit")
+    return any(callable(getattr(thing, name, None)) for name in methods)
 
 
 def as_loss(loss: Any, name: str = "loss") -> Loss:
@@ -124,7 +125,24 @@ def fitted_loss(loss: Any, X: ArrayLike | Any, y: ArrayLike | None = None) -> An
         as_loss(X, "X")
         return X
     check_methods(loss, "loss", (*REQUIRED, "fit"))
-    return clone(loss).fit(X, y)
+    return _fit_clone(loss, X, y)
+
+
+def _fit_clone(loss: Any, X: Any, y: Any) -> Any:
+    """Fit a clone, and explain errors of a loss that needs what it was not given."""
+    try:
+        return clone(loss).fit(X, y)
+    # What None in place of data leads to in a loss of the user.
+    except (TypeError, AttributeError, IndexError) as error:
+        name = type(loss).__name__
+        if X is None:
+            raise ValueError(
+                f"{name} cannot be fitted without data: {error}. If it needs data, "
+                "pass them to fit: fit(X)."
+            ) from error
+        if y is None:
+            error.add_note(f"{name}.fit got y=None. If it needs targets: fit(X, y).")
+        raise
 
 
 def check_methods(loss: Loss, name: str, required: tuple[Any, ...] = REQUIRED) -> None:
@@ -138,8 +156,9 @@ def check_methods(loss: Loss, name: str, required: tuple[Any, ...] = REQUIRED) -
         method for method in required if not callable(getattr(loss, method, None))
     ]
     if missing:
+        other = ", or data" if name == "X" else ""
         raise ValueError(
-            f"{name} must be a loss with the methods {', '.join(required)}; "
+            f"{name} must be a loss with the methods {', '.join(required)}{other}; "
             f"{type(loss).__name__} lacks {', '.join(missing)}.{_advice(loss)}"
         )
 

@@ -139,7 +139,7 @@ class LinearAutoencoderLoss(TransformerMixin, LinearLoss):
         self.zero_rtol = zero_rtol
         self.tie_rtol = tie_rtol
 
-    def fit(self, X: ArrayLike, y: object = None) -> Self:
+    def fit(self, X: ArrayLike | None = None, y: object = None) -> Self:
         """Form the second moment of the data and its eigenpairs.
 
         Parameters

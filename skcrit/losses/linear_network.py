@@ -140,7 +140,7 @@ class LinearNetworkLoss(LinearLoss):
         self.zero_rtol = zero_rtol
         self.tie_rtol = tie_rtol
 
-    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+    def fit(self, X: ArrayLike | None = None, y: Any = None) -> Self:
         r"""Form the moments of the data and the canonical form of the network.
 
         Parameters

@@ -175,7 +175,7 @@ class MLPLoss(
         self.backend = backend
         self.dtype = dtype
 
-    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+    def fit(self, X: ArrayLike | None = None, y: Any = None) -> Self:
         """Keep the data, in blocks.
 
         Parameters

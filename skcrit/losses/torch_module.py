@@ -180,7 +180,7 @@ class TorchLoss(ConvertsModules, DeclaredLoss):
         thawed = {name: thaw(state[name]) for name in ("module", "criterion")}
         super().__setstate__(state | thawed)
 
-    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:  # type: ignore[override]
+    def fit(self, X: ArrayLike | None = None, y: ArrayLike | None = None) -> Self:  # type: ignore[override]
         """Copy the module and the data, and evaluate them once.
 
         Parameters

@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from pickle import PicklingError
 from typing import Any
 
 from joblib import effective_n_jobs
@@ -145,8 +146,14 @@ def run_batches(
 
 def _key(task: Any, arguments: Any) -> Any:
     """Name a task and its arguments."""
-    plain = [p.digest if isinstance(p, Shared) else p for p in arguments]
-    return hash_of((__version__, task.__name__, plain))
+    try:
+        plain = [p.digest if isinstance(p, Shared) else p for p in arguments]
+        return hash_of((__version__, task.__name__, plain))
+    except (PicklingError, AttributeError, TypeError) as error:
+        raise ValueError(
+            f"with memory the loss must be picklable: define its functions in a "
+            f"module, not as lambdas or in other functions ({error.args[0]})."
+        ) from error
 
 
 def _do(task: Callable[..., Any], arguments: Any, store: Any, key: str) -> Any:

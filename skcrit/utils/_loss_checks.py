@@ -23,6 +23,8 @@ METHODS += ("invariants", "rescale")
 
 def check_structure(loss: Any) -> list[Any]:
     """List missing methods and attributes, which every other check needs."""
+    if isinstance(loss, type):
+        return [f"it is a class: give an instance, such as {loss.__name__}(...)."]
     problems = []
     missing = [name for name in METHODS if not callable(getattr(loss, name, None))]
     if missing:

@@ -62,6 +62,7 @@ def check_params(estimator: Any) -> None:
     name = type(estimator).__name__
     for parameter, value in estimator.get_params(deep=False).items():
         _refuse_truth(estimator, parameter, value)
+        _refuse_class(estimator, parameter, value)
         try:
             validate_parameter_constraints(
                 estimator._parameter_constraints, {parameter: value}, caller_name=name
@@ -106,6 +107,18 @@ def _refuse_truth(estimator: Any, parameter: str, value: Any) -> None:
         raise ValueError(
             f"The {parameter!r} parameter of {type(estimator).__name__} must be a "
             f"number, got {value!r}."
+        )
+
+
+def _refuse_class(estimator: Any, parameter: str, value: Any) -> None:
+    """Refuse a class in place of an instance with certain methods."""
+    constraints = estimator._parameter_constraints.get(parameter)
+    if not isinstance(value, type) or not isinstance(constraints, list):
+        return
+    if any(isinstance(constraint, HasMethods) for constraint in constraints):
+        raise ValueError(
+            f"The {parameter!r} parameter of {type(estimator).__name__} must be an "
+            f"instance, got the class {value.__name__}: write {value.__name__}()."
         )
 
 
