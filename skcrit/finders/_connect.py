@@ -23,11 +23,11 @@ def connections(
 ) -> Connections:
     r"""Find what saddles connect: go down from each, to the critical sets below.
 
-    From each set of known Morse index k > 0 two ways set out along each of its k
-    unstable eigenvectors, forward and backward, by the gradient flow. It ends in a
-    minimum, but for exceptions such as symmetry. With k > 1
-    index-lowering dynamics, which goes down along one direction and seeks a stationary
-    point along all others, leads to sets of smaller index.
+    From each set of known Morse index k > 0 the gradient flow is followed along each of
+    its k unstable eigenvectors, forward and backward. Except in special cases, such as
+    symmetry, it ends in a minimum. If k > 1, index-lowering dynamics are followed as
+    well: they go down along one direction and seek a stationary point along all others,
+    and so lead to sets of smaller index.
 
     Parameters
     ----------
@@ -37,14 +37,14 @@ def connections(
         Largest number of unstable eigenvectors of a saddle, the weakest first; None is
         all.
     max_iter : int, default=500
-        Largest number of steps of a way.
+        Largest number of steps of a path.
     n_jobs : int or None, default=None
         Workers, through joblib.
 
     Returns
     -------
     connections : Connections
-        A row per way, with the saddle, the set at which it ends, and how it went.
+        A row per path, with the saddle, the set at which it ends, and its course.
 
     Raises
     ------
@@ -61,14 +61,14 @@ def connections(
 
     Notes
     -----
-    Costs two or four ways per unstable eigenvector, each some ten steps of a dense
-    Hessian. The ways begin 1e-3 length scales from the saddle. The flow is that of the
-    gradient in the parameters as they are; other units of single parameters give other
-    ways. Sets without unstable directions are only reached, also degenerate saddles of
-    index zero.
+    There are two or four paths per unstable eigenvector, each of about ten steps with a
+    dense Hessian. The paths begin 1e-3 length scales from the saddle. The flow is that
+    of the gradient in the given parameters; in other units of single parameters the
+    paths are different. No path begins at a set without unstable directions, such as a
+    degenerate saddle of index zero.
 
     If the list holds all saddles of index one, ``barriers()`` of the record are the
-    lowest ones [1]_; otherwise they are bounds from above.
+    lowest ones [1]_; otherwise they are upper bounds.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""What a notebook shows of a finder: scikit-learn's diagram, and the sets found."""
+"""How a notebook shows a finder: scikit-learn's diagram and the table of its sets."""
 
 from __future__ import annotations
 

@@ -25,35 +25,36 @@ init : str, array or sampler, default={init}
     ``TrajectoryStarts(by=init)``, one descent. Given points have the shape (n_starts,
     n_params), and a sampler has the method ``sample(loss, n_starts, random_state)``.
 tol : float or "auto", default={tol}
-    A float is absolute, on the squared gradient norm: a start has reached it when its
-    squared gradient norm is at most ``tol``, at its own point and at the rescaled point
-    of its symmetry orbit. "auto" has no unit: the gradient is as small as rounding
-    allows. A start that has reached ``tol`` has converged if Newton steps from there
-    contract to the level of rounding; see ``results_``. Infinity leaves the starts
-    where they are.
+    A float is an absolute bound on the squared gradient norm: a start has reached it
+    when its squared gradient norm is at most ``tol``, at its own point and at the
+    rescaled point of its symmetry orbit. "auto" has no unit: searches continue until
+    the gradient is as small as rounding allows. A start that has reached ``tol`` has
+    converged if Newton steps from there contract to the level of rounding; see
+    ``results_``. Infinity leaves the starts unchanged.
 max_iter : int, default={max_iter}
     Largest number of iterations per start.
 batch_size : int, default=None
-    Starts that are solved together; None divides them over the workers, at most ``65536
-    / n_params`` (but 4 to 512) each, a quarter of that with ``memory``, ``verbose`` or
-    callbacks. It affects time and memory, never the result.
+    Number of starts that are solved together. None divides the starts over the workers,
+    into batches of at most ``65536 / n_params`` (but 4 to 512), and of a quarter of
+    that with ``memory``, ``verbose`` or callbacks. It affects time and memory, never
+    the result.
 n_jobs : int, default=None
-    Workers over batches, through joblib; None is 1 outside a ``joblib.parallel_config``
-    context.
+    Number of workers that solve batches, through joblib; None is 1 outside a
+    ``joblib.parallel_config`` context.
 memory : str, path-like or joblib.Memory, default=None
-    Folder where finished batches are kept: an interrupted fit that is started again
-    repeats none of them.
+    Folder in which finished batches are kept. If an interrupted fit is started again,
+    it repeats none of them.
 store_history : bool or list of str, default=False
-    What to keep of every iterate: names out of "loss", "squared_grad_norm",
-    "theta", "residual_ratio" and "kernel_ratio"; True is the first two. The last two
-    cost at most 52 products per iterate, which "n_hvp" does not count. It takes 8 bytes
-    per number, for at most ``max_iter + 1`` iterates.
+    What to keep of every iterate: names out of "loss", "squared_grad_norm", "theta",
+    "residual_ratio" and "kernel_ratio"; True is the first two. The last two cost at
+    most 52 products per iterate, which "n_hvp" does not count. Each number takes 8
+    bytes, for at most ``max_iter + 1`` iterates.
 random_state : int, RandomState, Generator or None, default=None
     Source of randomness. Each start has a stream of its own, so that the result depends
     neither on ``n_jobs`` nor on ``batch_size``.
 verbose : int, default=0
-    Positive shows a progress bar with starts done, converged, distinct sets found and
-    time left (needs tqdm).
+    If positive, a progress bar shows the number of starts done and converged, of
+    distinct sets found, and the time left (needs tqdm).
 """
 
 _ATTRIBUTES = """\
@@ -64,27 +65,29 @@ n_features_in_ : int
 n_params_ : int
     Number of parameters.
 start_params_, final_params_ : ndarray of shape ({rows}, n_params)
-    First and last points; a run that failed keeps its last finite point.
+    First and last point of each run; a run that failed keeps its last finite point.
 converged_ : ndarray of bool of shape ({rows},)
-    Which starts reached ``tol`` and a critical point.
+    Which starts reached ``tol`` and ended at a critical point.
 n_iter_ : int
     Iterations of the longest run.
 results_ : dict of str to ndarray of shape ({rows},)
-    Ready for ``pandas.DataFrame``. Its columns, all for the last point of a run:
+    A row per run, ready for ``pandas.DataFrame``. Its columns describe the last point
+    of a run:
 
-    - "loss", "squared_grad_norm", "squared_balanced_grad_norm": the last at the
-      rescaled point;
+    - "loss", "squared_grad_norm", and "squared_balanced_grad_norm", which is that of
+      the rescaled point;
     - "n_iter", "n_gradient", "n_hvp": iterations, gradients and Hessian-vector
       products that the run took;
-    - "status": why it ended, see below;
+    - "status": why the run ended, see below;
     - "residual_ratio", "kernel_ratio": how flat the loss is at the end of a run that
       failed, NaN for others: ``|r| / (|H| |p| + |g|)`` and ``|H r| / (|H| |r|)`` with
       ``r = H p + g``;
 {columns}    - "converged": whether the status is CONVERGED;
-    - "distance": estimated, to the critical point, in the unit of the parameters;
+    - "distance": the estimated distance from the critical point, in the unit of the
+      parameters;
     - "morse_index", "nullity": -1 if unknown;
     - "morse_index_low", "morse_index_high": bounds of the Morse index;
-    - "critical_set": label, -1 if not converged.
+    - "critical_set": the row of the set in ``critical_points_``, -1 if not converged.
 
     A status is one of
 
@@ -96,10 +99,10 @@ results_ : dict of str to ndarray of shape ({rows},)
       and a "kernel_ratio" of at most 5e-4;
     - STALLED: no step was accepted;
     - MAX_ITER: all iterations were used;
-    - DIVERGED: the loss was not finite, or the point left every bound.
+    - DIVERGED: the loss was not finite, or the norm of the point has grown by 1e8.
 critical_points_ : ndarray of shape (n_critical_sets_, n_params)
-    A refined, well-scaled point of each distinct critical set found, by increasing
-    loss.
+    A refined, well-scaled point of each distinct critical set found, in the order of
+    increasing loss.
 critical_losses_ : ndarray of shape (n_critical_sets_,)
     Losses there.
 morse_indices_, nullities_ : ndarray of int of shape (n_critical_sets_,)
@@ -107,28 +110,28 @@ morse_indices_, nullities_ : ndarray of int of shape (n_critical_sets_,)
     always beyond 4096 parameters, for which no dense Hessian is formed.
 index_fractions_ : ndarray of shape (n_critical_sets_,)
     Morse indices over ``n_params_``; NaN if unknown. Beyond 4096 parameters they are
-    counted, if the data see no more than that many, or estimated by stochastic Lanczos
-    quadrature, at most 1774 products per start.
+    counted if the loss depends on at most 4096 of them on these data, and otherwise
+    estimated by stochastic Lanczos quadrature, with at most 1774 products per start.
 index_interval_ : ndarray of shape (n_critical_sets_, 2)
     Least and largest index fraction that the measured error allows; if it is estimated,
     an interval of at least 95 % confidence.
 inertia_shares_ : ndarray of shape (n_critical_sets_, 3)
-    Parts of the eigenvalues that are negative (below minus a level), flat (within it)
-    and positive (above it). If eigenvalues crowd at zero, their signs down to
-    rounding are not known and ``index_interval_`` is wide; these parts are known.
+    Shares of the eigenvalues that are negative (below minus a level), flat (within it)
+    and positive (above it). If many eigenvalues are close to zero, their signs cannot
+    be determined and ``index_interval_`` is wide, but these shares can be.
 inertia_intervals_ : ndarray of shape (n_critical_sets_, 3, 2)
-    Intervals for these parts, as those for the index fraction.
+    Intervals for these shares, like that for the index fraction.
 inertia_levels_ : ndarray of shape (n_critical_sets_,)
-    The level, relative to the spectral norm of the Hessian in the units of the loss:
-    the measured error of the Hessian, or the lowest power of ten times it at which at
-    most one two-hundredth of the eigenvalues are undecided; NaN if unknown.
+    The level, relative to the spectral norm of the Hessian in the units of the loss. It
+    is the measured error of the Hessian times the lowest power of ten at which at most
+    one two-hundredth of the eigenvalues are undecided; NaN if unknown.
 counts_ : ndarray of int of shape (n_critical_sets_,)
     How many starts ended in each set.
 n_critical_sets_ : int
     Number of distinct sets found.
 is_continuum_ : ndarray of bool of shape (n_critical_sets_,)
-    Whether starts ended in different points of the set, which a walk along critical
-    points connects and no declared symmetry of the loss.
+    Whether starts ended at different points of the set that are connected by a walk
+    along critical points, but by no declared symmetry of the loss.
 history_ : dict of str to ndarray of shape ({rows}, n_iter_ + 1)
     "loss" and "squared_grad_norm" of every iterate, NaN after the end of a run; only
     with ``store_history``, which may also ask for "theta", of shape (..., n_params),

@@ -1,4 +1,4 @@
-"""What finders add to scikit-learn's estimators: words for mistakes of their users."""
+"""Warnings and errors that finders add to those of scikit-learn's estimators."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["CarefulEstimator"]
 
 
 class CarefulEstimator:
-    """Warn of a finder that another version saved, and of a parameter of no loss."""
+    """Warn if another version saved a finder; refuse parameters of a missing loss."""
 
     def __getstate__(self) -> dict[str, Any]:
         return super().__getstate__() | {"_skcrit_version": __version__}  # type: ignore[misc, operator]

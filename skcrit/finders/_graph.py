@@ -15,7 +15,7 @@ __all__ = ["search_edges", "search_graph"]
 
 
 def search_edges(results: dict[str, Any]) -> IntArray:
-    """List which set was reached from which, first way first."""
+    """List which set was reached from which, in the order of discovery."""
     names = ("parent", "critical_set", "direction", "sign")
     rows = np.stack([results[name] for name in names], axis=1)
     rows = rows[(rows[:, 0] >= 0) & (rows[:, 1] >= 0)]

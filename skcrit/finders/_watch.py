@@ -1,4 +1,4 @@
-"""What looks at a fit while it goes on: scikit-learn's callbacks and a progress bar."""
+"""Watch a fit while it runs: scikit-learn's callbacks and a progress bar."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class FitReport:
     task_name : str
         What a part of the fit is called.
     attributes : callable
-        Maps the outcome so far to the fitted attributes that a fit to this point would
-        have. It is called if a callback asks.
+        Maps the outcome so far to the fitted attributes of a fit that ends here. It is
+        called if a callback asks for them.
     """
 
     def __init__(

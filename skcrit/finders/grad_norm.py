@@ -36,28 +36,30 @@ _MINIMIZERS = {
 class GradNormFinder(BaseFinder):
     r"""Find critical points by minimising half the squared gradient norm.
 
-    :math:`g(\theta) = |\nabla f(\theta)|^2 / 2` is zero at the critical points of f and
-    nowhere else, whatever their index. Its gradient is the Hessian-vector product
-    :math:`H \nabla f`. Other minima of g are points where the gradient lies in the
-    kernel of the Hessian; searches that end there have the status GRADIENT_FLAT.
+    :math:`g(\theta) = |\nabla f(\theta)|^2 / 2` is zero exactly at the critical points
+    of f, whatever their index. Its gradient is the Hessian-vector product
+    :math:`H \nabla f`. At the other minima of g the gradient of f lies in the kernel of
+    the Hessian; searches that end there have the status GRADIENT_FLAT.
 
     Parameters
     ----------
     <parameters>
     minimizer : {"gd", "momentum", "btls", "l-bfgs", "lm"}, default="l-bfgs"
-        Gradient descent with steps of fixed length, the same with momentum, with a
-        search for the (weak) Wolfe conditions, L-BFGS with the strong ones, or
-        Levenberg-Marquardt, which is Gauss-Newton on g, damped.
+        "gd" is gradient descent with steps of fixed length, "momentum" the same with
+        momentum, "btls" gradient descent with a line search for the weak Wolfe
+        conditions, "l-bfgs" L-BFGS with a line search for the strong ones, and "lm"
+        Levenberg-Marquardt, which is damped Gauss-Newton on g.
     balance : bool, default=True
-        Whether iterates whose squared norm exceeds that of the rescaled point of their
-        symmetry orbit by 5 % move there. ``balance=False, minimizer="btls"`` is the
-        published method with a sound line search.
+        Whether an iterate moves to the rescaled point of its symmetry orbit if its
+        squared norm exceeds that of the rescaled point by 5 %.
+        ``balance=False, minimizer="btls"`` is the published method with a sound line
+        search.
     learning_rate : float or "auto", default="auto"
         Length of the steps of "gd" and "momentum". "auto" is 0.4 over the squared
         curvature of the loss at the start: 0.1, as published, on data of covariance
         ``diag(1, ..., 16)``.
     momentum : float, default=0.9
-        Fraction of the last step that "momentum" keeps.
+        Fraction of the last step that "momentum" adds to the next.
     memory_size : int, default=20
         Number of steps that "l-bfgs" remembers.
     damping : float, default=1e-3
@@ -68,13 +70,13 @@ class GradNormFinder(BaseFinder):
     max_inner_iter : int, default=50
         Dimension of the Krylov space of "lm".
     sufficient_decrease : float, default=1e-4
-        Wolfe's first constant, of "btls" and "l-bfgs": fraction of the predicted
-        decrease that is demanded.
+        First constant of the Wolfe conditions, for "btls" and "l-bfgs": the fraction of
+        the predicted decrease that a step must achieve.
     curvature : float, default=0.9
-        Wolfe's second constant: fraction of the first derivative along the step that
-        may be left.
+        Second constant of the Wolfe conditions: the fraction of the initial slope along
+        the step that may be left at its end.
     max_trials : int, default=60
-        Largest number of step lengths, or of dampings, that are tried.
+        Largest number of step lengths, or of dampings, that are tried per iteration.
     fallback : bool, default=True
         Whether a search that creeps (its squared gradient norm does not fall to a tenth
         in 20 iterations) or is stuck goes on in bounded Newton steps, up along as many
@@ -98,7 +100,7 @@ class GradNormFinder(BaseFinder):
 
     The gradient norm can be lowered without coming closer to a critical point, by
     scaling one layer of a network up and the next one down. A minimiser of the gradient
-    norm does this thoroughly; ``balance`` takes that way out.
+    norm tends to do so; ``balance`` prevents it.
 
     Morse index, nullity, labels and status come from the loss alone, see
     :class:`NewtonMRFinder`.

@@ -43,45 +43,46 @@ __all__ = ["LandscapeExplorer"]
 class LandscapeExplorer(BaseFinder):
     r"""Explore a landscape from critical point to critical point.
 
-    Searches set out from every set found, along the eigenvectors of the Hessian at its
-    rescaled point. Unstable directions come before stable and flat ones, weak before
-    strong; of equal eigenvalues one comes first and the others last; each direction is
-    tried one way first and later the other way. A local search leads from the displaced
-    point to a critical point, and new sets join those that are explored. The sets with
-    the fewest tries go first, and of these the newest.
+    From every set found, the explorer moves along the eigenvectors of the Hessian at
+    its rescaled point. A local search then leads from the displaced point to a critical
+    point, and if its set is new, it is explored as well. Unstable directions come
+    before stable and flat ones, and weak before strong ones. Of several eigenvectors
+    with equal eigenvalues, one comes first and the others last. Each direction is tried
+    one way first and the other way later. Sets with the fewest tries come first, and of
+    these the newest.
 
     Parameters
     ----------
     <parameters>
     finder : BaseFinder, default=None
         Local search; its ``tol``, ``max_iter``, ``n_starts``, ``init`` and
-        ``random_state`` are not used. None is ``NewtonMRFinder()``. Its columns of
-        ``results_`` join those below.
+        ``random_state`` are not used. None is ``NewtonMRFinder()``. The columns that it
+        adds to ``results_`` are kept.
     max_searches : int, default=10000
         Budget of local searches, the first ones included.
     coverage : float or None, default=None
-        Share of the latest quarter of all searches that ended in sets already known, at
-        which to stop.
+        The exploration stops if this share of the latest quarter of all searches ended
+        in sets that were already known; None disables this rule.
     displacement : tuple of (float, float), default=(1.2, 2.2)
         Range of the length of displacements, in length scales of the loss; later passes
         try shorter and longer ones.
     noise : float, default=0.01
-        Standard deviation of the noise added to each parameter from the second pass on,
-        in length scales. The first pass goes along eigenvectors and nowhere else.
+        Standard deviation of the noise that is added to each parameter from the second
+        pass on, in length scales. The first pass moves along eigenvectors only.
     round_size : int, default=256
-        Searches between two updates of what is known. It changes the result.
+        Number of searches between two updates of the known sets. It changes the result.
     max_directions : int or None, default=64
         Largest number of directions tried from a set, and kept in memory; None is all.
     n_passes : int, default=4
-        How often every direction is tried each way, with other lengths; then the
-        landscape counts as exhausted. Every other try asks for the next Morse index
-        (see the notes).
+        How often every direction is tried each way, each time with another length.
+        After that the landscape counts as exhausted. Every other try seeks a critical
+        point of the next Morse index (see the notes).
     connect : bool, default=False
-        Whether to go down from every saddle at the end, along at most
+        Whether to descend from every saddle at the end, along at most
         ``max_directions`` of its unstable directions, to find what it connects. If this
-        leads to critical points that are not listed, searches begin there, one for each
-        even beyond ``max_searches``, the exploration goes on, and all saddles go down
-        again.
+        leads to critical points that are not listed, one search begins at each of them,
+        even beyond ``max_searches``. The exploration then continues, and the descents
+        are repeated.
 
     Attributes
     ----------
@@ -89,30 +90,31 @@ class LandscapeExplorer(BaseFinder):
     n_searches_ : int
         Number of local searches.
     discovery_ : ndarray of int of shape (n_rounds, 2)
-        Searches and sets found, after every round.
+        Number of searches and of sets found after every round.
     edges_ : ndarray of int of shape (n_edges, 5)
         Which set was reached from which: parent and child (rows of
         ``critical_points_``), the first direction and sign that led there, and how
         often it happened.
     connections_ : Connections
         What saddles connect, by :func:`skcrit.connections`; only with ``connect=True``.
-        Other than the edges it does not depend on how the exploration went.
+        Unlike the edges, it does not depend on the course of the exploration.
     euler_sum_ : float
-        The alternating sum over the sets (:func:`skcrit.metrics.euler_sum`) of a
-        coercive loss: any number but +1 (the loss's ``euler_characteristic``) proves
-        that sets are missing or an index is wrong, and +1 proves nothing. NaN if the
-        loss is not known to be coercive, or the sum says nothing.
+        The alternating sum over the sets of a coercive loss
+        (:func:`skcrit.metrics.euler_sum`). Any number other than +1 (in general, the
+        ``euler_characteristic`` of the loss) proves that sets are missing or that an
+        index is wrong; +1 proves nothing. NaN if the loss is not known to be coercive
+        or the sum cannot be computed.
     stop_reason_ : str
         One of "max_searches", "coverage", "exhausted",
         "failures", "incomplete" and "callback".
-        Why the exploration ended. "exhausted": no direction is left untried.
-        If nothing was found so far, or more than a tenth of the searches failed,
-        rounds of new starts follow, as many starts as sets are known, and what they
-        find is explored as well, until three rounds in a row led to nothing new.
-        "failures": more than half of the searches from starts failed, or still nothing
-        was found, so that nothing follows. "incomplete": the budget is spent, and
-        ``euler_sum_`` proves that sets are missing. While it does, neither ``coverage``
-        nor tried directions end the exploration: after rounds of new starts all
+        Why the exploration ended. "exhausted": every direction has been tried. If
+        nothing has been found by then, or if more than a tenth of the searches failed,
+        rounds of new starts follow first, with as many starts as there are known sets,
+        and what they find is explored as well, until three rounds in a row have found
+        nothing new. "failures": more than half of the searches from starts failed, or
+        nothing was found at all. "incomplete": the budget is spent, and ``euler_sum_``
+        proves that sets are missing. As long as it does, neither ``coverage`` nor the
+        lack of untried directions ends the exploration: after rounds of new starts all
         directions are tried again.
 
     See Also
@@ -123,34 +125,35 @@ class LandscapeExplorer(BaseFinder):
 
     Notes
     -----
-    Memory: a point and its directions in single precision per set,
-    ``4 n_params (1 + n_directions)`` bytes and more, and two points per search.
+    Memory: per set, a point and its directions in single precision, at least
+    ``4 n_params (1 + n_directions)`` bytes; per search, two points.
 
     The first starts have five sizes, whatever the loss: small ones lead to critical
     points of high index, from which the others are reached.
 
     Noise takes searches out of planes of symmetry that no eigenvector leaves. The first
-    pass has none: in a direction of large curvature a little of it changes the
-    loss more than a long way along a weak one, and the search goes elsewhere.
+    pass has none, because a little noise in a direction of large curvature changes the
+    loss more than a long step along a weak one, and the search ends elsewhere.
 
-    Which sets a local search ends in depends on the search more than on where it sets
-    out, and some are nearly never met. So two kinds take turns, if the local search is
-    one with ``fallback=True`` and the loss has at most 512 parameters. In the second
-    pass, in the fourth, and along stable directions the other way in the first, a
-    search takes bounded Newton steps towards a critical point of the next Morse index:
-    lower along unstable directions, higher along stable ones, as in [1]_. If that leads
-    nowhere in 100 steps the local search takes over from the beginning. Two passes over
-    unstable directions, which are few, come before two over the others.
+    The set in which a local search ends depends more on the method than on the starting
+    point, and some sets are hardly ever reached. Two kinds of search therefore
+    alternate if the local search has ``fallback=True`` and the loss has at most 512
+    parameters. In the second and fourth pass, and in the first pass along stable
+    directions the other way, a search takes bounded Newton steps towards a critical
+    point of the next Morse index: a lower one along unstable directions, a higher one
+    along stable ones, as in [1]_. If it finds none in 100 steps, the local search
+    starts from the same point instead. Two passes over unstable directions, which are
+    few, come before two over the others.
 
-    The order of directions is what matters: along the weakest unstable eigenvector of a
-    saddle lies the neighbour that differs least. If searches along eigenvectors of
-    equal eigenvalues, from different sets, have changed the loss by equal amounts, as
-    they do for linear networks, the loss at the end of a search can be guessed. Then a
-    search that would end at the loss of a known set, or at that of another search of
-    the same round, waits for the end of its stage. Which sets are known decides where
-    later searches begin, so that ``counts_`` are not a random sample, and searches end
-    near where they begin, so that they contain little about sets far away. That the
-    latest searches found nothing new is necessary for completeness, not sufficient;
+    The order of directions matters: the neighbour that differs least from a saddle lies
+    along its weakest unstable eigenvector. Searches along eigenvectors of equal
+    eigenvalues, from different sets, may change the loss by equal amounts, as they do
+    for linear networks. If so, the loss at the end of a search can be predicted. A
+    search that is expected to end at the loss of a known set, or of another search of
+    the same round, is postponed to the end of its stage.
+    Later searches begin at known sets and end near their starts, so that ``counts_``
+    are not a random sample and contain little information about sets far away. If the
+    latest searches found nothing new, the list may still be incomplete;
     :func:`skcrit.metrics.probe_coverage` is a stronger test.
 
     References
@@ -290,8 +293,7 @@ class LandscapeExplorer(BaseFinder):
         ------
         ValueError
             If a parameter is out of range, the data cannot be used, or the loss lacks a
-            method or has more than 4096 parameters; the message says what was expected
-            and what came.
+            method or has more than 4096 parameters.
 
         Warns
         -----

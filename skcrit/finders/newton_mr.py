@@ -20,16 +20,17 @@ __all__ = ["NewtonMRFinder"]
 class NewtonMRFinder(BaseFinder):
     r"""Find critical points by Newton-MR from many starts.
 
-    Each iteration solves :math:`H p = -g` in the least-squares sense by MINRES-QLP,
-    where ``g`` and ``H`` are gradient and Hessian of the loss, and shortens the step
-    until the squared gradient norm is sufficiently below the largest of the last
-    ``window`` ones. Saddles of every index attract it as much as minima do.
+    Each iteration solves :math:`H p = -g` in the least-squares sense by MINRES-QLP;
+    ``g`` and ``H`` are the gradient and the Hessian of the loss. It then shortens the
+    step until the squared gradient norm is sufficiently below the largest of the last
+    ``window`` ones. The method is attracted by saddles of every index as much as by
+    minima.
 
     Parameters
     ----------
     <parameters>
     inner_tol : float, default=0.1
-        Relative, on the residual norm ``|H p + g| / |g|`` of the linear system.
+        Bound on the relative residual ``|H p + g| / |g|`` of the linear system.
     max_inner_iter : int, default=50
         Largest number of Hessian-vector products per step.
     max_step : float or None, default=None
@@ -42,14 +43,14 @@ class NewtonMRFinder(BaseFinder):
         Whether to move each iterate to the rescaled point of its symmetry orbit.
         ``balance=False, window=1`` is the published method.
     window : int, default=5
-        Number of latest squared gradient norms whose largest a step must get below (the
-        non-monotone search of Grippo, Lampariello & Lucidi 1986); 1 is the monotone
-        search of the published method.
+        A step must reduce the squared gradient norm below the largest of this many last
+        ones (the non-monotone search of Grippo, Lampariello & Lucidi 1986); 1 is the
+        monotone search of the published method.
     step_size : float, default=1.0
         First step length of the line search.
     sufficient_decrease : float, default=1e-4
-        Fraction of the predicted decrease of the squared gradient norm that is
-        demanded.
+        Fraction of the predicted decrease of the squared gradient norm that a step must
+        achieve.
     backtrack : float, default=0.5
         Factor between step lengths.
     max_backtracks : int, default=30
@@ -72,13 +73,13 @@ class NewtonMRFinder(BaseFinder):
     Notes
     -----
     An iteration costs at most ``max_inner_iter + 2`` Hessian-vector products per start,
-    one gradient per step length tried, and one at the new point. The defaults are
-    chosen by measurement, see the page on the defaults of Newton-MR.
+    one gradient per step length tried, and one at the new point. The page on the
+    defaults of Newton-MR has the measurements by which the defaults were chosen.
 
     The loss of a linear network does not change when one layer is scaled up and the
-    next one down, but its gradient does. Without ``balance`` the search creeps along
-    these valleys, and most failures of the published method on linear networks end
-    there.
+    next one down, but its gradient does. Without ``balance`` the search makes little
+    progress along these valleys, and most failures of the published method on linear
+    networks end there.
 
     Morse index and nullity are counted at the rescaled point, after Newton steps to the
     level of rounding, with the measured error of the eigenvalues. They, the labels and

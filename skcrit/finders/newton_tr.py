@@ -23,9 +23,9 @@ __all__ = ["NewtonTRFinder"]
 class NewtonTRFinder(BaseFinder):
     r"""Find critical points by damped Newton steps from many starts.
 
-    Each iteration solves :math:`(H + \gamma I) p = -g` for a ladder of
-    :math:`\gamma`, where ``g`` and ``H`` are gradient and Hessian of the loss. Of the
-    points that result it takes the one with the smallest gradient norm, if that is
+    Each iteration solves :math:`(H + \gamma I) p = -g` for a ladder of shifts
+    :math:`\gamma`; ``g`` and ``H`` are the gradient and the Hessian of the loss. Of the
+    resulting points it takes the one with the smallest gradient norm, if that norm is
     smaller than the present one; otherwise the search ends.
 
     Parameters
@@ -37,11 +37,11 @@ class NewtonTRFinder(BaseFinder):
         published ladder ``1e2, 1e1, ..., 1e-7`` on data of covariance ``diag(1, ...,
         16)``.
     step_size : float, default=1.0
-        Fraction of the steps that is taken.
+        Fraction of each step that is taken.
     linear_solver : {"auto", "dense", "krylov"}, default="auto"
-        "dense" takes the eigenvectors of the Hessian, "krylov" the Krylov space of the
-        gradient, whose solutions are those of MINRES-QLP for each shift; both serve the
-        whole ladder. "auto" is "dense" up to 256 parameters.
+        "dense" uses the eigenvectors of the Hessian, "krylov" the Krylov space of the
+        gradient, in which the solution for each shift is that of MINRES-QLP. Both are
+        computed once for the whole ladder. "auto" is "dense" up to 256 parameters.
     max_inner_iter : int, default=50
         Dimension of the Krylov space.
     fallback : bool, default=True
@@ -64,12 +64,12 @@ class NewtonTRFinder(BaseFinder):
     ("krylov") Hessian-vector products per start, and one gradient for each shift and
     one at the new point.
 
-    Positive shifts turn steps into descent on the loss. On linear networks the searches
-    that converge without ``fallback`` therefore end almost all in the global minimum.
-    Beside a saddle the gradient grows on the way down, and no candidate may lower its
-    norm: then the search falls back and goes to a critical point of another index. For
-    minima :class:`SaddleDynamicsFinder` with ``index=0`` is more reliable. Figures are
-    on the pages on the paper and on choosing.
+    Positive shifts turn steps into descent on the loss. On linear networks almost all
+    searches that converge without ``fallback`` therefore end in the global minimum.
+    Beside a saddle the gradient grows on the way down, so that possibly no candidate
+    lowers its norm. The search then falls back and ends at a critical point of another
+    index. For minima :class:`SaddleDynamicsFinder` with ``index=0`` is more reliable.
+    The pages on the paper and on choosing a finder have numbers.
 
     Morse index, nullity, labels and status come from the loss alone, see
     :class:`NewtonMRFinder`.

@@ -25,32 +25,33 @@ class NewtonTrajectoryFinder(BaseFinder):
     r"""Find critical points along curves on which the gradient keeps its direction.
 
     From each start the curve ``g(theta) = s g(start)`` is followed, by pseudo-arclength
-    continuation, through turning points of s. If s passes zero there is a critical
-    point, so that one curve passes several, of Morse indices that differ by an odd
-    number from one to the next. It is Smale's global Newton method, called Newton
-    trajectories or reduced gradient following in chemistry.
+    continuation, through turning points of s. Where s passes zero there is a critical
+    point. One curve can pass several of them, whose Morse indices differ by an odd
+    number from one to the next. This is Smale's global Newton method; in chemistry it
+    is known as Newton trajectories or reduced gradient following.
 
     Parameters
     ----------
     <parameters>
     n_points : int, default=1
         How many critical points of a trajectory are sought. Starts form blocks of this
-        size: all of a block begin at its first start, the first ends at the first
-        critical point of the trajectory, the next at the second, and so on.
+        size. All starts of a block follow the trajectory of the first one; the first
+        ends at the first critical point of the trajectory, the second at the second,
+        and so on.
     max_step : float, default=0.25
         Longest step along the curve, in length scales of the loss. Shorter steps jump
         less often from one branch to another.
     reach : float, default=5.0
-        How far the curve is followed: to this multiple of the norm of the start, or of
-        the root of the number of parameters if that is larger, in length scales. A
-        curve that has left is followed the other way from the start.
+        How far the curve is followed: up to this multiple of the norm of the start, or
+        of the square root of the number of parameters if that is larger, in length
+        scales. If the curve goes further, it is followed the other way from the start.
     deflate : bool, default=False
-        Whether curves pass the critical sets that earlier rounds of starts have found,
-        and end at others only: the gradient is deflated by these sets, which leaves its
-        direction, and with it the curve, as it is.
+        Whether curves pass the critical sets that earlier rounds of starts have found
+        and end only at others. The gradient is deflated by these sets, which changes
+        neither its direction nor the curve.
     round_size : int, default=10
-        Blocks of starts between two updates of what is known, with ``deflate``. It
-        changes the result.
+        With ``deflate``, number of blocks of starts between two updates of the known
+        sets. It changes the result.
 
     Attributes
     ----------
@@ -63,18 +64,19 @@ class NewtonTrajectoryFinder(BaseFinder):
     Notes
     -----
     An iteration costs a dense Hessian (``n_params`` products) and at least three
-    gradients. The starts of a block repeat the way of the one before: the costs of the
-    last one of a block are those of the whole trajectory.
+    gradients. Each start of a block repeats the path of the one before, so that the
+    costs of the last one are those of the whole trajectory.
 
-    The status of a start whose curve has no further critical point is ESCAPED (it has
-    left both ways), STALLED (it leads into a singularity of the loss) or MAX_ITER (it
-    is closed, or long).
+    The status of a start whose curve has no further critical point is ESCAPED (it leads
+    too far both ways), STALLED (it leads into a singularity of the loss) or MAX_ITER
+    (it is closed, or long).
 
     Dense Hessians are formed up to 4096 parameters.
 
-    With ``deflate=True`` [4]_ ``counts_`` are not a random sample, and starts whose
-    curve passes nothing new count as failures: once all is known, all fail. A loss that
-    has points of different inertia with equal invariants is not deflated.
+    With ``deflate=True`` [4]_ ``counts_`` are not a random sample, and a start whose
+    curve passes no new set counts as a failure: once all sets are known, all starts
+    fail. A loss that has points of different inertia with equal invariants is not
+    deflated.
 
     References
     ----------

@@ -34,8 +34,8 @@ class SaddleDynamicsFinder(BaseFinder):
     r"""Find saddles of chosen Morse index by index-k saddle dynamics.
 
     Each iteration follows the gradient upwards along the k lowest eigenvectors of the
-    Hessian and downwards along the others, each direction scaled by its eigenvalue. The
-    critical points of index k attract it; near one it is Newton's method.
+    Hessian and downwards along the others, each direction scaled by its eigenvalue. It
+    is attracted by critical points of index k; near one it is Newton's method.
 
     Parameters
     ----------
@@ -45,23 +45,24 @@ class SaddleDynamicsFinder(BaseFinder):
         eigenvalues of the Hessian at the start; "natural" gives every direction the
         sign of its eigenvalue, so that points of any index attract; an array of shape
         (n_starts,) has an index for each start; a distribution is an object with
-        ``rvs(size, random_state)``, such as those of ``scipy.stats``. A warning counts
-        the searches that end at another index than one of the last three asked for.
+        ``rvs(size, random_state)``, such as those of ``scipy.stats``. If an int, an
+        array or a distribution was given, a warning counts the searches that end at
+        another index.
     floor : float, default=1e-2
-        Smallest eigenvalue by which a direction is scaled, relative to the largest; it
-        shrinks with the gradient, for quadratic convergence.
+        Smallest eigenvalue by which a direction is scaled, relative to the largest. It
+        shrinks with the gradient, so that convergence is quadratic.
     max_step : float or "auto", default="auto"
         Largest norm of a step, absolute, in the unit of ``theta``. "auto" is half of
-        the loss's ``length_scale()``, each parameter measured in its own; that of
-        linear autoencoders is one.
+        the ``length_scale()`` of the loss, in which each parameter is measured; for
+        linear autoencoders it is one.
     balance : bool, default=True
         Whether to move each iterate to the rescaled point of its symmetry orbit.
     eigensolver : {"auto", "dense", "lobpcg"}, default="auto"
-        "dense" takes all eigenvectors of the Hessian. "lobpcg" needs products only: it
-        takes the k lowest eigenvectors, by LOBPCG, and the Krylov space of the
-        gradient; it is "dense" if ``3 (k + 2)`` exceeds the number of parameters.
-        "auto" is "dense" up to 256 parameters, and if k exceeds
-        ``(n_params / 200)^2``: the crossover that was measured.
+        "dense" uses all eigenvectors of the Hessian. "lobpcg" needs products only: it
+        uses the k lowest eigenvectors, by LOBPCG, and the Krylov space of the gradient,
+        unless ``3 (k + 2)`` exceeds the number of parameters; then it is "dense".
+        "auto" is "dense" up to 256 parameters, and beyond that if k exceeds
+        ``(n_params / 200)^2``, the measured crossover.
     max_inner_iter : int, default=100
         Dimension of the Krylov space.
     fallback : bool, default=True
@@ -70,21 +71,21 @@ class SaddleDynamicsFinder(BaseFinder):
         eigenvectors of the Hessian as have negative eigenvalues there, see
         :class:`skcrit.solvers.Fallback`. The index that was asked for is kept.
     skip_symmetries : bool, default=False
-        Whether tangents of the symmetries that the loss declares are passed over when
-        the k directions that lead upwards are chosen. True lets a search climb out of
-        the minimum of a molecule, which can be moved and turned. At points where
-        symmetry orbits shrink, such as the origin of a network, these directions are
-        needed. If all eigenvectors are taken, see ``eigensolver``, undeclared
-        directions of eigenvalue zero are passed over too.
+        Whether tangents of the declared symmetries of the loss are left out when the k
+        upward directions are chosen. With True a search can climb out of the minimum of
+        a molecule, which can be moved and turned. At points at which symmetry orbits
+        shrink, such as the origin of a network, these directions are needed. If all
+        eigenvectors are used (see ``eigensolver``), undeclared directions of eigenvalue
+        zero are left out too.
     momentum : float, default=0.0
         Share of the last step that is added to each step, in [0, 1) (heavy ball). A
-        step against the last one sets out anew. It is for cheap steps, of a small
-        ``max_inner_iter``; steps of Newton's length need none.
+        step opposite to the last one starts without it. Momentum helps if steps are
+        cheap, with a small ``max_inner_iter``; steps of Newton's length do not need it.
     nesterovs_momentum : bool, default=False
-        Whether the gradient is that of the point to which the momentum leads.
+        Whether the gradient is taken at the point to which the momentum leads.
     precondition : bool, default=False
-        Whether steps are taken in the units of the loss's ``preconditioner(theta)``,
-        the square roots of its entries. Indices do not depend on them.
+        Whether each parameter is measured in the square root of its entry of the loss's
+        ``preconditioner(theta)``. Indices do not depend on these units.
 
     Attributes
     ----------
@@ -102,9 +103,9 @@ class SaddleDynamicsFinder(BaseFinder):
     1024 parameters; beyond that, and with "lobpcg", it counts the Ritz values of the
     gradient's Krylov space, at most ``max_inner_iter``.
 
-    There is no line search on the gradient norm, and nothing to get stuck at where the
-    gradient lies in the kernel of the Hessian. From starts near the origin with
-    "uniform" indices this is a nearly unbiased sampler of eigenvectors.
+    The method has no line search on the gradient norm and therefore cannot get stuck at
+    points whose gradient lies in the kernel of the Hessian. From starts near the origin
+    with "uniform" indices it is a nearly unbiased sampler of eigenvectors.
 
     Morse index, nullity, labels and status come from the loss alone, see
     :class:`NewtonMRFinder`.

@@ -181,7 +181,7 @@ class Erf(Activation):
 
 
 class Relu(Activation):
-    """The positive part. Its slope at zero is zero, as scikit-learn has it."""
+    """The positive part. Its slope at zero is zero, as in scikit-learn."""
 
     parity = None
     smooth = False

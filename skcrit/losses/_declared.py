@@ -1,4 +1,4 @@
-"""What a user declares about a loss whose functions say nothing of it."""
+"""Properties of a loss that its functions do not show, and that a user declares."""
 
 from __future__ import annotations
 
@@ -104,8 +104,8 @@ class DeclaredLoss(Loss):
     def is_coercive(self) -> bool | None:  # type: ignore[override]
         """Whether the loss grows in every direction, as declared; None with bounds.
 
-        Critical points outside of the bounds are not listed, so that no sum over the
-        others means anything.
+        Critical points outside the bounds are not listed, so that a sum over the others
+        is meaningless.
         """
         return None if self._given["bounds"] is not None else self._given["is_coercive"]
 
@@ -165,9 +165,9 @@ class DeclaredLoss(Loss):
         Returns
         -------
         length : ndarray of shape (n_params,)
-            A quarter of the width of finite bounds; otherwise what rays show
-            (:func:`~skcrit.losses.scale.estimate_length`), found when it is first asked
-            for.
+            A quarter of the width of finite bounds; otherwise an estimate along rays
+            (:func:`~skcrit.losses.scale.estimate_length`), which is computed when it is
+            first needed.
         """
         self._check_fitted()
         if self._length is None:
@@ -226,8 +226,9 @@ class DeclaredLoss(Loss):
         Returns
         -------
         theta0 : ndarray of shape (n_starts, n_params)
-            Uniform within finite bounds, else normal with the length scale as standard
-            deviation, around the origin or what is nearest to it within the bounds.
+            Uniform within finite bounds. Otherwise normal, with the length scale as
+            standard deviation, around the point within the bounds that is nearest to
+            the origin.
 
         Raises
         ------
@@ -259,7 +260,7 @@ class DeclaredLoss(Loss):
         Returns
         -------
         tangents : array of shape (..., n_tangents, n_params)
-            Vectors in rows, by the function ``symmetries``; none if it is not one.
+            Vectors in rows, by ``symmetries``; none if that is not a function.
 
         Raises
         ------
@@ -273,7 +274,7 @@ class DeclaredLoss(Loss):
         return self._declared("symmetries", theta, shape)
 
     def invariants(self, theta: Array) -> Array:
-        """Compute what the symmetries leave alone, by the function if there is one.
+        """Compute numbers that the symmetries do not change, by the given function.
 
         Parameters
         ----------
@@ -311,7 +312,8 @@ class DeclaredLoss(Loss):
         Returns
         -------
         enclosure : (array of shape (..., n_params), array of shape (...,)) or None
-            The balls; None if symmetries are declared, whose orbits they may share.
+            The balls; None if symmetries are declared, because two balls may then
+            contain points of one orbit.
         """
         names = ("symmetries", "invariants", "representative")
         if any(self._given[name] is not None for name in names):

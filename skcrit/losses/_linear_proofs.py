@@ -27,9 +27,8 @@ _RANK_RTOL = 1e-6
 class LinearProofs(Provable):
     """Bound the derivatives of linear networks.
 
-    The loss that is certified is the polynomial whose coefficients are the second
-    moments of the fit as the floating point numbers that they are, in place of what
-    they would be without rounding.
+    The loss that is certified is the polynomial whose coefficients are the fitted
+    second moments, as the floating point numbers that they are, rounding included.
     """
 
     value: Callable[..., Any]
@@ -137,7 +136,7 @@ class LinearProofs(Provable):
         return value + constant, 1.01 * more * error + 8 * unit * constant
 
     def exact_tangents(self, theta: Array) -> tuple[Array, float]:
-        r"""Return tangents of changed bases of the hidden layers, without rounding.
+        r"""Return the tangents of changes of basis of the hidden layers, exactly.
 
         Parameters
         ----------
@@ -147,9 +146,9 @@ class LinearProofs(Provable):
         Returns
         -------
         tangents : array of shape (..., n_tangents, n_params)
-            Vectors :math:`A_i \theta` in rows, exact, possibly linearly dependent: of
-            all invertible changes of basis, or with a penalty on the weights of
-            rotations. Their entries are entries of ``theta``, up to the sign.
+            Vectors :math:`A_i \theta` in rows, exact, possibly linearly dependent, for
+            all invertible changes of basis, or for rotations if there is a penalty on
+            the weights. Their entries are entries of ``theta``, up to the sign.
         change : float
             A bound c such that :math:`(\sum_i |A_i v|^2)^{1/2} \le c |v|` for all v:
             the root of the width, and of twice the width for more hidden layers.
@@ -195,7 +194,7 @@ class LinearProofs(Provable):
         return flat, (1 + 1e3 * unit) * (change + rounding)
 
     def degeneracies(self, theta: Array) -> list[str]:
-        """Say which ties and which lack of rank make critical points degenerate.
+        """Name the ties, or the missing rank, that make critical points degenerate.
 
         Parameters
         ----------
@@ -205,8 +204,8 @@ class LinearProofs(Provable):
         Returns
         -------
         causes : list of str, one per point
-            Such as "eigenvalues 1 and 2 are tied", by their numbers in
-            ``eigenvalues_``: those of which the point has a part, so that rotations
+            Such as "eigenvalues 1 and 2 are tied", numbered as in ``eigenvalues_``.
+            Only eigenvalues are named that contribute to the point, so that rotations
             among them move it. Empty if the data are not the cause.
         """
         theta = self._as_points(theta)
@@ -228,7 +227,7 @@ class LinearProofs(Provable):
         return [" and ".join(texts) for texts in found]
 
     def conditioning(self) -> str:
-        """Say which eigenvalues the data have, and how close they lie.
+        """Describe the range of the eigenvalues of the data, and how close they are.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Between a loss and scikit-learn's networks."""
+"""Conversion between a loss and scikit-learn's networks."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class ConvertsEstimators(NetworkLayout):
         backend: str = "numpy",
         dtype: str = "float64",
     ) -> tuple[Self, Array]:
-        """Return the training loss of a fitted network, and where the network is on it.
+        """Return the training loss of a fitted network, and the point of the network.
 
         Parameters
         ----------
         estimator : MLPRegressor or MLPClassifier
             Fitted network, of any solver.
         X : array-like of shape (n_samples, n_features)
-            The data that it was fitted to, without those that early stopping set aside.
+            The data that it was fitted to, without those set aside by early stopping.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Their targets.
         backend : {"numpy", "cupy", "array_api_strict"}, default="numpy"
@@ -91,8 +91,8 @@ class ConvertsEstimators(NetworkLayout):
         Returns
         -------
         estimator : MLPRegressor or MLPClassifier
-            Network with the coefficients of the point, which predicts; its ``loss_`` is
-            the value of the loss.
+            Network with the coefficients of the point, ready to predict; its ``loss_``
+            is the value of the loss.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""How the parameters of a multilayer network stand in one vector."""
+"""The order of the parameters of a multilayer network in one vector."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class NetworkLayout(TakesPoints):
         return xp.concat(flat, axis=-1)
 
     def unpack(self, theta: Array) -> tuple[list[Array], list[Array]]:
-        """Cut parameters into coefficients and intercepts, as scikit-learn has them.
+        """Divide parameters into coefficients and intercepts, as in scikit-learn.
 
         Parameters
         ----------

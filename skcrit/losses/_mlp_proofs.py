@@ -53,7 +53,8 @@ class MLPProofs(Provable):
         The bound is explicit, a recursion over the layers for every sample (the
         derivation is in the module ``skcrit.losses._mlp_bounds``); it costs about one
         gradient and the singular values of the weights, and does not depend on the
-        penalty. It is evaluated in floating point and increased by more than that errs.
+        penalty. It is evaluated in floating point and increased by more than its
+        rounding error.
         """
         theta, radius = as_radius(self, theta, radius)
         if not ACTIVATIONS[self.activation].smooth:
@@ -87,9 +88,9 @@ class MLPProofs(Provable):
         Notes
         -----
         Everything is computed again on the host, with bounds on all rounding errors
-        (the module ``skcrit.losses._mlp_enclosures``), and compared: that takes several
-        Hessians' time. The elementary functions of NumPy are assumed to err by at most
-        four units in the last place.
+        (the module ``skcrit.losses._mlp_enclosures``), and compared, which takes as
+        long as several Hessians. The elementary functions of NumPy are assumed to err
+        by at most four units in the last place.
         """
         theta = self._as_points(theta)
         if not ACTIVATIONS[self.activation].smooth:

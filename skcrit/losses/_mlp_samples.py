@@ -62,18 +62,18 @@ class SampleLosses(NetworkLayout, TransformerMixin):
         X : array-like of shape (n_samples, n_features)
             Data.
         theta : array of shape (n_points, n_params) or (n_params,), default=None
-            Points; None is the origin, where all outputs are zero: with the log-loss
-            all classes are equally likely.
+            Points; None is the origin, at which all outputs are zero, so that with the
+            log-loss all classes are equally likely.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Targets. None takes those that the samples had in ``fit``; a loss fitted
-            without targets compares samples with themselves.
+            Targets. None uses those that the samples had in ``fit``; a loss that was
+            fitted without targets compares samples with themselves.
 
         Returns
         -------
         losses : ndarray of shape (n_samples, n_points)
             Loss per sample, without the penalty. On the data of ``fit`` its mean over
-            samples is the loss without the penalty. NaN without ``y`` for a sample that
-            was not in the data of ``fit``, or was there with different targets.
+            samples is the loss without the penalty. If ``y`` is None, NaN for a sample
+            that was not among the data of ``fit``, or was there with several targets.
 
         Raises
         ------

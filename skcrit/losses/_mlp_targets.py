@@ -1,4 +1,4 @@
-"""Targets of a network: what scikit-learn makes of labels and numbers."""
+"""Targets of a network: labels and numbers, encoded as in scikit-learn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Points and directions, brought to where a loss computes and checked."""
+"""Points and directions, checked and moved to the device of a loss."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class TakesPoints:
     n_params_: int
 
     def asarray(self, array: ArrayLike) -> Array:
-        """Put numbers where the loss computes.
+        """Move numbers to the device on which the loss computes.
 
         Parameters
         ----------

@@ -38,9 +38,9 @@ class ConvertsModules(TakesPoints):
         Returns
         -------
         state : dict of str to torch.Tensor
-            All parameters and persistent buffers by their names, those that are
-            constant and second names of shared parameters included, on the CPU and in
-            the dtypes of the module.
+            All parameters and persistent buffers by their names, on the CPU and in the
+            dtypes of the module. Constant parameters and the second names of shared
+            ones are included.
 
         Raises
         ------

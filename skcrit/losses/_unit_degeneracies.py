@@ -1,4 +1,4 @@
-"""Hidden units that do nothing or the same as others, and what they leave free."""
+"""Hidden units that have no effect, or duplicate others, and the free directions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["UnitDegeneracies", "find_degeneracies"]
 
 @dataclass(frozen=True)
 class UnitDegeneracies:
-    """Name the hidden units that a smaller network could do without.
+    """Name the hidden units that could be left out of the network.
 
     Units are numbered from zero, and so are the hidden layers.
 
@@ -27,15 +27,15 @@ class UnitDegeneracies:
     silent : list of (int, int)
         Layer and number of units whose outgoing weights are all zero.
     constant : list of (int, int)
-        Units whose incoming weights are all zero, but for the intercept: their output
-        is the same for every sample.
+        Layer and number of units whose incoming weights are all zero, except for the
+        intercept, so that their output is the same for every sample.
     duplicated : list of (int, tuple of int)
         Layer and numbers of units that have the same incoming weights and intercept,
         up to a sign if the activation is odd.
     directions : ndarray of shape (n_directions, n_params)
-        Orthonormal basis of those directions that only these units make free and along
-        which the gradient does not change to first order. Their number is a part of the
-        nullity of the Hessian, and these units are its cause.
+        Orthonormal basis of the directions along which, because of these units, the
+        gradient does not change to first order. Their number is the part of the nullity
+        of the Hessian that these units cause.
     """
 
     silent: list[tuple[int, int]]

@@ -48,7 +48,7 @@ class UnitSymmetries(NetworkLayout, Symmetries):
         return seen_by_data(self)
 
     def invariants(self, theta: Array) -> Array:
-        r"""Compute continuous functions of the points that symmetries leave alone.
+        r"""Compute continuous functions of the points that symmetries do not change.
 
         Parameters
         ----------
@@ -170,8 +170,8 @@ class UnitSymmetries(NetworkLayout, Symmetries):
         theta : array of shape (..., n_params)
             Points whose units have features with nonnegative projections on one fixed
             direction, in descending order. For logistic units a change of signs also
-            changes the next intercepts and is not an isometry. Points of a network with
-            the identity as activation stay as they are.
+            changes the next intercepts and is not an isometry. If the activation is the
+            identity, points do not change.
         """
         theta = self._as_points(theta)
         if self._coordinates.is_linear or prod(theta.shape) == 0:
@@ -208,10 +208,11 @@ class UnitSymmetries(NetworkLayout, Symmetries):
     def orbit_size(self, theta: Array) -> IntArray:
         r"""Count the points of the discrete symmetry orbit.
 
-        A layer of p units has p! permutations, times 2^p changes of sign if units may
-        change theirs. The orbit is smaller by the number of those that leave the point
-        alone: units without any weight may change signs and places, and duplicated
-        units (the same weights in and out, up to a sign) their places.
+        A layer of p units has p! permutations, and 2^p changes of sign if units may
+        change theirs. The size of the orbit is the number of these symmetries, divided
+        by the number of those that do not move the point: units without any weight may
+        change signs and places, and duplicated units (the same weights in and out, up
+        to a sign) their places.
 
         Parameters
         ----------
@@ -222,9 +223,9 @@ class UnitSymmetries(NetworkLayout, Symmetries):
         -------
         size : ndarray of int of shape (...,)
             Number of points, or of components if there are continuous symmetries; of
-            type object, with Python's integers, if it can exceed 64 bits. For the
-            identity as activation, whose symmetries are continuous, it is one, and for
-            a point that is not finite.
+            type object, with Python's integers, if it can exceed 64 bits. It is one if
+            the activation is the identity, whose symmetries are continuous, and for a
+            point that is not finite.
 
         Notes
         -----
@@ -280,7 +281,7 @@ class UnitSymmetries(NetworkLayout, Symmetries):
         return self.asarray(tangents.reshape(shape))
 
     def count_tangents(self, theta: Array) -> int:
-        """Count what :meth:`orbit_tangents` returns, without forming it.
+        """Count the vectors of :meth:`orbit_tangents` without forming them.
 
         Parameters
         ----------
@@ -306,19 +307,19 @@ class UnitSymmetries(NetworkLayout, Symmetries):
         Returns
         -------
         tangents : array of shape (..., n_tangents, n_params)
-            Those of :meth:`orbit_tangents` but the directions that no sample sees.
+            Those of :meth:`orbit_tangents` except the directions that no sample sees.
         """
         return self._tangents(theta, unseen=False)
 
     def data_subspace(self) -> DataSubspace | None:
-        """Return coordinates of the parameters that the data see.
+        """Return coordinates of the parameters on which the fit to the data depends.
 
         Returns
         -------
         subspace : DataSubspace or None
-            All but weights of the first layer along directions in which no sample
-            extends. On those the Hessian is the weight of the penalty; None if there
-            are none.
+            It leaves out the weights of the first layer along directions in which no
+            sample extends; on these the Hessian is the weight of the penalty. None if
+            there are no such directions.
         """
         check_is_fitted(self)
         return self._subspace
@@ -334,9 +335,9 @@ class UnitSymmetries(NetworkLayout, Symmetries):
         theta : array of shape (n_params,)
             One point, best a critical one.
         rtol : float, default=1e-6
-            Relative to the largest weight: weights up to it are zero, and weights that
-            differ by at most that are equal. Relative to the size of the Hessian: how
-            much the gradient may change along a free direction.
+            Weights up to this count as zero, and weights that differ by at most this
+            count as equal, relative to the largest weight. It also bounds the change of
+            the gradient along a free direction, relative to the size of the Hessian.
 
         Returns
         -------
@@ -353,10 +354,10 @@ class UnitSymmetries(NetworkLayout, Symmetries):
         Notes
         -----
         Costs one Hessian-vector product for each weight of these units. A weight that
-        is free to move does not always keep the gradient zero. Duplicates with several
-        outgoing weights, for instance, can trade them in the proportion that they have;
-        a silent unit whose incoming weights change would soon have a gradient by its
-        outgoing ones. So candidates are tested by products.
+        does not change the loss to first order may still change the gradient. If the
+        incoming weights of a silent unit change, for instance, the gradient by its
+        outgoing weights does not stay zero. Candidates are therefore tested by
+        products.
 
         References
         ----------

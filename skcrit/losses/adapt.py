@@ -1,4 +1,4 @@
-"""From what a user gives to a fitted loss with all methods of the contract."""
+"""Make a fitted loss with all methods of the contract of what a user gives."""
 
 from __future__ import annotations
 

@@ -33,9 +33,9 @@ _HOST_COLUMNS, _DEVICE_COLUMNS = 16, 256
 class Loss(Provable, BaseEstimator, ABC):
     """Describe a smooth function of a flat parameter vector.
 
-    A loss is an estimator for the sake of its parameters (``get_params``, ``clone``,
-    ``set_params(loss__alpha=...)``). After :meth:`fit` it is a pure function of
-    ``theta``. A subclass must set ``n_params_`` in :meth:`fit` and define
+    A loss is an estimator, so that its parameters can be read and set (``get_params``,
+    ``clone``, ``set_params(loss__alpha=...)``). After :meth:`fit` it is a pure function
+    of ``theta``. A subclass must set ``n_params_`` in :meth:`fit` and define
     :meth:`value`, :meth:`gradient` and :meth:`hvp`; everything else has a default.
 
     ``theta`` is one vector ``(n_params,)`` or a batch ``(..., n_params)``; every method
@@ -63,7 +63,7 @@ class Loss(Provable, BaseEstimator, ABC):
 
     @abstractmethod
     def fit(self, X: ArrayLike, y: object = None) -> Self:
-        """Learn from data all that evaluation needs.
+        """Compute from data all that evaluation needs.
 
         Parameters
         ----------
@@ -183,7 +183,7 @@ class Loss(Provable, BaseEstimator, ABC):
         -------
         local : LocalModel
             ``.value``, ``.gradient``, ``.hvp(v)`` and ``.hessian()`` at ``theta``,
-            which share what they have in common.
+            which share common work.
         """
         return LocalModel(self, self._as_points(theta))
 
@@ -227,8 +227,8 @@ class Loss(Provable, BaseEstimator, ABC):
     def numbers_per_point_(self) -> int:
         """How many numbers the loss holds for a point while it is expanded there.
 
-        Batches of points are chosen by it. By default what :meth:`at` keeps of two
-        points, when value, gradient and a product have been asked for.
+        It determines the size of batches. By default it is measured: what :meth:`at`
+        keeps for two points after value, gradient and a product have been computed.
         """
         if type(self).at is Loss.at:
             return 2 * self.n_params_ + 1
@@ -278,20 +278,20 @@ class Loss(Provable, BaseEstimator, ABC):
         Returns
         -------
         diagonal : array of shape (n_points, n_params) or None
-            Positive numbers, in the namespace of the loss: inverses of typical moduli
-            of the diagonal of the Hessian around each point. None if the loss has no
-            preconditioner.
+            Positive numbers, in the namespace of the loss: inverses of the typical size
+            of the diagonal entries of the Hessian around each point. None if the loss
+            has no preconditioner.
         """
         self._as_points(theta)
         return None
 
     def coordinates(self) -> Coordinates:
-        """Return the loss in coordinates that suit searches, by default its own.
+        """Return the loss in the coordinates of searches, by default its own.
 
         Returns
         -------
         coordinates : Coordinates
-            The loss as a function of them, and the way there and back, an isometry.
+            The loss as a function of them, and an isometry in both directions.
         """
         self._check_fitted()
         return Coordinates(self)
@@ -320,14 +320,14 @@ class Loss(Provable, BaseEstimator, ABC):
         return to_host(spectral_norm(local.hvp, draw, self.curvature_cost))
 
     def default_init(self) -> str:
-        """Name the starts that suit searches on this loss, for ``init="auto"``.
+        """Name the starts that ``init="auto"`` uses for this loss.
 
         Returns
         -------
         init : {"spread", "height", "gaussian", "iteration"}
-            By default "spread": several sizes of what :meth:`draw_starts` proposes. A
-            loss all of whose proposals lie near one critical point, as those of deep
-            networks do near the origin, has "height": its descents lead away from it.
+            By default "spread", which draws several sizes of what :meth:`draw_starts`
+            proposes. For deep networks all proposals lie near one critical point, the
+            origin; such a loss returns "height", whose descents lead away from it.
         """
         return "spread"
 

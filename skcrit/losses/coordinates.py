@@ -1,4 +1,4 @@
-"""Coordinates in which searches work better, and the way there and back."""
+"""Coordinates in which searches work better, and the transformations between them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Coordinates:
     """A loss in coordinates of its choice: by default its own.
 
     The change of coordinates is an isometry, so that gradient norms, spectra and the
-    paths of methods stay what they are.
+    paths of methods do not change.
 
     Parameters
     ----------

@@ -1,9 +1,11 @@
-"""The parameters of a network that its data see.
+"""The parameters of a network on which its fit to the data depends.
 
-Images have pixels that are always zero, and samples fewer dimensions than features.
-Weights of the first layer along what no sample has change nothing but the penalty: on
-them the Hessian is a multiple of the identity, and what is left can be far smaller. As
-rows of numbers these directions take gigabytes; as a basis for each unit, kilobytes.
+Images can have pixels that are always zero, and samples can span fewer dimensions than
+there are features. Weights of the first layer along a direction in which no sample
+extends change only the penalty. On these directions the Hessian is a multiple of the
+identity, and its restriction to the others can be far smaller. Written as rows of
+parameters, the directions would take gigabytes; one basis for all units takes
+kilobytes.
 """
 
 from __future__ import annotations
@@ -19,9 +21,9 @@ __all__ = ["DataSubspace"]
 
 @dataclass(frozen=True, eq=False)
 class DataSubspace:
-    """Coordinates of the parameters that the data see.
+    """Coordinates of the parameters on which the fit to the data depends.
 
-    The Hessian maps the subspace to itself, and its orthogonal complement too.
+    The Hessian maps the subspace to itself, and so its orthogonal complement.
 
     Parameters
     ----------
@@ -32,7 +34,7 @@ class DataSubspace:
     n_params : int
         Number of parameters.
     decay : float
-        The Hessian on the complement is so many times the identity.
+        The Hessian on the complement is this multiple of the identity.
     """
 
     basis: Array

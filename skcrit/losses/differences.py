@@ -36,8 +36,8 @@ class DifferenceModel(LocalModel):
     -----
     Central differences with seven steps are extrapolated to step zero, and for each
     column the entry of the table with the smallest estimated error is taken [1]_. A
-    Hessian costs ``14 n_params`` gradients per point. Its error is a few times the
-    rounding errors of the gradients for smooth functions; that of a single difference
+    Hessian costs ``14 n_params`` gradients per point. For smooth functions its error is
+    a few times the rounding errors of the gradients; the error of a single difference
     is their two-thirds power. If the gradient has a kink nearer than the shortest step,
     the size of the kink is the error.
 

@@ -1,4 +1,4 @@
-"""Any Python functions as a loss."""
+"""A loss made of Python functions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class _ExactModel(LocalModel):
 
 
 class FunctionLoss(DeclaredLoss):
-    """Wrap functions for value, gradient and, if there is one, Hessian product.
+    """Make a loss of functions: value, gradient and optionally Hessian product.
 
     Parameters
     ----------
@@ -38,15 +38,15 @@ class FunctionLoss(DeclaredLoss):
     gradient : callable
         ``gradient(theta)`` maps (..., n_params) to the same shape.
     hvp : callable, default=None
-        ``hvp(theta, v)`` maps two arrays (..., n_params) to the same shape. None takes
+        ``hvp(theta, v)`` maps two arrays (..., n_params) to the same shape. None uses
         central differences of the gradient.
     n_params : int, default=None
-        Length of ``theta``. It must be given; it is last only because its neighbours
-        are the functions.
+        Length of ``theta``. It must be given; it stands after the functions only for
+        the sake of their order.
     bounds : tuple of (array-like, array-like), default=None
         Lower and upper bounds of the parameters, numbers or arrays of shape
-        (n_params,), infinite ones included. Searches begin inside, and a critical point
-        outside is not one: its status is ESCAPED.
+        (n_params,), possibly infinite. Searches begin inside, and a search that ends
+        outside has the status ESCAPED.
     length : float or array-like of shape (n_params,), default=None
         Typical distance between critical points, for all parameters or for each. None
         estimates it: a quarter of the width of ``bounds``, else by
@@ -56,7 +56,7 @@ class FunctionLoss(DeclaredLoss):
         critical point, or a function that maps (..., n_params) to tangent vectors of
         the symmetry orbits, of shape (..., n_tangents, n_params).
     invariants : callable, default=None
-        Maps (..., n_params) to (..., n_invariants): what all symmetries leave alone.
+        Maps (..., n_params) to (..., n_invariants), numbers that no symmetry changes.
         Points belong to one critical set if their invariants agree. None is ``theta``.
     representative : callable, default=None
         Maps (..., n_params) to the same shape: one point of each discrete symmetry
@@ -66,11 +66,12 @@ class FunctionLoss(DeclaredLoss):
         :class:`~skcrit.KnownPoints`. Scores, reports and figures compare with them.
     is_coercive : bool, default=None
         Whether the loss tends to infinity in every direction; None if you do not know.
-        With True the explorer takes a wrong Euler sum as an alarm.
+        With True a wrong Euler sum alarms :class:`~skcrit.LandscapeExplorer`.
     hessian_lipschitz : callable, default=None
         Maps points (..., n_params) and radii (...,) to Lipschitz constants (...,) of
         the Hessian, in the 2-norm, on the balls of these radii around the points. With
-        it and ``evaluation_error`` :func:`skcrit.certify` proves; None gives estimates.
+        this and ``evaluation_error`` the verdicts of :func:`skcrit.certify` are proofs;
+        without them they are estimates.
     evaluation_error : callable, default=None
         Maps points (..., n_params) to three arrays (...,): bounds on the rounding
         errors of the value, of the gradient (2-norm) and of the dense Hessian (spectral
@@ -86,11 +87,11 @@ class FunctionLoss(DeclaredLoss):
     The functions get NumPy float64 arrays and must treat the rows of a batch
     independently. A difference of gradients costs two gradients per product. Its step
     is ``2 eps ** (1/3)`` times the length scale of the parameters that ``v`` moves, its
-    error about ``eps ** (2/3)``, relative to ``|H| |v|``; both are larger, by ``r **
-    (1/3)`` and ``r ** (2/3)``, where parameters are r times their length scale. Dense
-    Hessians, which Morse indices are counted on, are extrapolated and far better
-    (:class:`~skcrit.losses.differences.DifferenceModel`); they cost ``14 n_params``
-    gradients.
+    error about ``eps ** (2/3)``, relative to ``|H| |v|``. If parameters are r times
+    their length scale, the step is larger by ``r ** (1/3)`` and the error by ``r **
+    (2/3)``. The dense Hessians from which Morse indices are counted are extrapolated
+    and far more accurate (:class:`~skcrit.losses.differences.DifferenceModel`); they
+    cost ``14 n_params`` gradients.
 
     To run on several processes the functions must be picklable: defined in a module,
     not lambdas.
@@ -169,7 +170,7 @@ class FunctionLoss(DeclaredLoss):
         Raises
         ------
         ValueError
-            If a function is not callable, ``n_params`` is not a positive int, or
+            If a function is not callable, ``n_params`` is not a positive int,
             ``ground_truth`` has another number of parameters, or ``bounds`` or
             ``length`` have a wrong shape or order.
         """

@@ -31,10 +31,11 @@ class GradientNormLoss(Loss):
         \nabla g = H \nabla f, \quad
         \nabla^2 g\, v = H H v + D^3 f[\nabla f, v, \cdot\,].
 
-    All critical points of f are minima of g, of value zero. Critical points of g of
-    positive value are gradient-flat points of f: its gradient lies in the kernel of its
-    Hessian. If they are minima of g, searches that minimise the gradient norm get
-    stuck. The unit of g is that of f squared over that of ``theta`` squared.
+    All critical points of f are minima of g with the value zero. Critical points of g
+    with a positive value are gradient-flat points of f: its gradient lies in the kernel
+    of its Hessian. Searches that minimise the gradient norm get stuck at such a point
+    if it is a minimum of g. The unit of g is that of f squared over that of ``theta``
+    squared.
 
     Parameters
     ----------
@@ -45,7 +46,7 @@ class GradientNormLoss(Loss):
     Attributes
     ----------
     loss_ : Loss
-        The fitted loss f; it decides on ``backend`` and ``dtype``.
+        The fitted loss f; it determines ``backend`` and ``dtype``.
     n_params_ : int
         Length of ``theta``.
     n_features_in_ : int
@@ -56,24 +57,24 @@ class GradientNormLoss(Loss):
     Notes
     -----
     A gradient costs one gradient of f and one Hessian-vector product. A product costs
-    two products of f and one call of ``third_derivative(theta, u, v)``, which a loss
-    may have (:meth:`LinearAutoencoderLoss.third_derivative
-    <skcrit.losses.LinearAutoencoderLoss.third_derivative>`); the dense Hessian one
-    Hessian of f and ``n_params_`` contractions. Without that method the term is the
-    five-point difference along the gradient of four more products, or four more
-    Hessians. The step is ``eps ** (1/5)`` times one plus the size of the parameters
-    that the gradient moves; the error, relative to ``|H| |grad f| |v|``, is about
-    ``eps ** (4/5)``, or ``eps ** (7/15)`` if products are differences themselves.
+    two products of f and one call of ``third_derivative(theta, u, v)``, if the loss has
+    this method (:meth:`LinearAutoencoderLoss.third_derivative
+    <skcrit.losses.LinearAutoencoderLoss.third_derivative>`); the dense Hessian costs
+    one Hessian of f and ``n_params_`` contractions. Without the method the term is a
+    five-point difference along the gradient, of four more products or Hessians. Its
+    step is ``eps ** (1/5)`` times one plus the size of the parameters that the gradient
+    moves. The error, relative to ``|H| |grad f| |v|``, is about ``eps ** (4/5)``, or
+    ``eps ** (7/15)`` if products are differences themselves.
 
-    The ``tol`` of a finder bounds ``|H grad f|^2`` here, which is small close to points
-    at which H is singular: a strict one is needed to distinguish a small value of g
-    from zero.
+    For this loss the ``tol`` of a finder bounds ``|H grad f|^2``, which is also small
+    near points at which H is singular. To distinguish a small value of g from zero,
+    ``tol`` must be strict.
 
-    Symmetries of f are symmetries of g only if they keep lengths: the gradient norm
-    of a linear network changes when one layer is scaled up and the next one down. So
-    ``rescale`` and ``invariants`` are the defaults, which leave points as they
-    are, and every point that a finder reports is a critical set of its own unless it
-    was found twice.
+    A symmetry of f is a symmetry of g only if it keeps lengths: the gradient norm of a
+    linear network changes when one layer is scaled up and the next one down. Therefore
+    ``rescale`` and ``invariants`` are the defaults, which do not change points, and
+    every point that a finder reports is a critical set of its own unless it was found
+    twice.
 
     References
     ----------

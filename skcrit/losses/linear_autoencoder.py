@@ -44,8 +44,8 @@ class LinearAutoencoderLoss(TransformerMixin, LinearLoss):
         f(\theta) = \tfrac{1}{d} \mathrm{tr}\,[(I - W) C (I - W)^T] + \text{penalty},
 
     where ``C`` is the second moment of the (centred) data. ``theta`` stacks the
-    row-major entries of :math:`W_1, \dots, W_L`. There are no biases: an optimal bias
-    is the same as centred data.
+    row-major entries of :math:`W_1, \dots, W_L`. There are no biases: with the best
+    biases the loss is that of centred data.
 
     Parameters
     ----------
@@ -63,11 +63,11 @@ class LinearAutoencoderLoss(TransformerMixin, LinearLoss):
     dtype : {"float64", "float32"}, default="float64"
         Floating type of all computations.
     zero_rtol : float or None, default=None
-        Relative to the largest eigenvalue of ``C``: eigenvalues up to it count as zero.
-        None means ``10 * max(n_samples, n_features) * eps``.
+        Eigenvalues of ``C`` up to this multiple of the largest one count as zero. None
+        means ``10 * max(n_samples, n_features) * eps``.
     tie_rtol : float, default=1e-10
-        Relative to the eigenvalues of ``C`` themselves: those that differ by at most
-        this, or by rounding, count as one repeated eigenvalue, their mean. See
+        Eigenvalues of ``C`` that differ by at most this, relative to themselves, or by
+        rounding count as one repeated eigenvalue, their mean. See
         :func:`~skcrit.ground_truth.clean_eigenvalues`.
 
     Attributes
@@ -165,8 +165,8 @@ class LinearAutoencoderLoss(TransformerMixin, LinearLoss):
         Warns
         -----
         ResolutionWarning
-            If cleaning moves eigenvalues by more than rounding, and the loss with them;
-            or if eigenvalues lie so close together, or to zero, that the labels of the
+            If cleaning changes eigenvalues, and so the loss, by more than rounding; if
+            eigenvalues lie so close together, or to zero, that the labels of the
             critical sets are unstable; or if the data have no variance.
         """
         check_params(self)
@@ -238,10 +238,11 @@ class LinearAutoencoderLoss(TransformerMixin, LinearLoss):
         -------
         invariants : array of shape (..., n_invariants)
             Row-major entries of ``W C^(1/2)``, with its columns in the eigenbasis of
-            the data; columns of eigenvalue zero, about which the loss says nothing, are
-            left out: ``n_features * rank`` numbers. If eigenvalues are tied the
-            eigenvectors can be rotated and the loss stays: then the traces of the
-            diagonal blocks that belong to an eigenvalue, and the norms of all blocks.
+            the data. Columns of eigenvalue zero, on which the loss does not depend, are
+            left out: these are ``n_features * rank`` numbers. If eigenvalues are tied,
+            a rotation of their eigenvectors does not change the loss; then the
+            invariants are the traces of the diagonal blocks that belong to an
+            eigenvalue, and the norms of all blocks.
         """
         return self._seen_by_the_data(theta)
 
@@ -251,8 +252,8 @@ class LinearAutoencoderLoss(TransformerMixin, LinearLoss):
         Returns
         -------
         unit : float or ndarray of shape (n_params,)
-            One for each parameter in the eigenbasis of the data; one for all in any
-            other, in which the parameters mix large and small variances.
+            In the eigenbasis of the data one for each parameter. In any other basis,
+            in which the parameters mix large and small variances, one for all.
         """
         self._check_fitted()
         if np.any(self.eigenvectors_ != np.eye(self.n_features_in_)):
@@ -287,8 +288,8 @@ class LinearAutoencoderLoss(TransformerMixin, LinearLoss):
         Returns
         -------
         coordinates : Coordinates
-            There the second moment is diagonal, and rounding errors of directions with
-            large variance do not reach those with small variance.
+            In them the second moment is diagonal, so that rounding errors of directions
+            with large variance do not affect those with small variance.
         """
         self._check_fitted()
         return _bases.EigenCoordinates(self)

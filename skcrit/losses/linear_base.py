@@ -115,8 +115,8 @@ class LinearLoss(LinearProofs, Loss):
     def rescale_keeps_inertia(self) -> bool:  # type: ignore[override]
         """Whether the balanced point is on the same orbit: not for deep networks.
 
-        The middle layers of a deep network can pass more than the end-to-end matrix
-        shows; balancing drops that, and the Morse index may fall.
+        The middle layers of a deep network can have a larger rank than the end-to-end
+        matrix. Balancing removes the excess, which can lower the Morse index.
         """
         return self._decay > 0 or len(self._shapes) == 2
 
@@ -233,8 +233,8 @@ class LinearLoss(LinearProofs, Loss):
         Returns
         -------
         scale : float or ndarray of shape (n_invariants,)
-            Positive. Sets differ by about one in these units, however small the
-            eigenvalues are in which they differ.
+            Positive. In these units sets differ by about one, even if the eigenvalues
+            by which they differ are small.
         """
         self._check_fitted()
         n_seen = self._root.shape[-1]
@@ -262,8 +262,8 @@ class LinearLoss(LinearProofs, Loss):
         -------
         theta : array of shape (..., n_params)
             Points with ``W_{l+1}^T W_{l+1} = W_l W_l^T``. Under a penalty on the
-            weights the points themselves: its symmetries are rotations, which scale
-            nothing. NaN if the end-to-end matrix is not finite.
+            weights, whose symmetries are rotations, the points themselves. NaN if the
+            end-to-end matrix is not finite.
         """
         theta = self._as_points(theta)
         if self._decay > 0:
@@ -275,7 +275,7 @@ class LinearLoss(LinearProofs, Loss):
         return join_weights(balanced_layers(*thin_svd(weights), self._shapes))
 
     def representative(self, theta: Array) -> Array:
-        """Turn the hidden layers so that their units are uncorrelated.
+        """Rotate the hidden layers so that their units are uncorrelated.
 
         Parameters
         ----------
@@ -296,14 +296,15 @@ class LinearLoss(LinearProofs, Loss):
     def orbit_tangents(self, theta: Array) -> Array:
         """Span the tangent space of the continuous symmetry orbit.
 
-        The bases of the hidden layers may change, by any invertible matrices, or with a
-        penalty on the weights by rotations; what the data do not see may change without
-        a penalty; eigenvectors of tied eigenvalues may rotate. Without a penalty on the
-        weights, hidden units that pass nothing on, to rounding, may besides write to
-        outputs that have nothing to explain, and read from inputs that explain nothing:
-        no symmetry of the loss, but flat for it at such points. With one hidden layer
-        all this together spans the kernel of the Hessian at every critical point at
-        which the critical set is a manifold.
+        The loss is constant under changes of basis of the hidden layers (rotations if
+        there is a penalty on the weights), under changes of weights along directions
+        without data (if there is no penalty), and under rotations of eigenvectors of
+        tied eigenvalues. Without a penalty on the weights, there are further flat
+        directions, which are not symmetries: hidden units whose output is zero up to
+        rounding may write to outputs without explained variance, and read from inputs
+        that explain nothing. With one hidden layer all of these together span the
+        kernel of the Hessian at every critical point at which the critical set is a
+        manifold.
 
         Parameters
         ----------
@@ -325,7 +326,7 @@ class LinearLoss(LinearProofs, Loss):
         return orbit_tangents(weights, self._moment, self._tau, only_rotations, *free)
 
     def count_tangents(self, theta: Array) -> int:
-        """Count what :meth:`orbit_tangents` returns, without forming it.
+        """Count the vectors of :meth:`orbit_tangents` without forming them.
 
         Parameters
         ----------

@@ -44,9 +44,9 @@ class LinearNetworkLoss(LinearLoss):
 
     where the S are the second moments of the (centred) inputs x and targets y, and m is
     the number of outputs. ``theta`` stacks the row-major entries of :math:`W_1, \dots,
-    W_L`. There are no biases: optimal biases are the same as centred data. With the
-    inputs as targets this is :class:`~skcrit.LinearAutoencoderLoss` with the penalty
-    "sum".
+    W_L`. There are no biases: with the best biases the loss is that of centred data.
+    With the inputs as targets this is :class:`~skcrit.LinearAutoencoderLoss` with the
+    penalty "sum".
 
     Parameters
     ----------
@@ -61,12 +61,12 @@ class LinearNetworkLoss(LinearLoss):
     dtype : {"float64", "float32"}, default="float64"
         Floating type of all computations.
     zero_rtol : float or None, default=None
-        Relative to the largest: eigenvalues up to it count as zero, those of
+        Eigenvalues up to this multiple of the largest one count as zero, those of
         :math:`S_{xx}` and those of :math:`\Sigma = S_{yx} S_{xx}^+ S_{xy}`. None means
         ``10 * max(n_samples, n) * eps`` for n of them.
     tie_rtol : float, default=1e-10
-        Relative to the eigenvalues of :math:`\Sigma` themselves: those that differ by
-        at most this, or by rounding, count as one repeated eigenvalue, their mean. See
+        Eigenvalues of :math:`\Sigma` that differ by at most this, relative to
+        themselves, or by rounding count as one repeated eigenvalue, their mean. See
         :func:`~skcrit.ground_truth.clean_eigenvalues`.
 
     Attributes
@@ -79,7 +79,7 @@ class LinearNetworkLoss(LinearLoss):
         Means of inputs and targets; zero without ``center``.
     eigenvalues_ : ndarray of shape (n_outputs,)
         Eigenvalues of :math:`\Sigma`, descending, with zeros and ties cleaned: the
-        parts of m times the loss at the origin that single directions explain.
+        amounts by which single directions lower m times the loss at the origin.
     eigenvectors_ : ndarray of shape (n_outputs, n_outputs)
         Its eigenvectors, as columns.
     rank_ : int
@@ -148,7 +148,7 @@ class LinearNetworkLoss(LinearLoss):
         X : array-like of shape (n_samples, n_features)
             Inputs; converted to float64 here, whatever ``dtype``.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Targets; None are the inputs themselves, as in an autoencoder.
+            Targets. None uses the inputs themselves, as in an autoencoder.
 
         Returns
         -------
@@ -159,14 +159,15 @@ class LinearNetworkLoss(LinearLoss):
         ------
         ValueError
             If a parameter is out of its range, ``X`` is not a finite two-dimensional
-            array, ``y`` not finite numbers with a row per sample, or either so large or
-            small that squared gradients leave the range of ``dtype``.
+            array, ``y`` has NaN or infinite entries or not one row per sample, or
+            either is so large or small that squared gradients leave the range of
+            ``dtype``.
 
         Warns
         -----
         ResolutionWarning
-            If cleaning moves eigenvalues by more than rounding, and the loss with them;
-            or if eigenvalues of :math:`S_{xx}` lie so close to zero, or those of
+            If cleaning changes eigenvalues, and so the loss, by more than rounding; if
+            eigenvalues of :math:`S_{xx}` lie so close to zero, or those of
             :math:`\Sigma` so close together or to zero, that the labels of the critical
             sets are unstable; or if the inputs have no variance.
         """
@@ -236,9 +237,10 @@ class LinearNetworkLoss(LinearLoss):
         -------
         invariants : array of shape (..., n_invariants)
             Row-major entries of ``W`` times a root of the second moment, ``n_outputs``
-            times its rank numbers. Without a penalty and if eigenvalues are tied,
-            the eigenvectors can be rotated and the loss stays: then the traces of the
-            diagonal blocks that belong to an eigenvalue, and the norms of all blocks.
+            times its rank in number. If there is no penalty and eigenvalues are tied, a
+            rotation of their eigenvectors does not change the loss; then the invariants
+            are the traces of the diagonal blocks that belong to an eigenvalue, and the
+            norms of all blocks.
         """
         return self._seen_by_the_data(theta)
 
@@ -249,7 +251,7 @@ class LinearNetworkLoss(LinearLoss):
         -------
         length : float
             The mean square of the largest singular values of the best linear map, as
-            many as a critical point can have, to the power of 1 / (2 L).
+            many as the network can have, to the power of 1 / (2 L).
         """
         check_is_fitted(self)
         most = min(*(shape[0] for shape in self._shapes[:-1]), self.rank_)
@@ -366,8 +368,8 @@ class LinearNetworkLoss(LinearLoss):
         Raises
         ------
         NoGroundTruthError
-            With a penalty: its critical points are known only if the targets are the
-            inputs, see :class:`~skcrit.LinearAutoencoderLoss`.
+            If there is a penalty: the critical points are then known only if the
+            targets are the inputs, see :class:`~skcrit.LinearAutoencoderLoss`.
         """
         check_is_fitted(self)
         if self.alpha > 0:

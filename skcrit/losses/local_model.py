@@ -18,8 +18,8 @@ __all__ = ["LocalModel", "numbers_held"]
 class LocalModel:
     """Expand a loss to second order at fixed points.
 
-    Everything is computed when it is first asked for, and once. Losses whose value,
-    gradient and products share work return a subclass from :meth:`Loss.at`.
+    Everything is computed once, when it is first needed. Losses whose value, gradient
+    and products share work return a subclass from :meth:`Loss.at`.
 
     Parameters
     ----------

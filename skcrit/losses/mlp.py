@@ -42,7 +42,7 @@ _CACHED = ("_coordinates", "_features", "_subspace")
 class MLPLoss(
     ConvertsEstimators, UnitSymmetries, GlorotStarts, SampleLosses, MLPProofs, Loss
 ):
-    r"""Train a multilayer perceptron: the objective of scikit-learn's, with products.
+    r"""The training loss of scikit-learn's multilayer perceptrons, with products.
 
     With the outputs :math:`z(x; \theta)` of the network, n samples and q outputs,
 
@@ -75,7 +75,7 @@ class MLPLoss(
         Weight of the L2 penalty. As in scikit-learn it is divided by twice the number
         of samples.
     fit_intercept : bool, default=True
-        Whether units have intercepts. scikit-learn's always have.
+        Whether units have intercepts, as they always have in scikit-learn.
     penalize_intercept : bool, default=False
         Whether the penalty acts on intercepts too. scikit-learn's does not.
     backend : {"numpy", "cupy", "array_api_strict"}, default="numpy"
@@ -107,10 +107,11 @@ class MLPLoss(
 
     Notes
     -----
-    For q > 1 numerical targets scikit-learn's ``loss_`` counts the mean over outputs of
-    the squared error and its gradient the sum, up to version 1.9 at least (its issue
-    8349): the value here is the one that its gradient belongs to, and its user guide
-    states. Its log-loss clips probabilities to [eps, 1 - eps]; here nothing is clipped.
+    For q > 1 numerical targets scikit-learn's ``loss_`` takes the mean over outputs of
+    the squared error, but its gradient the sum, at least up to version 1.9 (its issue
+    8349). Here the value is the one to which this gradient belongs, and which its user
+    guide states. The log-loss of scikit-learn clips probabilities to [eps, 1 - eps];
+    here nothing is clipped.
 
     With the identity as activation, no intercepts and y=None, the loss is d / 2 times
     that of ``LinearAutoencoderLoss(center=False)`` with d features and an ``alpha``
@@ -176,16 +177,16 @@ class MLPLoss(
         self.dtype = dtype
 
     def fit(self, X: ArrayLike | None = None, y: Any = None) -> Self:
-        """Keep the data, in blocks.
+        """Store the data, in blocks.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Data.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Numbers for the squared error; labels for the log-loss, or an indicator
+            Numbers for the squared error; for the log-loss labels, or an indicator
             matrix of several binary labels. None compares the outputs with the data
-            themselves, as an autoencoder does.
+            themselves, as in an autoencoder.
 
         Returns
         -------

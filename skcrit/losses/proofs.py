@@ -1,4 +1,4 @@
-"""What a loss offers to proofs: bounds that hold, because estimates are not enough."""
+"""Bounds that a loss provides for proofs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ __all__ = ["Provable", "as_radius"]
 class Provable(Symmetries):
     """Bound changes and rounding errors; by default no bound is known.
 
-    :func:`skcrit.certify` turns these bounds into certificates. They must be true, not
-    tight: an infinite bound is always right.
+    :func:`skcrit.certify` turns these bounds into certificates. They must be correct
+    but need not be tight: an infinite bound is always correct.
     """
 
     # Whether the loss grows without bound in every direction; None if it is not known.
@@ -77,8 +77,8 @@ class Provable(Symmetries):
         r"""Return tangents of continuous symmetries without rounding errors.
 
         Each tangent is a linear function :math:`A_i \theta` of the point, and the flow
-        of every :math:`A_i` leaves the loss exactly as it is. By default there are
-        none, which is never wrong.
+        of every :math:`A_i` does not change the loss at all. By default there are no
+        tangents, which is always correct.
 
         Parameters
         ----------
@@ -123,7 +123,7 @@ class Provable(Symmetries):
         return as_radius(self, theta, radius)
 
     def degeneracies(self, theta: Array) -> list[str]:
-        """Say what of the data makes critical points degenerate beyond the symmetry.
+        """Name properties of the data that make critical points degenerate.
 
         Parameters
         ----------
@@ -138,7 +138,7 @@ class Provable(Symmetries):
         return [""] * np.size(self.orbit_size(theta))
 
     def conditioning(self) -> str:
-        """Say how badly the data are conditioned.
+        """Describe how badly the data are conditioned.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""How large the region is in which a loss has its structure, found along rays."""
+"""The size of the region in which a loss has its structure, estimated along rays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the symmetries of a loss change and what they leave alone."""
+"""What the symmetries of a loss change, and what they do not change."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = ["Symmetries", "rescaled", "stiefel_euler", "well_placed"]
 class Symmetries(TakesPoints):
     """Describe the symmetries of a loss; by default it has none.
 
-    A symmetry moves points and leaves the loss alone. All points that the symmetries
-    reach from one point are its *orbit*: a discrete set of components, such as those of
-    permuted hidden units, each of them a point or a manifold. A loss that has
+    A symmetry moves points without changing the loss. All points to which symmetries
+    move a point form its *orbit*. It consists of discrete components, such as those of
+    permuted hidden units, each of which is a point or a manifold. A loss that has
     symmetries overrides the methods that describe them.
     """
 
@@ -29,7 +29,7 @@ class Symmetries(TakesPoints):
     rescale_keeps_inertia = True
 
     def invariants(self, theta: Array) -> Array:
-        """Compute what the symmetries of the loss leave alone, by default ``theta``.
+        """Compute numbers that no symmetry of the loss changes, by default ``theta``.
 
         Two critical points belong to the same critical set when their invariants agree.
 
@@ -60,8 +60,7 @@ class Symmetries(TakesPoints):
     def length_scale(self) -> float | FloatArray:
         """Return a typical distance between neighbouring critical points, by default 1.
 
-        Lengths of steps and displacements, and differences of points, are measured in
-        it.
+        It is the unit of steps, of displacements and of distances between points.
 
         Returns
         -------
@@ -74,9 +73,9 @@ class Symmetries(TakesPoints):
     def rescale(self, theta: Array) -> Array:
         """Move continuously along the symmetry orbit to a rescaled point.
 
-        The loss stays the same and the gradient norm changes, so that searches gain by
-        it: along badly scaled valleys the gradient vanishes without a critical point.
-        By default points stay where they are.
+        This does not change the loss, but it changes the gradient norm. Searches need
+        it because along badly scaled valleys the gradient tends to zero although there
+        is no critical point. By default points do not move.
 
         Parameters
         ----------
@@ -93,9 +92,9 @@ class Symmetries(TakesPoints):
     def representative(self, theta: Array) -> Array:
         """Choose one point of each discrete orbit, by default the point itself.
 
-        The choice is an isometry, such as a permutation of units or a change of signs.
-        It changes neither loss nor gradient norm, and may jump between neighbouring
-        points: it names points, and searches do not use it.
+        The choice is an isometry, such as a permutation of units or a change of signs,
+        and changes neither the loss nor the gradient norm. It may jump between
+        neighbouring points. It serves to identify points; searches do not use it.
 
         Parameters
         ----------
@@ -145,7 +144,7 @@ class Symmetries(TakesPoints):
         return xp.zeros(shape, dtype=theta.dtype, device=device(theta))
 
     def count_tangents(self, theta: Array) -> int:
-        """Count what :meth:`orbit_tangents` returns at a point, before it is formed.
+        """Count the vectors of :meth:`orbit_tangents` at a point, before forming them.
 
         Parameters
         ----------
@@ -155,7 +154,7 @@ class Symmetries(TakesPoints):
         Returns
         -------
         n_tangents : int
-            Number of vectors per point: by default of those formed at the points.
+            Number of vectors per point; by default they are formed and counted.
         """
         return int(self.orbit_tangents(theta).shape[-2])
 
@@ -175,12 +174,12 @@ class Symmetries(TakesPoints):
         return self.orbit_tangents(theta)
 
     def data_subspace(self) -> DataSubspace | None:
-        """Return coordinates of the parameters that the data see.
+        """Return coordinates of the parameters on which the fit to the data depends.
 
         Returns
         -------
         subspace : DataSubspace or None
-            None, as by default, if they see all of them or nothing is known.
+            None, the default, if these are all parameters, or if it is not known.
 
         Raises
         ------

@@ -35,7 +35,7 @@ __all__ = ["TorchLoss"]
 
 
 class TorchLoss(ConvertsModules, DeclaredLoss):
-    r"""Wrap a PyTorch module: its criterion on data as a function of its parameters.
+    r"""The criterion of a PyTorch module on data, as a function of its parameters.
 
     The loss is ``criterion(module(X), y)`` plus ``alpha`` times the squared Euclidean
     norm of all parameters, biases included:
@@ -67,9 +67,10 @@ class TorchLoss(ConvertsModules, DeclaredLoss):
         the CPU the graphs of a chunk keep about 4 MiB, and rows of more than 256 KiB
         stand alone.
     bounds, length, symmetries, invariants, representative, ground_truth : default=None
-        What is known of the loss, see :class:`FunctionLoss`. Without a ``length``,
-        weights have the inverse root of the number of inputs of their unit, biases that
-        of the block before them: random starts are those of usual initialisations.
+        Known properties of the loss, see :class:`FunctionLoss`. Without a ``length``,
+        that of a weight is one over the root of the number of inputs of its unit, and
+        that of a bias is the one of the block before it, so that random starts are
+        those of usual initialisations.
     is_coercive : bool, default=None
         Whether the loss tends to infinity in every direction, see
         :class:`FunctionLoss`.
@@ -77,8 +78,9 @@ class TorchLoss(ConvertsModules, DeclaredLoss):
     Attributes
     ----------
     n_params_ : int
-        Length of ``theta``: all entries of parameters with ``requires_grad=True``, in
-        the order of ``module.parameters()``. Shared parameters stand in it once.
+        Length of ``theta``, which contains all entries of parameters with
+        ``requires_grad=True``, in the order of ``module.parameters()``; shared
+        parameters only once.
     n_features_in_ : int
         Number of columns of ``X``; only if ``X`` has two axes.
     names_ : list of str
@@ -90,7 +92,7 @@ class TorchLoss(ConvertsModules, DeclaredLoss):
 
     See Also
     --------
-    FunctionLoss : The same for Python functions.
+    FunctionLoss : A loss made of Python functions.
 
     Notes
     -----
@@ -100,14 +102,14 @@ class TorchLoss(ConvertsModules, DeclaredLoss):
     that graph (:meth:`at`). A module that ``vmap`` cannot evaluate, such as an LSTM,
     has ``chunk_size_`` 1.
 
-    Results for a row do not depend on the other rows, and on the CPU not even in the
-    last bit: evaluation runs in one thread, and batches are filled up to multiples of
-    32 rows. Without ``vmap`` bits can differ from those with it.
+    Results for a row do not depend on the other rows, on the CPU not even in the last
+    bit: evaluation runs in one thread, and batches are filled up to multiples of 32
+    rows. With and without ``vmap`` the last bits can differ.
 
-    To run on several processes, criterion and module must be picklable: their classes
-    defined in a module, no lambdas, no parametrizations (``torch.nn.utils.
-    parametrizations``). They are pickled as arrays, so that ``memory`` recognises them
-    in another process.
+    To run in several processes, criterion and module must be picklable: their classes
+    must be defined in a module, without lambdas and parametrizations
+    (``torch.nn.utils.parametrizations``). They are pickled as arrays, so that
+    ``memory`` recognises them in another process.
 
     Examples
     --------
@@ -266,9 +268,9 @@ class TorchLoss(ConvertsModules, DeclaredLoss):
     def transform(
         self, X: ArrayLike, theta: Array, y: ArrayLike | None = None
     ) -> FloatArray:
-        """Compute the loss of each sample; there is no penalty in it.
+        """Compute the loss of each sample, without the penalty.
 
-        Only if the criterion has a ``reduction``, as those of PyTorch have.
+        This is possible only if the criterion has a ``reduction``, as those of PyTorch.
 
         Parameters
         ----------
