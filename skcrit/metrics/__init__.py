@@ -1,4 +1,4 @@
-"""Metrics of fitted finders, and the same as scorers."""
+"""Metrics of fitted finders, also in the form of scorers."""
 
 from skcrit.metrics._agreement import Agreement, finder_agreement
 from skcrit.metrics._euler import euler_sum, morse_inequalities

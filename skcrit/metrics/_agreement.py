@@ -14,7 +14,7 @@ __all__ = ["Agreement", "finder_agreement"]
 
 @dataclass(frozen=True, eq=False)
 class Agreement:
-    """What two finders have in common, in rows of their ``critical_points_``.
+    """The critical sets that two finders share, and those that only one has found.
 
     Attributes
     ----------
@@ -38,10 +38,10 @@ class Agreement:
     def richness(self) -> float:
         r"""Number of sets, by Chapman's estimate from two samples.
 
-        :math:`(a + 1) (b + 1) / (m + 1) - 1` if one finder has a sets, the other b, and
-        both m. It is right on average if they find sets independently of each other and
-        every set is as likely to be found; if some sets are hard to find for both, as
-        is usual, the number is larger.
+        :math:`(a + 1) (b + 1) / (m + 1) - 1` if one finder has found a sets, the other
+        b, and m of them are shared. It is right on average if the finders find sets
+        independently of each other and every set is equally likely to be found. If some
+        sets are hard to find for both, as is usual, the true number is larger.
         """
         m = len(self.shared)
         a, b = m + len(self.only_finder), m + len(self.only_probe)
@@ -77,9 +77,9 @@ def finder_agreement(finder: FittedFinder, probe: FittedFinder) -> Agreement:
 
     Notes
     -----
-    Sets are the same if their invariants and their inertia are, as within one finder.
-    Two finders of different kinds that agree make both lists more credible. What
-    neither has found remains unseen: finders have weaknesses in common.
+    Two sets are the same if their invariants and their inertia agree, as within one
+    finder. If two finders of different kinds agree, both lists are more credible. Sets
+    that neither has found remain unseen, because finders share weaknesses.
 
     References
     ----------

@@ -16,12 +16,12 @@ __all__ = ["blind_dict", "blind_text"]
 
 
 def blind_dict(finder: Any) -> dict[str, Any]:
-    """Collect what can be said of a finder without a ground truth."""
+    """Collect what is known of a finder without a ground truth."""
     return _collected(finder, summarize(finder))
 
 
 def blind_text(finder: Any, digits: int, max_sets: int) -> str:
-    """Write what can be said of a finder without a ground truth."""
+    """Write what is known of a finder without a ground truth."""
     summary = summarize(finder)
     report = _collected(finder, summary)
     name = type(finder.loss_).__name__

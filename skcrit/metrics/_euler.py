@@ -53,9 +53,9 @@ def euler_sum(
         Fitted finder, a :class:`~skcrit.LandscapeExplorer` too.
     euler_characteristics : array-like of int of shape (n_sets,), default=None
         Euler characteristic of each critical set with all of its symmetric copies, in
-        the order of ``critical_points_``. By default it is what the loss knows: its
-        own method ``orbit_euler(theta)`` if it has one, else the number of points,
-        ``orbit_size(theta)``, of sets without zero eigenvalues.
+        the order of ``critical_points_``. By default the loss provides it: by its
+        method ``orbit_euler(theta)`` if it has one, and otherwise, for sets without
+        zero eigenvalues, by the number of points, ``orbit_size(theta)``.
 
     Returns
     -------
@@ -75,25 +75,25 @@ def euler_sum(
     -----
     UndefinedMetricWarning
         If a Morse index is unknown, or the Euler characteristic of a set with zero
-        eigenvalues.
+        eigenvalues is.
 
     Notes
     -----
-    The sum of Morse theory [1]_: a set of index k contributes :math:`(-1)^k` times the
-    number of its points, and a manifold of critical points :math:`(-1)^k` times its
-    Euler characteristic (Bott [2]_), if the Hessian is non-degenerate across the
-    manifold and its unstable directions have an orientation along it.
+    This is the sum of Morse theory [1]_: a set of index k contributes :math:`(-1)^k`
+    times the number of its points. A manifold of critical points contributes
+    :math:`(-1)^k` times its Euler characteristic (Bott [2]_), if the Hessian is
+    non-degenerate across the manifold and its unstable directions have an orientation
+    along it.
 
-    **+1 is necessary for completeness, and not sufficient.** Critical points vanish in
-    pairs of neighbouring index, and so do mistakes: what is missing can have the sum
-    zero. On the 2-3-1 tanh network of the tests, whose 21 critical sets are known,
-    explorations that had found 8, 14 and 19 of them also summed to +1. Another value
-    proves that the list is incomplete, or that an index, an orbit size or a label is
-    wrong.
+    **+1 is necessary for completeness, but not sufficient.** The contributions of
+    missing points can cancel, as those of two points of neighbouring index do. On the
+    2-3-1 tanh network of the tests, whose 21 critical sets are known, explorations that
+    had found 8, 14 and 19 of them also summed to +1. Any other value proves that the
+    list is incomplete, or that an index, an orbit size or a label is wrong.
 
-    A stronger check is :func:`morse_inequalities`. A loss without a penalty is rarely
-    coercive, and the sum then says nothing. Nor does it for linear networks, whose
-    critical sets are not compact.
+    :func:`morse_inequalities` is a stronger check. A loss without a penalty is rarely
+    coercive, and then the sum has no meaning. The same holds for linear networks
+    without a penalty, whose critical sets are not compact.
 
     References
     ----------
@@ -130,13 +130,11 @@ def euler_sum(
 def morse_inequalities(finder: FittedFinder) -> BoolArray:
     r"""Check the Morse inequalities, which a complete list satisfies.
 
-    Between two minima there is a saddle of index one, and so on: with :math:`c_j` the
-    number of critical points of index j,
+    They generalise that between two minima there is a saddle of index one. If the loss
+    is coercive and all of its critical points are non-degenerate [1]_, the numbers
+    :math:`c_j` of critical points of index j satisfy, for every k,
 
-    .. math:: c_k - c_{k-1} + c_{k-2} - \dots \pm c_0 \ge (-1)^k
-
-    for every k, if the loss is coercive and all of its critical points are
-    non-degenerate [1]_.
+    .. math:: c_k - c_{k-1} + c_{k-2} - \dots \pm c_0 \ge (-1)^k.
 
     Parameters
     ----------
@@ -146,9 +144,8 @@ def morse_inequalities(finder: FittedFinder) -> BoolArray:
     Returns
     -------
     holds : ndarray of bool of shape (n_params + 1,)
-        Whether the inequality holds for k = 0, 1, ...; one that fails proves that
-        critical points are missing. For the last k it follows from ``euler_sum`` being
-        +1.
+        Whether the inequality holds for k = 0, 1, ... If one fails, critical points are
+        missing. The last one holds whenever ``euler_sum`` is +1.
 
     Raises
     ------
@@ -165,8 +162,8 @@ def morse_inequalities(finder: FittedFinder) -> BoolArray:
 
     Notes
     -----
-    Like the sum they are necessary for completeness, and not sufficient. They see what
-    the sum does not: three minima and two maxima of odd index have the sum +1, but the
+    Like the sum, they are necessary for completeness, but not sufficient. They detect
+    more than the sum: three minima and two maxima of odd index have the sum +1, but the
     saddles between the minima are missing.
 
     References

@@ -37,22 +37,21 @@ class Judgement:
     loss, predicted_loss : ndarray of shape (n_starts,)
         Reported loss, and loss of the nearest set.
     loss_tolerance : ndarray of shape (n_starts,)
-        Largest difference of the two that the distance of the point and rounding
-        explain.
+        Largest difference of the two that can be explained by rounding and by the
+        distance of the point from its set.
     morse_index, predicted_index : ndarray of int of shape (n_starts,)
         Reported Morse index, -1 if unknown, and that of the critical point approached,
-        -1 if the truth does not know it exactly.
+        -1 if the truth has only a bound.
     least_index : ndarray of int of shape (n_starts,)
-        Lower bound of the Morse index if there is no predicted index, else the
-        predicted index.
+        The predicted index, or a lower bound of it if it is not known exactly.
     loss_right, index_right : ndarray of bool of shape (n_starts,)
         Whether reported loss and Morse index are those of the nearest set.
     hit : ndarray of bool of shape (n_starts,)
         All of converged, identified, loss_right and index_right.
     judged : ndarray of bool of shape (n_starts,)
-        False where the truth says nothing: it lists the sets of some Morse indices
-        only, and a start reports a critical point of another index, near no set of the
-        list.
+        False for starts that the truth cannot judge. That happens only if it lists the
+        sets of some Morse indices and a start reports a critical point of another
+        index, near none of these sets.
     """
 
     truth: GroundTruth
@@ -139,11 +138,12 @@ def judge(finder: FittedFinder, truth: GroundTruth | None = None) -> Judgement:
 
     Notes
     -----
-    The truth says how far a loss may differ from that of the set, ``loss_tolerance``
-    of its :class:`~skcrit.ground_truth.Match`. The Morse index is right if it equals
-    the one that the truth knows exactly, or, if it knows a lower bound only, if it
-    is known and not below. The truth may find the gradient of each converged start as
-    large as the largest of them, which bears on degenerate points only.
+    The truth determines how far a loss may differ from that of the set: it is the
+    ``loss_tolerance`` of its :class:`~skcrit.ground_truth.Match`. A Morse index is
+    right if it equals that of the truth; if the truth has only a lower bound, it must
+    be known and not below the bound. The truth is given the largest gradient norm of
+    the converged starts as that of each of them, which matters for degenerate points
+    only.
 
     For linear autoencoders matching costs O(n_starts d^2 p).
     """

@@ -51,15 +51,15 @@ def participation_counts(finder: FittedFinder) -> IntArray:
 
     Notes
     -----
-    Eigenvectors of a repeated eigenvalue are not determined, and which of them a
-    critical point uses has no meaning; how many of them does. So each distinct
-    eigenvalue has one bin, to which a set adds the dimension that it uses of the
-    eigenspace. With the penalty "sum", eigenvalues up to the threshold ``tau`` have no
-    bin: no critical set can use them.
+    The eigenvectors of a repeated eigenvalue are not determined: only the number of
+    them that a critical point uses has a meaning. Each distinct eigenvalue therefore
+    has one bin, to which a set adds the number of dimensions of the eigenspace that it
+    uses. With the penalty "sum", eigenvalues up to the threshold ``tau`` have no bin,
+    because no critical set can use them.
 
-    The published study [1]_ counted otherwise: it took the coordinate axes for the
-    eigenvectors, found them by entries above 0.9, and took every point that it did not
-    recognise for the origin, converged or not. None of this is done here.
+    The published study [1]_ counted differently: it used the coordinate axes as
+    eigenvectors, detected them by entries above 0.9, and counted every point that it
+    did not recognise as the origin, whether it had converged or not.
 
     Judging costs O(n_starts d^2 p).
 

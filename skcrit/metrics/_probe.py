@@ -65,12 +65,12 @@ def probe_coverage(finder: FittedFinder, probe: FittedFinder) -> float:
     Notes
     -----
     The counts of a systematic search are not a random sample, and a coverage estimated
-    from them speaks of the neighbourhood of what is known. A probe that samples all
-    sets evenly has the share of known sets as its expectation, whatever made
-    ``finder``; a probe with a bias weighs the sets by it.
+    from them describes only the neighbourhood of the known sets. If a probe samples all
+    sets evenly, the expectation of the estimate is the share of known sets, whatever
+    the kind of ``finder``; if the probe is biased, sets are weighted by its bias.
     :class:`~skcrit.SaddleDynamicsFinder` from ``GaussianStarts(0.05)`` is the most even
-    sampler of this library; it still draws the few sets of small and of large Morse
-    index too often, so that the estimate is too high while little is known (24-6-24:
+    sampler of this library. It still draws the few sets of small and of large Morse
+    index too often, so that the estimate is too high while few sets are known (24-6-24:
     0.48 instead of 0.11). The probe must not be part of the search: a set that it finds
     does not count as known.
 
@@ -95,7 +95,7 @@ def probe_coverage(finder: FittedFinder, probe: FittedFinder) -> float:
 def probe_coverage_interval(
     finder: FittedFinder, probe: FittedFinder, *, confidence_level: float = 0.95
 ) -> tuple[float, float]:
-    """Compute Wilson's interval [1]_ of the coverage that a probe finds.
+    """Compute Wilson's interval [1]_ of the coverage measured by a probe.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def probe_coverage_interval(
 
     Notes
     -----
-    The starts of the probe count as independent.
+    The starts of the probe are assumed to be independent.
 
     References
     ----------

@@ -26,11 +26,12 @@ def recovery_accuracy(
 ) -> float:
     """Compute the fraction of all starts that end at a known critical point.
 
-    A start counts if it converged, its final point is identified with a known
-    critical set, and the reported loss and Morse index are that set's. Not converged,
-    ambiguous, wrong or unknown index: all count as wrong. If the truth lists the sets
-    of some Morse indices only (``listed_indices`` of :class:`~skcrit.KnownPoints`),
-    starts that report a critical point of another index are not counted.
+    A start counts as right if it converged, its final point is identified with a known
+    critical set, and the reported loss and Morse index are those of the set. Every
+    other start counts as wrong, also if its index is unknown. If the truth lists the
+    sets of some Morse indices only (``listed_indices`` of
+    :class:`~skcrit.KnownPoints`), starts that report a critical point of another index
+    are left out.
 
     Parameters
     ----------
@@ -77,8 +78,8 @@ def recovery_precision(
 ) -> float:
     """Compute the fraction of the converged starts that end at a known critical point.
 
-    As ``recovery_accuracy``, among the starts that are reported as converged: how far
-    to believe the report.
+    It is ``recovery_accuracy`` among the starts that are reported as converged, and
+    measures how reliable the report is.
 
     Parameters
     ----------
@@ -90,8 +91,8 @@ def recovery_precision(
     Returns
     -------
     precision : float
-        Between 0 and 1; NaN if nothing converged, not 0: a finder that reports nothing
-        reports nothing wrong. Searches over parameters rank NaN last.
+        Between 0 and 1. NaN, not 0, if nothing converged, because a finder that reports
+        nothing reports nothing wrong. Searches over parameters rank NaN last.
 
     Raises
     ------
@@ -113,8 +114,8 @@ def recovery_coverage(
 ) -> float:
     """Compute the fraction of all critical sets that were found.
 
-    A set is found if a start that ``recovery_accuracy`` counts ended there. Their
-    number is known exactly without enumeration.
+    A set is found if a start ended there that ``recovery_accuracy`` counts as right.
+    The number of all sets is known exactly without enumeration.
 
     Parameters
     ----------
@@ -188,8 +189,9 @@ def index_error(finder: FittedFinder, *, truth: GroundTruth | None = None) -> fl
     -------
     error : float
         Between 0 and 1; NaN if no converged start has a known index. Starts whose index
-        was not computed (-1) do not count. If a deep network has an open pivot, so
-        that only a lower bound is known, the error is what the index lacks to it.
+        was not computed (-1) do not count. If only a lower bound of the right index is
+        known, as at some points of deep networks, the error is the amount by which the
+        reported index is below it.
 
     Raises
     ------

@@ -34,8 +34,8 @@ def recovery_report(
     finder : BaseFinder
         Fitted finder.
     truth : GroundTruth, default=None
-        Known critical points; None takes those that the loss knows, and if it knows
-        none reports what can be said without.
+        Known critical points. None uses those that the loss knows; if it knows none,
+        the report contains what does not depend on them.
     digits : int, default=3
         Digits after the decimal point of scores, and significant digits of losses and
         errors.
@@ -94,9 +94,9 @@ def recovery_report(
     -----
     A start has reached ``tol`` at a gradient norm of sqrt(tol); for ``tol="auto"``
     "tol" is the largest tolerance of the converged starts. Critical sets can be
-    distinguished up to the rescaled gradient norm ``resolution`` of the truth; with a
-    larger sqrt(tol), searches stop before it is decided which set they approach, and
-    count as ambiguous.
+    distinguished up to the rescaled gradient norm ``resolution`` of the truth. If
+    sqrt(tol) is larger, searches can stop before it is clear which set they approach,
+    and then count as ambiguous.
 
     Examples
     --------

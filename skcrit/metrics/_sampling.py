@@ -26,22 +26,22 @@ def participation_entropy(
 ) -> float:
     r"""Compute the entropy of how often each eigenvector takes part.
 
-    The Shannon entropy :math:`-\sum_j p_j \log_2 p_j` of the shares p of
-    ``participation_counts``: the higher, the more evenly the critical sets found use
-    the eigenvectors.
+    It is the Shannon entropy :math:`-\sum_j p_j \log_2 p_j` of the shares p in
+    ``participation_counts``. The more evenly the critical sets that were found use the
+    eigenvectors, the higher it is.
 
     Parameters
     ----------
     finder : BaseFinder
         Fitted finder.
     bias_correction : {None, "miller-madow", "jackknife"}, default=None
-        None is the entropy of the counts as they are, which is too low on average.
-        "miller-madow" adds (K - 1) / (2 N ln 2) bits for N counts in K bins [1]_,
-        "jackknife" takes out what the entropy loses without one start, or one group,
-        on average [2]_. Corrected values stay within [0, log2(n_bins)].
+        None is the entropy of the counts themselves, which is too low on average.
+        "miller-madow" adds (K - 1) / (2 N ln 2) bits for N counts in K bins [1]_.
+        "jackknife" estimates the bias from the entropies without one start, or without
+        one group [2]_. Corrected values stay within [0, log2(n_bins)].
     groups : array-like of shape (n_starts,), default=None
         Labels of starts that are not independent, used by "jackknife" only, see
-        ``participation_entropy_interval``. None takes all starts for independent.
+        ``participation_entropy_interval``. With None all starts count as independent.
 
     Returns
     -------
@@ -70,17 +70,17 @@ def participation_entropy(
 
     Notes
     -----
-    A sample that takes all critical sets alike uses all eigenvectors alike, but rarely
-    ends at the origin, one set of many: for 16 features and 4 hidden units its entropy
-    is 4.00 bits, not 4.09. The published study counted the origin's bin twice; its
-    values (3.05 bits, 2.22) cannot be compared with these digit by digit.
+    A uniform sample of the critical sets uses all eigenvectors equally often but rarely
+    ends at the origin, which is one set of many: for 16 features and 4 hidden units its
+    entropy is 4.00 bits, not 4.09. The published study counted the bin of the origin
+    twice, so that its values (3.05 and 2.22 bits) cannot be compared exactly.
 
-    The counts are not independent, as Miller's correction supposes: a start adds up to
-    p of them, each in another bin. They scatter less than independent ones. If all
+    Miller's correction assumes independent counts, but a start adds up to p of them,
+    each to another bin, so that they scatter less than independent ones. If all
     eigenvectors are used equally often, in sets of k of m, "miller-madow" is too large
     by the factor (m - 1) / (m - k), 5/4 for 4 of 16. If starts on one descent end in
-    the same sets it is far too small. The jackknife leaves out whole starts, or groups,
-    and needs no such supposition: it is the one to prefer.
+    the same sets, it is far too small. The jackknife leaves out whole starts, or
+    groups, and does not need this assumption; it should be preferred.
 
     References
     ----------
@@ -115,8 +115,8 @@ def participation_entropy_interval(
 ) -> tuple[float, float]:
     r"""Compute a confidence interval of ``participation_entropy`` by the bootstrap.
 
-    It covers the entropy that infinitely many starts of the same kind would have. Whole
-    starts, or groups of them, are drawn with replacement.
+    The interval is for the entropy that infinitely many starts of the same kind would
+    have. Whole starts, or groups of them, are drawn with replacement.
 
     Parameters
     ----------
@@ -128,20 +128,20 @@ def participation_entropy_interval(
         Number of resamples.
     bias_correction : {None, "miller-madow", "jackknife"}, default=None
         The estimate in the middle of the interval, as in ``participation_entropy``.
-        None takes "jackknife": around the uncorrected entropy no interval covers.
+        None is "jackknife": an interval around the uncorrected entropy would not cover.
     groups : array-like of shape (n_starts,), default=None
         Labels of starts that are not independent, such as those on one descent:
         ``np.arange(n_starts) % n_trajectories`` for ``TrajectoryStarts``. Groups are
-        resampled as a whole. None takes all starts for independent: if they lie on one
-        descent, or a few, the interval speaks of starts on these descents only.
+        resampled as a whole. With None all starts count as independent; if they lie on
+        one or a few descents, the interval is for starts on these descents only.
     random_state : int, RandomState, Generator or None, default=None
         Source of randomness of the resamples.
 
     Returns
     -------
     low, high : float
-        In bits, between 0 and log2(n_bins). NaN with less than two starts, or groups,
-        that count.
+        In bits, between 0 and log2(n_bins). NaN if fewer than two starts, or groups,
+        count.
 
     Raises
     ------
@@ -157,26 +157,27 @@ def participation_entropy_interval(
     Warns
     -----
     UndefinedMetricWarning
-        If less than two starts, or groups, converged and are identified.
+        If fewer than two starts, or groups, converged and are identified.
 
     Notes
     -----
-    The entropy of a sample is too low on average, that of a resample is too low once
-    more. Percentiles of the resamples lie below the estimate, and cover an entropy near
-    the largest in next to no sample; corrections of the percentiles (BCa) cannot reach
-    above the highest resample. So the larger deviation of the percentiles from the mean
-    of the resamples, widened for small samples [1]_, is put either side of a
-    bias-corrected estimate, and cut at the limits. A set of starts is a small sample:
-    simulated ones of 75 covered at 94 to 100 % for nominal 95 %, over distributions
-    from two sets to all, 4 to 64 features; 20 starts at 85 to 100 %, 75 starts in 10
-    correlated groups at 82 to 100 %. The least are those of a distribution on two sets,
-    one of them rare. What no start found the bootstrap does not see: if all ended in
-    one set, the interval has no width.
+    The entropy of a sample is too low on average, and that of a resample is lower
+    still. Percentiles of the resamples therefore lie below the estimate and hardly ever
+    cover an entropy near the largest; corrected percentiles (BCa) cannot exceed the
+    highest resample. Instead, the larger deviation of the percentiles from the mean of
+    the resamples, widened for small samples [1]_, is added to and subtracted from a
+    bias-corrected estimate, and the result is cut at the limits. Starts are small
+    samples: for nominal 95 %, simulated samples of 75 starts covered at 94 to 100 %,
+    over distributions from two sets to all, 4 to 64 features; 20 starts covered at 85
+    to 100 %, 75 starts in 10 correlated groups at 82 to 100 %. The lowest rates are
+    those of a distribution on two sets, one of them rare. The bootstrap knows only what
+    the starts have found: if all ended in one set, the interval has no width.
 
     The published study drew bins with replacement and tested the replicates against
-    each other as if they were independent data: that says nothing about other starts.
+    each other as if they were independent data, which does not allow conclusions about
+    other starts.
 
-    The cost, beside judging, is O(n_resamples s n_bins) for starts in s different sets.
+    Without judging, the cost is O(n_resamples s n_bins) for starts in s different sets.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Metrics in the form that scikit-learn takes as ``scoring``."""
+"""Metrics in the form that scikit-learn accepts as ``scoring``."""
 
 from __future__ import annotations
 

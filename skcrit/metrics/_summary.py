@@ -49,17 +49,18 @@ class Summary:
     count : ndarray of int of shape (n_sets,)
         How many searches ended in the set.
     orbit_size : ndarray of int of shape (n_sets,)
-        How many points, or connected components, the discrete symmetries of the loss
-        make of one; 1 if the loss declares no symmetry.
+        Number of points, or of connected components, that discrete symmetries of the
+        loss make of one point; 1 if the loss declares no symmetry.
     confirmed : ndarray of bool of shape (n_sets,)
-        Whether Newton steps from the end of a search have confirmed that there is a
-        critical point. They need dense Hessians: beyond 4096 parameters it is False.
+        Whether Newton steps from the end of a search led to the critical point. They
+        need dense Hessians: beyond 4096 parameters it is False.
     alarm : str, default=""
-        What the Euler sum of a coercive loss proves against the list, if anything.
+        What the Euler sum of a coercive loss proves to be wrong with the list, if
+        anything.
 
     See Also
     --------
-    skcrit.metrics.recovery_report : Says also how the searches ended.
+    skcrit.metrics.recovery_report : Reports also how the searches ended.
     """
 
     title: str

@@ -53,7 +53,7 @@ def uniformity_test(
     n_resamples: int = 999,
     random_state: RandomState = None,
 ) -> UniformityResult:
-    """Test whether searches end in all critical sets alike.
+    """Test whether searches end in all critical sets equally often.
 
     Parameters
     ----------
@@ -85,11 +85,11 @@ def uniformity_test(
 
     Notes
     -----
-    Uniform is: every start ends in each known critical set with the same
-    probability, independently. The statistic is compared with that of simulated samples
-    and not with a chi-square distribution: expected counts per set are small, and a
-    start counts once for every eigenvector of its set, so that the bins of
-    "eigenvectors" are dependent.
+    A sample is uniform if every start ends in each known critical set with the same
+    probability, independently of the others. The statistic is compared with that of
+    simulated samples, not with a chi-square distribution, for two reasons: expected
+    counts per set are small, and a start counts once for every eigenvector of its set,
+    so that the bins of "eigenvectors" are dependent.
 
     Examples
     --------

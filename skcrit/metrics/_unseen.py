@@ -46,11 +46,11 @@ def good_turing_coverage(counts: ArrayLike) -> float:
 
     Notes
     -----
-    With n hits, of which :math:`f_1` are the only one of their set and :math:`f_2` sets
-    were hit twice, the estimate is
+    With n hits, :math:`f_1` sets that were hit once and :math:`f_2` sets that were hit
+    twice, the estimate is
     :math:`1 - \frac{f_1}{n} \frac{(n-1) f_1}{(n-1) f_1 + 2 f_2}` [2]_, a refinement of
-    Good's :math:`1 - f_1 / n` [1]_. It speaks of the sampler, not of the landscape:
-    sets that the sampler hardly ever reaches hardly lower it.
+    Good's :math:`1 - f_1 / n` [1]_. It describes the sampler, not the landscape: sets
+    that the sampler hardly ever reaches hardly lower it.
 
     References
     ----------
@@ -79,7 +79,7 @@ def good_turing_coverage_interval(
 ) -> tuple[float, float]:
     r"""Compute a confidence interval of the coverage.
 
-    It covers the coverage of this very sample, which is random too.
+    The interval is for the coverage of this sample, which is random itself.
 
     Parameters
     ----------
@@ -106,10 +106,11 @@ def good_turing_coverage_interval(
     Notes
     -----
     The normal limit of Good's estimate has the variance :math:`(f_1 (1 - f_1 / n) + 2
-    f_2) / n^2` [1]_. Put around the estimate it has no width if every set was hit
-    once, or none was, and covers in less than half of samples of 50 from 2517 sets. So
-    the probability of the unseen itself stands for :math:`f_1 / n` in the variance, as
-    in Wilson's interval of a proportion, and f2 + 1 for f2.
+    f_2) / n^2` [1]_. An interval of this variance around the estimate has no width if
+    every set was hit once, or none was, and covers in less than half of samples of 50
+    from 2517 sets. Therefore :math:`f_1 / n` is replaced in the variance by the unknown
+    probability of the unseen sets, as in Wilson's interval of a proportion, and f2 by
+    f2 + 1.
 
     References
     ----------
@@ -130,7 +131,7 @@ def good_turing_coverage_interval(
 
 
 def chao1_richness(counts: ArrayLike) -> float:
-    r"""Estimate how many sets there are, from below.
+    r"""Estimate a lower bound of the number of sets.
 
     Parameters
     ----------
@@ -154,9 +155,9 @@ def chao1_richness(counts: ArrayLike) -> float:
 
     Notes
     -----
-    The bias-corrected estimate :math:`S + \frac{n-1}{n} \frac{f_1 (f_1 - 1)}{2 (f_2 +
-    1)}`, S the number of sets found. Its expectation is a lower bound for the number of
-    sets whatever the sampler prefers, and close to it for a uniform one.
+    The bias-corrected estimate is :math:`S + \frac{n-1}{n} \frac{f_1 (f_1 - 1)}{2 (f_2
+    + 1)}`, with the number S of sets found. Its expectation is at most the number of
+    sets for every sampler, and close to it for a uniform one.
 
     References
     ----------
@@ -180,8 +181,8 @@ def chao1_richness_interval(
 ) -> tuple[float, float]:
     r"""Compute a confidence interval of the richness.
 
-    It covers the number of sets if all are about equally probable. Otherwise its lower
-    limit holds, and its upper limit does not.
+    It contains the number of sets if all are about equally probable. Otherwise only its
+    lower limit is valid.
 
     Parameters
     ----------
@@ -209,14 +210,15 @@ def chao1_richness_interval(
 
     Notes
     -----
-    The number of unseen sets T is taken as log-normal [1]_: T divided or multiplied by
-    :math:`\exp(z \sqrt{\log(1 + v)})`, v the relative variance 1 / T + (2 f1 - 1)^2 /
-    (f1 (f1 - 1)^2) + 1 / (f2 + 1) by the delta method. The last term is usually f2 /
-    (f2 + 1)^2, which vanishes without doubletons. The usual limits also fail to reach
-    the truth in small samples, and near the end of a search: their lower one is above
-    the number found even if it is all, their upper one is the number found if at most
-    one set was hit once. Hence they are rounded outwards, and the upper one starts from
-    :math:`(f_1 + 1)^2 / (2 f_2 + 1)`; in large samples of many sets neither matters.
+    The number T of unseen sets is assumed to be log-normal [1]_: the limits are T
+    divided and multiplied by :math:`\exp(z \sqrt{\log(1 + v)})`, with the relative
+    variance v = 1 / T + (2 f1 - 1)^2 / (f1 (f1 - 1)^2) + 1 / (f2 + 1) by the delta
+    method. The last term is usually f2 / (f2 + 1)^2, which vanishes if no set was hit
+    twice. The usual limits can exclude the true number in small samples and near the
+    end of a search: the lower one exceeds the number of sets found even if these are
+    all, and the upper one equals it if at most one set was hit once. Hence the limits
+    are rounded outwards, and the upper one uses :math:`(f_1 + 1)^2 / (2 f_2 + 1)`; in
+    large samples of many sets neither change matters.
 
     References
     ----------
