@@ -44,8 +44,8 @@ def make_gaussian_spectrum(
     Raises
     ------
     ValueError
-        If ``n_samples`` is not a positive int, there is no eigenvalue or one that is
-        negative or not finite, or there are too few samples for ``exact``.
+        If ``n_samples`` is not a positive int, ``eigenvalues`` is empty or has an entry
+        that is negative or not finite, or there are too few samples for ``exact``.
 
     Examples
     --------

@@ -18,10 +18,10 @@ class NotConvergedWarning(ConvergenceWarning):
 class ResolutionWarning(UserWarning):
     """Eigenvalues of the data lie so close together, or to zero, that labels may flip.
 
-    The values and the index intervals of the critical sets remain right. Data without
-    any variance, which leave nothing to find, are warned of as well.
+    The values and the index intervals of the critical sets remain right. The warning is
+    also given for data without variance, for which every point is critical.
     """
 
 
 class NoGroundTruthError(NotImplementedError):
-    """The loss has no closed-form critical points to compare with."""
+    """The critical points of the loss are not known, so that none can be compared."""

@@ -30,16 +30,16 @@ class ToleranceCurve:
         Tolerances, absolute, on the squared gradient norm, from loose to strict;
         infinity stands for the starting points.
     finders : list of BaseFinder
-        Fitted finder at each tolerance, what ``fit`` with this ``tol`` would give.
+        Fitted finder at each tolerance, equal to one fitted with this ``tol``.
     converged : ndarray of shape (n_tols,)
-        Fraction of the starts that reached the tolerance and a critical point: Newton
-        steps from where they stopped contract to the level of rounding.
+        Fraction of the starts that converged: they reached the tolerance, and Newton
+        steps from there contract to the level of rounding.
     accuracy : ndarray of shape (n_tols,)
         Recovery accuracy: fraction of all starts that end at a critical point known in
         closed form, with its loss and Morse index.
     precision : ndarray of shape (n_tols,)
-        The same among the starts that converged; NaN without any, and if the critical
-        points of the loss are not known.
+        The same among the starts that converged; NaN if none converged, or if the
+        critical points of the loss are not known.
     loss_error, index_error : ndarray of shape (n_tols,)
         Mean absolute errors of the converged starts against their nearest critical set,
         the index as a fraction of the parameters; NaN if unknown.
@@ -119,14 +119,14 @@ def tolerance_curve(
 
     Notes
     -----
-    A search that stops at a loose tolerance is the beginning of the search that stops
-    at a strict one. Every start is therefore run once, to the strictest tolerance, and
-    is described where it passes each of the others: the finders are equal, bit by bit,
-    to refitted ones, at the cost of one fit and of the Hessians at every stop. With
-    ``random_state=None`` all of them still have the same starts.
+    A search that stops at a loose tolerance is the beginning of one that stops at a
+    strict tolerance. Every start is therefore run once, to the strictest tolerance, and
+    is described at the points at which it passes the others. The finders are equal, bit
+    by bit, to refitted ones; the cost is that of one fit and of the Hessians at every
+    stop. Even with ``random_state=None`` all of them have the same starts.
 
-    A start that does not reach a tolerance is what the curve shows: there is no
-    NotConvergedWarning.
+    The curve shows which starts do not reach a tolerance; no NotConvergedWarning is
+    given.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The record of certificates: a row per point, and what they say together."""
+"""The record of certificates: a row per point, and their sum."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ __all__ = ["Certificates"]
 
 @dataclass
 class Certificates(Rows):
-    """What is proved of points, a row each; what :func:`skcrit.certify` returns.
+    """What is proved of points, in rows, as returned by :func:`skcrit.certify`.
 
     Attributes
     ----------
     certified : ndarray of bool of shape (n,)
-        Whether it is proved that a critical point is there, and of which index.
+        Whether it is proved that a critical point is near, and which index it has.
     estimated : ndarray of bool of shape (n,)
-        Whether the same test succeeded with estimates in place of bounds: the loss does
-        not bound its third derivative or its rounding errors. Not a proof.
+        Whether the same test succeeded with estimates in place of bounds, because the
+        loss does not bound its third derivative or its rounding errors. This is not a
+        proof.
     radius : ndarray of shape (n,)
         Within this distance of ``point``, on the slice through it orthogonal to its
         symmetry orbit, there is exactly one critical point: exactly one critical orbit
@@ -40,16 +41,16 @@ class Certificates(Rows):
         Negative and zero eigenvalues of the Hessian at the critical point; -1 if
         undecided. The nullity is the dimension of the critical set, which is the orbit.
     critical_set : ndarray of int of shape (n,)
-        Number of the critical set. The first points of the numbers lie on different
-        sets, which is proved for those that are certified; a point that is not proved
-        to differ from one of them has its number. -1 if undecided.
+        Number of the critical set, -1 if undecided. The first points of different
+        numbers lie on different sets, which is proved for certified points. A point
+        that is not proved to differ from one of these first points has its number.
     moved : ndarray of shape (n,)
         How far the given point was from ``point``, in length scales of the loss.
     euler : ndarray of shape (n,)
         Euler characteristic of the orbit; NaN if it is not known, or undecided. It is
         computed, not proved.
     point : ndarray of shape (n, n_params)
-        The point around which balls are: the given one after Newton steps.
+        The centre of the balls: the given point after Newton steps.
     reason : list of str
         Why nothing was proved; empty if the point is certified.
     is_coercive : bool or None
@@ -78,7 +79,7 @@ class Certificates(Rows):
 
     @property
     def n_distinct(self) -> int:
-        """Number of critical sets that are proved to be there and to be different."""
+        """Number of critical sets that are proved to exist and to be different."""
         return len(self._leaders(self.certified))
 
     def _leaders(self, among: BoolArray) -> IntArray:

@@ -40,14 +40,15 @@ def certify(
     reach: float = 1e-6,
     n_jobs: int | None = None,
 ) -> Certificates:
-    r"""Prove that critical points are at the given places, and of which index.
+    r"""Prove that critical points lie near given points, and determine their indices.
 
-    Each point takes a few Newton steps. Then the theorem of Newton and Kantorovich is
-    applied to the gradient on the slice orthogonal to the orbit of the continuous
-    symmetries, in floating point arithmetic with bounds on all rounding errors. If it
-    applies, there is exactly one critical orbit near the point, its Morse index is the
-    computed one and its nullity the dimension of the orbit. No tolerance decides:
-    ``reach`` only says how far from a given point its critical point may be.
+    From each point a few Newton steps are taken. Then the theorem of Newton and
+    Kantorovich is applied to the gradient on the slice orthogonal to the orbit of the
+    continuous symmetries, in floating point arithmetic with bounds on all rounding
+    errors. If its conditions hold, there is exactly one critical orbit near the point;
+    its Morse index is the computed one, and its nullity is the dimension of the orbit.
+    The verdict does not depend on a tolerance: ``reach`` only limits the distance of a
+    critical point from its given point.
 
     Parameters
     ----------
@@ -59,9 +60,9 @@ def certify(
     theta : array-like of shape (n_points, n_params) or (n_params,)
         Points.
     reach : float, default=1e-6
-        How far a point may be from its critical point, relative to its size in length
-        scales of the loss, or absolute in them if that is below one. Points that are
-        further away are not certified, even if there is a critical point.
+        Largest distance of a point from its critical point, in length scales of the
+        loss, relative to the size of the point if that exceeds one length scale. Points
+        that are further away are not certified, even if there is a critical point.
     n_jobs : int or None, default=None
         Workers, through joblib.
 
@@ -82,8 +83,8 @@ def certify(
 
     Notes
     -----
-    Costs two or three dense Hessians per point, and as many decompositions. The theorem
-    with its constants is on the page "Certificates".
+    Costs two or three dense Hessians per point, and as many decompositions. The page
+    "Certificates" has the theorem and its constants.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""The alternating sum by which topology sees that critical sets are missing."""
+"""The alternating sum, which can prove that critical sets are missing."""
 
 from __future__ import annotations
 

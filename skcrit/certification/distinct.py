@@ -1,4 +1,4 @@
-"""Which certified points are proved to lie on different critical sets."""
+"""Proofs that certified points lie on different critical sets."""
 
 from __future__ import annotations
 

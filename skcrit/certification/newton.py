@@ -1,4 +1,4 @@
-r"""The theorem of Newton and Kantorovich on a slice, with numbers in place of symbols.
+r"""The theorem of Newton and Kantorovich on a slice, with computed constants.
 
 Let F(y) = Q^T g(theta + Q y) and J(y) = Q^T H(theta + Q y) Q be gradient and Hessian on
 the slice, sigma and slope the bounds of :mod:`skcrit.certification.slices`, and K a

@@ -1,4 +1,4 @@
-r"""The slice orthogonal to a symmetry orbit, and what is proved of the Hessian on it.
+r"""The slice orthogonal to a symmetry orbit, and bounds of the Hessian on it.
 
 At a point theta, n parameters, let X be the matrix whose columns are the tangents
 A_i theta of the exact symmetries. A slice consists of two matrices of floating point

@@ -1,4 +1,4 @@
-"""What proofs need of a loss at points, on the host: bounds, or estimates of them."""
+"""Values of a loss at points, on the host, with bounds on their errors or estimates."""
 
 from __future__ import annotations
 

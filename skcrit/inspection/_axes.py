@@ -1,4 +1,4 @@
-"""What all figures share: axes to draw on, names that fit them, and colours."""
+"""Axes, labels that fit them, and colours, for all figures."""
 
 from __future__ import annotations
 

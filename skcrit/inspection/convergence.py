@@ -40,8 +40,8 @@ class ConvergenceDisplay:
     converged : ndarray of bool of shape (n_starts,)
         Which starts converged.
     tol : float or ndarray of shape (n_starts,)
-        Absolute, on the squared gradient norm: the tolerance of the searches, or that
-        of each start. The median is drawn, unless it is zero.
+        Tolerance of the searches, or that of each start: an absolute bound on the
+        squared gradient norm. The median is drawn, unless it is zero.
 
     Attributes
     ----------
@@ -131,10 +131,10 @@ class ConvergenceDisplay:
     ) -> Self:
         """Draw both axes logarithmic, the first linear between iterations 0 and 1.
 
-        A mark ends each run: a dot if it converged, a cross if it failed, which
-        can be below ``tol``: the rescaled point has to reach it, too, and Newton steps
-        from there have to confirm it. Values that are zero or below a millionth of
-        ``tol`` leave the axes.
+        Each run ends with a mark: a dot if it converged, a cross if it failed. A cross
+        can lie below ``tol``, because the rescaled point has to reach ``tol``, too, and
+        Newton steps from there have to confirm it. Values that are zero or below a
+        millionth of ``tol`` are outside the axes.
 
         Parameters
         ----------

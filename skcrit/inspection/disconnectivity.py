@@ -62,10 +62,10 @@ class DisconnectivityDisplay:
 
     Notes
     -----
-    The figure is that of Becker and Karplus [1]_ with a level for each saddle in place
+    The figure is that of Becker and Karplus [1]_ with a level for each saddle instead
     of levels at equal distances, see also [2]_. Symmetric copies of a minimum are one
-    leaf. Parts that no known way connects are trees of their own; such a barrier is not
-    infinite but unknown.
+    leaf. Parts that no known path connects are separate trees; the barrier between them
+    is not infinite but unknown.
 
     References
     ----------
@@ -116,21 +116,21 @@ class DisconnectivityDisplay:
             Fitted finder. Its ``connections_`` are used if it has any, and otherwise
             computed by :func:`skcrit.connections`.
         names : list of str, default=None
-            Names of the minima, as in :meth:`from_connections`; so are the others.
+            Names of the minima, by increasing loss; None is their numbers.
         ax : matplotlib.axes.Axes, default=None
-            Axes.
+            Axes to draw on; None makes a figure.
         line_kw : dict, default=None
-            Options of the lines.
+            Passed to the line collection.
 
         Returns
         -------
         display : DisconnectivityDisplay
-            What :meth:`from_connections` returns.
+            The display, drawn.
 
         Raises
         ------
         NotFittedError
-            If the finder is not fitted; all others are those of
+            If the finder is not fitted. Other errors are those of
             :meth:`from_connections`.
         """
         record = getattr(finder, "connections_", None)

@@ -1,4 +1,4 @@
-"""The landscape as a graph: critical sets by index and loss, and what led to what."""
+"""The landscape as a graph: critical sets by index and loss, joined by searches."""
 
 from __future__ import annotations
 
@@ -48,13 +48,14 @@ class LandscapeGraphDisplay:
     edges : ndarray of int of shape (n_edges, 2)
         Parents and children, numbers of sets.
     names : list of str or None, default=None
-        What to write beside the sets; None writes nothing. A name that finds no room
-        is left out.
+        Names to write beside the sets; None writes nothing. A name is left out if there
+        is no room for it.
     connections : ndarray of int of shape (n_connections, 2), default=None
         Saddles and the sets below that they connect, drawn in another colour.
     detrend : bool, default=False
-        Whether to draw the loss above its linear trend in the index: of large networks
-        nothing else can be distinguished. Without effect if an index is unknown.
+        Whether to draw the loss above its linear trend in the index, without which the
+        sets of large networks cannot be distinguished. It has no effect if an index is
+        unknown.
 
     Attributes
     ----------
@@ -63,8 +64,8 @@ class LandscapeGraphDisplay:
     figure_ : matplotlib.figure.Figure
         Their figure.
     positions_ : ndarray of shape (n_sets, 2)
-        Where the sets are drawn. The height is exact; sets of one index and nearly one
-        loss are moved sideways, by less than half an index.
+        Where the sets are drawn. The height is exact; sets of equal index and nearly
+        equal loss are moved sideways, by less than half an index.
     nodes_ : matplotlib.collections.PathCollection
         Sets.
     edges_ : matplotlib.collections.LineCollection
@@ -72,7 +73,7 @@ class LandscapeGraphDisplay:
     connections_ : matplotlib.collections.LineCollection or None
         Connections, dashed; the search edges are solid.
     texts_ : dict of int to matplotlib.text.Annotation
-        Names that found room, by set.
+        Names that were written, by set.
 
     See Also
     --------

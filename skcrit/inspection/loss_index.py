@@ -76,7 +76,7 @@ class LossIndexDisplay:
         Which of the points are identified with a known critical set and have its
         loss and index; None if the truth is not known.
     judged : ndarray of bool of shape (n_points,), default=None
-        Of which of the points the truth can say that; None is all.
+        Which of the points the truth can judge; None is all.
     analytical_loss : ndarray of shape (n_drawn,), default=None
         Loss of known critical sets; None if they are not known.
     analytical_index_fraction : ndarray of shape (n_drawn,), default=None

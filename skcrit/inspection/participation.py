@@ -68,7 +68,7 @@ class ParticipationDisplay:
     origin_bar_ : matplotlib.container.BarContainer
         Bar of the origin, alone in it.
     uniform_line_ : matplotlib.lines.Line2D
-        Line at the share of each bin if all were alike.
+        Line at the share that each bin would have if all had the same.
 
     See Also
     --------

@@ -101,7 +101,7 @@ class ToleranceDisplay:
         ax: Axes | None = None,
         line_kw: dict[str, Any] | None = None,
     ) -> Self:
-        """Search once, and draw how the tolerance matters.
+        """Search once, and draw the scores against the tolerance.
 
         Parameters
         ----------
@@ -192,8 +192,8 @@ class ToleranceDisplay:
     ) -> Self:
         """Draw the scores over a logarithmic axis, strict tolerances to the right.
 
-        Infinity and zero, which that axis does not have, stand beyond its ends, and no
-        line leads there.
+        Infinity and zero, which a logarithmic axis does not have, are drawn beyond its
+        ends, without a line to them.
 
         Parameters
         ----------

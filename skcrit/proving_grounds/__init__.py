@@ -1,4 +1,4 @@
-"""Proving grounds: losses whose critical points are known, to judge finders by."""
+"""Proving grounds: losses with known critical points, by which finders are judged."""
 
 from skcrit.proving_grounds.brockett import make_brockett_cost
 from skcrit.proving_grounds.camels import make_six_hump_camel, make_three_hump_camel

@@ -1,4 +1,4 @@
-"""Digits of configurations that many searches found, by increasing loss.
+"""Coordinates of configurations that many searches found, by increasing loss.
 
 Each is polished by Newton steps when it is used. The searches began at thousands of
 random points for each number of bodies, and went on by Newton steps of limited length.

@@ -1,4 +1,4 @@
-"""Points that act on each other in pairs: derivatives, symmetries, orbits."""
+"""Points that interact in pairs: derivatives, symmetries, orbits."""
 
 from __future__ import annotations
 

@@ -24,9 +24,9 @@ def make_brockett_cost(
 ) -> BrockettCost:
     r"""Make the Brockett cost ``tr(X^T A X N)`` of matrices with orthonormal columns.
 
-    With A = diag(eigenvalues) of n and N = diag(weights) of p different positive
-    numbers the critical points are the matrices whose columns are different
-    eigenvectors of A, with any signs: :math:`2^p n! / (n - p)!` points.
+    Here A = diag(eigenvalues) has n different entries, and N = diag(weights) has p
+    different positive ones. The critical points are the matrices whose columns are
+    different eigenvectors of A, with any signs: :math:`2^p n! / (n - p)!` points.
 
     Parameters
     ----------

@@ -19,8 +19,8 @@ def make_six_hump_camel(
 ) -> SixHumpCamel:
     """Make ``4 x^2 - 2.1 x^4 + x^6 / 3 + x y - 4 y^2 + 4 y^4``.
 
-    It has six minima, seven saddles and two maxima: all 15 complex critical points are
-    real.
+    It has six minima, seven saddles and two maxima. These are all of its 15 complex
+    critical points.
 
     Parameters
     ----------

@@ -26,8 +26,8 @@ def make_central_configurations(
 
         f(q) = \sum_{i < j} \frac{1}{|q_i - q_j|} + \frac{1}{2} \sum_i |q_i|^2.
 
-    At a critical point the attraction of the others pulls every body to the origin in
-    proportion to its distance from it: released at rest, the bodies keep their shape
+    At a critical point the others pull every body towards the origin in proportion to
+    its distance from it. If the bodies are released at rest, they keep their shape
     while they collapse. There are 2, 4, 5, 9 and 14 shapes for 3 to 7 equal masses.
 
     Parameters
@@ -43,9 +43,9 @@ def make_central_configurations(
     -------
     loss : Loss
         Fitted loss of ``2 n_bodies`` parameters, the positions body by body, with
-        ``ground_truth()`` of one set for each shape: rotations, reflections and
-        permutations give the same one. Sets are numbered by increasing loss; the last
-        is the collinear one.
+        ``ground_truth()`` of one set for each shape. Rotations, reflections and
+        permutations do not change the set. Sets are numbered by increasing loss; the
+        last is the collinear one.
 
     Raises
     ------
@@ -55,16 +55,16 @@ def make_central_configurations(
     Notes
     -----
     Central configurations are commonly defined up to scale, as critical points of the
-    first sum, U, on the sphere where the second, I, is fixed and the centre of mass is
-    the origin. Here nothing is fixed. Along a ray t q the loss is ``U / t + t^2 I``
-    with one minimum, so that each shape has exactly one critical size, with a positive
-    eigenvalue more; the centre of mass adds a term that is minimal at the origin and
-    independent of the rest, with two positive eigenvalues more. So the critical points
-    are the central configurations and the Morse indices are those of U on the sphere.
-    The loss grows beyond all bounds towards collisions and infinity.
+    first sum, U, on the sphere on which the second, I, is fixed and the centre of mass
+    is the origin. Here nothing is fixed. Along a ray t q the loss is ``U / t + t^2 I``,
+    which has one minimum, so that each shape has exactly one critical size, and one
+    more positive eigenvalue. The centre of mass adds a term that is minimal at the
+    origin and independent of the rest, with two more positive eigenvalues. Therefore
+    the critical points are the central configurations, with the Morse indices of U on
+    the sphere. The loss tends to infinity towards collisions and towards infinity.
 
-    The shapes were found by many searches; that these are all of them is proved in
-    [1]_.
+    The shapes were found by many searches; for 5 to 7 masses [1]_ proves that there are
+    no others.
 
     References
     ----------

@@ -11,8 +11,8 @@ __all__ = ["Himmelblau", "make_himmelblau"]
 def make_himmelblau(*, backend: str = "numpy", dtype: str = "float64") -> Himmelblau:
     """Make ``(x^2 + y - 11)^2 + (x + y^2 - 7)^2``.
 
-    It has four minima, all of them zero, four saddles and a maximum, as many as two
-    cubic equations can have.
+    It has four minima, at all of which it is zero, four saddles and a maximum. Two
+    cubic equations cannot have more solutions.
 
     Parameters
     ----------

@@ -30,8 +30,8 @@ def make_lennard_jones(
 
         f(q) = \sum_{i < j} \left(r_{ij}^{-12} - 2 r_{ij}^{-6}\right),
 
-    in the unit of the energy of a pair at rest, whose distance is one. There are 1, 1,
-    1, 2, 4 and 8 minima for 3 to 8 atoms.
+    in units in which a pair at rest has the energy -1 and the distance 1. There are 1,
+    1, 1, 2, 4 and 8 minima for 3 to 8 atoms.
 
     Parameters
     ----------
@@ -57,8 +57,8 @@ def make_lennard_jones(
 
     Notes
     -----
-    Rotations, translations, reflections and permutations give the same set. The energy
-    vanishes as atoms move apart: searches can escape.
+    Rotations, translations, reflections and permutations do not change the set. The
+    energy tends to zero as atoms move apart, so that searches can escape.
 
     References
     ----------

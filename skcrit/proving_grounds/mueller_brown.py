@@ -22,8 +22,8 @@ def make_mueller_brown(
 ) -> MuellerBrown:
     """Make the surface of Mueller and Brown, a test of searches for saddles.
 
-    A sum of four exponentials of quadratic forms with three minima, and two saddles
-    between them, on a way that bends sharply.
+    It is a sum of four exponentials of quadratic forms. The valley with its three
+    minima, and the two saddles between them, bends sharply.
 
     Parameters
     ----------

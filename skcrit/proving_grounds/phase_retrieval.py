@@ -51,13 +51,13 @@ def make_phase_retrieval(
     -------
     loss : Loss
         Fitted loss of n parameters with ``ground_truth()`` of the sets "maximum",
-        "minima" and "saddles". Its symmetries are the sign and rotations that leave s
-        alone.
+        "minima" and "saddles". Its symmetries are the sign and the rotations that do
+        not change s.
 
     Raises
     ------
     ValueError
-        If the signal is zero or has less than three entries.
+        If the signal is zero or has fewer than three entries.
 
     References
     ----------

@@ -37,9 +37,9 @@ def make_quadratic_network(
 
         E\left[(x^T (A - T) x)^2\right] = 2 \|A - T\|_F^2 + \mathrm{tr}(A - T)^2.
 
-    Its critical points: A has the eigenvectors of a subset S of at most r eigenvalues
-    of T, each of which became :math:`\lambda_i + \sum_{j \notin S} \lambda_j / (k +
-    2)` with k = \|S\|.
+    At a critical point the eigenvectors of A are those of a subset S of at most r
+    eigenvalues of T. With k = \|S\|, its eigenvalues are :math:`\lambda_i + \sum_{j
+    \notin S} \lambda_j / (k + 2)`.
 
     Parameters
     ----------
@@ -67,9 +67,9 @@ def make_quadratic_network(
 
     Notes
     -----
-    A set has :math:`(n - k)(r - k)` negative eigenvalues, and one for each pair of an
-    eigenvalue outside S that exceeds one inside. The zero eigenvalues, :math:`k (k -
-    1) / 2 + k (r - k)`, are those of the rotations.
+    A set has :math:`(n - k)(r - k)` negative eigenvalues, and another one for each pair
+    of an eigenvalue in S and a larger one outside S. The :math:`k (k - 1) / 2 + k (r -
+    k)` zero eigenvalues are those of the rotations.
 
     References
     ----------

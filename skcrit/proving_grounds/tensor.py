@@ -34,12 +34,13 @@ def make_orthogonal_tensor(
 ) -> OrthogonalTensor:
     r"""Make ``-sum(w_i x_i^d) / d`` on the unit sphere.
 
-    This is a symmetric tensor of order d with orthogonal components; its critical
-    points are its eigenvectors. Any support of k coordinates has those of equal
-    :math:`w_i x_i^{d - 2}`. For d = 3 and 4 there are
-    :math:`((d - 1)^n - 1) / (d - 2)` up to the sign, which is the number of all complex
-    ones; for larger d not all of them are real, and there are as many as for 3 or 4,
-    whichever has the parity of d.
+    The critical points are the eigenvectors of a symmetric tensor of order d with
+    orthogonal components. For every set of k coordinates, the support, there are
+    eigenvectors whose other coordinates are zero and for which :math:`w_i x_i^{d - 2}`
+    is the same for all coordinates of the support. For d = 3 and 4 there are
+    :math:`((d - 1)^n - 1) / (d - 2)` of them up to the sign, which is the number of all
+    complex eigenvectors. For larger d not all of these are real, and there are as many
+    as for 3 if d is odd, or as for 4 if d is even.
 
     Parameters
     ----------
@@ -56,15 +57,16 @@ def make_orthogonal_tensor(
     Returns
     -------
     loss : Loss
-        Fitted loss of n parameters with ``ground_truth()``. If all weights differ it
-        has a set for each support, for odd d two of opposite points, which have
-        opposite losses; for even d the signs of coordinates can be changed, and a set
-        has :math:`2^k` points. The name of a set is the sign and the support.
+        Fitted loss of n parameters with ``ground_truth()``. If all weights differ and d
+        is even, it has a set for each support, of :math:`2^k` points that differ in the
+        signs of coordinates. If d is odd, it has two sets for each support, of opposite
+        points, which have opposite losses. The name of a set is the sign and the
+        support.
 
     Raises
     ------
     ValueError
-        If a weight is not positive, there are less than two, or ``order`` is less
+        If a weight is not positive, there are fewer than two, or ``order`` is less
         than 3.
 
     Notes

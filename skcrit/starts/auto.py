@@ -32,10 +32,11 @@ _RATE = 0.1
 class AutoStarts(StartSampler):
     """Draw starts as the loss proposes, see :meth:`~skcrit.losses.Loss.default_init`.
 
-    "height" are iterates of 25 gradient descents, drawn by their height as
-    :class:`TrajectoryStarts` draws them; a descent has 2000 steps of 0.1 over the
-    curvature of the loss. "iteration" takes the same descents; "spread" is
-    :class:`SpreadStarts` of two sizes and "gaussian" :class:`GaussianStarts`.
+    If the loss proposes "height", starts are iterates of 25 gradient descents, drawn
+    evenly in the loss as by :class:`TrajectoryStarts`; a descent has 2000 steps of 0.1
+    over the curvature of the loss. For "iteration" they are drawn from the same
+    descents, evenly in time. "spread" is :class:`SpreadStarts` of two sizes, and
+    "gaussian" is :class:`GaussianStarts`.
 
     Examples
     --------

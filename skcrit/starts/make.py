@@ -56,7 +56,7 @@ def make_starts(
     Raises
     ------
     ValueError
-        If ``init`` is something else, or points have the wrong shape or are not finite.
+        If ``init`` is none of these, or points have the wrong shape or are not finite.
     """
     loss = as_loss(loss)
     shape = (n_starts, loss.n_params_)
@@ -107,8 +107,8 @@ def lie_on_one_descent(init: Any, n_starts: int) -> bool:
     Returns
     -------
     answer : bool
-        True for the names "height" and "iteration", and for their samplers without
-        noise and further descents.
+        True for the names "height" and "iteration", and for their samplers with one
+        descent and no noise.
     """
     sampler = _SAMPLERS.get(init) if isinstance(init, str) else init
     if n_starts == 1 or not isinstance(sampler, TrajectoryStarts):

@@ -22,12 +22,12 @@ _N_MIDDLE = 64
 
 
 class SpreadStarts(StartSampler):
-    """Draw starts of several sizes around the middle of what the loss proposes.
+    """Draw starts at several distances from the middle of what the loss proposes.
 
-    Start i is :meth:`~skcrit.losses.Loss.draw_starts`, moved towards the middle of 64
-    other draws: 1, 1/2, 1/4, 1/8 and 1/16 of the way remain, in turn. Large starts lead
-    to low critical points, small ones to those of high index near the middle, such as
-    the origin of a network.
+    Each start is drawn by :meth:`~skcrit.losses.Loss.draw_starts` and then moved
+    towards the middle of 64 other draws, so that in turn 1, 1/2, 1/4, 1/8 and 1/16 of
+    its distance from the middle remains. Large starts lead to low critical points,
+    small ones to those of high index near the middle, such as the origin of a network.
 
     Parameters
     ----------

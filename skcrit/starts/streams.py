@@ -32,7 +32,7 @@ def random_streams(
     Raises
     ------
     ValueError
-        If an argument is not of its kind, or a number negative.
+        If an argument has the wrong type, or a number is negative.
     """
     n_streams, kind = check_int(n_streams, "n_streams"), check_int(kind, "kind")
     entropy = int(check_seed(random_state).randint(np.iinfo(np.int32).max))

@@ -32,9 +32,9 @@ class TrajectoryStarts(StartSampler):
     Parameters
     ----------
     by : {"height", "iteration"}, default="height"
-        "iteration" draws an iterate uniformly; "height" draws a value uniformly between
-        the first and the last loss and takes the iterate nearest to it, so that steep
-        parts of the descent get their share.
+        "iteration" draws an iterate uniformly. "height" draws a value uniformly between
+        the first and the last loss and takes the iterate whose loss is nearest to it,
+        so that short, steep parts of the descent are represented as well.
     n_trajectories : int, default=1
         Number of descents, each from a point of ``GaussianStarts()``. Start i lies on
         descent ``i % n_trajectories``; each descent has a random stream of its own.
@@ -49,8 +49,9 @@ class TrajectoryStarts(StartSampler):
 
     Notes
     -----
-    A descent costs ``n_steps`` gradients. Iterates of more than 64 MB are not kept:
-    then descents are run twice, once for the losses and once for the chosen iterates.
+    A descent costs ``n_steps`` gradients. If the iterates take more than 64 MB they are
+    not kept, and descents are run twice, once for the losses and once for the chosen
+    iterates.
 
     References
     ----------
