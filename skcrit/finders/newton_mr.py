@@ -72,7 +72,7 @@ class NewtonMRFinder(BaseFinder):
 
     Notes
     -----
-    An iteration costs at most ``max_inner_iter + 2`` Hessian-vector products per start,
+    An iteration costs at most ``max_inner_iter + 4`` Hessian-vector products per start,
     one gradient per step length tried, and one at the new point. The page on the
     defaults of Newton-MR has the measurements by which the defaults were chosen.
 

@@ -39,10 +39,10 @@ def clean_eigenvalues(
 ) -> FloatArray:
     """Sort eigenvalues in descending order and decide which are zero and which equal.
 
-    An eigenvalue is set to zero when it is at most ``zero_rtol`` times the largest. A
-    run of positive eigenvalues, each within ``tie_rtol`` of the one before, counts as
+    An eigenvalue is set to zero if it is at most ``zero_rtol`` times the largest. A run
+    of positive eigenvalues, each within ``tie_rtol`` of the one before, is replaced by
     one repeated eigenvalue, its mean, if the whole run lies within ``tie_rtol`` of its
-    first; else its members stay as they are. So no eigenvalue moves by more than
+    first; otherwise it is not changed. Therefore no eigenvalue changes by more than
     ``tie_rtol`` times itself, however many neighbours it has. Cleaning a cleaned array
     changes nothing.
 
@@ -51,14 +51,14 @@ def clean_eigenvalues(
     eigenvalues : array-like of shape (n_features,)
         Eigenvalues of the second moment matrix of the data, in any order.
     n_samples : int, default=None
-        Number of samples behind the matrix, for the size of rounding errors; None
-        counts as ``n_features``.
+        Number of samples from which the matrix was computed; it determines the size of
+        rounding errors. None counts as ``n_features``.
     zero_rtol : float, default=None
-        Relative to the largest eigenvalue: the bound below which an eigenvalue is
-        zero. None means ``10 * max(n_samples, n_features) * eps``.
+        Eigenvalues up to this multiple of the largest one are zero. None means
+        ``10 * max(n_samples, n_features) * eps``.
     tie_rtol : float, default=1e-10
-        Relative to the eigenvalues themselves: the largest difference between equal
-        ones. Unless it is zero, differences by rounding count as ties as well:
+        Largest difference between equal eigenvalues, relative to themselves. Unless it
+        is zero, differences by rounding count as ties as well:
         ``10 * max(sqrt(n_samples), n_features) * eps`` times the largest eigenvalue, or
         ``zero_rtol`` if that is smaller.
 
@@ -76,9 +76,10 @@ def clean_eigenvalues(
     Warns
     -----
     ResolutionWarning
-        If cleaning moves an eigenvalue by more than rounding, with the eigenvalues and
-        the changes; or if an eigenvalue, or a gap between two that stay different, is
-        less than 1000 times its tolerance (gaps only if ``tie_rtol`` is not zero).
+        If cleaning changes an eigenvalue by more than rounding; the message contains
+        the eigenvalues and the changes. Also if an eigenvalue, or a gap between two
+        that stay different, is less than 1000 times its tolerance (gaps only if
+        ``tie_rtol`` is not zero).
 
     Examples
     --------

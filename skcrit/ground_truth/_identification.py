@@ -1,4 +1,4 @@
-"""Which critical set a numerical point belongs to, and how far to believe that."""
+"""Which critical set a numerical point belongs to, and how certain that is."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class LinearMatch(Match):
         Canonical name of the nearest critical set.
     distance : float or ndarray of shape (...,)
         Frobenius distance between the end-to-end matrix and the nearest one of the set,
-        both as the data see them: U^T W U_+, columns of positive eigenvalues only.
+        on directions with data only: U^T W U_+, the columns of positive eigenvalues.
         Without a penalty different sets are at least 1 apart.
     margin : float or ndarray of shape (...,)
         The smallest change of the squared distance by which one index would enter or
@@ -53,11 +53,11 @@ class LinearMatch(Match):
         most the resolution; else "ambiguous".
     loss, loss_tolerance : float or ndarray of shape (...,)
         Loss of the nearest set (not of the point), and the largest difference from it
-        that the balanced gradient and rounding explain.
+        that can be explained by the balanced gradient and rounding.
     morse_index : int or ndarray of shape (...,)
-        Morse index of the nearest set; -1 if a deep network has an open pivot, or
-        may have one within the given gradient, so that the formula gives a lower bound
-        only.
+        Morse index of the nearest set; -1 if a deep network has an open pivot, or may
+        have one within the given gradient, so that the formula gives only a lower
+        bound.
     least_index : int or ndarray of shape (...,)
         The Morse index if it is known. At an open pivot the number of inversions
         plus one, or without the one if only weights that the gradient allows at a
@@ -71,8 +71,9 @@ class LinearMatch(Match):
         With the penalty "sum" that factorisation would be another point of the loss,
         and this is the squared norm of the gradient at ``theta`` itself.
     error_estimate : float or ndarray of shape (...,)
-        First-order estimate of the distance from the gradient; 0 for the empty set,
-        where the end-to-end matrix responds to second order.
+        First-order estimate of the distance, computed from the gradient; 0 for the
+        empty set, at which the end-to-end matrix depends on the weights to second
+        order.
     certificate : float or ndarray of shape (...,)
         Rigorous bound on the distance to *some* critical end-to-end matrix; infinite
         if no bound is proved: penalties, zero or repeated eigenvalues, or a gradient

@@ -23,7 +23,7 @@ __all__ = ["Problem"]
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """A linear network and the spectrum of its data, as the formulas see them.
+    """A linear network and the spectrum of its data, as the formulas use them.
 
     In the *coordinates* outputs^T W inputs of an end-to-end matrix W, the loss without
     a penalty on the weights is (1/m) tr[W diag(c) W^T - 2 diag(t) W^T] plus a constant,
@@ -40,7 +40,7 @@ class Problem:
     outputs : ndarray of shape (n_outputs, n_outputs)
         Orthonormal basis of the outputs, as columns: the eigenvectors.
     inputs, directions : ndarray of shape (n_inputs, n_columns), (n_columns, n_inputs)
-        What turns rows of the first layer into coordinates, and back.
+        Matrices that turn rows of the first layer into coordinates, and back.
     layer_sizes : tuple of int
         Widths from the input to the output.
     tau_sum, tau_product : float
@@ -51,7 +51,7 @@ class Problem:
     residual : float
         Part of m times the loss that no network explains.
     null : ndarray of shape (n_null, n_inputs), default=None
-        Directions of the inputs that the data do not see, as rows; None for those of an
+        Directions of the inputs without data, as rows; None for those of an
         autoencoder.
     growth : float, default=None
         How fast the rounding error of the loss grows with the size of W; None is the

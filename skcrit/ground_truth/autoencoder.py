@@ -41,17 +41,18 @@ class AnalyticalSpectrum(LinearSpectrum):
     is a set of critical points of one value.
 
     Make one with ``from_eigenvalues``. A set is named by a sorted tuple of zero-based
-    indices into the descending eigenvalues. If eigenvalues are equal, how many of
-    them a set uses is all that counts, and its name has the first of them. Indices of
-    zero eigenvalues (with the penalty "sum": of eigenvalues up to ``tau``) name nothing
-    and are refused. Methods that take ``sets`` take a list of tuples or a boolean mask
-    of shape (n_sets, n_features) and return a row per set; one tuple gives one number.
+    indices into the descending eigenvalues. If eigenvalues are equal, only the number
+    of them that a set uses counts, and its name has the first of them. Indices of zero
+    eigenvalues (with the penalty "sum", of eigenvalues up to ``tau``) are refused.
+    Methods with the argument ``sets`` accept a list of tuples or a boolean mask of
+    shape (n_sets, n_features) and return a row per set; for one tuple they return one
+    number.
 
-    In networks with two or more hidden layers the Hessian depends on the point of a
-    set, if its rank k is below the bottleneck p. ``kind="balanced"`` means points whose
-    middle layers have rank k, and have the smallest Morse index possible, "open" points
-    whose middle layers have rank p: strict saddles. With one hidden layer the two are
-    the same.
+    In networks with two or more hidden layers the Hessian depends on the point of a set
+    if the rank k of the set is below the bottleneck p. At "balanced" points the middle
+    layers have rank k, and the Morse index is the smallest possible. At "open" points
+    they have rank p, and all of these points are strict saddles. With one hidden layer
+    the two kinds are the same.
 
     Parameters
     ----------
@@ -82,14 +83,14 @@ class AnalyticalSpectrum(LinearSpectrum):
         Smallest gap between distinct eigenvalues that a set can use; infinite if there
         are fewer than two.
     resolution : float
-        Largest balanced gradient norm at which a point is distinguishable:
+        Largest balanced gradient norm at which sets can be distinguished:
         0.1 min(min_gap, 2 smallest_positive) / n_features. Halfway between two sets the
         gradient norm is their gap over n_features, and leaving out a weak direction
-        costs 2 lambda / n_features. With a penalty it is multiplied by the square root
-        of the smallest singular value of a W, and with "sum" the second term is twice
-        the smallest distance of an eigenvalue to ``tau``, or ``tau`` itself if one
-        equals it. With one distinct eigenvalue the second term is all; constant data
-        have one critical set and no limit (inf).
+        costs 2 lambda / n_features. With a penalty it is multiplied by the
+        square root of the smallest singular value of a W. With "sum" the second term is
+        twice the smallest distance of an eigenvalue from ``tau``, or ``tau`` itself if
+        one equals it. With one distinct eigenvalue only the second term is used;
+        constant data have one critical set and no limit (inf).
 
     References
     ----------
@@ -151,12 +152,12 @@ class AnalyticalSpectrum(LinearSpectrum):
         penalty : {"sum", "product"}, default="sum"
             "sum" penalises the squared weights, "product" the end-to-end matrix.
         zero_rtol : float, default=None
-            Relative to the largest eigenvalue: the bound below which an eigenvalue is
-            zero. None means ``10 * max(n_samples, n_features) * eps``.
+            Eigenvalues up to this multiple of the largest one are zero. None means
+            ``10 * max(n_samples, n_features) * eps``.
         tie_rtol : float, default=1e-10
-            Relative to the eigenvalues themselves: the largest difference between equal
-            ones, see :func:`~skcrit.ground_truth.clean_eigenvalues`, and relative to
-            ``tau`` between it and an eigenvalue that equals it.
+            Largest difference between equal eigenvalues, relative to themselves, see
+            :func:`~skcrit.ground_truth.clean_eigenvalues`; and between ``tau`` and an
+            eigenvalue that equals it, relative to ``tau``.
         n_samples : int, default=None
             Number of samples, for the default of ``zero_rtol``; None counts as
             ``n_features``.
@@ -169,7 +170,8 @@ class AnalyticalSpectrum(LinearSpectrum):
         Warns
         -----
         ResolutionWarning
-            If cleaning moves eigenvalues by more than rounding, or if they lie so close
+            If cleaning changes eigenvalues by more than rounding, or if they lie so
+            close
             together, to zero or to ``tau`` that the labels of the sets are unstable.
         """
         hidden = check_hidden_layer_sizes(hidden_layer_sizes)
@@ -192,8 +194,8 @@ class AnalyticalSpectrum(LinearSpectrum):
     def mu_min(self, sets: Sets, kind: str = "balanced") -> FloatArray:
         """Compute the smallest non-zero modulus of a Hessian eigenvalue.
 
-        Taken at the balanced representative. A gradient must be well below it before a
-        count of negative eigenvalues can be trusted.
+        It is taken at the balanced representative. A count of negative eigenvalues is
+        reliable only if the gradient is well below it.
 
         Parameters
         ----------
@@ -227,9 +229,9 @@ class AnalyticalSpectrum(LinearSpectrum):
         Returns
         -------
         eigenvalues : ndarray of shape (n_params,)
-            Ascending eigenvalues; zeros are exact. The inertia is that of the whole set
-            (with one hidden layer), the eigenvalues are not, unless the penalty "sum"
-            makes the set an orbit of isometries.
+            Ascending eigenvalues; zeros are exact. With one hidden layer their signs
+            are the same at all points of the set. Their sizes are so only if the
+            penalty "sum" makes the set an orbit of isometries.
         """
         problem, counts = self._problem, parse_one(self._problem, index_set)
         q = problem.n_passed(counts.sum(axis=1), kind)
@@ -238,7 +240,7 @@ class AnalyticalSpectrum(LinearSpectrum):
     def index_interval(
         self, index_set: Sequence[int], eps: float, kind: str = "balanced"
     ) -> tuple[int, int]:
-        """Bound what counting eigenvalues can give at a finite accuracy.
+        """Bound the index that is counted from eigenvalues of a finite accuracy.
 
         Parameters
         ----------
@@ -292,10 +294,10 @@ class AnalyticalSpectrum(LinearSpectrum):
     def has_open_pivot(self, theta: ArrayLike, rtol: float = 1e-6) -> bool | BoolArray:
         """Check whether a critical point of a deep network has an open pivot.
 
-        With one it is a strict saddle, and has more negative directions than
-        inversions. Without one the Morse index is exactly the number of inversions, and
-        if the set uses the k largest eigenvalues, k < max_rank, the point is a
-        non-strict saddle.
+        If it has one, it is a strict saddle, and its Morse index exceeds the number of
+        inversions. Otherwise the Morse index is the number of inversions, and if the
+        set uses the k largest eigenvalues, k < max_rank, the point is a non-strict
+        saddle.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""What it means to know the critical points of a loss."""
+"""The interface of known critical points of a loss."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class Match:
     distance : float or ndarray of shape (...,)
         Distance to the set, in the measure of the ground truth.
     margin : float or ndarray of shape (...,)
-        How much larger the squared distance to the next set is.
+        Difference of the squared distances to the next set and to the nearest one.
     status : str or ndarray of str of shape (...,)
-        "identified" if the point certainly belongs to the set; else "ambiguous".
+        "identified" if the point certainly belongs to the set, otherwise "ambiguous".
     loss : float or ndarray of shape (...,)
         Loss of the set (not of the point).
     loss_tolerance : float or ndarray of shape (...,)
         Largest difference between the loss computed at the point and that of the set
-        which the distance of the point and rounding explain.
+        that can be explained by the distance of the point and rounding.
     morse_index : int or ndarray of shape (...,)
         Morse index of the critical point that is approached; -1 if it is not known
         exactly.
@@ -131,9 +131,9 @@ class GroundTruth(Protocol):
             Points. Those that are not finite match nothing: status "ambiguous",
             distance infinite, loss NaN.
         grad_norm : array-like of shape (...,), default=None
-            Norms that the gradient of the loss may have at the points. They are used if
-            they matter: for the index of degenerate points, or the tolerance of the
-            loss. None is zero, or what the ground truth can compute by itself.
+            Norms that the gradient of the loss may have at the points. They matter for
+            the index of degenerate points and the tolerance of the loss. None is zero,
+            or the norm that the ground truth can compute itself.
         dtype : {"float64", "float32"}, default="float64"
             Precision in which losses were computed.
 

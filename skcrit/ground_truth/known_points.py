@@ -44,7 +44,7 @@ _BETWEEN = 0.1
 
 
 class KnownPoints:
-    """A list of known critical points, as a ground truth to judge searches by.
+    """A list of known critical points, as a ground truth for the scores of searches.
 
     Each point stands for one *critical set*: the point, or all that the symmetries of
     the loss reach from it. The list should be complete, at least for some Morse indices
@@ -55,15 +55,15 @@ class KnownPoints:
     points : array-like of shape (n_sets, n_params)
         One critical point of each set.
     morse_indices : array-like of int of shape (n_sets,), default=None
-        Number of negative Hessian eigenvalues at each point; -1 or None is not known,
-        and then any index that a finder knows is accepted.
+        Number of negative Hessian eigenvalues at each point. -1 or None means unknown;
+        then every index that a finder reports as known is accepted.
     losses : array-like of shape (n_sets,), default=None
-        Loss at each point. None takes the values of ``loss``, which must be given then.
+        Loss at each point. None uses the values of ``loss``, which must then be given.
     nullities : array-like of int of shape (n_sets,), default=None
-        Number of zero Hessian eigenvalues at each point; -1 or None is not known.
+        Number of zero Hessian eigenvalues at each point; -1 or None means unknown.
     loss : Loss, default=None
-        The fitted loss. It gives ``losses``, ``invariants`` and ``resolution`` if these
-        are None, and the loss at the points that are matched.
+        The fitted loss. It provides ``losses``, ``invariants`` and ``resolution`` if
+        these are None, and the loss at the points that are matched.
     invariants : callable, default=None
         ``invariants(theta)`` maps (n_points, n_params) to (n_points, n_invariants):
         continuous functions that are the same at all points of a set and differ between
@@ -77,14 +77,14 @@ class KnownPoints:
         ``loss.length_scale()``, or 0.1 without a loss.
     resolution : float, default=None
         Largest gradient norm, at rescaled points, at which sets can be distinguished.
-        None, with a loss, is a tenth of the smallest over all points of the largest
-        gradient norm on the way to the nearest other point (at a quarter, a half and
-        three quarters of it), infinite for a single set; without a loss it is NaN, not
-        known.
+        If it is None and there is a loss, the largest gradient norm is computed between
+        each point and the nearest other one (at a quarter, a half and three quarters of
+        the distance), and a tenth of the smallest of these is used; for a single set it
+        is infinite. Without a loss it is NaN, unknown.
     listed_indices : sequence of int, default=None
         Morse indices of which the list has every set, such as ``(0,)`` for a list of
         all minima; None is all indices. Searches that report a critical point of
-        another index, beside every set of the list, are not judged.
+        another index, near no set of the list, are not judged.
 
     Attributes
     ----------
@@ -177,8 +177,9 @@ class KnownPoints:
     ) -> Match:
         """Find the known critical set nearest to each point.
 
-        A point is "identified" if it lies within the ``radius`` of exactly one set: by
-        default much nearer to it than that set is to any other. Else it is "ambiguous".
+        A point is "identified" if it lies within the ``radius`` of exactly one set, and
+        otherwise "ambiguous". By default the radius is small compared with the distance
+        from the set to any other.
 
         Parameters
         ----------
@@ -186,7 +187,7 @@ class KnownPoints:
             Points. Those that are not finite match nothing.
         grad_norm : array-like of shape (...,), default=None
             Norms of the gradient at the points, None for zero. Without ``loss``, they
-            say how far the loss at a point can be from that of the set.
+            determine how far the loss at a point can be from that of the set.
         dtype : {"float64", "float32"}, default="float64"
             Precision in which losses were computed.
 

@@ -34,7 +34,7 @@ _N_SHOWN, _MAX_SHOWN_FROM = 10, 10_000
 class LinearSpectrum:
     """The critical sets of a linear network, by name.
 
-    :class:`~skcrit.AnalyticalSpectrum` says how sets are named and what ``kind`` means.
+    :class:`~skcrit.AnalyticalSpectrum` explains the names of sets and ``kind``.
 
     Parameters
     ----------
@@ -306,11 +306,10 @@ class LinearSpectrum:
         index_set : sequence of int
             One critical set.
         random_state : int, RandomState, Generator or None, default=None
-            None gives the balanced point: all layers share the singular values of the
-            end-to-end matrix. A seed gives a random point of the same orbit, by changes
-            of basis of the hidden layers of condition at most 100 (rotations with the
-            penalty "sum"), of the basis within eigenspaces, and of what the data do not
-            see.
+            None gives the balanced point, at which all layers share the singular values
+            of the end-to-end matrix. Otherwise the bases of the hidden layers change at
+            random, with condition at most 100 (by rotations if the penalty is "sum"),
+            and so do those of eigenspaces, and weights along directions without data.
         kind : {"balanced", "open"}, default="balanced"
             Which points of a deep network.
 
@@ -334,9 +333,10 @@ class LinearSpectrum:
     ) -> LinearMatch:
         """Identify the critical set nearest to each point.
 
-        The end-to-end matrix W decides: the set is the exact minimiser of the distance
-        over all sets. The plain gradient norm cannot replace the balanced one: W1 / t
-        and t W2 can make it arbitrarily small far from any critical point.
+        Only the end-to-end matrix W counts: the set is the exact minimiser of the
+        distance over all sets. The gradient norm at the point itself cannot replace the
+        balanced one, because W1 / t and t W2 can make it arbitrarily small far from any
+        critical point.
 
         Parameters
         ----------
@@ -361,8 +361,9 @@ class LinearSpectrum:
 
         Notes
         -----
-        Cost O(d^2 p) per point, batched. An "identified" W does not make ``theta``
-        critical when k < p: rows that do not show in W show in the plain gradient only.
+        The cost is O(d^2 p) per point, batched. If k < p, ``theta`` need not be
+        critical even if W is "identified": weights that do not contribute to W
+        contribute to the gradient at the point itself.
         """
         theta = check_theta(theta, self.n_params)
         norms = check_grad_norm(grad_norm, theta.shape[:-1])

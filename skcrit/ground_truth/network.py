@@ -20,16 +20,17 @@ class LinearNetworkSpectrum(LinearSpectrum):
         \Sigma = S_{yx} S_{xx}^+ S_{xy}
 
     of positive eigenvalue, at most as many as the smallest hidden layer has units [1]_.
-    Values, indices and nullities are those of an autoencoder with the eigenvalues of
-    :math:`\Sigma`, apart from what no network explains and from the numbers of inputs
-    and outputs: after whitening, which changes the first layer by a linear map and so
-    keeps the inertia of the Hessian, only :math:`\Sigma` is left of the data.
+    Whitening changes the first layer by a linear map, which keeps the inertia of the
+    Hessian; after it only :math:`\Sigma` is left of the data. Values, indices and
+    nullities are therefore those of an autoencoder with the eigenvalues of
+    :math:`\Sigma`, apart from the loss that no network can avoid and from the numbers
+    of inputs and outputs.
 
-    ``loss.analytical_spectrum()`` makes one. Sets are named, and ``kind`` is meant, as
-    in :class:`~skcrit.AnalyticalSpectrum`. ``match`` measures distances and gradients
+    ``loss.analytical_spectrum()`` makes one. The names of sets, and ``kind``, are those
+    of :class:`~skcrit.AnalyticalSpectrum`. ``match`` measures distances and gradients
     in the coordinates of whitened inputs, in which the largest singular value of a
     critical end-to-end matrix is 1. A point is "identified" if its distance is below
-    half the smallest one. There is no certificate.
+    half the smallest singular value. The field ``certificate`` is infinite.
 
     Parameters
     ----------
@@ -53,9 +54,9 @@ class LinearNetworkSpectrum(LinearSpectrum):
     resolution : float
         Lower bound of the balanced gradient norms above which points cannot be
         distinguished: 0.1 s^(1-1/L) times the smallest gap between the roots of the
-        eigenvalues and zero, for the smallest singular value s, times what whitening
-        can change. It is far too strict if the variances of the inputs differ by orders
-        of magnitude.
+        eigenvalues and zero, for the smallest singular value s, times the largest
+        possible effect of whitening. It is far too strict if the variances of the
+        inputs differ by orders of magnitude.
 
     References
     ----------

@@ -31,16 +31,16 @@ _FULL = 0.75
 class Solver(ABC):
     """Search critical points from a batch of starts.
 
-    A method defines :meth:`step`; the loop, the stopping rules, the verdict on starts
-    that fail and the log are here.
+    A method defines :meth:`step`; this class has the loop, the stopping rules, the
+    examination of starts that fail, and the log.
 
     Parameters
     ----------
     tol : float or "auto", default="auto"
-        Absolute, on the squared gradient norm: a start has converged when its squared
-        gradient norm is at most ``tol``, at its own point and at the rescaled point of
-        its symmetry orbit. "auto" has no unit and is as strict as rounding allows, see
-        :class:`~skcrit.solvers.tolerance.Tolerance`.
+        A float is an absolute bound on the squared gradient norm: a start has reached
+        it when its squared gradient norm is at most ``tol``, at its own point and at
+        the rescaled point of its symmetry orbit. "auto" has no unit and is as strict as
+        rounding allows, see :class:`~skcrit.solvers.tolerance.Tolerance`.
     max_iter : int, default=500
         Largest number of iterations per start.
     store_history : bool or list of str, default=False
@@ -101,7 +101,7 @@ class Solver(ABC):
         return self
 
     def can_join(self, state: State) -> bool:
-        """Say whether other starts can enter a batch that runs.
+        """Return whether other starts can enter a running batch.
 
         Parameters
         ----------
@@ -187,7 +187,7 @@ class Solver(ABC):
         Returns
         -------
         results : list of SolverResult
-            What :meth:`solve` would return at each tolerance: a step may not depend on
+            What :meth:`solve` would return at each tolerance. A step may not depend on
             ``tol``, so that every looser run is the beginning of the strictest.
 
         Raises

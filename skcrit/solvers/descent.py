@@ -1,4 +1,4 @@
-"""Ways down from a saddle: steepest descent, and descent along one direction only."""
+"""Paths down from a saddle: steepest descent, and descent along one direction only."""
 
 from __future__ import annotations
 
@@ -37,13 +37,14 @@ class Descent(Solver):
 
     Steepest descent has :math:`s_i = 1`. Index-lowering dynamics has :math:`s_i = 1`
     for the eigenvector that continues a given direction, and :math:`s_i =
-    \mathrm{sign}(\lambda_i)` for all others: along these the point stays where the loss
-    is stationary. From a saddle this leads to one with fewer unstable directions, and
+    \mathrm{sign}(\lambda_i)` for all others, so that along these the loss stays
+    stationary. From a saddle this leads to one with fewer unstable directions, and
     rounding errors do not grow.
 
-    A step is one of the exponential Rosenbrock method of order three, with the step of
-    order two as the measure of its error [1]_ and the signs of its beginning. It is
-    exact if the loss is quadratic, stiff or not, and near the end it is Newton's.
+    Steps are those of the exponential Rosenbrock method of order three; the difference
+    from the step of order two measures the error [1]_, and signs do not change during a
+    step. A step is exact if the loss is quadratic, stiff or not, and near the end it is
+    Newton's.
 
     Parameters
     ----------

@@ -47,17 +47,17 @@ _WATCH = (
 
 
 class Fallback(Solver):
-    """Run a method, and hand searches that creep or are stuck to natural steps.
+    """Run a method, and continue slow or stuck searches with natural steps.
 
-    A search whose squared gradient norm does not fall to a tenth in 20 iterations, or
-    that finds no step, goes on with :func:`~skcrit.solvers.natural_step.natural_step`:
-    up along as many eigenvectors of the Hessian as have negative eigenvalues when it
-    takes over, down along the others, in steps of bounded length. Nothing is minimised,
-    so that there is nothing to get trapped in. When 20 such steps do not halve the
-    squared gradient norm, and again when 60 do not, the number of directions is chosen
-    from where the search is: between critical points of other indices it would wander.
-    When 100 steps do not, it ends where it left the method: at a gradient-flat point,
-    if that is what it was.
+    If the squared gradient norm of a search does not fall to a tenth in 20 iterations,
+    or if it finds no step, it continues with
+    :func:`~skcrit.solvers.natural_step.natural_step`: up along as many eigenvectors of
+    the Hessian as have negative eigenvalues at that point, down along the others, in
+    steps of bounded length. They do not minimise a function and so cannot be trapped in
+    its minima. If 20 such steps do not halve the squared gradient norm, and again if 60
+    do not, the number of directions is chosen anew, because the search may be among
+    critical points of other indices. If 100 steps do not, the search ends at the point
+    at which the method was left, for example at a gradient-flat point.
 
     Parameters
     ----------
@@ -69,8 +69,9 @@ class Fallback(Solver):
 
     Notes
     -----
-    Other searches are what they are without it, bit for bit. Points of symmetric losses
-    are rescaled after each natural step. The column "n_fallback" counts these steps.
+    All other searches are the same as without it, bit for bit. Points of symmetric
+    losses are rescaled after each natural step. The column "n_fallback" counts these
+    steps.
     """
 
     def __init__(self, solver: Solver, index: IntArray | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Whether a search that ends without success stands on gradient-flat ground."""
+"""Whether a search that failed has ended at a gradient-flat point."""
 
 from __future__ import annotations
 

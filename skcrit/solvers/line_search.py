@@ -51,7 +51,7 @@ def armijo(
 
     ``|g(theta + gamma p)|^2 <= reference + sufficient_decrease * gamma * slope``
 
-    and the left side is below ``reference``: a step without effect is none.
+    and the left side is below ``reference``, so that a step must have an effect.
 
     Parameters
     ----------
@@ -62,15 +62,15 @@ def armijo(
     p : array of shape (n, n_params)
         Steps.
     reference : ndarray of shape (n,)
-        Value to get below: the squared gradient norm at ``theta``, or the largest of
-        the last few for a non-monotone search.
+        Value that must be undercut: the squared gradient norm at ``theta``, or for a
+        non-monotone search the largest of the last few.
     slope : ndarray of shape (n,)
         Derivative ``2 p^T H g`` of the squared gradient norm along ``p``; a positive
         one, from rounding or a regularised system, counts as zero.
     step_size : float, default=1.0
         First length.
     sufficient_decrease : float, default=1e-4
-        Fraction of the predicted decrease that is demanded (rho).
+        Fraction of the predicted decrease that must be achieved (rho).
     backtrack : float, default=0.5
         Factor between lengths.
     max_backtracks : int, default=30

@@ -33,7 +33,7 @@ class NewtonMR(Solver):
     tol, max_iter, store_history
         As in :class:`~skcrit.solvers.Solver`.
     inner_tol : float, default=0.1
-        Relative, on the residual norm ``|H p + g| / |g|`` of the linear system.
+        Bound on the relative residual ``|H p + g| / |g|`` of the linear system.
     max_inner_iter : int, default=50
         Largest number of Hessian-vector products per step.
     max_step : float or None, default=None
@@ -44,9 +44,9 @@ class NewtonMR(Solver):
     balance : bool, default=True
         Whether to move each iterate to the rescaled point of its symmetry orbit.
     window : int, default=5
-        Number of latest squared gradient norms whose largest a step must get below (the
-        non-monotone search of Grippo, Lampariello & Lucidi 1986); 1 is the monotone
-        search of the published method.
+        A step must reduce the squared gradient norm below the largest of this many last
+        ones (the non-monotone search of Grippo, Lampariello & Lucidi 1986); 1 is the
+        monotone search of the published method.
     step_size, sufficient_decrease, backtrack, max_backtracks
         As in :func:`~skcrit.solvers.line_search.armijo`.
 
@@ -57,11 +57,11 @@ class NewtonMR(Solver):
     ``max_inner_iter`` parameters are those of its Hessian, which is formed once for a
     step and counts as a product for each parameter.
 
-    ``balance`` and a ``window`` above 1 are not part of the published method. A linear
-    network's loss does not change when one layer is scaled up and the next one down,
-    but its gradient does: along such valleys the gradient norm falls without a critical
-    point, and steps minimise it by scaling. The rescaled point takes this way out of
-    the search.
+    ``balance`` and a ``window`` above 1 are not part of the published method. The loss
+    of a linear network does not change when one layer is scaled up and the next one
+    down, but its gradient does. Along such valleys the gradient norm falls although no
+    critical point is near, and steps reduce it by scaling. Moving to the rescaled point
+    prevents this.
 
     References
     ----------

@@ -40,9 +40,9 @@ class NewtonTR(Solver):
     step_size : float, default=1.0
         Length of the steps relative to p.
     linear_solver : {"auto", "dense", "krylov"}, default="auto"
-        "dense" takes the eigenvectors of the Hessian, "krylov" the Krylov space of the
-        gradient, whose solutions are those of MINRES-QLP for each shift; both serve the
-        whole ladder. "auto" is "dense" up to 256 parameters.
+        "dense" uses the eigenvectors of the Hessian, "krylov" the Krylov space of the
+        gradient, in which the solution for each shift is that of MINRES-QLP. Both are
+        computed once for the whole ladder. "auto" is "dense" up to 256 parameters.
     max_inner_iter : int, default=50
         Dimension of the Krylov space.
 

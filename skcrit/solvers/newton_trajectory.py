@@ -55,38 +55,39 @@ class NewtonTrajectory(Solver):
     and its critical points are the zeros of :math:`\sigma`. A step goes along the
     tangent, the null vector of :math:`(I - u u^T) H`, and is brought back to the curve
     by corrections orthogonal to it (pseudo-arclength continuation). The tangent is
-    regular where H is singular, so that the curve passes through turning points of
-    :math:`\sigma`, and between critical points of indices that differ by one. It is
-    followed first to smaller :math:`\sigma`, and once it has left, the other way from
-    the start. Behind the critical point that is sought Newton steps lead back to it.
+    regular also if H is singular, so that the curve passes through turning points of
+    :math:`\sigma`, and from one critical point to another whose index differs by one.
+    It is followed first towards smaller :math:`\sigma`, and if it leads too far, the
+    other way from the start. Once it has passed the critical point that is sought,
+    Newton steps lead back to it.
 
     Parameters
     ----------
     tol, max_iter, store_history
         As in :class:`~skcrit.solvers.Solver`.
     order : ndarray of int of shape (n_starts,) or int, default=1
-        Which critical point of its trajectory each start ends at, counted from 1; of
-        those that are not ``known``.
+        The number of the critical point of its trajectory at which each start ends,
+        counted from 1 among those that are not ``known``.
     max_step : float, default=0.25
         Longest step, in length scales of the loss.
     reach : float, default=5.0
         How far the curve is followed: to this multiple of the norm of the start, or of
         the root of the number of parameters if that is larger, in length scales.
     known : callable, default=None
-        ``known(loss, theta)`` returns which of the critical points at ``theta`` of
-        shape (n, n_params) do not count: trajectories pass them. Newton steps go to
-        each point on the way, to see which it is.
+        ``known(loss, theta)`` returns which of the critical points at ``theta``, of
+        shape (n, n_params), do not count, so that trajectories pass them. Newton steps
+        lead to each point on the way, to identify it.
 
     Notes
     -----
-    To deflate the gradient by known orbits [4]_ is to multiply it by a function that is
-    infinite there. Its direction stays, and with it all trajectories; what changes is
-    that they do not end at these orbits.
+    To deflate the gradient by known orbits [4]_ means to multiply it by a function that
+    is infinite there. This changes neither its direction nor any trajectory, but
+    trajectories no longer end at these orbits.
 
     An iteration costs a dense Hessian (``n_params`` products) and at least three
-    gradients, three more for each time that a step is halved. A start whose curve has
-    left both ways ends as ESCAPED, one whose curve leads into a singularity as STALLED,
-    and one whose curve is closed goes round until ``max_iter``.
+    gradients, three more for each time that a step is halved. A start whose curve leads
+    too far both ways ends as ESCAPED, one whose curve leads into a singularity as
+    STALLED, and one whose curve is closed follows it until ``max_iter``.
 
     The column ``n_passed`` counts the critical points that were passed on the way.
 

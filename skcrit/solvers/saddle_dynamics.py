@@ -47,7 +47,7 @@ NATURAL = -1
 
 
 class SaddleDynamics(Solver):
-    r"""Follow ``-S |H|^-1 g``, where S turns the k lowest eigendirections upwards.
+    r"""Follow ``-S |H|^-1 g``; S reverses the k lowest eigendirections.
 
     With eigenpairs :math:`\lambda_i, q_i` of the Hessian in ascending order the step is
 
@@ -56,7 +56,7 @@ class SaddleDynamics(Solver):
         p = -\sum_i s_i \frac{q_i^T g}{\max(|\lambda_i|, \epsilon |H|)} q_i,
         \qquad s_i = -1 \text{ for } i < k, \text{ else } 1,
 
-    shortened to ``max_step``. Its fixed points that attract are the critical points of
+    shortened to ``max_step``. Its attracting fixed points are the critical points of
     index k. Near one of them it is Newton's step.
 
     Parameters
@@ -77,25 +77,26 @@ class SaddleDynamics(Solver):
     balance : bool, default=True
         Whether to move each iterate to the rescaled point of its symmetry orbit.
     eigensolver : {"auto", "dense", "lobpcg"}, default="auto"
-        "dense" takes all eigenvectors. "lobpcg" needs products only: it takes the Ritz
-        vectors of a space that is made of the k lowest eigenvectors, by LOBPCG, and the
-        Krylov space of the gradient, in which the step lies but for what the space
-        misses; it is "dense" if ``3 (k + 2)`` exceeds ``n_params``. "auto" is
-        "dense" up to 256 parameters, and if k exceeds ``(n_params / 200)^2``.
+        "dense" uses all eigenvectors. "lobpcg" needs products only: it uses the Ritz
+        vectors of the space spanned by the k lowest eigenvectors, from LOBPCG, and the
+        Krylov space of the gradient, unless ``3 (k + 2)`` exceeds ``n_params``; then it
+        is "dense". "auto" is "dense" up to 256 parameters, and beyond that if k exceeds
+        ``(n_params / 200)^2``.
     max_inner_iter : int, default=100
         Dimension of the Krylov space.
     skip_symmetries : bool, default=False
         Whether the k lowest eigendirections are those orthogonal to the tangents of the
-        symmetries that the loss declares. With all eigenvectors those whose eigenvalue
-        is zero are passed over as well; Ritz values are not exact enough to tell them.
+        symmetries that the loss declares. If all eigenvectors are used, those whose
+        eigenvalue is zero are left out as well; Ritz values are not exact enough for
+        this.
     momentum : float, default=0.0
         Share of the last step that is added to each step, in [0, 1): heavy ball [3]_. A
-        step against the last one sets out anew [4]_.
+        step opposite to the last one starts without it [4]_.
     nesterovs_momentum : bool, default=False
-        Whether the gradient is that of the point to which the momentum leads.
+        Whether the gradient is taken at the point to which the momentum leads.
     precondition : bool, default=False
-        Whether steps are taken in the units of the loss's ``preconditioner(theta)``,
-        the square roots of its entries.
+        Whether each parameter is measured in the square root of its entry of the loss's
+        ``preconditioner(theta)``.
 
     Notes
     -----

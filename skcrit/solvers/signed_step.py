@@ -34,7 +34,7 @@ def signed_step(
     pairs : Eigenpairs
         Eigenpairs, and the components of the gradient along them.
     signs : ndarray of shape (n, size)
-        Signs s: minus one goes up, one goes down, zero does not move.
+        Signs s: minus one is upwards, one is downwards, zero does not move.
     keep : ndarray of bool of shape (n, size)
         Directions in which to move; others belong to symmetries, or are rounding.
     gradient_norm : ndarray of shape (n,)

@@ -73,7 +73,7 @@ class SolverResult(Rows):
     extra : dict of str to ndarray of shape (n_starts,)
         Columns of the method, by name.
     history : dict of str to list of ndarray
-        Per start what was asked for of all its iterates, by name.
+        Per start, the requested quantities of all its iterates, by name.
     """
 
     theta: np.ndarray

@@ -32,9 +32,9 @@ class Tolerance:
     n_starts : int
         Number of starts.
     tol : float or "auto"
-        A number is absolute, on the squared gradient norm. "auto" has no unit: the
-        gradient, per length scale of the loss, is as small as rounding allows, ``64
-        eps`` times the curvature times the size of the point.
+        A number is an absolute bound on the squared gradient norm. "auto" has no unit:
+        the gradient, per length scale of the loss, must be as small as rounding allows,
+        at most ``64 eps`` times the curvature times the size of the point.
     """
 
     def __init__(self, loss: Loss, n_starts: int, tol: float | str) -> None:

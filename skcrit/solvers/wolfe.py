@@ -75,9 +75,9 @@ def wolfe(
     step_size : ndarray of shape (n,)
         First lengths to try.
     sufficient_decrease : float, default=1e-4
-        Fraction c1 of the predicted decrease that is demanded.
+        Fraction c1 of the predicted decrease that must be achieved.
     curvature : float, default=0.9
-        Fraction c2 of the first derivative that may be left; above
+        Fraction c2 of the initial slope that may be left; above
         ``sufficient_decrease``.
     strong : bool, default=False
         Whether a positive derivative is bounded too.
@@ -91,16 +91,17 @@ def wolfe(
 
     Notes
     -----
-    Backtracking alone never lengthens a step: it cannot meet the second condition once
-    the step is too short. Here too short and too long steps bracket an interval: ``lo``
-    with sufficient decrease and a descent steeper than allowed, ``hi`` with too large a
-    value or a positive derivative. Such an interval contains acceptable lengths (lemma
-    3.1 of [1]_). Doubling finds one, and zooming by cubic interpolation, kept away from
-    the ends, narrows it until a length is accepted (algorithms 3.5 and 3.6). A smooth
-    function that is bounded below always has one.
+    Backtracking alone never lengthens a step, and so cannot meet the second condition
+    if the step is too short. Here a step that is too short and one that is too long
+    bracket an interval: at ``lo`` the decrease is sufficient and the descent still
+    steeper than allowed, at ``hi`` the value is too large or the derivative positive.
+    Such an interval contains acceptable lengths (lemma 3.1 of [1]_). Doubling finds
+    one, and zooming by cubic interpolation, kept away from the ends, narrows it until a
+    length is accepted (algorithms 3.5 and 3.6). For a smooth function that is bounded
+    below such a length always exists.
 
-    A trial costs one gradient and one Hessian-vector product, for those rows only that
-    still search.
+    A trial costs one gradient and one Hessian-vector product, but only for those rows
+    that still search.
 
     References
     ----------

@@ -34,15 +34,15 @@ class GradNormSolver(Solver):
     tol, max_iter, store_history
         As in :class:`~skcrit.solvers.Solver`.
     balance : bool, default=True
-        Whether iterates whose squared norm exceeds that of the rescaled point of their
-        symmetry orbit by 5 % move there.
+        Whether an iterate moves to the rescaled point of its symmetry orbit if its
+        squared norm exceeds that of the rescaled point by 5 %.
 
     Notes
     -----
     The gradient norm is not constant along the symmetry orbits of a network: scaling
-    one layer up and the next one down makes it small without a critical point. Without
-    ``balance`` a minimiser of the gradient norm does just that. A move costs what
-    a new slope costs, a gradient and a product, if slopes are remembered.
+    one layer up and the next one down makes it small although no critical point is
+    near. Without ``balance`` a minimiser of the gradient norm does just that. If slopes
+    are remembered, a move costs a new slope, that is a gradient and a product.
     """
 
     # Gradients and products that fresh_carry spends on a start.
@@ -61,7 +61,7 @@ class GradNormSolver(Solver):
 
     @abstractmethod
     def fresh_carry(self, local: LocalModel) -> dict[str, Array]:
-        """Make what is carried for starts about which nothing is known yet.
+        """Make the columns of starts that have just begun.
 
         Parameters
         ----------

@@ -34,9 +34,9 @@ class GradNormLM(GradNormSolver):
     damping : float, default=1e-3
         First mu, relative to the squared spectral norm of the Hessian.
     linear_solver : {"auto", "dense", "krylov"}, default="auto"
-        "dense" takes the eigenvectors of the Hessian, "krylov" the Krylov space of the
-        gradient; both serve every mu that is tried at a point. "auto" is "dense" up to
-        64 parameters.
+        "dense" uses the eigenvectors of the Hessian, "krylov" the Krylov space of the
+        gradient. Both are computed once for all mu that are tried at a point. "auto" is
+        "dense" up to 64 parameters.
     max_inner_iter : int, default=50
         Dimension of the Krylov space.
     max_trials : int, default=40

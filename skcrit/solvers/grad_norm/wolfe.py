@@ -32,8 +32,8 @@ class GradNormWolfe(GradNormSolver):
     Notes
     -----
     An iteration costs one product for the first length, a gradient and a product for
-    each length tried, of which the next iteration takes the slope, and the gradient at
-    the new point.
+    each length tried, and the gradient at the new point. The slope of the accepted
+    length is used by the next iteration.
     """
 
     def __init__(
