@@ -141,15 +141,36 @@ def scrape(block, block_vars, gallery_conf):
     target = Path(block_vars["target_file"]).parent / "images" / f"{source.stem}.png"
     if plt.get_fignums() and target not in DRAWN:
         DRAWN.add(target)
-        # A copy: what follows is not for the page.
-        figure = pickle.loads(pickle.dumps(plt.figure(plt.get_fignums()[0])))
-        ax = figure.axes[PANELS.get(source.stem, 0)]
-        _enlarge(ax)
-        figure.canvas.draw()
-        box = ax.get_tightbbox().transformed(figure.dpi_scale_trans.inverted())
         target.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(target, bbox_inches=box.padded(0.06), dpi=150)
+        figure = plt.figure(plt.get_fignums()[0])
+        draw_panel(figure, PANELS.get(source.stem, 0), target)
     return matplotlib_scraper(block, block_vars, gallery_conf)
+
+
+def draw_panel(figure, panel, target):
+    """Save one panel of a figure, which stays as it is.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The figure.
+    panel : int
+        Number of the panel among its axes.
+    target : path-like
+        The file.
+    """
+    from matplotlib import pyplot as plt
+
+    copy = pickle.loads(pickle.dumps(figure))
+    try:
+        ax = copy.axes[panel]
+        _enlarge(ax)
+        copy.canvas.draw()
+        box = ax.get_tightbbox().transformed(copy.dpi_scale_trans.inverted())
+        copy.savefig(target, bbox_inches=box.padded(0.06), dpi=150)
+    finally:
+        # pyplot takes in what is unpickled, and the page would show it too.
+        plt.close(copy)
 
 
 def _enlarge(ax):

@@ -293,3 +293,17 @@ def test_citation_names_this_version():
     (version,) = re.findall(r'^version: "(.*)"$', text, flags=re.MULTILINE)
     assert version == skcrit.__version__
     assert "arXiv:1901.10603" in text
+
+
+def test_thumbnails_leave_no_figure_behind(tmp_path):
+    gallery = runpy.run_path(str(DOC / "gallery.py"))
+    plt = pytest.importorskip("matplotlib.pyplot")
+    figure, axes = plt.subplots(1, 2)
+    axes[1].set_title("right")
+    numbers = plt.get_fignums()
+    gallery["draw_panel"](figure, 1, tmp_path / "panel.png")
+    assert plt.get_fignums() == numbers
+    assert axes[1].get_title() == "right"
+    assert axes[0].get_visible()
+    assert (tmp_path / "panel.png").stat().st_size > 0
+    plt.close(figure)
