@@ -63,7 +63,7 @@ heights = loss.value(np.stack([x, y], axis=-1))
 levels = np.arange(-150, 101, 12.5)
 figure, ax = plt.subplots(figsize=(6.4, 4.4), layout="constrained")
 ax.contourf(x, y, heights, levels=levels, cmap="Blues_r", extend="max")
-ax.contour(x, y, heights, levels=levels, colors="0.4", linewidths=0.3)
+ax.contour(x, y, heights, levels, colors="0.4", linewidths=0.3, linestyles="solid")
 for kind, marker, colour in (("minimum", "o", "#D55E00"), ("saddle", "D", "#F0E442")):
     chosen = points[index == ("minimum", "saddle").index(kind)]
     ax.plot(*chosen.T, marker, color=colour, markeredgecolor="k", ms=10, label=kind)

@@ -1,6 +1,6 @@
 """
-Handwritten digits: how far to believe a critical point
-=======================================================
+Handwritten digits: how reliable is a critical point?
+=====================================================
 
 The covariance of real data has tiny eigenvalues. Between critical points of an
 autoencoder that differ only in a weak direction, the gradient is tiny too, so that a

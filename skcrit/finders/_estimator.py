@@ -30,7 +30,23 @@ class CarefulEstimator:
         super().__setstate__(state)  # type: ignore[misc]
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters of the finder, and of its loss as ``loss__name``."""
+        """Set parameters of the finder, and those of its loss by ``loss__`` names.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters by name, such as ``tol=1e-8`` or ``loss__alpha=0.1``.
+
+        Returns
+        -------
+        self : BaseFinder
+            The finder.
+
+        Raises
+        ------
+        ValueError
+            If a name is not a parameter, or belongs to a loss and ``loss`` is None.
+        """
         nested = [name for name in params if name.startswith("loss__")]
         if nested and params.get("loss", getattr(self, "loss", None)) is None:
             raise ValueError(

@@ -214,7 +214,7 @@ class LandscapeGraphDisplay:
         n_edges = len(self.edges_.get_segments())
         title = f"{len(y):,} sets, {n_edges:,} edges"
         if np.any(self.positions_[:, 0] != _columns(index)):
-            title += "\nsets of one index and nearly one loss side by side"
+            title += "\nsets of equal index and nearly equal loss side by side"
         ax.set_title(title, fontsize="small")
         if self.connections_ is not None:
             handles = [self.edges_, self.connections_]
