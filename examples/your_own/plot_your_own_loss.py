@@ -147,7 +147,7 @@ for points, marker, colour, label in (
     style = {"marker": marker, "color": colour, "edgecolors": "white"}
     ax.scatter(*points.T, s=80, zorder=3, label=label, **style)
 ax.set(xlabel="x", ylabel="y", title="Critical points of the Mueller-Brown surface")
-ax.legend(loc="upper right")
+figure.legend(loc="outside upper center", ncols=3)
 plt.show()
 
 # %%
