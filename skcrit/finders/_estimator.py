@@ -14,7 +14,7 @@ class CarefulEstimator:
     """Warn if another version saved a finder; refuse parameters of a missing loss."""
 
     def __getstate__(self) -> dict[str, Any]:
-        return super().__getstate__() | {"_skcrit_version": __version__}  # type: ignore[misc, operator]
+        return super().__getstate__() | {"_skcrit_version": __version__}  # type: ignore[operator]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
@@ -53,4 +53,4 @@ class CarefulEstimator:
                 f"{nested[0]} cannot be set: loss is None. Set the loss first, such as "
                 "loss=LinearAutoencoderLoss()."
             )
-        return super().set_params(**params)  # type: ignore[misc, no-any-return]
+        return super().set_params(**params)  # type: ignore[misc]
