@@ -228,7 +228,7 @@ class BaseFinder(
         check_params(self)
         history_names(self.store_history)
         for name in ("history_", "connections_", "n_features_in_", "feature_names_in_"):
-            vars(self).pop(name, None)  # of an earlier fit
+            self.__dict__.pop(name, None)  # of an earlier fit
         self.loss_ = self._fit_loss(X, y)
         self.n_params_ = self.loss_.n_params_
         solver = self._make_solver()
