@@ -129,7 +129,7 @@ def draw(results, path):
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
+    figure, axes = plt.subplots(1, 2, figsize=(8.8, 3.8), layout="constrained")
     rows = results["versus"][::-1]
     colors = ["#D55E00" if "scipy" in r["method"] else "#0072B2" for r in rows]
     names = [f"{r['method']}  ({r['identified']:.2f})" for r in rows]

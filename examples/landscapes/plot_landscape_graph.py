@@ -89,7 +89,7 @@ assert tuple(truth.set[minimum]) == (0, 1) and tuple(truth.set[origin]) == ()
 # many sets are known during the search.
 
 figure, (left, right) = plt.subplots(
-    1, 2, figsize=(9.4, 4.4), layout="constrained", width_ratios=(3, 2)
+    1, 2, figsize=(8.8, 4.4), layout="constrained", width_ratios=(3, 2)
 )
 LandscapeGraphDisplay.from_estimator(explorer, ax=left)
 searches, found = explorer.discovery_.T

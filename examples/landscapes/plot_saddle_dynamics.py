@@ -100,7 +100,7 @@ assert targeted.morse_indices_[0] == 0
 # origin. Right, the index found against the index requested; the area of a mark is
 # proportional to the number of searches.
 
-figure, axes = plt.subplots(1, 3, figsize=(9.8, 3.6), layout="constrained")
+figure, axes = plt.subplots(1, 3, figsize=(8.8, 3.7), layout="constrained")
 for ax, finder, name in zip(
     axes[:2],
     (newton, dynamics),

@@ -126,7 +126,7 @@ print(recovery_report(strict))
 # critical points that the strict ones found, over a random sample of the analytical
 # ones (grey), which are too many to draw.
 
-figure, axes = plt.subplots(1, 3, figsize=(9.8, 3.6), layout="constrained")
+figure, axes = plt.subplots(1, 3, figsize=(8.8, 3.7), layout="constrained")
 for ax, finder in zip(axes[:2], (loose, strict), strict=True):
     ConvergenceDisplay.from_estimator(finder, ax=ax)
     ax.set_title(f"tol = {finder.tol:.0e}", fontsize="medium")

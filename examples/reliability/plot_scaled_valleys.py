@@ -126,7 +126,7 @@ assert balanced_finder.converged_.mean() > 0.9
 # Left, the valley: the squared gradient norm falls by twelve decades, the balanced one
 # is constant. Middle and right, the searches.
 
-figure, axes = plt.subplots(1, 3, figsize=(9.8, 3.6), layout="constrained")
+figure, axes = plt.subplots(1, 3, figsize=(8.8, 3.7), layout="constrained")
 axes[0].loglog(scales, squared, color="#0072B2", label="at the point itself")
 axes[0].loglog(scales, balanced, "--", color="#E69F00", label="at the balanced point")
 axes[0].axhline(tol, color="black", linestyle=":", label=f"tol = {tol:.0e}")
