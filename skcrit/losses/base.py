@@ -383,6 +383,6 @@ class Loss(Provable, BaseEstimator, ABC):
         """
         raise NoGroundTruthError(
             f"The critical points of {type(self).__name__} are not known in closed "
-            "form; scores that compare with the truth need a loss such as "
-            "LinearAutoencoderLoss."
+            "form; scores that compare with the truth need a list of known points "
+            "(KnownPoints), or a loss such as LinearAutoencoderLoss."
         )

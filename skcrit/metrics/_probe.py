@@ -180,5 +180,5 @@ def _check_same_loss(finder: Any, probe: Any) -> None:
             return
     raise ValueError(
         "probe must be fitted to the loss of finder, got one whose losses at its "
-        "critical points are others there."
+        "critical points are different."
     )
