@@ -77,7 +77,9 @@ class Tanh(Activation):
     def bent(
         self, a: Array, kept: Any, slope: Array, delta: Array, error: Any
     ) -> Array:
-        return -2 * a * delta
+        bend = a * delta
+        bend *= -2
+        return bend
 
 
 class Logistic(Activation):
@@ -101,7 +103,9 @@ class Logistic(Activation):
     def bent(
         self, a: Array, kept: Any, slope: Array, delta: Array, error: Any
     ) -> Array:
-        return (1 - 2 * a) * delta
+        bend = 1 - 2 * a
+        bend *= delta
+        return bend
 
 
 class Softplus(Activation):
@@ -127,7 +131,9 @@ class Softplus(Activation):
     def bent(
         self, a: Array, kept: Any, slope: Array, delta: Array, error: Any
     ) -> Array:
-        return (1 - kept) * delta
+        bend = 1 - kept
+        bend *= delta
+        return bend
 
 
 class Silu(Activation):
@@ -177,7 +183,9 @@ class Erf(Activation):
     def bent(
         self, a: Array, kept: Any, slope: Array, delta: Array, error: Any
     ) -> Array:
-        return -2 * kept * delta
+        bend = kept * delta
+        bend *= -2
+        return bend
 
 
 class Relu(Activation):

@@ -223,5 +223,7 @@ class MLPModel(LocalModel):
 
 
 def _added(total, parts):
-    # Add lists of arrays.
-    return [a + b for a, b in zip(total, parts, strict=True)]
+    # Add a list of arrays to another one, in place.
+    for a, b in zip(total, parts, strict=True):
+        a += b
+    return total

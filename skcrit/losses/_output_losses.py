@@ -93,7 +93,8 @@ class SoftmaxLoss:
     def state(self, z: Array) -> Array:
         xp = array_namespace(z)
         weight = xp.exp(z - xp.max(z, axis=-2, keepdims=True))
-        return weight / xp.sum(weight, axis=-2, keepdims=True)
+        weight /= xp.sum(weight, axis=-2, keepdims=True)
+        return weight
 
     def slope(self, state: Array, y: Array) -> Array:
         return state - y
@@ -101,7 +102,8 @@ class SoftmaxLoss:
     def product(self, state: Array, u: Array) -> Array:
         weighted = state * u
         mean = array_namespace(u).sum(weighted, axis=-2, keepdims=True)
-        return weighted - state * mean
+        weighted -= state * mean
+        return weighted
 
     def contraction(self, state: Array, u: Array, v: Array) -> Array:
         xp = array_namespace(u)

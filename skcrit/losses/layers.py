@@ -32,7 +32,7 @@ from __future__ import annotations
 from functools import cached_property, partial
 from typing import Any, NamedTuple
 
-from skcrit._backend import array_namespace, device
+from skcrit._backend import array_namespace, device, transposed
 from skcrit._typing import Array
 
 __all__ = ["Sweep"]
@@ -41,6 +41,16 @@ __all__ = ["Sweep"]
 def _times(a: Array, b: Array) -> Array:
     # Multiply entry by entry; None in the place of a stands for one.
     return b if a is None else a * b
+
+
+def _times_into(a: Array, b: Array) -> Array:
+    # The same, written over b, which nobody needs any more.
+    if a is None:
+        return b
+    if b.shape[0] < a.shape[0]:  # a direction shared by several points
+        return a * b
+    b *= a
+    return b
 
 
 def _plus(a: Array | None, b: Array | None) -> Any:
@@ -87,7 +97,6 @@ class Sweep:
         output: Any,
     ) -> None:
         xp = array_namespace(inputs)
-        self._t = xp.matrix_transpose  # looked up once: it is slow
         self.weights, self.targets = weights, targets
         self.activation, self.output = activation, output
         widths = [inputs.shape[-2], *(W.shape[-2] for W in weights)]
@@ -129,13 +138,13 @@ class Sweep:
         """Derivatives d_l of the samples' losses by the z_l, one array a layer."""
         deltas = [self.output.slope(self._state, self.targets)]
         for layer in range(len(self.weights) - 1, 0, -1):
-            error = self._t(self.units[layer]) @ deltas[-1]
-            deltas.append(_times(self._slopes[layer - 1], error))
+            error = transposed(self.units[layer]) @ deltas[-1]
+            deltas.append(_times_into(self._slopes[layer - 1], error))
         return deltas[::-1]
 
     def _error(self, layer: int) -> Array:
         # e_l of a hidden layer.
-        return self._t(self.units[layer + 1]) @ self.deltas[layer + 1]
+        return transposed(self.units[layer + 1]) @ self.deltas[layer + 1]
 
     @cached_property
     def _bends(self) -> list[Any]:
@@ -158,32 +167,37 @@ class Sweep:
     def gradient(self) -> list[Array]:
         """Compute the gradient, one matrix per layer, first layer first."""
         pairs = zip(self.deltas, self.inputs, strict=True)
-        return [d @ self._t(a) for d, a in pairs]
+        return [d @ transposed(a) for d, a in pairs]
 
-    def _along(self, V: list[Array]) -> _Direction:
-        # Differentiate the sweep along V.
+    def _along(self, V: list[Array], again: bool = True) -> _Direction:
+        # Differentiate the sweep along V. Unless its parts are used again, z' of hidden
+        # layers is overwritten by phi'' e z', and e' by d': memory that stays in the
+        # cache counts more than the operations.
+        times = _times if again else _times_into
         units = self._from_units(V)
-        z, a = [V[0] @ self.inputs[0]], []
+        z, a, bent = [V[0] @ self.inputs[0]], [], []
         for layer in range(1, len(V)):
             a.append(_times(self._slopes[layer - 1], z[-1]))
+            bend = self._bends[layer - 1]
+            bent.append(None if bend is None else times(bend, z[-1]))
             change = V[layer] @ self.inputs[layer]
             change += self.units[layer] @ a[-1]
             z.append(change)
         d, e = [self.output.product(self._state, z[-1])], []
         for layer in range(len(V) - 1, 0, -1):
-            error = self._t(units[layer]) @ self.deltas[layer]
-            error += self._t(self.units[layer]) @ d[-1]
-            delta = _times(self._slopes[layer - 1], error)
-            if self._bends[layer - 1] is not None:
-                delta += self._bends[layer - 1] * z[layer - 1]
+            error = transposed(units[layer]) @ self.deltas[layer]
+            error += transposed(self.units[layer]) @ d[-1]
+            delta = times(self._slopes[layer - 1], error)
+            if bent[layer - 1] is not None:
+                delta += bent[layer - 1]
             e.append(error)
             d.append(delta)
         return _Direction(units, z, a, e[::-1], d[::-1])
 
     def hvp(self, V: list[Array]) -> list[Array]:
         """Multiply the Hessian by directions, in matrices."""
-        v = self._along(V)
-        product = [d @ self._t(a) for d, a in zip(v.d, self.inputs, strict=True)]
+        v = self._along(V, again=False)
+        product = [d @ transposed(a) for d, a in zip(v.d, self.inputs, strict=True)]
         for layer in range(1, len(V)):
             self._add_from_units(product[layer], self.deltas[layer], v.a[layer - 1])
         return product
@@ -191,7 +205,7 @@ class Sweep:
     def _add_from_units(self, block: Array, delta: Array, activity: Array) -> None:
         # Add, in place, the product of a layer's signal with what comes in from units.
         if activity is not None:
-            block[..., : activity.shape[-2]] += delta @ self._t(activity)
+            block[..., : activity.shape[-2]] += delta @ transposed(activity)
 
     def third_derivative(self, U: list[Array], V: list[Array]) -> list[Array]:
         """Contract the third derivative with two directions.
@@ -226,16 +240,16 @@ class Sweep:
         d2 = _plus(self.output.contraction(self._state, u.z[-1], v.z[-1]), d2)
         contraction = []
         for layer in range(depth - 1, 0, -1):
-            block = d2 @ self._t(self.inputs[layer])
+            block = d2 @ transposed(self.inputs[layer])
             self._add_from_units(block, u.d[layer], v.a[layer - 1])
             self._add_from_units(block, v.d[layer], u.a[layer - 1])
             self._add_from_units(block, self.deltas[layer], a2[layer - 1])
             contraction.append(block)
-            e2 = self._t(u.units[layer]) @ v.d[layer]
-            e2 = e2 + self._t(v.units[layer]) @ u.d[layer]
-            e2 = e2 + self._t(self.units[layer]) @ d2
+            e2 = transposed(u.units[layer]) @ v.d[layer]
+            e2 = e2 + transposed(v.units[layer]) @ u.d[layer]
+            e2 = e2 + transposed(self.units[layer]) @ d2
             d2 = self._second_signal(layer - 1, u, v, z2[layer - 1], e2)
-        return [d2 @ self._t(self.inputs[0]), *contraction[::-1]]
+        return [d2 @ transposed(self.inputs[0]), *contraction[::-1]]
 
     def derivatives(self, layer: int) -> tuple[Any, ...]:
         """Differentiate the activation of a hidden layer at its z, three times."""
