@@ -94,7 +94,8 @@ class MLPModel(LocalModel):
         if not rows:
             place = device(self.theta)
             return xp.zeros(shape, dtype=self.theta.dtype, device=place)
-        return xp.reshape(xp.concat(rows, axis=0), shape)
+        total = rows[0] if len(rows) == 1 else xp.concat(rows, axis=0)
+        return xp.reshape(total, shape)
 
     @cached_property
     def value(self):
@@ -170,6 +171,9 @@ class MLPModel(LocalModel):
     def _contracted(self, directions, function, decayed=None):
         # Contract derivatives with directions, chunk by chunk.
         xp = array_namespace(self.theta)
+        if all(d.shape == self.theta.shape for d in directions):
+            stacks = [xp.reshape(d, self._points.shape) for d in directions]
+            return self._summed(stacks, self.theta.shape, function, decayed)
         leading = [d.shape[:-1] for d in directions]
         batch = np.broadcast_shapes(self.theta.shape[:-1], *leading)
         own = (1,) * (len(batch) - self.theta.ndim + 1) + self.theta.shape[:-1]
@@ -193,12 +197,13 @@ class MLPModel(LocalModel):
             n_points = 1 if shared else shape[0]
             d = xp.broadcast_to(d, wanted)
             stacks.append(xp.reshape(d, (n_points, *shape[1:])))
-        rows = [
-            self._chunk_contracted(chunk, stacks, function)
-            for chunk in self._chunks()
-            if shape[1]
-        ]
-        total = self._joined(rows, (*batch, shape[-1]))
+        return self._summed(stacks, (*batch, shape[-1]), function, decayed)
+
+    def _summed(self, stacks, shape, function, decayed):
+        # Contract chunks of points with their directions.
+        chunks = self._chunks() if stacks[0].shape[1] else []
+        rows = [self._chunk_contracted(chunk, stacks, function) for chunk in chunks]
+        total = self._joined(rows, shape)
         if decayed is None:
             return total / self.loss.n_samples_seen_
         return self._with_decay(total, decayed)

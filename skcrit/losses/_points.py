@@ -72,16 +72,24 @@ class TakesPoints:
         # Notice points that are as they should be, as all are inside of a search: this
         # takes a hundredth of the time of the full check.
         return (
-            type(theta) is np.ndarray
+            self._has_its_type(theta)
             and theta.ndim > 0
             and theta.shape[-1] == self.n_params_
-            and theta.dtype == _DTYPES.get(self.dtype, 0)
-            and self.backend == "numpy"
             and theta.flags.c_contiguous
+        )
+
+    def _has_its_type(self, array: Any) -> bool:
+        # Notice numbers that are where the loss computes already.
+        return (
+            type(array) is np.ndarray
+            and self.backend == "numpy"
+            and array.dtype == _DTYPES.get(self.dtype, 0)
         )
 
     def _on_device(self, array: Any, name: str, shape: str = "") -> Array:
         # Bring numbers to the loss's namespace; what is made of none is refused.
+        if self._has_its_type(array):
+            return array
         floats = type(array) is np.ndarray and array.dtype.kind == "f"
         if not floats and not self._is_foreign(array):
             array = as_numbers(array, name, shape)

@@ -60,6 +60,15 @@ def _plus(a: Array | None, b: Array | None) -> Any:
     return a + b
 
 
+def _with_ones(a: Array) -> Array:
+    # Append a row of ones, which intercepts multiply.
+    shape = (*a.shape[:-2], a.shape[-2] + 1, a.shape[-1])
+    longer = array_namespace(a).empty(shape, dtype=a.dtype, device=device(a))
+    longer[..., :-1, :] = a
+    longer[..., -1, :] = 1
+    return longer
+
+
 class Sweep:
     """Forward and backward sweep of some points over some samples.
 
@@ -96,7 +105,6 @@ class Sweep:
         activation: Any,
         output: Any,
     ) -> None:
-        xp = array_namespace(inputs)
         self.weights, self.targets = weights, targets
         self.activation, self.output = activation, output
         widths = [inputs.shape[-2], *(W.shape[-2] for W in weights)]
@@ -106,9 +114,7 @@ class Sweep:
             a, kept = activation.value(W @ self.inputs[-1])
             self._kept.append(kept)
             if following.shape[-1] > a.shape[-2]:
-                ones = (*a.shape[:-2], 1, a.shape[-1])
-                ones = xp.ones(ones, dtype=a.dtype, device=device(a))
-                a = xp.concat([a, ones], axis=-2)
+                a = _with_ones(a)
             self.inputs.append(a)
         self.outputs = weights[-1] @ self.inputs[-1]
 
