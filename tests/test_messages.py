@@ -325,8 +325,8 @@ def test_class_of_a_loss_that_lacks_methods():
     with pytest.raises(TypeError) as caught:
         Half()
     assert str(caught.value) == (
-        "Half lacks gradient, hvp: a class that derives from Loss must define fit, "
-        "value, gradient, hvp."
+        "The abstract class Half lacks gradient, hvp: a class that derives from Loss "
+        "must define fit, value, gradient, hvp."
     )
 
 
