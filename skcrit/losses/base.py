@@ -56,8 +56,8 @@ class Loss(Provable, BaseEstimator, ABC):
         missing = sorted(cls.__abstractmethods__)
         if missing:
             raise TypeError(
-                f"The abstract class {cls.__name__} lacks {', '.join(missing)}: a class "
-                "that derives from Loss must define fit, value, gradient, hvp."
+                f"The abstract class {cls.__name__} lacks {', '.join(missing)}: a "
+                "class that derives from Loss must define fit, value, gradient, hvp."
             )
         return super().__new__(cls)
 
