@@ -226,6 +226,8 @@ def _merge(lam: FloatArray, tolerance: FloatArray) -> FloatArray:
     # that cleaning twice changes nothing.
     edges = np.flatnonzero(lam[:-1] - lam[1:] > tolerance[:-1]) + 1
     merged = lam.copy()
+    if len(edges) == lam.size - 1:
+        return merged
     for first, stop in pairwise([0, *edges.tolist(), lam.size]):
         run = lam[first:stop]
         # The mean of equal numbers can be off by one ulp.

@@ -51,17 +51,19 @@ def column_means(X: Array) -> Array:
 def second_moments(X: Array, mean: Array, Y: Any = None, y_mean: Any = None) -> Any:
     """Average outer products of centred rows: of X and X, or of X and X, Y and X."""
     sums = [np.zeros((X.shape[1],) * 2)]
-    if Y is None:
-        for (chunk,) in _chunks(X):
-            centred = chunk - mean
-            sums[0] += centred.T @ centred
-        return sums[0] / X.shape[0]
-    sums.append(np.zeros((Y.shape[1], X.shape[1])))
-    for chunk, targets in _chunks(X, Y):
-        centred = chunk - mean
+    if Y is not None:
+        sums.append(np.zeros((Y.shape[1], X.shape[1])))
+    # One piece of memory for all chunks: the system clears new ones page by page, which
+    # takes as long as the product.
+    memory: Any = None
+    for chunk, *targets in _chunks(X) if Y is None else _chunks(X, Y):
+        memory = np.empty(chunk.shape) if memory is None else memory[: len(chunk)]
+        centred = np.subtract(chunk, mean, out=memory)
         sums[0] += centred.T @ centred
-        sums[1] += (targets - y_mean).T @ centred
-    return [total / X.shape[0] for total in sums]
+        for part in targets:
+            sums[1] += (part - y_mean).T @ centred
+    averages = [total / X.shape[0] for total in sums]
+    return averages[0] if Y is None else averages
 
 
 def residual(X: Array, mean: Array, Y: Array, y_mean: Array, W: Array) -> float:

@@ -171,11 +171,14 @@ class LinearAutoencoderLoss(TransformerMixin, LinearLoss):
         """
         check_params(self)
         sizes = check_hidden_layer_sizes(self.hidden_layer_sizes)
-        X = validate_data(self, X, dtype=np.float64)
+        given, X = X, validate_data(self, X, dtype=np.float64, ensure_all_finite=False)
         self.n_samples_seen_, d = X.shape
         with np.errstate(over="ignore", invalid="ignore"):
             self.mean_ = column_means(X) if self.center else np.zeros(d)
             moment = second_moments(X, self.mean_)
+        # What is not finite shows in the moment: no pass over the data looks for it.
+        if not np.all(np.isfinite(moment)):
+            validate_data(self, given, dtype=np.float64)
         check_size(X, self.mean_, np.max(np.abs(moment)), self.dtype)
         warn_of_nothing(moment, self.center)
         self._set_moment(moment)
