@@ -16,6 +16,7 @@ __all__ = [
     "halves",
     "join_weights",
     "layer_shapes",
+    "reshaped",
     "split_weights",
     "thin_svd",
 ]
@@ -31,12 +32,12 @@ def split_weights(theta: Array, shapes: list[tuple[int, int]]) -> list[Array]:
     leading, weights, start = theta.shape[:-1], [], 0
     for n_out, n_in in shapes:
         stop = start + n_out * n_in
-        weights.append(_reshaped(theta[..., start:stop], (*leading, n_out, n_in)))
+        weights.append(reshaped(theta[..., start:stop], (*leading, n_out, n_in)))
         start = stop
     return weights
 
 
-def _reshaped(array: Array, shape: tuple[int, ...]) -> Array:
+def reshaped(array: Array, shape: tuple[int, ...]) -> Array:
     """Reshape, without the overhead of the function of the namespace."""
     if type(array) is np.ndarray:
         return array.reshape(shape)
@@ -46,7 +47,7 @@ def _reshaped(array: Array, shape: tuple[int, ...]) -> Array:
 def join_weights(weights: list[Array]) -> Array:
     """Join matrices (..., n_out, n_in) to flat parameters (..., n_params)."""
     xp = array_namespace(weights[0])
-    flat = [_reshaped(W, (*W.shape[:-2], W.shape[-2] * W.shape[-1])) for W in weights]
+    flat = [reshaped(W, (*W.shape[:-2], W.shape[-2] * W.shape[-1])) for W in weights]
     return xp.concat(flat, axis=-1)
 
 

@@ -33,7 +33,8 @@ from __future__ import annotations
 from itertools import accumulate, pairwise
 from math import prod
 
-from skcrit._backend import array_namespace, device, transposed
+from skcrit._backend import array_namespace, device, packed, transposed
+from skcrit.ground_truth._factors import reshaped
 from skcrit._typing import Array
 from skcrit.losses._lazy import lazy
 
@@ -91,11 +92,21 @@ class Moments:
         self.is_square = target is None
         self.diagonal = None if diagonal is None else factor * diagonal
 
+        self._columns: dict[int, Array] = {}
+
     def T_below(self, V: Array) -> Array:
-        """Multiply by ``(2/m) T`` from the right."""
-        if self.is_square and self.diagonal is not None:
-            return V * self.diagonal
-        return V @ self.T
+        """Multiply the transpose of V by ``(2/m) T`` from the right."""
+        if not self.is_square or self.diagonal is None:
+            return transposed(V) @ self.T
+        # As one long row: NumPy is slow with many rows that are as short as p.
+        *leading, d, p = V.shape
+        column = self._columns.get(p)
+        if column is None:
+            xp = array_namespace(V)
+            rows = xp.broadcast_to(self.diagonal[:, None], (d, p))
+            column = self._columns[p] = xp.reshape(rows, (d * p,))
+        rows = reshaped(V, (*leading, d * p)) * column
+        return transposed(reshaped(rows, (*leading, d, p)))
 
     def times_K_0(self, V: Array) -> Array:
         """Multiply by ``(2/m) K_0`` from the right."""
@@ -142,7 +153,7 @@ class Sweep:
             self.A.append(W @ self.A[-1])
             self.K.append(W @ self.K[-1])
         self.gram = _t_mul(last, last)
-        self.B = [self.gram @ self.K[-1] - self.T_below(transposed(last))]
+        self.B = [self.gram @ self.K[-1] - self.T_below(last)]
         for W in reversed(weights[1:-1]):
             self.B.insert(0, _t_mul(W, self.B[0]))
 
@@ -150,6 +161,12 @@ class Sweep:
     def inner(self) -> Array:
         """``K_{L-1} A_{L-1}^T``."""
         return _mul_t(self.K[-1], self.A[-1])
+
+    @lazy
+    def behind(self) -> Array:
+        """The transpose of ``A_{L-1}``."""
+        # Moved in memory: a product with a matrix as small takes half the time then.
+        return packed(transposed(self.A[-1]))
 
     @lazy
     def product(self) -> Array:
@@ -181,12 +198,15 @@ def hvp(sweep: Sweep, V: list[Array]) -> list[Array]:
     # B'_{L-1} = V_L^T E + W_L^T E' with E' = V_L K_{L-1} + W_L K'_{L-1}
     V_last_t = transposed(V[-1])
     cross = V_last_t @ weights[-1]
-    dB = (cross + transposed(cross)) @ K[-1] + sweep.gram @ dK[-1]
-    dB = dB - sweep.T_below(V_last_t)
+    dB = (cross + transposed(cross)) @ K[-1]
+    dB += sweep.gram @ dK[-1]
+    dB -= sweep.T_below(V[-1])
     # E' A^T + E A'^T, where K A'^T is the transpose of K' A^T
-    inner = dK[-1] @ transposed(A[-1])
-    last = V[-1] @ sweep.inner + weights[-1] @ (inner + transposed(inner))
-    product = [last - transposed(sweep.moments.times_T(dA[-1], dK[-1]))]
+    inner = dK[-1] @ sweep.behind
+    last = V[-1] @ sweep.inner
+    last += weights[-1] @ (inner + transposed(inner))
+    last -= transposed(sweep.moments.times_T(dA[-1], dK[-1]))
+    product = [last]
     for ell in range(len(weights) - 2, -1, -1):
         term = _mul_t(dB, A[ell])
         product.append(term if ell == 0 else term + _mul_t(sweep.B[ell], dA[ell]))
