@@ -54,7 +54,8 @@ def data_turns(
     if penalised:
         turns[1] = (outputs.T[:0], null, null)
     if joint:
-        for value in np.unique(values[:r]):
+        distinct, counts = np.unique(values[:r], return_counts=True)
+        for value in distinct[counts > 1]:
             e = np.flatnonzero(values == value)
             turns.append((outputs[:, e].T, root[:, e].T, inverse[e]))
     return [np.concatenate(parts) for parts in zip(*map(_turn, turns), strict=True)]

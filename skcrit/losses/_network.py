@@ -33,6 +33,8 @@ from __future__ import annotations
 from itertools import accumulate, pairwise
 from math import prod
 
+import numpy as np
+
 from skcrit._backend import array_namespace, device, packed, transposed
 from skcrit.ground_truth._factors import reshaped
 from skcrit._typing import Array
@@ -311,16 +313,27 @@ def hessian(sweep: Sweep) -> Array:
                 sweep.times_K_0(dense(m - 1, 1)), dense(ell - 1, 1)
             )  # [e, b]
             right = transposed(right)
-            block = left[..., :, None, :, None] * right[..., None, :, None, :]
+            place = (..., places[ell - 1], places[m - 1])
+            block = _outer(left, right, result[place])
             if m < ell:
                 outer = _mul_t(B[ell - 1], dense(m - 1, 1))  # [a, e]
                 _add_outer(block, outer, products[ell - 1, m + 1])  # [b, c]
-            n_row, n_col = prod(block.shape[-4:-2]), prod(block.shape[-2:])
-            block = xp.reshape(block, (*block.shape[:-4], n_row, n_col))
-            result[..., places[ell - 1], places[m - 1]] = block
+            rows, columns = prod(block.shape[-4:-2]), prod(block.shape[-2:])
+            block = reshaped(block, (*block.shape[:-4], rows, columns))
+            if type(block) is not np.ndarray:
+                result[place] = block
             if m < ell:
                 result[..., places[m - 1], places[ell - 1]] = transposed(block)
     return result
+
+
+def _outer(left: Array, right: Array, place: Array) -> Array:
+    # Multiply left[a, c] by right[e, b], in place if the library can do that.
+    factors = left[..., :, None, :, None], right[..., None, :, None, :]
+    if type(place) is not np.ndarray:
+        return factors[0] * factors[1]
+    (a, c), (b, e) = left.shape[-2:], right.shape[-2:]
+    return np.multiply(*factors, out=place.reshape((*place.shape[:-2], a, b, c, e)))
 
 
 def _places(shapes: list[tuple[int, int]]) -> list[slice]:
