@@ -29,7 +29,6 @@ __all__ = [
     "get_namespace",
     "keep_freed_memory",
     "one_blas_thread",
-    "packed",
     "replace_rows",
     "take",
     "take_rows",
@@ -63,11 +62,6 @@ def transposed(array: FloatArray) -> FloatArray:
     if type(array) is np.ndarray:
         return array.swapaxes(-1, -2)
     return array_namespace(array).matrix_transpose(array)
-
-
-def packed(array: FloatArray) -> FloatArray:
-    """Order a NumPy array in memory as its axes are; others are left as they are."""
-    return np.ascontiguousarray(array) if type(array) is np.ndarray else array
 
 
 def get_namespace(backend: str) -> Any:

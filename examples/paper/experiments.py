@@ -3,11 +3,14 @@
 import time
 import warnings
 from dataclasses import dataclass, field
+from itertools import islice
+from operator import itemgetter
 
 import as_published as published
 import numpy as np
 import pandas as pd
 from checks import reached
+from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
 from skcrit import (
@@ -30,8 +33,7 @@ __all__ = [
     "TOL",
     "Fit",
     "Scale",
-    "bias",
-    "performance",
+    "study",
 ]
 
 # Success in the study, on the final squared gradient norm; searches go on to TOL.
@@ -112,6 +114,19 @@ SCALES = {
 
 
 @dataclass
+class _Task:
+    """A fit to be run."""
+
+    key: tuple
+    by: str
+    noise: float
+    draw: int
+    loss: object
+    starts: np.ndarray
+    cuts: tuple = ()
+
+
+@dataclass
 class Fit:
     """One finder from one set of starts, stopped at several tolerances."""
 
@@ -135,8 +150,8 @@ class Fit:
         return self.curve.finders[-2]
 
 
-def performance(scale, seed):
-    """Run every method from the same uniform-height starts (figures 1 and 2).
+def study(scale, seed):
+    """Run the performance experiment, and the bias experiment twice.
 
     Parameters
     ----------
@@ -147,45 +162,64 @@ def performance(scale, seed):
 
     Returns
     -------
-    fits : list of Fit
-        One per method and draw; the methods of ONCE have one draw.
+    performance, by_height, by_iteration : list of Fit
+        Every method from the same uniform-height starts (figures 1 and 2), with one fit
+        per draw, or one for the methods of ONCE. Then critical points sampled from
+        starts with and without noise (figures 3 and 4), drawn by height and by
+        iteration: one fit per method and noise variance. Starts with noise are those
+        without, moved.
     """
+    settings = _settings(scale, seed)
+    parts = (
+        _performance(settings),
+        _bias(settings, "height"),
+        _bias(settings, "iteration"),
+    )
+    tasks = [task for part in parts for task in part]
+    # A fit has one core: its batches are full, and no worker waits for the slowest
+    # search of another one. What may take longest comes first.
+    order = sorted(range(len(tasks)), key=lambda i: -_most_iterations(tasks[i], scale))
+    done = _each(_run, [(tasks[i], scale) for i in order], scale, "fit")
+    fits = (fit for _, fit in sorted(zip(order, done, strict=True), key=itemgetter(0)))
+    return [list(islice(fits, len(part))) for part in parts]
+
+
+def _settings(scale, seed):
+    """Draw data and starts of all experiments, by way, noise variance and draw."""
+    few = (scale.n_trajectories, scale.n_starts)
+    many = (scale.n_bias_trajectories, scale.n_bias_starts)
+    calls = {
+        ("performance", 0.0, draw): (scale, seed + draw, "height", 0.0, *few)
+        for draw in range(scale.n_draws)
+    }
+    for by in ("height", "iteration"):
+        for noise in NOISE:
+            calls[by, noise, 0] = (scale, seed, by, noise, *many)
+    drawn = _each(_setting, list(calls.values()), scale, "draw")
+    return dict(zip(calls, drawn, strict=True))
+
+
+def _performance(settings):
+    """List the fits of figures 1 and 2."""
+    return [
+        _Task(key, "height", 0.0, draw, *setting, CUTS if key in CUT else ())
+        for (way, _, draw), setting in settings.items()
+        if way == "performance"
+        for key in METHODS
+        if draw == 0 or key not in ONCE
+    ]
+
+
+def _bias(settings, by):
+    """List the fits of figure 3 or 4."""
     tasks = []
-    for draw in range(scale.n_draws):
-        loss, starts = _setting(
-            scale, seed + draw, "height", 0.0, scale.n_trajectories, scale.n_starts
-        )
-        methods = [key for key in METHODS if draw == 0 or key not in ONCE]
-        tasks += [(key, "height", 0.0, draw, loss, starts) for key in methods]
-    return _run_all(tasks, scale, "figures 1 and 2", CUTS)
-
-
-def bias(scale, seed, by):
-    """Sample critical points from starts with and without noise (figures 3 and 4).
-
-    Parameters
-    ----------
-    scale : Scale
-        Size of the study.
-    seed : int
-        Seed of data and starts.
-    by : {"height", "iteration"}
-        How starts are drawn along the descents.
-
-    Returns
-    -------
-    fits : list of Fit
-        One per method and noise variance; starts with noise are those without, moved.
-    """
-    tasks = []
-    sizes = (scale.n_bias_trajectories, scale.n_bias_starts)
     for noise in NOISE:
-        loss, starts = _setting(scale, seed, by, noise, *sizes)
-        tasks += [(key, by, noise, 0, loss, starts) for key in SAMPLERS]
+        loss, starts = settings[by, noise, 0]
+        tasks += [_Task(key, by, noise, 0, loss, starts) for key in SAMPLERS]
         if by == "iteration" and noise == 0:
             few = starts[: min(30, len(starts))]
-            tasks.append(((PUBLISHED, "GNM"), by, noise, 0, loss, few))
-    return _run_all(tasks, scale, f"bias by {by}")
+            tasks.append(_Task((PUBLISHED, "GNM"), by, noise, 0, loss, few))
+    return tasks
 
 
 def _setting(scale, seed, by, noise, n_trajectories, n_starts):
@@ -201,37 +235,37 @@ def _setting(scale, seed, by, noise, n_trajectories, n_starts):
     return loss, sampler.sample(loss, n_starts, seed)
 
 
-def _run_all(tasks, scale, title, cuts=()):
-    """Run one fit after the other, with a progress display."""
-    fits = []
-    with tqdm(tasks, unit="fit", desc=title) as progress:
-        for task in progress:
-            (column, method), by, noise, draw, *_ = task
-            progress.set_postfix_str(f"{column}: {method}, noise {noise:g}")
-            fits.append(_run(task, scale, cuts if task[0] in CUT else ()))
-    return fits
+def _each(function, calls, scale, unit):
+    """Call a function once for each tuple of arguments, with a progress display."""
+    done = Parallel(scale.n_jobs, return_as="generator", batch_size=1)(
+        delayed(function)(*arguments) for arguments in calls
+    )
+    return list(tqdm(done, total=len(calls), unit=unit))
 
 
-def _run(task, scale, cuts):
+def _most_iterations(task, scale):
+    """Count the iterations that a fit may take."""
+    return len(task.starts) * min(METHODS[task.key].max_iter, scale.max_iter)
+
+
+def _run(task, scale):
     """Run one method from given starts."""
-    key, by, noise, draw, loss, starts = task
+    key, starts = task.key, task.starts
     finder = METHODS[key]
     finder.set_params(
         init=starts,
         n_starts=len(starts),
         max_iter=min(finder.max_iter, scale.max_iter),
-        batch_size=-(-len(starts) // scale.n_jobs),
-        n_jobs=scale.n_jobs,
-        store_history=draw == 0 and by == "height" and noise == 0,
+        store_history=task.draw == 0 and task.by == "height" and task.noise == 0,
     )
     with warnings.catch_warnings():
         # The report counts the failures.
         warnings.simplefilter("ignore")
         begin = time.perf_counter()
-        curve = tolerance_curve(finder, loss, (*cuts, SUCCESS, finder.tol))
+        curve = tolerance_curve(finder, task.loss, (*task.cuts, SUCCESS, finder.tol))
         seconds = time.perf_counter() - begin
-    runs = _tabulate(key, by, noise, draw, curve)
-    return Fit(*key, by, noise, draw, curve, seconds, runs)
+    runs = _tabulate(key, task.by, task.noise, task.draw, curve)
+    return Fit(*key, task.by, task.noise, task.draw, curve, seconds, runs)
 
 
 def _tabulate(key, by, noise, draw, curve):

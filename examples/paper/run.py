@@ -86,14 +86,8 @@ def main():
     begin = time.perf_counter()
     options.output.mkdir(parents=True, exist_ok=True)
     scale = experiments.SCALES[options.scale]
-    study = Study(
-        experiments.performance(scale, options.seed),
-        [
-            fit
-            for by in ("height", "iteration")
-            for fit in experiments.bias(scale, options.seed, by)
-        ],
-    )
+    performance, by_height, by_iteration = experiments.study(scale, options.seed)
+    study = Study(performance, by_height + by_iteration)
     pool([*study.performance, *study.bias]).to_csv(
         options.output / "runs.csv", index=False
     )

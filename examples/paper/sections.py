@@ -41,7 +41,7 @@ ROWS = {
     "global": "ended in the global minimum, of all",
     "origin": "ended at the origin, of the converged",
     "entropy": "entropy of participation, first draw",
-    "time": "time per 100 iterations of one run",
+    "time": "time per 100 iterations of one run, ours on one core",
     "status": "status",
 }
 
