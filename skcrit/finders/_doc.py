@@ -109,16 +109,18 @@ morse_indices_, nullities_ : ndarray of int of shape (n_critical_sets_,)
     Numbers of negative and of zero eigenvalues of the Hessian there; -1 if unknown, and
     always beyond 4096 parameters, for which no dense Hessian is formed.
 index_fractions_ : ndarray of shape (n_critical_sets_,)
-    Morse indices over ``n_params_``; NaN if unknown. Beyond 4096 parameters they are
-    counted if the loss depends on at most 4096 of them on these data, and otherwise
-    estimated by stochastic Lanczos quadrature, with at most 1774 products per start.
+    Morse indices over ``n_params_``; NaN if unknown. Beyond 4096 parameters the share
+    of the eigenvalues below minus the level in ``inertia_levels_``: counted if the loss
+    depends on at most 4096 of them on these data, and otherwise estimated by stochastic
+    Lanczos quadrature, with at most 1774 products per start.
 index_interval_ : ndarray of shape (n_critical_sets_, 2)
-    Least and largest index fraction that the measured error allows; if it is estimated,
-    an interval of at least 95 % confidence.
+    Least and largest index fraction that the measured error allows. If it is estimated,
+    an interval of at least 95 % confidence for the share below minus the level. Smaller
+    eigenvalues of either sign are the flat share of ``inertia_shares_``, about whose
+    signs nothing is claimed.
 inertia_shares_ : ndarray of shape (n_critical_sets_, 3)
-    Shares of the eigenvalues that are negative (below minus a level), flat (within it)
-    and positive (above it). If many eigenvalues are close to zero, their signs cannot
-    be determined and ``index_interval_`` is wide, but these shares can be.
+    Shares of the eigenvalues that are negative (below minus the level), flat (within
+    it) and positive (above it).
 inertia_intervals_ : ndarray of shape (n_critical_sets_, 3, 2)
     Intervals for these shares, like that for the index fraction.
 inertia_levels_ : ndarray of shape (n_critical_sets_,)

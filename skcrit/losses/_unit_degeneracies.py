@@ -9,7 +9,7 @@ import numpy as np
 
 from skcrit._backend import to_host
 from skcrit._typing import Array, FloatArray, IntArray
-from skcrit.linalg import svd
+from skcrit.linalg import eigh, svd
 from skcrit.losses._stabilizers import unit_kinds
 from skcrit.losses._unit_coordinates import host_weights
 
@@ -114,20 +114,30 @@ def _kernel(loss: Any, theta: Array, candidates: list[Any], rtol: float) -> Arra
     n_params = loss.n_params_
     if not candidates:
         return np.empty((0, n_params))
-    units = np.eye(n_params)[candidates]
+    units = np.zeros((len(candidates), n_params))
+    units[np.arange(len(candidates)), candidates] = 1
     local = loss.at(theta)
     products = to_host(local.hvp(loss.asarray(units))).astype(float)
-    _, values, basis = np.linalg.svd(products.T, full_matrices=True)
+    _, values, basis = svd(products.T)
     size = loss.curvature(local.theta[None, :])[0]
     rank = int(np.sum(values > rtol * max(size, np.max(values))))
     kernel = basis[rank:] @ units
-    tangents = to_host(loss.orbit_tangents(theta)).astype(float)
-    if not len(kernel) or not len(tangents):
-        return kernel
+    return _beside_symmetries(loss, theta, kernel, rtol) if len(kernel) else kernel
+
+
+def _beside_symmetries(loss: Any, theta: Array, kernel: Any, rtol: float) -> Array:
     # Leave out what lies in the tangent space of the continuous symmetries: there the
-    # cosines of principal angles are one.
-    _, sizes, frame = svd(tangents)
-    frame = frame[sizes > rtol * max(np.max(sizes), np.finfo(float).tiny)]
-    mixing, cosines, _ = np.linalg.svd(kernel @ frame.T, full_matrices=True)
-    n_shared = int(np.sum(cosines > 1 - rtol))
-    return mixing[:, n_shared:].T @ kernel
+    # cosines of principal angles are one. Directions that no sample sees are part of
+    # it, and too many to be listed.
+    tangents = to_host(loss.seen_tangents(theta)).astype(float)
+    seen, inside = loss.data_subspace(), np.zeros_like(kernel)
+    if seen is not None and seen.n_free:
+        inside = kernel - to_host(seen.expand(seen.reduce(loss.asarray(kernel))))
+        moved = seen.expand(seen.reduce(loss.asarray(tangents)))
+        tangents = to_host(moved).astype(float)
+    if len(tangents):
+        _, sizes, frame = svd(tangents)
+        frame = frame[sizes > rtol * max(np.max(sizes), np.finfo(float).tiny)]
+        inside = inside + (kernel @ frame.T) @ frame
+    squared, mixing = eigh(inside @ kernel.T)
+    return mixing[:, squared <= (1 - rtol) ** 2].T @ kernel

@@ -27,6 +27,9 @@ from skcrit.utils._arguments import check_number, shown
 
 __all__ = ["UnitSymmetries"]
 
+# Numbers in the tangents at one point: a gibibyte in double precision.
+_MOST_NUMBERS = 2**27
+
 
 class UnitSymmetries(NetworkLayout, Symmetries):
     """Describe the symmetries of a network's hidden units."""
@@ -266,12 +269,21 @@ class UnitSymmetries(NetworkLayout, Symmetries):
             one: shifts of intercepts that are not penalised, and rotations of an
             identity activation.
 
-        Notes
-        -----
-        On images, of which many pixels are always zero, the directions that no sample
-        sees can take gigabytes. :meth:`data_subspace` has them as one small basis for
-        all units, and :meth:`seen_tangents` leaves them out.
+        Raises
+        ------
+        ValueError
+            If the tangents at one point take more than a gibibyte: on images many
+            pixels are always zero, and no sample sees what they lead to.
+            :meth:`data_subspace` has these directions as one small basis for all units,
+            and :meth:`seen_tangents` leaves them out.
         """
+        count = self.count_tangents(theta)
+        if count * self.n_params_ > _MOST_NUMBERS:
+            raise ValueError(
+                f"orbit_tangents would return {count} vectors of {self.n_params_} "
+                "numbers per point; seen_tangents and data_subspace describe the same "
+                "directions in little memory."
+            )
         return self._tangents(theta)
 
     def _tangents(self, theta: Array, unseen: bool = True) -> Array:

@@ -88,7 +88,8 @@ class Description(Rows):
         Estimate of the Morse index over ``n_params``; NaN if unknown.
     index_fraction_low, index_fraction_high : ndarray of shape (n,)
         Interval for it: from the bounds of the index, or, if no dense Hessian is
-        formed, of at least 95 % confidence.
+        formed, of at least 95 % confidence; then for the part below minus the level of
+        ``inertia``, and so is the estimate.
     inertia : InertiaShares
         Parts of the eigenvalues that are negative, flat and positive.
     n_tangent : ndarray of int of shape (n,)
@@ -130,7 +131,7 @@ def describe(
     # Those to examine are refined and judged. Such a point costs four to five dense
     # Hessians and two symmetric eigenproblems. Beyond 4096 parameters no dense Hessian
     # is formed: what has the status CONVERGED keeps it, its inertia is unknown, and the
-    # index is bounded by at most 574 products. Between points that are on no tail none
+    # index is bounded by at most 1774 products. Between points that are on no tail none
     # need be looked for.
     result = _plain(loss, theta, status)
     finite = np.all(np.isfinite(result.point), axis=1)
@@ -154,10 +155,11 @@ def _bounded(
     """Bound the index of points whose Hessian is too large to be formed."""
     part = result.take(rows)
     found = bound_index(loss, loss.asarray(part.point), scales)
-    part.morse_index_low = found.n_below
-    part.index_fraction = found.fraction
-    part.index_fraction_low, part.index_fraction_high = found.low, found.high
-    part.inertia = found.inertia
+    part.morse_index_low, part.inertia = found.n_below, found.inertia
+    # To the level of the shares, which is that of rounding if this is resolved.
+    part.index_fraction = found.inertia.share[:, 0]
+    part.index_fraction_low = found.inertia.low[:, 0]
+    part.index_fraction_high = found.inertia.high[:, 0]
     return result.replace(rows, part)
 
 

@@ -252,6 +252,8 @@ def _sampled(H: _Hessian, loss: Loss) -> tuple[Any, ...]:
     resolved = np.flatnonzero(np.array(smearing) <= _SMEARED)
     best = int(resolved[0] if len(resolved) else np.argmin(smearing))
     share, low, high = _shares(H, ritz, levels[0], levels[best], rest[best])
+    if smearing[best] > _UNDECIDED:
+        share = np.full(3, np.nan)
     fraction = fine[0][0] if decided else np.nan
     bounds = int(np.sum(ritz < -H.level)), fraction, fine[1][0], fine[2][0]
     return *bounds, H.relative(levels[best]), share, low, high

@@ -24,7 +24,7 @@ class InertiaShares(Rows):
         flat; NaN if nothing is known.
     share : ndarray of shape (n, 3)
         Estimated parts of the eigenvalues below minus the level, within it and above
-        it; NaN if unknown.
+        it; NaN if unknown, or if more than one hundredth of the spectrum is undecided.
     low, high : ndarray of shape (n, 3)
         Interval of at least 95 % confidence for each share alone.
     """

@@ -4,6 +4,7 @@ Fukumizu and Amari (2000) and Simsek and others (2021, arXiv:2105.12221) describ
 embeddings; what is asserted here is derived or counted independently.
 """
 
+import tracemalloc
 from math import comb, factorial
 
 import numpy as np
@@ -189,3 +190,42 @@ def test_number_of_manifolds_of_split_units(m, rng):
         total += int(loss.orbit_size(point)) // places
     surjections = sum((-1) ** k * comb(2, k) * (2 - k) ** m for k in range(3))
     assert total == surjections * 2**m
+
+
+def test_what_no_sample_sees_is_a_symmetry_and_no_degeneracy(rng):
+    # One of three inputs is always zero, and unit 2 is silent: its incoming weights are
+    # free, but for the one that is free anyway.
+    X, y = data(1, rng)
+    X = np.column_stack([X, np.zeros(len(X))])
+    loss = MLPLoss((3,)).fit(X, y)
+    W = np.concatenate([rng.standard_normal((2, 3)), np.zeros((1, 3))])
+    point = loss.pack([W, [[1.0], [-0.7], [0.0]]], [rng.standard_normal(3), [0.2]])
+    # Targets are the outputs, so that the silent unit's weights have no curvature.
+    loss.fit(X, loss.to_estimator(point).predict(X))
+    found = loss.unit_degeneracies(point)
+    assert found.silent == [(0, 2)]
+    tangents = loss.orbit_tangents(point)
+    assert len(tangents) == 3
+    close(found.directions @ tangents.T, 0, atol=1e-12)
+    assert found.nullity == 3
+    close(found.directions @ loss.hessian(point), 0, atol=1e-12)
+
+
+def test_degenerate_units_of_a_large_network(rng):
+    """Nothing of the size of the square of the parameters is formed."""
+    X = np.zeros((20, 784))
+    X[:, 100:400] = rng.standard_normal((20, 300))
+    loss = MLPLoss((100,)).fit(X, X[:, 100:110])
+    coefs, intercepts = loss.unpack(0.1 * rng.standard_normal(loss.n_params_))
+    coefs[0][:, 8], intercepts[0][8] = coefs[0][:, 7], intercepts[0][7]
+    point = loss.pack(coefs, intercepts)
+    loss.fit(X, loss.to_estimator(point).predict(X))
+    tracemalloc.start()
+    found = loss.unit_degeneracies(point)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert loss.n_params_ == 79_510
+    assert found.duplicated == [(0, (7, 8))]
+    # Each of ten outputs may exchange what it reads from the two, where all fit.
+    assert found.nullity == 10
+    assert peak < 3e8

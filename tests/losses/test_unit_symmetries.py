@@ -384,6 +384,18 @@ def test_weights_that_no_sample_sees(rng):
     assert len(loss.orbit_tangents(theta)) == 0
 
 
+def test_tangents_that_would_fill_the_memory_are_refused(rng):
+    # 900 of 1000 pixels are always zero: 90 000 vectors of 101 101 numbers, 73 GB.
+    X = np.zeros((150, 1000))
+    X[:, :100] = rng.standard_normal((150, 100))
+    loss = MLPLoss((100,)).fit(X, X[:, 0])
+    theta = rng.standard_normal(loss.n_params_)
+    assert loss.count_tangents(theta) == 90_000
+    with pytest.raises(ValueError, match="return 90000 vectors.*seen_tangents"):
+        loss.orbit_tangents(theta)
+    assert loss.seen_tangents(theta).shape == (0, loss.n_params_)
+
+
 def test_identity_has_one_orbit_component_and_its_map_as_invariants(rng):
     loss = network((3, 2), "identity", rng, alpha=0.0)
     theta = rng.standard_normal((3, loss.n_params_))

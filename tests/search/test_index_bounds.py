@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skcrit import FunctionLoss, LinearAutoencoderLoss, MLPLoss
+from skcrit import FunctionLoss, LinearAutoencoderLoss, MLPLoss, NewtonMRFinder
 from skcrit.datasets import make_gaussian_spectrum
 from skcrit.search import describe as describe_module
 from skcrit.search import index_bounds as module
@@ -91,6 +91,48 @@ def test_a_crowd_at_zero_is_flat_to_a_level(monkeypatch):
         assert width[0] < 0.02
         assert np.all(width < 0.035)
     assert np.mean(hits) >= 0.9
+
+
+def crowded(rng, n):
+    """Most eigenvalues are nearly zero, as without a penalty; one in ten is not."""
+    d = 10 ** rng.uniform(-12, -5, n) * rng.choice([-1, 1], n)
+    d[: n // 10] = rng.uniform(0.3, 1, n // 10) * rng.choice([-1, 1, 1, 1], n // 10)
+    return rng.permutation(d)
+
+
+def found_at_zero(d):
+    finder = NewtonMRFinder(quadratic(d), init=np.zeros((1, len(d))), n_starts=1)
+    return finder.fit()
+
+
+def test_index_intervals_of_finders_hold_at_their_level(monkeypatch):
+    monkeypatch.setattr(describe_module, "MAX_DENSE_FORMED", 0)
+    monkeypatch.setattr(module, "MAX_DENSE_FORMED", 0)
+    monkeypatch.setattr(module, "_N_VECTORS", 50)
+    rng, hits = np.random.default_rng(1), []
+    for _ in range(20):
+        d = crowded(rng, 2000)
+        finder = found_at_zero(d)
+        level, (low, high) = finder.inertia_levels_[0], finder.index_interval_[0]
+        assert 1e-6 < level < 0.3
+        hits.append(low <= shares_of(d, level)[0] <= high)
+        assert low <= finder.index_fractions_[0] <= high
+        # What is claimed of all negative eigenvalues, flat ones included.
+        most = 1 - finder.inertia_intervals_[0, 2, 0]
+        assert low <= np.mean(d < 0) <= most
+    # Of at least 95 %: 18 of 20 have a probability of 0.92 then, 17 one of 0.98.
+    assert np.sum(hits) >= 17
+
+
+def test_index_intervals_are_narrow_where_eigenvalues_crowd_at_zero(monkeypatch):
+    """Width below 0.01 beyond 4096 parameters, though no sign down to rounding is known."""
+    monkeypatch.setattr(module, "_N_VECTORS", 60)
+    d = crowded(np.random.default_rng(2), 20_000)
+    finder = found_at_zero(d)
+    low, high = finder.index_interval_[0]
+    assert low <= shares_of(d, finder.inertia_levels_[0])[0] <= high < low + 0.01
+    assert finder.inertia_shares_[0, 1] == pytest.approx(0.9, abs=0.01)
+    assert finder.morse_indices_[0] == -1
 
 
 def test_directions_that_no_sample_sees(rng, way):
