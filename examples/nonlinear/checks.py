@@ -1,11 +1,12 @@
-"""Speed on 4-5-3, the index fraction at 1210 parameters, and points at infinity."""
+"""Speed on 4-5-3, index fractions against eigenvalues, and points at infinity."""
 
 import time
+from functools import partial
 
 import numpy as np
 from sklearn.datasets import load_digits, load_iris
 from sklearn.preprocessing import scale
-from tools import bounds_at, fitted
+from tools import bounds_at, enlarged_digits, fitted
 
 from skcrit import (
     GradNormFinder,
@@ -19,17 +20,10 @@ from skcrit import (
 ROUNDING = 1e-12
 
 
-def ten_starts(small):
-    """Search 4-5-3 with softplus units on iris from ten starts, by several finders.
-
-    The published finder took 10.2 s per start, it is not known of which kind, and got 2
-    of 10 other starts below 1e-20.
-    """
-    X, y = load_iris(return_X_y=True)
-    # Penalty: 1e-3 times the squared norm of the weights.
-    loss = MLPLoss((5,), "softplus", loss="log_loss", alpha=0.3).fit(scale(X), y)
+def finders():
+    """List what searches 4-5-3 from ten starts."""
     common = {"n_starts": 10, "init": "gaussian", "random_state": 0}
-    finders = [
+    return [
         NewtonMRFinder(**common),
         NewtonMRFinder(max_iter=100, **common),
         NewtonMRFinder(tol=1e-20, **common),
@@ -43,25 +37,35 @@ def ten_starts(small):
             tol=1e-20, max_iter=100, n_starts=100, init="gaussian", random_state=1
         ),
     ]
-    for finder in finders[1:2] if small else finders:
-        finder, seconds = fitted(finder, loss)
-        small_gradient = finder.results_["squared_grad_norm"] < 1e-20
-        # The classes are of equal size: log 3 is the loss without any weights.
-        constant = np.abs(finder.results_["loss"] - np.log(3)) < 1e-9
-        yield {
-            "what": "4-5-3 softplus on iris",
-            "finder": type(finder).__name__,
-            "starts": finder.n_starts,
-            "max_iter, tol": [finder.max_iter, finder.tol],
-            "below 1e-20": int(np.sum(small_gradient)),
-            "of them constant predictors": int(np.sum(small_gradient & constant)),
-            "confirmed": int(np.sum(finder.converged_)),
-            "sets": finder.n_critical_sets_,
-            "seconds per start: processor, wall": [
-                round(seconds.processor / finder.n_starts, 3),
-                round(seconds.wall / finder.n_starts, 3),
-            ],
-        }
+
+
+def ten_starts(finder):
+    """Search 4-5-3 with softplus units on iris from ten starts.
+
+    The published finder took 10.2 s per start, it is not known of which kind, and got 2
+    of 10 other starts below 1e-20.
+    """
+    X, y = load_iris(return_X_y=True)
+    # Penalty: 1e-3 times the squared norm of the weights.
+    loss = MLPLoss((5,), "softplus", loss="log_loss", alpha=0.3).fit(scale(X), y)
+    finder, seconds = fitted(finder, loss)
+    small_gradient = finder.results_["squared_grad_norm"] < 1e-20
+    # The classes are of equal size: log 3 is the loss without any weights.
+    constant = np.abs(finder.results_["loss"] - np.log(3)) < 1e-9
+    return {
+        "what": "4-5-3 softplus on iris",
+        "finder": type(finder).__name__,
+        "starts": finder.n_starts,
+        "max_iter, tol": [finder.max_iter, finder.tol],
+        "below 1e-20": int(np.sum(small_gradient)),
+        "of them constant predictors": int(np.sum(small_gradient & constant)),
+        "confirmed": int(np.sum(finder.converged_)),
+        "sets": finder.n_critical_sets_,
+        "seconds per start: processor, wall": [
+            round(seconds.processor / finder.n_starts, 3),
+            round(seconds.wall / finder.n_starts, 3),
+        ],
+    }
 
 
 def dense(small):
@@ -96,42 +100,90 @@ def dense(small):
     }
 
 
-def infinity(small):
+class _Unreduced(MLPLoss):
+    """A network of which nobody knows what its data see."""
+
+    def data_subspace(self):
+        return None
+
+    def count_tangents(self, theta):
+        return 2**60  # too many to be formed
+
+
+def levels(alpha, small):
+    """Compare intervals at their levels with all eigenvalues, at 23 860 parameters.
+
+    The data see 2020 parameters, whose Hessian is formed; on the others it is a known
+    multiple of the identity. The intervals do not use that.
+    """
+    X, y = enlarged_digits(100 if small else 500)
+    params = {"activation": "silu", "loss": "log_loss", "alpha": alpha}
+    loss = _Unreduced((30,), **params).fit(X, y)
+    known, rng = MLPLoss((30,), **params).fit(X, y), np.random.default_rng(0)
+    points = rng.normal(size=(1 if small else 3, loss.n_params_))
+    seen, rows = known.data_subspace(), []
+    for theta, size in zip(points, (0.1, 0.2, 0.4), strict=False):
+        theta = size * theta
+        begin = time.process_time()
+        found = bounds_at(loss, theta).inertia
+        seconds = time.process_time() - begin
+        local, identity = known.at(theta), np.eye(seen.n_coordinates)
+        columns = [
+            seen.reduce(local.hvp(seen.expand(identity[i : i + 16])))
+            for i in range(0, len(identity), 16)
+        ]
+        values = np.linalg.eigvalsh(np.concatenate(columns))
+        values = np.append(values, np.full(len(theta) - len(values), seen.decay))
+        level = found.level[0] * np.max(np.abs(values))
+        sides = values < -level, np.abs(values) <= level, values > level
+        true = np.array([np.mean(side) for side in sides])
+        rows.append({
+            "level": float(found.level[0]),
+            "negative, flat, positive": true.tolist(),
+            "covered": ((found.low[0] <= true) & (true <= found.high[0])).tolist(),
+            "widths": (found.high[0] - found.low[0]).tolist(),
+            "processor seconds": round(seconds, 1),
+        })
+    return {
+        "what": "shares to a level at 23 860 parameters against all eigenvalues",
+        "alpha": alpha,
+        "points": rows,
+    }
+
+
+def infinity(name, small):
     """Search without a penalty, and continue what is called converged."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(20, 2))
-    targets = {"squared_error": X[:, 0] * X[:, 1], "log_loss": X[:, 0] > 0}
-    for name, y in targets.items():
-        loss = MLPLoss((3,), loss=name).fit(X, y)
-        n = 20 if small else 200
-        finder = NewtonTRFinder(
-            n_starts=n, init="gaussian", random_state=0, fallback=False
-        )
-        finder, _ = fitted(finder, loss)
-        ends = finder.final_params_[finder.converged_]
-        status, counts = np.unique(finder.results_["status"], return_counts=True)
-        # A few exact Newton steps more: who is at infinity goes on.
-        moved = []
-        for theta in ends:
-            t = theta.copy()
-            for _ in range(20):
-                H, g = loss.hessian(t), loss.gradient(t)
-                t = t - np.linalg.pinv(H, rcond=1e-12, hermitian=True) @ g
-            moved.append(np.linalg.norm(t - theta) / np.linalg.norm(theta))
-        yield {
-            "what": f"unregularised tanh, {name}",
-            "status": dict(zip(status.tolist(), counts.tolist(), strict=True)),
-            "converged that 20 Newton steps move by more than 1 %": int(
-                np.sum(np.array(moved) > 1e-2)
-            ),
-            "largest norm of a converged end": float(
-                np.max(np.linalg.norm(ends, axis=1), initial=0)
-            ),
-        }
+    y = X[:, 0] * X[:, 1] if name == "squared_error" else X[:, 0] > 0
+    loss = MLPLoss((3,), loss=name).fit(X, y)
+    n = 20 if small else 200
+    finder = NewtonTRFinder(n_starts=n, init="gaussian", random_state=0, fallback=False)
+    finder, _ = fitted(finder, loss)
+    ends = finder.final_params_[finder.converged_]
+    status, counts = np.unique(finder.results_["status"], return_counts=True)
+    # A few exact Newton steps more: who is at infinity goes on.
+    moved = []
+    for theta in ends:
+        t = theta.copy()
+        for _ in range(20):
+            H, g = loss.hessian(t), loss.gradient(t)
+            t = t - np.linalg.pinv(H, rcond=1e-12, hermitian=True) @ g
+        moved.append(np.linalg.norm(t - theta) / np.linalg.norm(theta))
+    return {
+        "what": f"unregularised tanh, {name}",
+        "status": dict(zip(status.tolist(), counts.tolist(), strict=True)),
+        "converged that 20 Newton steps move by more than 1 %": int(
+            np.sum(np.array(moved) > 1e-2)
+        ),
+        "largest norm of a converged end": float(
+            np.max(np.linalg.norm(ends, axis=1), initial=0)
+        ),
+    }
 
 
-def main(small=False):
-    """Run all checks.
+def tasks(small=False):
+    """List all checks.
 
     Parameters
     ----------
@@ -140,9 +192,13 @@ def main(small=False):
 
     Yields
     ------
-    row : dict
-        What was measured, for each check.
+    task : callable
+        Returns what was measured, for each check.
     """
-    yield from ten_starts(small)
-    yield dense(small)
-    yield from infinity(small)
+    for finder in finders()[1:2] if small else finders():
+        yield partial(ten_starts, finder)
+    yield partial(dense, small)
+    for name in ("squared_error", "log_loss"):
+        yield partial(infinity, name, small)
+    for alpha in (0.0,) if small else (0.0, 0.1):
+        yield partial(levels, alpha, small)

@@ -5,6 +5,8 @@ down here, from thousands of random starts. Its ends are polished by Newton step
 Hessians by complex steps, so that they are known to rounding, and matched as such.
 """
 
+from functools import cache, partial
+
 import numpy as np
 from scipy.optimize import root
 from tools import fitted
@@ -12,7 +14,7 @@ from tools import fitted
 from skcrit import LandscapeExplorer, MLPLoss
 from skcrit.metrics import euler_sum
 
-__all__ = ["NETWORKS", "compare", "independent"]
+__all__ = ["NETWORKS", "compare", "independent", "known_sets", "tasks"]
 
 # Relative differences of loss and squared norm within which two points are one set: of
 # polished points, and beside a list of six digits.
@@ -217,8 +219,31 @@ def compare(name, truth, seed, max_searches):
     }
 
 
-def main(small=False):
-    """Compare on all networks.
+@cache
+def known_sets(name, small):
+    """List the critical points of a network.
+
+    Parameters
+    ----------
+    name : str
+        Name in ``NETWORKS``.
+    small : bool
+        Whether to search little.
+
+    Returns
+    -------
+    classes : ndarray of shape (n_classes, 3)
+        Loss, squared norm (NaN if not known) and Morse index.
+    """
+    if name != "2-3-1":
+        return independent(name, 200 if small else 10_000)
+    halves = np.array(LOSSES.split(), dtype=float) / 2
+    index = np.array(list(INDICES), dtype=float)
+    return np.stack([halves, np.full(21, np.nan), index], axis=1)
+
+
+def tasks(small=False):
+    """List the comparisons on all networks.
 
     Parameters
     ----------
@@ -227,15 +252,13 @@ def main(small=False):
 
     Yields
     ------
-    row : dict
-        What was measured, for each network and seed.
+    task : callable
+        Returns what was measured, for each network and seed.
     """
+
+    def task(name, seed):
+        return compare(name, known_sets(name, small), seed, 200 if small else 1000)
+
     for name in NETWORKS:
-        if name == "2-3-1":
-            halves = np.array(LOSSES.split(), dtype=float) / 2
-            index = np.array(list(INDICES), dtype=float)
-            truth = np.stack([halves, np.full(21, np.nan), index], axis=1)
-        else:
-            truth = independent(name, 200 if small else 10_000)
         for seed in range(1 if small else 5):
-            yield compare(name, truth, seed, 200 if small else 1000)
+            yield partial(task, name, seed)

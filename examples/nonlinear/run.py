@@ -1,7 +1,8 @@
 """Study small nonlinear networks: write a JSON file for each part.
 
 Usage: ``python examples/nonlinear/run.py [--scale small] [--output results] [--parts
-study checks known]``.
+known checks large study]``. Started again, it goes on after the last row in the files;
+remove them to measure anew.
 """
 
 import argparse
@@ -10,23 +11,25 @@ from pathlib import Path
 
 import checks
 import known
+import large
 import study
 from tools import saved
 
-PARTS = {part.__name__: part.main for part in (study, checks, known)}
+PARTS = {part.__name__: part.tasks for part in (known, checks, large, study)}
 
 
 def main():
-    """Run the study, the checks and the comparison with SciPy."""
+    """Run the comparison with SciPy, the checks, large networks and the study."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", choices=["small", "full"], default="full")
     parser.add_argument("--output", default="results", type=Path)
     parser.add_argument("--parts", nargs="+", choices=[*PARTS], default=[*PARTS])
     options = parser.parse_args()
+    small = options.scale == "small"
     for name in options.parts:
         begin = time.perf_counter()
-        rows = PARTS[name](options.scale == "small")
-        saved(rows, options.output / f"nonlinear_{name}.json", [study.ENDS])
+        path = options.output / f"nonlinear_{'small_' * small}{name}.json"
+        saved(PARTS[name](small), path, [study.ENDS])
         print(f"{name}: {time.perf_counter() - begin:.0f} seconds", flush=True)
 
 

@@ -6,6 +6,8 @@ Neural Computation 33, 2021. Scikit-learn's digits, averaged to 4x4, take the pl
 MNIST, which is not shipped.
 """
 
+from functools import partial
+
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -212,8 +214,8 @@ def measure(network, name, loss, finder):
     return row
 
 
-def main(small=False):
-    """Run the study.
+def tasks(small=False):
+    """List the runs of the study.
 
     Parameters
     ----------
@@ -222,10 +224,10 @@ def main(small=False):
 
     Yields
     ------
-    row : dict
-        What was measured, for each network and method.
+    task : callable
+        Returns what was measured, for each network and method.
     """
     n_samples, n_starts, max_iter = (100, 3, 20) if small else (200, 6, 100)
     for network, loss in losses(n_samples).items():
         for name, finder in methods(n_starts, max_iter).items():
-            yield measure(network, name, loss, finder)
+            yield partial(measure, network, name, loss, finder)

@@ -10,6 +10,7 @@ from scipy.ndimage import zoom
 from sklearn.datasets import load_digits
 
 from skcrit import NotConvergedWarning
+from skcrit._backend import one_blas_thread
 from skcrit.search.index_bounds import bound_index
 from skcrit.search.problem import pose
 
@@ -25,15 +26,17 @@ class Seconds:
     processor: float
 
 
-def fitted(finder, loss):
+def fitted(finder, loss, y=None):
     """Fit without warnings, and measure the time.
 
     Parameters
     ----------
     finder : BaseFinder
         Not fitted.
-    loss : Loss
-        Fitted loss.
+    loss : Loss or ndarray
+        Fitted loss, or data.
+    y : ndarray, default=None
+        Targets, with data.
 
     Returns
     -------
@@ -45,20 +48,20 @@ def fitted(finder, loss):
     wall, processor = time.perf_counter(), time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotConvergedWarning)
-        finder.fit(loss)
+        finder.fit(loss, y)
     seconds = time.perf_counter() - wall, time.process_time() - processor
     return finder, Seconds(*seconds)
 
 
-def saved(rows, path, hidden=()):
-    """Print rows as they come, and write all that are there after each.
+def saved(tasks, path, hidden=()):
+    """Measure row by row, and write all that are there after each.
 
-    An interrupted study leaves what it has measured.
+    What is in the file is not measured again, so that an interrupted study goes on.
 
     Parameters
     ----------
-    rows : iterable of dict
-        What is measured.
+    tasks : iterable of callable
+        What is measured: each returns a row, a dict.
     path : Path
         JSON file; its folder is made.
     hidden : sequence of str, default=()
@@ -70,13 +73,17 @@ def saved(rows, path, hidden=()):
         All of them.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    done = []
-    for row in rows:
-        done.append(row)
-        shown = {key: value for key, value in row.items() if key not in hidden}
+    rows = json.loads(path.read_text("utf-8")) if path.exists() else []
+    for number, task in enumerate(tasks):
+        if number < len(rows):
+            continue
+        rows.append(task())
+        shown = {key: value for key, value in rows[-1].items() if key not in hidden}
         print(shown, flush=True)
-        path.write_text(json.dumps(done, indent=1) + "\n")
-    return done
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+        part.replace(path)
+    return rows
 
 
 def bounds_at(loss, theta):
@@ -94,9 +101,10 @@ def bounds_at(loss, theta):
     bounds : IndexBounds
         One row.
     """
-    problem = pose(loss)
-    inside = problem.loss.asarray(problem.into(theta[None]))
-    return bound_index(problem.loss, inside, problem.scales)
+    with one_blas_thread():
+        problem = pose(loss)
+        inside = problem.loss.asarray(problem.into(theta[None]))
+        return bound_index(problem.loss, inside, problem.scales)
 
 
 def enlarged_digits(n_samples):

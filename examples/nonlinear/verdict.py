@@ -5,6 +5,7 @@ Usage: ``python examples/nonlinear/verdict.py [--output results]``; needs PyTorc
 
 import argparse
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -116,13 +117,13 @@ def main():
     options = parser.parse_args()
     X, y = enlarged_digits(options.images)
 
-    def rows():
-        for n_steps in (10, 300):
-            network = trained(X, y, n_steps)
-            loss = TorchLoss(network, torch.nn.CrossEntropyLoss()).fit(X, y)
-            yield {"steps of Adam": n_steps, **verdict(loss, loss.theta_of(network))}
+    def row(n_steps):
+        network = trained(X, y, n_steps)
+        loss = TorchLoss(network, torch.nn.CrossEntropyLoss()).fit(X, y)
+        return {"steps of Adam": n_steps, **verdict(loss, loss.theta_of(network))}
 
-    saved(rows(), options.output / "nonlinear_verdict.json")
+    tasks = (partial(row, n_steps) for n_steps in (10, 300))
+    saved(tasks, options.output / "nonlinear_verdict.json")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from skcrit._backend import to_host
 from skcrit._typing import FloatArray, IntArray
 from skcrit.losses.adapt import as_loss
 from skcrit.search.describe import UNKNOWN
@@ -29,6 +30,18 @@ _PASSES = (1.0, 0.4, 1.6, 0.15)
 _MANY_FAILURES = 0.1
 _N_FRESH = 3
 _MOST = 0.5
+
+# If the latest quarter of the searches led to nothing new, a part of each round goes
+# down from far out, until so many of these searches in a row were in vain: searches
+# from known sets end near where they begin, and what lies far out are minima.
+_WIDE_PART = 4
+_N_VAIN = 64
+
+# Draws whose mean is the middle of what the loss proposes.
+_N_MIDDLE = 64
+
+# How far out, relative to the farthest known set.
+_WIDE = (1.0, 2.0)
 
 
 class Exploration:
@@ -55,6 +68,7 @@ class Exploration:
     ) -> None:
         self.explorer, self.landscape = explorer, landscape
         self.reach, self.watch = reach, watch
+        self.n_vain = 0
 
     def run(self, starts: FloatArray) -> None:
         """Search from the starts, and on from what is found."""
@@ -69,7 +83,8 @@ class Exploration:
             if landscape.stop_reason:
                 return
             size = self._size()
-            tasks, lacks = landscape.frontier.pop(size), False
+            n_wide = self._n_wide(size)
+            tasks, lacks = landscape.frontier.pop(size - n_wide), False
             if not tasks:
                 lacks = bool(landscape.frontier.n_sets) and explorer._lacks_sets(
                     landscape
@@ -83,6 +98,10 @@ class Exploration:
             if tasks:
                 starts, origins = self._displaced(tasks, stream)
                 index = self._index(tasks)
+                if n_wide:
+                    starts = np.concatenate([starts, self._wide(n_wide, stream)])
+                    origins = Origins.concatenate([origins, _no_origins(n_wide)])
+                    index = np.append(index, np.zeros(n_wide, dtype=int))
             elif n_fresh >= n_more or not (lacks or _doubtful(landscape)):
                 landscape.stop_reason = _exhausted(landscape)
                 return
@@ -115,7 +134,12 @@ class Exploration:
         if isinstance(solver, Fallback) and index is not None:
             # Natural steps from the beginning: they go to points of the index asked.
             solver.index = index
+        n_known = len(self.landscape.atlas)
         self.landscape.search(solver, starts, origins)
+        # Not the starts of the first round, nor new ones if nothing else is left.
+        if index is not None:
+            far = self.landscape.rounds[-1].labels[origins.parent < 0]
+            self.n_vain = 0 if np.any(far >= n_known) else self.n_vain + len(far)
         wanted = any([watcher.end(lambda: self.landscape) for watcher in self.watch])
         self.landscape.stop_reason = "callback" if wanted else self._over()
 
@@ -128,6 +152,27 @@ class Exploration:
         # While little is known, a large round would try one set to exhaustion.
         size = _FIRST_ROUND + 4 * len(self.landscape.atlas)
         return min(self.explorer.round_size, size, self._room())
+
+    def _n_wide(self, size: int) -> int:
+        """Choose how many searches of a round go down from far out."""
+        settled = len(self.landscape.atlas) and self.landscape.coverage() == 1
+        return size // _WIDE_PART if settled and self.n_vain < _N_VAIN else 0
+
+    def _wide(self, n: int, stream: np.random.Generator) -> FloatArray:
+        """Draw starts far out, in the coordinates of the search."""
+        loss, problem = as_loss(self.explorer.loss_), self.landscape.problem
+        seed = int(stream.integers(2**31))
+        drawn = make_starts("gaussian", loss, n + _N_MIDDLE, seed)
+        sets: Any = self.landscape.atlas.sets
+        unit = np.asarray(problem.loss.length_scale(), dtype=float)
+        drawn = problem.into(drawn)
+        middle, drawn = np.mean(drawn[n:], axis=0), drawn[:n]
+        size = np.linalg.norm((drawn - middle) / unit, axis=1, keepdims=True)
+        reach = np.max(np.linalg.norm((sets.point - middle) / unit, axis=1))
+        factor = reach * stream.uniform(*_WIDE, size=(n, 1)) / size
+        starts = middle + np.maximum(factor, 1.0) * (drawn - middle)
+        inside = to_host(problem.loss.inside(problem.loss.asarray(starts)))
+        return np.where(inside[:, None], starts, drawn)
 
     def _fresh(self, size: int, lacks: bool, seed: int) -> FloatArray:
         """Draw as many starts as sets are known; given points are not used again."""

@@ -87,7 +87,8 @@ def find_degeneracies(loss: Any, theta: Array, rtol: float) -> UnitDegeneracies:
                 duplicated.append((layer, tuple(kind)))
                 for unit in kind:
                     candidates += _outgoing(loss, layer, unit)
-    directions = _kernel(loss, theta, candidates, rtol)
+    first = [unit for layer, unit in silent if layer == 0]
+    directions = _kernel(loss, theta, _units(loss, candidates, first), rtol)
     return UnitDegeneracies(silent, constant, duplicated, directions)
 
 
@@ -108,14 +109,25 @@ def _outgoing(loss: Any, layer: int, unit: int) -> list[int]:
     return _positions(loss, layer + 1)[:, unit].tolist()
 
 
-def _kernel(loss: Any, theta: Array, candidates: list[Any], rtol: float) -> Array:
-    # The part of the Hessian's kernel in the span of some coordinates.
-    candidates = sorted(set(candidates))
-    n_params = loss.n_params_
-    if not candidates:
-        return np.empty((0, n_params))
-    units = np.zeros((len(candidates), n_params))
-    units[np.arange(len(candidates)), candidates] = 1
+def _units(loss: Any, candidates: list[int], silent: list[int]) -> FloatArray:
+    # Orthonormal directions that may be free. Of what leads into silent units of the
+    # first layer the data see little: the rest is a symmetry, or has a penalty.
+    seen, n_params = loss.data_subspace(), loss.n_params_
+    chosen, blocks = set(candidates), []
+    for unit in silent if seen is not None else ():
+        into = _positions(loss, 0)[unit]
+        blocks.append(np.zeros((len(seen.basis), n_params)))
+        blocks[-1][:, into] = to_host(seen.basis)
+        chosen -= set(into.tolist())
+    alone = np.zeros((len(chosen), n_params))
+    alone[np.arange(len(chosen)), sorted(chosen)] = 1
+    return np.concatenate([alone, *blocks])
+
+
+def _kernel(loss: Any, theta: Array, units: FloatArray, rtol: float) -> Array:
+    # The part of the Hessian's kernel in the span of some directions.
+    if not len(units):
+        return units
     local = loss.at(theta)
     products = to_host(local.hvp(loss.asarray(units))).astype(float)
     _, values, basis = svd(products.T)

@@ -125,7 +125,7 @@ def test_index_intervals_of_finders_hold_at_their_level(monkeypatch):
 
 
 def test_index_intervals_are_narrow_where_eigenvalues_crowd_at_zero(monkeypatch):
-    """Width below 0.01 beyond 4096 parameters, though no sign down to rounding is known."""
+    """Width below 0.01, though hardly a sign is known down to rounding."""
     monkeypatch.setattr(module, "_N_VECTORS", 60)
     d = crowded(np.random.default_rng(2), 20_000)
     finder = found_at_zero(d)
