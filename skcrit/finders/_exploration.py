@@ -31,10 +31,10 @@ _MANY_FAILURES = 0.1
 _N_FRESH = 3
 _MOST = 0.5
 
-# If the latest quarter of the searches led to nothing new, a part of each round goes
-# down from far out, until so many of these searches in a row were in vain: searches
-# from known sets end near where they begin, and what lies far out are minima.
-_WIDE_PART = 4
+# Once so many of the latest quarter of the searches led to nothing new, half of each
+# round goes down from far out, until so many of these searches in a row were in vain:
+# searches from known sets end near where they begin, and what lies far out are minima.
+_SETTLED = 0.95
 _N_VAIN = 64
 
 # Draws whose mean is the middle of what the loss proposes.
@@ -155,8 +155,12 @@ class Exploration:
 
     def _n_wide(self, size: int) -> int:
         """Choose how many searches of a round go down from far out."""
-        settled = len(self.landscape.atlas) and self.landscape.coverage() == 1
-        return size // _WIDE_PART if settled and self.n_vain < _N_VAIN else 0
+        # A share of few searches says little.
+        if self.landscape.n_searches < self.explorer.round_size:
+            return 0
+        if not len(self.landscape.atlas) or self.landscape.coverage() < _SETTLED:
+            return 0
+        return min(size // 2, max(_N_VAIN - self.n_vain, 0))
 
     def _wide(self, n: int, stream: np.random.Generator) -> FloatArray:
         """Draw starts far out, in the coordinates of the search."""

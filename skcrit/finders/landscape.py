@@ -120,8 +120,7 @@ class LandscapeExplorer(BaseFinder):
     See Also
     --------
     skcrit.connections : What saddles connect.
-    skcrit.metrics.probe_coverage : How much is still unseen, by an independent
-        sample.
+    skcrit.metrics.probe_coverage : How much is unseen, by an independent sample.
 
     Notes
     -----
@@ -129,11 +128,10 @@ class LandscapeExplorer(BaseFinder):
     ``4 n_params (1 + n_directions)`` bytes; per search, two points.
 
     The first starts have five sizes, whatever the loss: small ones lead to critical
-    points of high index, from which the others are reached.
-
-    Noise takes searches out of planes of symmetry that no eigenvector leaves. The first
-    pass has none, because a little noise in a direction of large curvature changes the
-    loss more than a long step along a weak one, and the search ends elsewhere.
+    points of high index, from which the others are reached. Noise takes searches out of
+    planes of symmetry that no eigenvector leaves. The first pass has none, because a
+    little noise in a direction of large curvature changes the loss more than a long
+    step along a weak one, and the search ends elsewhere.
 
     The set in which a local search ends depends more on the method than on the starting
     point, and some sets are hardly ever reached. Two kinds of search therefore
@@ -142,8 +140,8 @@ class LandscapeExplorer(BaseFinder):
     directions the other way, a search takes bounded Newton steps towards a critical
     point of the next Morse index: a lower one along unstable directions, a higher one
     along stable ones, as in [1]_. If it finds none in 100 steps, the local search
-    starts from the same point instead. Two passes over unstable directions, which are
-    few, come before two over the others.
+    starts there instead. Two passes over unstable directions come before two over the
+    others, which are more.
 
     The order of directions matters: the neighbour that differs least from a saddle lies
     along its weakest unstable eigenvector. Searches along eigenvectors of equal
@@ -151,10 +149,12 @@ class LandscapeExplorer(BaseFinder):
     for linear networks. If so, the loss at the end of a search can be predicted. A
     search that is expected to end at the loss of a known set, or of another search of
     the same round, is postponed to the end of its stage.
+
     Later searches begin at known sets and end near their starts, so that ``counts_``
-    are not a random sample and contain little information about sets far away. If the
-    latest searches found nothing new, the list may still be incomplete;
-    :func:`skcrit.metrics.probe_coverage` is a stronger test.
+    are not a random sample. After ``round_size`` searches, once 95 % of the latest
+    quarter found nothing new, half of each round goes down (index 0) from up to twice
+    as far as the farthest set, until 64 in a row found nothing. The list may still be
+    incomplete; :func:`skcrit.metrics.probe_coverage` is a stronger test.
 
     References
     ----------

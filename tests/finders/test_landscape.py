@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 from sklearn.base import clone
 from sklearn.datasets import load_wine
 from sklearn.preprocessing import StandardScaler
@@ -22,9 +23,9 @@ from skcrit import (
 )
 from skcrit.datasets import make_gaussian_spectrum
 from skcrit.exceptions import NotConvergedWarning
-from skcrit.losses import FunctionLoss
+from skcrit.losses import FunctionLoss, MLPLoss
 from skcrit.proving_grounds import make_mueller_brown
-from skcrit.starts import GaussianStarts
+from skcrit.starts import GaussianStarts, random_streams
 
 from ..solvers._potentials import HIMMELBLAU, HIMMELBLAU_POINTS
 from ._surfaces import MULLER_BROWN, MULLER_BROWN_POINTS, polynomial_system
@@ -465,3 +466,23 @@ def test_new_starts_follow_until_they_lead_to_nothing_new():
         found.append(explorer.n_critical_sets_)
     # Three rounds in all found 36 to 40 of them.
     assert sum(found) >= 0.97 * 5 * 41
+
+
+@ignore_failures
+def test_minima_far_from_all_other_sets_are_found():
+    """One search in 440 from another set meets the distant minimum or its saddle."""
+    # Network 1-3-1 of doc/nonlinear.md; SciPy finds the minimum from far starts.
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(20, 1))
+    x = X[:, 0]
+    y = np.sin(2 * x) + 0.5 * x**2 - 0.5 + 0.1 * rng.normal(size=20)
+    loss = MLPLoss((3,), alpha=0.1, penalize_intercept=True).fit(X, y)
+    starts = 5 * loss.draw_starts(random_streams(0, 40))
+    ends = [minimize(loss.value, t, jac=loss.gradient, tol=1e-10) for t in starts]
+    explorer = LandscapeExplorer(max_searches=700, random_state=1).fit(loss)
+    minima = explorer.critical_losses_[explorer.morse_indices_ == 0]
+    reached = np.unique([round(end.fun, 6) for end in ends])
+    np.testing.assert_allclose(minima, reached, atol=1e-6)
+    assert len(minima) == 2
+    assert explorer.euler_sum_ == 1
+    assert explorer.n_critical_sets_ == 24
