@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_left
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 import numpy as np
 
@@ -178,6 +179,11 @@ def _flat(kernel: FloatArray) -> FloatArray:
     return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
 
 
+def _way(task: Displacement) -> tuple[int, int, int]:
+    """Name the way on which a search sets out."""
+    return task.label, task.direction, task.sign
+
+
 def _passes(n_passes: int, begin: int = 0) -> list[tuple[int, bool]]:
     """Order passes, each a number and whether it is one of stable directions."""
     # Unstable directions are few and lead to most sets: both ways to search along them,
@@ -200,7 +206,8 @@ class Frontier:
     neighbours. A set tries every direction of a stage one way, then the other way. What
     seems to lead to a known set, or to the end of another search of the round, waits
     for the end of its stage: the :class:`~skcrit.search.forecast.Forecast` says so by
-    the loss, if it knows.
+    the loss, if it knows. A try that asks for the next index waits until earlier ones
+    on the same way have ended, and goes last of all if one of them has ended there.
 
     Parameters
     ----------
@@ -223,6 +230,8 @@ class Frontier:
         self._losses: list[float] = []
         self._largest = 0.0
         self._forecast = Forecast()
+        # Set, direction and sign of searches that ended at the next Morse index.
+        self._answered: set[tuple[int, int, int]] = set()
         # What has to wait, with its stage and a number that keeps the order.
         self._waiting: list[tuple[int, int, Displacement]] = []
         self._n_waited = 0
@@ -252,6 +261,15 @@ class Frontier:
             change = self._losses[end] - self._losses[label]
             self._forecast.learn(curvature, Measured(change, self._error()))
 
+    def answer(self, label: int, direction: int, sign: int, change: int) -> None:
+        """Take note of the change of the Morse index along a way from a set."""
+        if change != 0 and change == self._asked(label, direction):
+            self._answered.add((label, direction, sign))
+
+    def _asked(self, label: int, direction: int) -> int:
+        """Return the change of the Morse index that a direction promises."""
+        return int(np.sign(self._directions[label].curvatures[direction]))
+
     def _curvature(self, label: int, direction: int) -> Measured:
         """Return the curvature along a direction."""
         directions = self._directions[label]
@@ -275,25 +293,48 @@ class Frontier:
 
     def pop(self, n_tasks: int) -> list[Displacement]:
         """Take the next displacements, at most so many; none if nothing is left."""
-        tasks: list[Displacement] = []
         heap = [self._key(label) for label in range(len(self._directions))]
         heap = [key for key in heap if key[0] < len(self._schedule)]
         heapq.heapify(heap)
         losses = sorted(self._losses) if self._losses_tell_apart() else []
-        while (heap or self._waiting) and len(tasks) < n_tasks:
-            stage = heap[0][0] if heap else len(self._schedule)
+        last, ways = len(self._schedule) - 1, set()
+        # Early is what asks for more than another search of this round may find.
+        taken: list[tuple[int, int, Displacement]] = []
+        early: list[tuple[int, int, Displacement]] = []
+        while (heap or self._waiting) and len(taken) < n_tasks:
+            stage = heap[0][0] if heap else last + 1
             if self._waiting and self._waiting[0][0] < stage:
-                tasks.append(heapq.heappop(self._waiting)[-1])
-                continue
-            task = self._next(-heapq.heappop(heap)[-1])
-            if self._stage[task.label] < len(self._schedule):
-                heapq.heappush(heap, self._key(task.label))
-            if self._is_expected(task, losses):
-                heapq.heappush(self._waiting, (stage, self._n_waited, task))
-                self._n_waited += 1
+                waited, _, task = heapq.heappop(self._waiting)
+                goes_on = waited == last or not self._is_answered(task)
+                stage = last
             else:
-                tasks.append(task)
-        return tasks
+                task = self._next(-heapq.heappop(heap)[-1])
+                if self._stage[task.label] < len(self._schedule):
+                    heapq.heappush(heap, self._key(task.label))
+                if self._is_answered(task):
+                    stage, goes_on = last, False
+                else:
+                    goes_on = not self._is_expected(task, losses)
+            if not goes_on:
+                self._wait(stage, task)
+                continue
+            is_early = task.change != 0 and _way(task) in ways
+            number = len(taken) + len(early)
+            (early if is_early else taken).append((number, stage, task))
+            ways.add(_way(task))
+        room = n_tasks - len(taken)
+        for _, stage, task in early[room:]:
+            self._wait(stage, task)
+        return [task for *_, task in sorted(taken + early[:room], key=itemgetter(0))]
+
+    def _wait(self, stage: int, task: Displacement) -> None:
+        """Let a task wait until a stage is over."""
+        heapq.heappush(self._waiting, (stage, self._n_waited, task))
+        self._n_waited += 1
+
+    def _is_answered(self, task: Displacement) -> bool:
+        """Return whether a search has ended at the Morse index that is asked for."""
+        return task.change != 0 and _way(task) in self._answered
 
     def _losses_tell_apart(self) -> bool:
         """Return whether different sets have different losses, with few exceptions."""
@@ -315,8 +356,7 @@ class Frontier:
         # many that one pass can be all, every other way does.
         number, is_stable = self._schedule[stage]
         asks = (number + is_stable * turn) % 2 == 1
-        curvature = self._directions[label].curvatures[direction]
-        change = int(np.sign(curvature)) if asks else 0
+        change = self._asked(label, direction) if asks else 0
         return Displacement(label, direction, sign, number, vector, change)
 
     def _is_expected(self, task: Displacement, losses: list[float]) -> bool:

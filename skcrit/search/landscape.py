@@ -14,6 +14,7 @@ from skcrit.losses.symmetries import rescaled
 from skcrit.search.atlas import Atlas
 from skcrit.search.batches import Batches, run_batches
 from skcrit.search.describe import (
+    UNKNOWN,
     Description,
     describe,
     invariants_of,
@@ -135,10 +136,18 @@ class Landscape:
         for row in first[done.labels[first] >= known]:
             if done.origins.parent[row] >= 0:
                 self.frontier.reward(int(done.origins.parent[row]))
-        origins = done.origins
-        for row in np.flatnonzero((done.labels >= 0) & (origins.parent >= 0)):
-            parent, direction = origins.parent[row], origins.direction[row]
-            self.frontier.learn(parent, direction, done.labels[row])
+        rows = np.flatnonzero((done.labels >= 0) & (done.origins.parent >= 0))
+        if len(rows) == 0:
+            return
+        assert self.atlas.sets is not None
+        index, origins = self.atlas.sets.morse_index, done.origins.take(rows)
+        for end, parent, direction, sign in zip(
+            done.labels[rows], *vars(origins).values(), strict=True
+        ):
+            self.frontier.learn(parent, direction, end)
+            if UNKNOWN not in (index[end], index[parent]):
+                change = int(index[end] - index[parent])
+                self.frontier.answer(parent, direction, sign, change)
 
     def coverage(self) -> float:
         """Estimate how much of what lies near is known."""

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from skcrit import LandscapeExplorer, LinearAutoencoderLoss
+from skcrit.proving_grounds import make_separable_quartic
 from skcrit.search.forecast import Forecast, Measured
 from skcrit.search.frontier import Directions, Frontier, order_directions
 
@@ -127,3 +128,37 @@ def test_every_other_try_asks_for_the_next_index():
     again = frontier.pop(100)
     assert [task.change for task in again] == expected
     assert {task.turn for task in again} == {2, 3}
+
+
+def test_an_index_that_was_reached_is_asked_for_last():
+    # A saddle with two unstable directions, in two rounds.
+    frontier = Frontier(2)
+    curvatures = np.array([-1.0, -2.0, 3.0])
+    frontier.add(Directions(np.eye(3, dtype=np.float32), 2, curvatures), 0.0)
+    first = frontier.pop(6)
+    # The second pass along unstable directions waits for what the first one finds.
+    assert [(task.direction, task.change) for task in first] == [
+        *[(0, 0), (1, 0), (0, 0), (1, 0)],
+        *[(2, 0), (2, 1)],
+    ]
+    for task in first[:2]:
+        # One search ended at the next lower index, and one at the next higher.
+        frontier.answer(task.label, task.direction, task.sign, -1 + 2 * task.direction)
+    second = frontier.pop(100)
+    asked = [task for task in second if task.change < 0]
+    assert len(asked) == 4 and second[:3] == asked[:3]
+    # Nothing is lost, and what is known already comes after all else.
+    ways = [(task.direction, task.sign, task.turn) for task in first + second]
+    assert len(set(ways)) == len(ways) == 12
+    last = second[-1]
+    assert (last.direction, last.sign, last.change) == (0, first[0].sign, -1)
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_neighbours_along_exact_axes_are_not_asked_for_twice(seed):
+    # Searches along the axes of a separable function change one coordinate, whatever
+    # the Morse index that is asked for. With a third of all searches spent on asking
+    # again, 300 found 75 and 73 of the 81 sets.
+    loss = make_separable_quartic(4, tilt=[0.05, 0.1, 0.15, 0.2])
+    explorer = LandscapeExplorer(max_searches=300, random_state=seed).fit(loss)
+    assert explorer.n_critical_sets_ >= 79
