@@ -73,9 +73,9 @@ plt.show()
 
 # %%
 # For so few parameters ``NewtonTrajectoryFinder`` is an alternative. It follows curves
-# on which the gradient keeps its direction; critical points lie on these curves. They
-# begin at two sizes around the middle of the map, which is the default of all finders
-# but the explorer: ``AutoStarts`` takes what suits the loss.
+# on which the gradient keeps its direction; critical points lie on these curves. The
+# starts are drawn by ``AutoStarts``, the default of all finders except the explorer:
+# for this loss, at two sizes around the middle of the map.
 
 curves = NewtonTrajectoryFinder(n_starts=60, init=AutoStarts(), random_state=0)
 curves.fit(loss)

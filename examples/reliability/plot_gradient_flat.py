@@ -69,8 +69,8 @@ def search(finder, loss, **params):
 # With ``floor=0.3`` the gradient at the flat point is about 0.9. Levenberg-Marquardt,
 # which minimises the gradient norm, ends there from every start on that side. None of
 # these ends counts as converged; their status is GRADIENT_FLAT. ``fallback=False``
-# leaves a method to itself: by default a search that is stuck goes on in steps of
-# another kind.
+# is the method alone: by default a search that is stuck continues with steps of another
+# kind.
 
 flat_loss = make_loss(floor=0.3)
 descent = search(GradNormFinder(minimizer="lm"), flat_loss, tol=1e-10)

@@ -3,9 +3,9 @@ Your own loss: the Mueller-Brown surface
 ========================================
 
 Any function of a parameter vector can be searched. This surface of two variables is
-the classical test of chemical physics for methods that find saddles. It is the sum of
-four Gaussian bumps with quadratic exponents. The library knows nothing about its
-critical points beforehand.
+the classical test of chemical physics for methods that find saddles. It is a sum of
+four exponentials of quadratic functions. The library knows nothing about its critical
+points beforehand.
 """
 
 # %%
