@@ -307,3 +307,47 @@ def test_thumbnails_leave_no_figure_behind(tmp_path):
     assert axes[0].get_visible()
     assert (tmp_path / "panel.png").stat().st_size > 0
     plt.close(figure)
+
+
+def test_api_has_six_groups_at_most():
+    text = (DOC / "api.rst").read_text(encoding="utf-8")
+    groups = re.findall(r"^(.+)\n-+$", text, flags=re.MULTILINE)
+    assert 0 < len(groups) <= 6
+    assert "Which finder" in text or "which finder" in text
+
+
+def test_formulas_need_no_network():
+    text = (DOC / "conf.py").read_text(encoding="utf-8")
+    assert '"sphinx-mathjax-offline"' in text
+    extra = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert '"sphinx-mathjax-offline' in extra
+
+
+EXPECTED = (
+    ".github/ISSUE_TEMPLATE/fault.md",
+    ".github/ISSUE_TEMPLATE/proposal.md",
+    ".binder/requirements.txt",
+    "CODE_OF_CONDUCT.md",
+    "CONTRIBUTING.md",
+    "LICENSE",
+    "doc/releasing.md",
+)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_repository_has_what_people_look_for(name):
+    if not (ROOT / ".github").exists() and name.startswith("."):
+        pytest.skip("an archive does not contain it")
+    assert (ROOT / name).read_text(encoding="utf-8").strip()
+
+
+def test_changelog_begins_with_this_release():
+    # A first release changes nothing that anybody had before.
+    text = (DOC / "changes" / "0.1.rst").read_text(encoding="utf-8")
+    assert not re.search(r"\b(no longer|anymore|any more|formerly)\b", text)
+
+
+def test_deprecation_policy_is_stated():
+    text = (DOC / "releasing.md").read_text(encoding="utf-8")
+    assert "## Deprecation policy" in text
+    assert "FutureWarning" in text
