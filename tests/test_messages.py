@@ -314,22 +314,6 @@ def test_a_loss_without_data_needs_none():
     assert fit().n_critical_sets_ == fit(None).n_critical_sets_
 
 
-def test_class_of_a_loss_that_lacks_methods():
-    class Half(Loss):
-        def fit(self, X=None, y=None):
-            return self
-
-        def value(self, theta):
-            return value(theta)
-
-    with pytest.raises(TypeError) as caught:
-        Half()
-    assert str(caught.value) == (
-        "The abstract class Half lacks gradient, hvp: a class that derives from Loss "
-        "must define fit, value, gradient, hvp."
-    )
-
-
 def test_errors_of_fit_without_targets_have_a_note():
     class Supervised(Quadratic):
         def fit(self, X, y=None):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
@@ -50,16 +50,6 @@ class Loss(Provable, BaseEstimator, ABC):
 
     # Products that curvature spends on a point.
     curvature_cost = 20
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """Say which methods a class lacks."""
-        missing = sorted(cls.__abstractmethods__)
-        if missing:
-            raise TypeError(
-                f"The abstract class {cls.__name__} lacks {', '.join(missing)}: a "
-                "class that derives from Loss must define fit, value, gradient, hvp."
-            )
-        return super().__new__(cls)
 
     @abstractmethod
     def fit(self, X: ArrayLike, y: object = None) -> Self:
