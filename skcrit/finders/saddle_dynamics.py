@@ -35,7 +35,9 @@ class SaddleDynamicsFinder(BaseFinder):
 
     Each iteration follows the gradient upwards along the k lowest eigenvectors of the
     Hessian and downwards along the others, each direction scaled by its eigenvalue. It
-    is attracted by critical points of index k; near one it is Newton's method.
+    is attracted by critical points of index k; near one it is Newton's method. A search
+    that comes near a point of a higher index leaves it by a longest step downwards, at
+    most three times.
 
     Parameters
     ----------
@@ -130,6 +132,7 @@ class SaddleDynamicsFinder(BaseFinder):
 
     _columns = {
         "index_asked": 'index k of the search; -1 with ``index="natural"``',
+        "n_departures": "how often it left a critical point of a higher index",
         "n_fallback": N_FALLBACK,
     }
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from skcrit._backend import array_namespace, replace_rows
-from skcrit._typing import Array, BoolArray, IntArray
+from skcrit._typing import Array, BoolArray, FloatArray, IntArray
 from skcrit.losses.base import Loss
 from skcrit.losses.symmetries import rescaled
 from skcrit.solvers.base import Solver
@@ -114,6 +114,12 @@ class Fallback(Solver):
         natural = _natural(loss, state.take(rows))
         own = self._own(loss, state.take(others))
         return _merged(loss, state, (rows, natural), (others, own))
+
+    def _stop(self, state: State, finite: FloatArray, reached: BoolArray) -> IntArray:
+        """Decide which starts end here; the method may let its own go on."""
+        codes = super()._stop(state, finite, reached)
+        own = self.solver._stop(state, finite, reached)
+        return np.where(state.carry["has_fallen"], codes, own)
 
     def _own(self, loss: Loss, state: State) -> State:
         """Take a step of the method; what finds none falls back with the next one."""

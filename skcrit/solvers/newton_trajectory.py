@@ -42,6 +42,10 @@ _LONGER, _SHORTER = 2.0, 0.7
 _MAX_HALVINGS = 8
 _RECENTRED = 0.5
 
+# Before a singularity steps shrink with the distance, without end: here they have come
+# to it, relative to the longest.
+_SHORTEST = 1e-6
+
 
 class NewtonTrajectory(Solver):
     r"""Follow the curve on which the gradient keeps the direction it has at the start.
@@ -234,6 +238,7 @@ class NewtonTrajectory(Solver):
             part = _recentred(loss, track.take(pending), frame.take(pending))
             part.n_gradient = new.n_gradient[pending] + 1
             new = new.replace(pending, part)
+        new.stuck = new.stuck | (new.length < _SHORTEST * self.max_step)
         return self._crossed(loss, track, new, unit)
 
     def _crossed(self, loss: Loss, before: Track, after: Track, unit: Array) -> Track:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -12,7 +13,6 @@ import numpy as np
 from skcrit._backend import (
     array_namespace,
     chunks_of_rows,
-    device,
     replace_rows,
     take_rows,
     to_host,
@@ -26,10 +26,13 @@ from skcrit.linalg.dense import (
 )
 from skcrit.losses.base import Loss
 from skcrit.losses.symmetries import rescaled
+from skcrit.solvers._momentum import accelerated, carried_along
+from skcrit.solvers._surplus import MAX_DEPARTURES, depart
 from skcrit.solvers.base import Solver
 from skcrit.solvers.eigenpairs import N_GUARD, dense_eigenpairs, projected_eigenpairs
 from skcrit.solvers.signed_step import LONGEST, signed_step
 from skcrit.solvers.state import State
+from skcrit.solvers.status import RUNNING, Status
 from skcrit.solvers.tolerance import squared_norm
 
 __all__ = ["SaddleDynamics"]
@@ -39,11 +42,11 @@ __all__ = ["SaddleDynamics"]
 # benchmarks/saddle_dynamics_crossover.py, see doc/landscape.md.
 CROSSOVER = 200
 
-# Rescaling may make momentum longer, up to so many times.
-_FASTEST = 2.0
-
 # What stands in place of an index if every direction keeps its own sign.
 NATURAL = -1
+
+# What is carried of the critical points that searches leave.
+_DEPARTURES = ("n_departures", "may_depart")
 
 
 class SaddleDynamics(Solver):
@@ -57,7 +60,8 @@ class SaddleDynamics(Solver):
         \qquad s_i = -1 \text{ for } i < k, \text{ else } 1,
 
     shortened to ``max_step``. Its attracting fixed points are the critical points of
-    index k. Near one of them it is Newton's step.
+    index k. Near one of them it is Newton's step. A search that comes near a point of
+    higher index leaves it by a longest step downwards, at most three times.
 
     Parameters
     ----------
@@ -119,7 +123,7 @@ class SaddleDynamics(Solver):
        schemes". Found. Comput. Math. 15, 2015, arXiv:1204.3982.
     """
 
-    columns = ("index_asked",)
+    columns = ("index_asked", "n_departures")
 
     def __init__(
         self,
@@ -171,13 +175,13 @@ class SaddleDynamics(Solver):
         state = replace(state, local=local)
         if self.quantile is not None:
             state = self._choose(state)
-        elif isinstance(self.index, str):
-            state = replace(
-                state, carry={"index_asked": np.full(len(state.rows), NATURAL)}
-            )
         else:
-            state = replace(state, carry={"index_asked": np.asarray(self.index)})
+            natural = isinstance(self.index, str)
+            index = np.full(len(state.rows), NATURAL) if natural else self.index
+            state = replace(state, carry={"index_asked": np.asarray(index)})
         state = self._with_guesses(state)
+        state.carry["n_departures"] = np.zeros(len(state.rows), dtype=int)
+        state.carry["may_depart"] = state.carry["index_asked"] != NATURAL
         if self.momentum:
             still = array_namespace(local.theta).zeros_like(local.theta)
             state.carry["velocity"] = still
@@ -233,18 +237,23 @@ class SaddleDynamics(Solver):
         xp = array_namespace(theta)
         index, lowest = state.carry["index_asked"], state.carry["lowest"]
         p, n_hvp = xp.zeros_like(theta), state.n_hvp.copy()
+        carry = {name: state.carry[name].copy() for name in _DEPARTURES}
         for rows in self._groups(index, theta):
             pairs = self._eigenpairs(state, rows)
-            p = replace_rows(p, rows, self._signed(loss, state, rows, pairs))
-            n_hvp[rows] += pairs.n_hvp
+            part, departs, may = self._signed(loss, state, rows, pairs)
+            p, n_hvp[rows] = replace_rows(p, rows, part), n_hvp[rows] + pairs.n_hvp
+            carry["n_departures"][rows] += departs
+            carry["may_depart"][rows] = may
             if pairs.lowest is not None:
                 old = take_rows(lowest, rows)[:, pairs.lowest.shape[1] :, :]
                 new = xp.concat([pairs.lowest, old], axis=1)
                 lowest = replace_rows(lowest, rows, new)
-        carry = {"index_asked": index, "lowest": lowest}
+        carry |= {"index_asked": index, "lowest": lowest}
         p = self._bounded(loss, p)
         if self.momentum:
-            p, velocity = self._accelerated(loss, p, state.carry["velocity"])
+            velocity, ahead = state.carry["velocity"], self.nesterovs_momentum
+            bounded = partial(self._bounded, loss)
+            p, velocity = accelerated(p, velocity, self.momentum, ahead, bounded)
         end = self._balanced(loss, theta + p)
         if self.momentum:
             carry["velocity"] = self._carried(loss, theta + p, end, velocity)
@@ -256,6 +265,20 @@ class SaddleDynamics(Solver):
             n_gradient=state.n_gradient + 1,
         )
 
+    def _stop(self, state: State, finite: FloatArray, reached: BoolArray) -> IntArray:
+        """Decide which starts end here: none that its next step would take away."""
+        codes = super()._stop(state, finite, reached)
+        more = state.carry["may_depart"] & (state.n_iter < self.max_iter)
+        rows = np.flatnonzero((codes == Status.CONVERGED) & more)
+        if len(rows):
+            part, loss = state.take(rows), state.local.loss
+            for group in self._groups(part.carry["index_asked"], part.local.theta):
+                pairs = self._eigenpairs(part, group)
+                _, departs, _ = self._signed(loss, part, group, pairs)
+                state.n_hvp[rows[group]] += pairs.n_hvp
+                codes[rows[group[departs]]] = RUNNING
+        return codes
+
     def _bounded(self, loss: Loss, p: Array) -> Array:
         """Shorten steps to the longest."""
         xp = array_namespace(p)
@@ -264,34 +287,9 @@ class SaddleDynamics(Solver):
         bound = longest / xp.where(size > longest, size, longest)
         return bound[:, None] * p
 
-    def _accelerated(self, loss: Any, p: Any, velocity: Any) -> Any:
-        """Add the momentum to steps, unless they turn round; return both."""
-        xp = array_namespace(p)
-        onwards = (xp.sum(p * velocity, axis=-1) >= 0)[:, None]
-        new = self._bounded(loss, p + self.momentum * velocity)
-        if not self.nesterovs_momentum:
-            new = xp.where(onwards, new, p)
-            return new, new
-        # The point is the one ahead: the momentum is what leads on from the last one.
-        ahead = self._bounded(loss, p + self.momentum * new)
-        return xp.where(onwards, ahead, p), xp.where(onwards, new, xp.zeros_like(p))
-
-    def _carried(self, loss: Any, theta: Any, end: Any, velocity: Any) -> Any:
+    def _carried(self, loss: Loss, theta: Array, end: Array, velocity: Array) -> Array:
         """Carry the momentum along when points are rescaled."""
-        # Rescaling turns hidden units: what led on from a point leads elsewhere from
-        # the point that takes its place.
-        xp = array_namespace(theta)
-        moved = xp.any(end != theta, axis=-1)
-        if not bool(xp.any(moved)):
-            return velocity
-        part = float(xp.finfo(theta.dtype).eps) ** 0.5
-        behind = self._balanced(loss, theta - part * velocity)
-        turned = (end - behind) / part
-        # Where the rescaled point jumps, nothing leads on from the last step.
-        fast = squared_norm(turned) > _FASTEST**2 * squared_norm(velocity)
-        fast = xp.asarray(fast, device=device(theta))
-        turned = xp.where(fast[:, None], xp.zeros_like(turned), turned)
-        return xp.where(moved[:, None], turned, velocity)
+        return carried_along(theta, end, velocity, partial(self._balanced, loss))
 
     def _longest(self, loss: Loss) -> tuple[float, float]:
         """Return the unit of steps, and the largest norm of a step in it."""
@@ -357,28 +355,34 @@ class SaddleDynamics(Solver):
             )
         return array_namespace(local.theta).sqrt(diagonal)
 
-    def _signed(self, loss: Loss, state: State, rows: IntArray, pairs: Any) -> Array:
-        """Step up and down along the eigendirections of a group."""
+    def _signed(self, loss: Loss, state: State, rows: IntArray, pairs: Any) -> Any:
+        """Step up and down along the eigendirections of a group, or depart."""
         values, index = to_host(pairs.values), state.carry["index_asked"][rows]
-        keep = np.abs(values) > _null_level(pairs)
+        level = _null_level(pairs)
+        keep = np.abs(values) > level
         climbs = keep if self.skip_symmetries else np.ones_like(keep)
         up = climbs & (np.cumsum(climbs, axis=1) <= index[:, None])
         natural = (index == NATURAL)[:, None]
         signs = np.where(natural, np.sign(values), np.where(up, -1.0, 1.0))
         gradient = take_rows(state.local.gradient, rows)
         unit, longest = self._longest(loss)
+        own = unit
         if pairs.unit is not None:
             gradient = pairs.unit * gradient
-            unit = unit / pairs.unit if isinstance(self.max_step, str) else unit
-        return signed_step(
+            own = unit / pairs.unit if isinstance(self.max_step, str) else unit
+        p = signed_step(
             loss,
             pairs,
             signs,
             keep,
             gradient_norm=np.sqrt(squared_norm(gradient)),
             floor=self.floor,
-            longest=longest * np.max(to_host(loss.asarray(unit))),
+            longest=longest * np.max(to_host(loss.asarray(own))),
         )
+        left = state.carry["n_departures"][rows] < MAX_DEPARTURES
+        ways = keep & ~up & ~natural & left[:, None]
+        p, departs = depart(loss, pairs, p, ways, level)
+        return p, departs, np.any(ways & (values < 0), axis=1)
 
     def _balanced(self, loss: Loss, theta: Array) -> Array:
         """Move to rescaled points if wanted."""

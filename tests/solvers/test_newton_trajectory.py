@@ -200,6 +200,36 @@ def test_a_pole_is_no_critical_point():
     assert result.status[0] != Status.CONVERGED or result.theta[0, 0] > 0.5
 
 
+POINTS, WEIGHTS = np.array([[0, 0], [4, 0], [1, 3.0]]), np.array([[3.0], [1], [1]])
+
+
+def attraction(power):
+    """Weighted distances from three points, or potentials of three masses."""
+
+    def parts(theta):
+        between = theta[..., None, :] - POINTS
+        return between, np.linalg.norm(between, axis=-1, keepdims=True)
+
+    def value(theta):
+        return np.sum(WEIGHTS * parts(theta)[1] ** power / power, axis=(-2, -1))
+
+    def gradient(theta):
+        between, distance = parts(theta)
+        return np.sum(WEIGHTS * between * distance ** (power - 2), axis=-2)
+
+    return FunctionLoss(value, gradient, n_params=2).fit()
+
+
+@pytest.mark.parametrize("power", [1, -1])
+def test_before_a_singularity_it_does_not_go_on(power, rng):
+    # Steps are halved with the distance from a kink or a pole: that has no end.
+    starts = rng.uniform(-4, 6, size=(60, 2))
+    with np.errstate(all="ignore"):
+        result = NewtonTrajectory(max_iter=400).solve(attraction(power), starts)
+    assert np.sum(result.status == Status.STALLED) > 5
+    assert not np.any(result.status == Status.MAX_ITER)
+
+
 def test_at_a_critical_point_nothing_is_done():
     loss = make_himmelblau()
     result = NewtonTrajectory().solve(loss, np.array([[3.0, 2.0]]))

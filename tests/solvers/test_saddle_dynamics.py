@@ -48,6 +48,37 @@ def test_only_points_of_the_index_attract(index, rng):
     assert set(indices[gaps.argmin(axis=1)]) == {index}
 
 
+@pytest.mark.parametrize("eigensolver", ["dense", "lobpcg"])
+def test_it_departs_from_points_of_a_higher_index(eigensolver):
+    points = np.array([point for point, _ in HIMMELBLAU_POINTS])
+    indices = np.array([k for _, k in HIMMELBLAU_POINTS])
+    # On the point itself, and on the stable side of it to all but rounding.
+    for index in (0, 1):
+        starts = points[indices > index]
+        exact = solve(HIMMELBLAU, starts).theta
+        for start in (starts, exact):
+            result = solve(HIMMELBLAU, start, index=index, eigensolver=eigensolver)
+            ended = result.status == Status.CONVERGED
+            assert ended.mean() > 0.8
+            gaps = np.linalg.norm(result.theta[ended][:, None] - points, axis=-1)
+            assert set(indices[gaps.argmin(axis=1)]) == {index}
+            assert np.all(result.extra["n_departures"] >= 1)
+
+
+def test_it_departs_three_times():
+    # From the top of every one of many hills it comes to another one's.
+    loss = FunctionLoss(
+        lambda t: np.sum(np.cos(2 * np.pi * t), axis=-1),
+        lambda t: -2 * np.pi * np.sin(2 * np.pi * t),
+        lambda t, v: -4 * np.pi**2 * np.cos(2 * np.pi * t) * v,
+        n_params=2,
+        length=2.0,
+    ).fit()
+    result = solve(loss, np.zeros((1, 2)), index=0, max_iter=20)
+    assert result.status[0] == Status.CONVERGED
+    assert result.extra["n_departures"][0] <= 3
+
+
 @pytest.mark.parametrize("point, index", HIMMELBLAU_POINTS)
 def test_natural_signs_keep_any_index(point, index):
     start = np.add(point, (0.05, -0.04))

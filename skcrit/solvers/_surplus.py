@@ -1,0 +1,74 @@
+"""Ways down from critical points whose index is higher than was asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skcrit._backend import replace_rows, take_rows, to_host
+from skcrit._typing import Array, BoolArray, FloatArray
+from skcrit.losses.base import Loss
+from skcrit.solvers._vectors import norm
+from skcrit.solvers.eigenpairs import Eigenpairs
+from skcrit.solvers.signed_step import LONGEST
+
+__all__ = ["MAX_DEPARTURES", "depart"]
+
+# How often a search may leave a critical point. Two that lead to each other would keep
+# it for ever.
+MAX_DEPARTURES = 3
+
+# A part r of a length scale away from a critical point the curvatures differ from those
+# there by about r times the largest. One of so many times more has its sign.
+_CERTAIN = 100.0
+
+
+def depart(
+    loss: Loss,
+    pairs: Eigenpairs,
+    p: Array,
+    ways: BoolArray,
+    level: FloatArray,
+) -> tuple[Array, BoolArray]:
+    """Replace steps to critical points from which more directions lead down.
+
+    Parameters
+    ----------
+    loss : Loss
+        Fitted loss.
+    pairs : Eigenpairs
+        Eigenpairs, and the components of the gradient along them.
+    p : array of shape (n, n_params)
+        Steps, in the unit of theta.
+    ways : ndarray of bool of shape (n, size)
+        Directions that may be followed downwards.
+    level : ndarray of shape (n, 1)
+        Moduli up to which eigenvalues are zero.
+
+    Returns
+    -------
+    p : array of shape (n, n_params)
+        Steps; half a length scale of the loss along directions whose curvature is
+        negative at the critical point too, to the side on which the search is.
+    departs : ndarray of bool of shape (n,)
+        Which of them are these.
+    """
+    values, components = to_host(pairs.values), to_host(pairs.components)
+    largest = np.max(np.abs(values), axis=1, keepdims=True)
+    unit = loss.asarray(loss.length_scale())
+    distance = norm(p / unit)[:, None]
+    error = np.maximum(level, _CERTAIN * distance * largest)
+    down = ways & (values < -error)
+    rows = np.flatnonzero(np.any(down, axis=1))
+    if len(rows) == 0:
+        return p, np.any(down, axis=1)
+    weights = np.where(down, components / np.where(down, values, 1.0), 0.0)
+    # On the ridge itself either side will do.
+    ridge = ~np.any(weights != 0, axis=1, keepdims=True)
+    first = down & (np.cumsum(down, axis=1) == 1)
+    weights = np.where(ridge & first, 1.0, weights)
+    # The squares of rounding errors would underflow.
+    largest = np.max(np.abs(weights), axis=1, keepdims=True)
+    weights = weights / np.where(largest > 0, largest, 1.0)
+    away = take_rows(pairs.combine(loss.asarray(weights)), rows)
+    away = loss.asarray(LONGEST / norm(away / unit))[:, None] * away
+    return replace_rows(p, rows, away), np.any(down, axis=1)
