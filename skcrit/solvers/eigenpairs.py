@@ -7,10 +7,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from skcrit._backend import array_namespace, device, take_rows, to_host
-from skcrit._typing import Array, IntArray
-from skcrit.linalg import comparable_units, eigh, lanczos, lowest_eigenpairs, svd
+from skcrit._typing import Array, FloatArray, IntArray
+from skcrit.linalg import (
+    comparable_units,
+    eigh,
+    lanczos,
+    lowest_eigenpairs,
+    rounding_level,
+    svd,
+    symmetry_level,
+)
 
-__all__ = ["DEPENDENT", "Eigenpairs", "dense_eigenpairs", "projected_eigenpairs"]
+__all__ = [
+    "DEPENDENT",
+    "Eigenpairs",
+    "dense_eigenpairs",
+    "null_level",
+    "projected_eigenpairs",
+]
 
 # Pairs that are computed beyond those asked for: the last ones converge slowly.
 N_GUARD = 2
@@ -56,12 +70,27 @@ class Eigenpairs:
 
     def combine(self, weights: Array) -> Array:
         """Sum the vectors with weights, (n, size), in the unit of ``theta``."""
-        xp = array_namespace(weights)
+        combined = self._summed(weights)
+        return combined if self.unit is None else self.unit * combined
+
+    def image(self, weights: Array) -> Array:
+        """Multiply the Hessian by what :meth:`combine` returns, without a product."""
+        combined = self._summed(self.values * weights)
+        return combined if self.unit is None else combined / self.unit
+
+    def _summed(self, weights: Array) -> Array:
+        """Sum the vectors with weights."""
         combined = self.vectors @ weights[..., None]
         if self.basis is not None:
-            combined = xp.matrix_transpose(self.basis) @ combined
-        combined = combined[..., 0]
-        return combined if self.unit is None else self.unit * combined
+            combined = array_namespace(weights).matrix_transpose(self.basis) @ combined
+        return combined[..., 0]
+
+
+def null_level(pairs: Eigenpairs) -> FloatArray:
+    """Compute moduli up to which eigenvalues are zero, as a column on the host."""
+    # In units of their own small eigenvalues mean something down to rounding.
+    level = symmetry_level if pairs.unit is None else rounding_level
+    return to_host(level(pairs.values))[:, None]
 
 
 def dense_eigenpairs(

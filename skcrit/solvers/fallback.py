@@ -11,9 +11,10 @@ import numpy as np
 from skcrit._backend import array_namespace, replace_rows
 from skcrit._typing import Array, BoolArray, FloatArray, IntArray
 from skcrit.losses.base import Loss
-from skcrit.losses.symmetries import rescaled
+from skcrit.solvers._trust import move
 from skcrit.solvers.base import Solver
 from skcrit.solvers.natural_step import UNCHOSEN, natural_step
+from skcrit.solvers.signed_step import LONGEST
 from skcrit.solvers.state import State
 from skcrit.solvers.tolerance import squared_norm
 
@@ -41,6 +42,7 @@ _WATCH = (
     "best",
     "has_fallen",
     "fallback_index",
+    "fallback_length",
     "is_free",
     "home",
 )
@@ -53,8 +55,8 @@ class Fallback(Solver):
     or if it finds no step, it continues with
     :func:`~skcrit.solvers.natural_step.natural_step`: up along as many eigenvectors of
     the Hessian as have negative eigenvalues at that point, down along the others, in
-    steps of bounded length. They do not minimise a function and so cannot be trapped in
-    its minima. If 20 such steps do not halve the squared gradient norm, and again if 60
+    steps of bounded length, which grows while the gradient is what the Hessian
+    predicts. They do not minimise a function and so cannot be trapped in its minima. If 20 such steps do not halve the squared gradient norm, and again if 60
     do not, the number of directions is chosen anew, because the search may be among
     critical points of other indices. If 100 steps do not, the search ends at the point
     at which the method was left, for example at a gradient-flat point.
@@ -99,7 +101,8 @@ class Fallback(Solver):
         index = np.full(n, UNCHOSEN) if self.index is None else self.index
         count, best = np.zeros(n, dtype=int), np.full(n, np.inf)
         asked = index != UNCHOSEN
-        watch = count, count, best, asked, index, ~asked, state.local.theta
+        length = np.full(n, LONGEST)
+        watch = count, count, best, asked, index, length, ~asked, state.local.theta
         carry = state.carry | dict(zip(_WATCH, watch, strict=True))
         return replace(state, carry=carry)
 
@@ -158,26 +161,30 @@ def _watched(loss: Loss, state: State) -> State:
 def _natural(loss: Loss, state: State) -> State:
     """Take a natural step with all starts."""
     carry = state.carry.copy()
-    step = natural_step(loss, state.local, carry["fallback_index"])
+    length = carry["fallback_length"]
+    step = natural_step(loss, state.local, carry["fallback_index"], length)
+    moved = move(loss, state.local, step.p, step.change, length)
     carry["fallback_index"] = step.index
     carry["n_fallback"] = carry["n_fallback"] + 1
     # What took natural steps from its beginning has the method left to try.
     first = carry["n_fallback"] == state.n_iter
     gives_up = carry["n_waiting"] >= _LAST_PATIENCE
-    theta = rescaled(loss, state.local.theta + step.p)
-    theta = _chosen(loss, gives_up, carry["home"], theta)
+    local = moved.local
+    if gives_up.any():
+        local = loss.at(_chosen(loss, gives_up, carry["home"], local.theta))
     begins, stuck = gives_up & first, gives_up & ~first
     carry["has_fallen"] = carry["has_fallen"] & ~begins
+    carry["fallback_length"] = moved.length
     for name, value in (("n_fallback", 0), ("n_waiting", 0), ("best", np.inf)):
         carry[name] = np.where(begins, value, carry[name])
     carry["fallback_index"] = np.where(begins, UNCHOSEN, carry["fallback_index"])
     return replace(
         state,
-        local=loss.at(theta),
+        local=local,
         carry=carry,
         stuck=stuck,
         n_hvp=state.n_hvp + step.n_hvp,
-        n_gradient=state.n_gradient + 1,
+        n_gradient=state.n_gradient + moved.n_gradient,
     )
 
 

@@ -2,7 +2,7 @@ r"""Bounded Newton steps in natural units, with a fixed number of ascent directi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,6 +41,8 @@ class NaturalStep:
     ----------
     p : array of shape (n, n_params)
         Steps, in the unit of theta.
+    change : array of shape (n, n_params)
+        How they change the gradient, to first order.
     index : ndarray of int of shape (n,)
         Number of directions in which each went up.
     n_hvp : int or ndarray of int of shape (n,)
@@ -48,11 +50,14 @@ class NaturalStep:
     """
 
     p: Array
+    change: Array
     index: IntArray
     n_hvp: int | IntArray
 
 
-def natural_step(loss: Loss, local: LocalModel, index: IntArray) -> NaturalStep:
+def natural_step(
+    loss: Loss, local: LocalModel, index: IntArray, length: FloatArray | None = None
+) -> NaturalStep:
     r"""Step up along the k lowest eigenvectors of the Hessian, down along the others.
 
     With a diagonal matrix D of natural units, and eigenpairs :math:`\lambda_i, q_i` of
@@ -74,6 +79,9 @@ def natural_step(loss: Loss, local: LocalModel, index: IntArray) -> NaturalStep:
     index : ndarray of int of shape (n,)
         Number k of ascent directions; ``UNCHOSEN`` takes the number of negative
         eigenvalues here.
+    length : ndarray of shape (n,), default=None
+        Lengths that are trusted, in length scales of the loss: the directions are
+        scaled for these, and the steps are left as they are.
 
     Returns
     -------
@@ -92,48 +100,53 @@ def natural_step(loss: Loss, local: LocalModel, index: IntArray) -> NaturalStep:
     .. [1] C. J. Cerjan and W. H. Miller. "On finding transition states". J. Chem. Phys.
        75, 1981, doi:10.1063/1.442352.
     """
+    if length is None:
+        step = natural_step(loss, local, index, np.full(len(index), LONGEST))
+        size = norm(step.p / loss.asarray(loss.length_scale())) / LONGEST
+        return replace(step, p=step.p / loss.asarray(np.maximum(size, 1.0))[:, None])
     n, n_params = local.theta.shape
     if n_params > MAX_DENSE_FALLBACK:
-        return _from_products(loss, local, index)
+        return _from_products(loss, local, index, length)
     p, index = array_namespace(local.theta).zeros_like(local.theta), index.copy()
+    change = p
     for rows in chunks_of_rows(np.arange(n), n_params**2, local.theta):
         part = local if len(rows) == n else local.take(rows)
         pairs = dense_eigenpairs(part, part.gradient, units="own")
         lowest = to_host(pairs.values) < -_column(direction_level(pairs.values))
         chosen = np.where(index[rows] == UNCHOSEN, np.sum(lowest, axis=1), index[rows])
         up = np.arange(n_params) < chosen[:, None]
-        step = _combined(loss, pairs, np.where(up, -1.0, 1.0))
-        p, index[rows] = replace_rows(p, rows, _bounded(loss, step)), chosen
-    return NaturalStep(p, index, n_params)
+        part = _combined(loss, pairs, np.where(up, -1.0, 1.0), length[rows])
+        p, index[rows] = replace_rows(p, rows, part[0]), chosen
+        change = replace_rows(change, rows, part[1])
+    return NaturalStep(p, change, index, n_params)
 
 
-def _from_products(loss: Loss, local: LocalModel, index: IntArray) -> NaturalStep:
+def _from_products(
+    loss: Loss, local: LocalModel, index: IntArray, length: FloatArray
+) -> NaturalStep:
     """Step with the signs of the Ritz values of the gradient's Krylov space."""
     pairs = projected_eigenpairs(local, local.gradient, 0, _N_VECTORS, None)
-    p = _combined(loss, pairs, np.sign(to_host(pairs.values)))
-    return NaturalStep(_bounded(loss, p), index, pairs.n_hvp)
+    p, change = _combined(loss, pairs, np.sign(to_host(pairs.values)), length)
+    return NaturalStep(p, change, index, pairs.n_hvp)
 
 
-def _bounded(loss: Loss, p: Array) -> Array:
-    """Shorten steps to the bound; what is not finite does not move."""
-    xp = array_namespace(p)
-    excess = np.maximum(norm(p / loss.asarray(loss.length_scale())) / LONGEST, 1.0)
-    p = p / loss.asarray(excess)[:, None]
-    return xp.where(xp.isfinite(p), p, xp.zeros_like(p))
-
-
-def _combined(loss: Loss, pairs: Eigenpairs, signs: FloatArray) -> Array:
+def _combined(
+    loss: Loss, pairs: Eigenpairs, signs: FloatArray, length: FloatArray
+) -> tuple[Array, Array]:
     """Sum the directions with signs, without what is rounding."""
     keep = np.abs(to_host(pairs.values)) > _column(rounding_level(pairs.values))
-    return signed_step(
+    p, change = signed_step(
         loss,
         pairs,
         signs,
         keep,
         gradient_norm=norm(pairs.components),
         floor=_FLOOR,
-        longest=LONGEST,
+        longest=length[:, None],
     )
+    # What is not finite does not move.
+    xp = array_namespace(p)
+    return xp.where(xp.isfinite(p), p, xp.zeros_like(p)), change
 
 
 def _column(level: Array) -> FloatArray:

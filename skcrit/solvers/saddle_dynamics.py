@@ -18,29 +18,27 @@ from skcrit._backend import (
     to_host,
 )
 from skcrit._typing import Array, BoolArray, FloatArray, IntArray
-from skcrit.linalg import rounding_level, symmetry_level
-from skcrit.linalg.dense import (
-    MAX_DENSE_COUNT,
-    MAX_DENSE_EIGENVECTORS,
-    MAX_DENSE_FORMED,
-)
+from skcrit.linalg.dense import MAX_DENSE_COUNT, MAX_DENSE_FORMED
 from skcrit.losses.base import Loss
 from skcrit.losses.symmetries import rescaled
+from skcrit.solvers._eigensolver import largest_index, needs_all
 from skcrit.solvers._momentum import accelerated, carried_along
 from skcrit.solvers._surplus import MAX_DEPARTURES, depart
+from skcrit.solvers._trust import Move, move
 from skcrit.solvers.base import Solver
-from skcrit.solvers.eigenpairs import N_GUARD, dense_eigenpairs, projected_eigenpairs
+from skcrit.solvers.eigenpairs import (
+    N_GUARD,
+    Eigenpairs,
+    dense_eigenpairs,
+    null_level,
+    projected_eigenpairs,
+)
 from skcrit.solvers.signed_step import LONGEST, signed_step
 from skcrit.solvers.state import State
 from skcrit.solvers.status import RUNNING, Status
 from skcrit.solvers.tolerance import squared_norm
 
 __all__ = ["SaddleDynamics"]
-
-# Beyond MAX_DENSE_EIGENVECTORS parameters a search is faster with all eigenvectors for
-# an index above (n_params / CROSSOVER)^2. Measured by
-# benchmarks/saddle_dynamics_crossover.py, see doc/landscape.md.
-CROSSOVER = 200
 
 # What stands in place of an index if every direction keeps its own sign.
 NATURAL = -1
@@ -77,7 +75,8 @@ class SaddleDynamics(Solver):
         Largest epsilon; it shrinks with the gradient, for quadratic convergence.
     max_step : float or "auto", default="auto"
         Largest norm of a step, absolute, in the unit of ``theta``. "auto" is half of
-        the loss's ``length_scale()``, each parameter measured in its own.
+        the loss's ``length_scale()``, each parameter measured in its own, and more
+        while the gradient is what the Hessian predicts and no point is rescaled.
     balance : bool, default=True
         Whether to move each iterate to the rescaled point of its symmetry orbit.
     eigensolver : {"auto", "dense", "lobpcg"}, default="auto"
@@ -180,11 +179,12 @@ class SaddleDynamics(Solver):
             index = np.full(len(state.rows), NATURAL) if natural else self.index
             state = replace(state, carry={"index_asked": np.asarray(index)})
         state = self._with_guesses(state)
-        state.carry["n_departures"] = np.zeros(len(state.rows), dtype=int)
-        state.carry["may_depart"] = state.carry["index_asked"] != NATURAL
-        if self.momentum:
-            still = array_namespace(local.theta).zeros_like(local.theta)
-            state.carry["velocity"] = still
+        state.carry |= {
+            "n_departures": np.zeros(len(state.rows), dtype=int),
+            "may_depart": state.carry["index_asked"] != NATURAL,
+            "trusted": np.full(len(state.rows), LONGEST),
+            "velocity": array_namespace(local.theta).zeros_like(local.theta),
+        }
         return state
 
     def _choose(self, state: State) -> State:
@@ -192,19 +192,15 @@ class SaddleDynamics(Solver):
         local, n_params = state.local, state.local.theta.shape[-1]
         n_negative = np.zeros(len(state.rows), dtype=int)
         n_hvp = state.n_hvp.copy()
-        counted = n_params <= MAX_DENSE_COUNT and self.eigensolver == "auto"
-        dense = counted or self.eigensolver == "dense"
+        dense = self.eigensolver == "dense" or (
+            n_params <= MAX_DENSE_COUNT and self.eigensolver == "auto"
+        )
         everything, numbers = np.arange(len(n_negative)), n_params**2 if dense else 1
         for rows in chunks_of_rows(everything, numbers, local.theta):
-            part = local if len(rows) == len(n_negative) else _at(local, rows)
-            if dense:
-                pairs = dense_eigenpairs(part, part.gradient, self._units(part))
-            else:
-                size = self.max_inner_iter
-                unit = self._preconditioner(part)
-                pairs = projected_eigenpairs(part, part.gradient, 0, size, None, unit)
+            part = local if len(rows) == len(n_negative) else local.take(rows)
+            pairs = self._pairs(part, part.gradient, dense)
             values = to_host(pairs.values)
-            n_negative[rows] = np.sum(values < -_null_level(pairs), axis=1)
+            n_negative[rows] = np.sum(values < -null_level(pairs), axis=1)
             n_hvp[rows] += pairs.n_hvp
         index = np.floor(self.quantile * (n_negative + 1)).astype(int)
         return replace(state, carry={"index_asked": index}, n_hvp=n_hvp)
@@ -219,10 +215,11 @@ class SaddleDynamics(Solver):
             and n_params > MAX_DENSE_FORMED
             and self.eigensolver != "dense"
         ):
+            most = largest_index(self.eigensolver, n_params)
             raise ValueError(
-                f"index must be at most {self._largest_index(n_params)} for a loss of "
-                f"{n_params} parameters, got {np.max(index[dense])}; more needs dense "
-                f"Hessians, which eigensolver='dense' forms whatever their size."
+                f"index must be at most {most} for a loss of {n_params} parameters, "
+                f"got {np.max(index[dense])}; more needs dense Hessians, which "
+                f"eigensolver='dense' forms whatever their size."
             )
         free = index[~dense & (index > 0)]
         m = np.max(free) + N_GUARD if len(free) else 0
@@ -237,33 +234,45 @@ class SaddleDynamics(Solver):
         xp = array_namespace(theta)
         index, lowest = state.carry["index_asked"], state.carry["lowest"]
         p, n_hvp = xp.zeros_like(theta), state.n_hvp.copy()
+        change = p
         carry = {name: state.carry[name].copy() for name in _DEPARTURES}
         for rows in self._groups(index, theta):
             pairs = self._eigenpairs(state, rows)
-            part, departs, may = self._signed(loss, state, rows, pairs)
-            p, n_hvp[rows] = replace_rows(p, rows, part), n_hvp[rows] + pairs.n_hvp
+            part, slope, departs, may = self._signed(loss, state, rows, pairs)
+            p, change = replace_rows(p, rows, part), replace_rows(change, rows, slope)
+            n_hvp[rows] += pairs.n_hvp
             carry["n_departures"][rows] += departs
             carry["may_depart"][rows] = may
             if pairs.lowest is not None:
                 old = take_rows(lowest, rows)[:, pairs.lowest.shape[1] :, :]
                 new = xp.concat([pairs.lowest, old], axis=1)
                 lowest = replace_rows(lowest, rows, new)
-        carry |= {"index_asked": index, "lowest": lowest}
-        p = self._bounded(loss, p)
+        carry = state.carry | carry | {"lowest": lowest}
         if self.momentum:
-            velocity, ahead = state.carry["velocity"], self.nesterovs_momentum
-            bounded = partial(self._bounded, loss)
-            p, velocity = accelerated(p, velocity, self.momentum, ahead, bounded)
-        end = self._balanced(loss, theta + p)
-        if self.momentum:
-            carry["velocity"] = self._carried(loss, theta + p, end, velocity)
+            moved = self._bounded_move(loss, state, p, carry)
+        else:
+            length = state.carry["trusted"]
+            if not isinstance(self.max_step, str):
+                p, length = self._bounded(loss, p), None
+            moved = move(loss, state.local, p, change, length, balance=self.balance)
+        carry["trusted"] = moved.length
         return replace(
             state,
-            local=loss.at(end),
+            local=moved.local,
             carry=carry,
             n_hvp=n_hvp,
-            n_gradient=state.n_gradient + 1,
+            n_gradient=state.n_gradient + moved.n_gradient,
         )
+
+    def _bounded_move(self, loss: Loss, state: State, p: Array, carry: Any) -> Move:
+        """Take steps that are never longer than the bound, with the momentum."""
+        velocity, bounded = state.carry["velocity"], partial(self._bounded, loss)
+        p, velocity = accelerated(
+            bounded(p), velocity, self.momentum, self.nesterovs_momentum, bounded
+        )
+        end = self._balanced(loss, state.local.theta + p)
+        carry["velocity"] = self._carried(loss, state.local.theta + p, end, velocity)
+        return Move(loss.at(end), state.carry["trusted"], 1)
 
     def _stop(self, state: State, finite: FloatArray, reached: BoolArray) -> IntArray:
         """Decide which starts end here: none that its next step would take away."""
@@ -274,7 +283,7 @@ class SaddleDynamics(Solver):
             part, loss = state.take(rows), state.local.loss
             for group in self._groups(part.carry["index_asked"], part.local.theta):
                 pairs = self._eigenpairs(part, group)
-                _, departs, _ = self._signed(loss, part, group, pairs)
+                departs = self._signed(loss, part, group, pairs)[2]
                 state.n_hvp[rows[group]] += pairs.n_hvp
                 codes[rows[group[departs]]] = RUNNING
         return codes
@@ -299,19 +308,7 @@ class SaddleDynamics(Solver):
 
     def _is_dense(self, index: IntArray, n_params: int) -> BoolArray:
         """Return which starts need all eigenvectors."""
-        k = np.maximum(index, 0)
-        if self.eigensolver == "auto":
-            return (n_params <= MAX_DENSE_EIGENVECTORS) | (
-                k > self._largest_index(n_params)
-            )
-        too_many = 3 * (k + N_GUARD) > n_params
-        return too_many | (self.eigensolver == "dense")
-
-    def _largest_index(self, n_params: int) -> int:
-        """Return the largest index for which products are enough."""
-        if self.eigensolver == "auto":
-            return min(n_params**2 // CROSSOVER**2, n_params // 3 - N_GUARD)
-        return n_params // 3 - N_GUARD
+        return needs_all(self.eigensolver, np.maximum(index, 0), n_params)
 
     def _groups(self, index: IntArray, theta: Array) -> Iterator[Any]:
         """Divide starts into those that are computed together."""
@@ -327,21 +324,28 @@ class SaddleDynamics(Solver):
         local, k = state.local, max(int(state.carry["index_asked"][rows[0]]), 0)
         g, n_params = local.gradient, local.theta.shape[-1]
         if len(rows) < len(state.rows):
-            local, g = _at(local, rows), take_rows(g, rows)
-        if self._is_dense(np.array([k]), n_params)[0]:
-            units = self._units(local)
-            return dense_eigenpairs(local, g, units, across=self.skip_symmetries)
-        start = (
-            take_rows(state.carry["lowest"], rows)[:, : k + N_GUARD, :] if k else None
-        )
-        unit = self._preconditioner(local)
-        size, across = self.max_inner_iter, self.skip_symmetries
-        return projected_eigenpairs(local, g, k, size, start, unit, across)
+            local, g = local.take(rows), take_rows(g, rows)
+        dense, across = self._is_dense(np.array([k]), n_params)[0], self.skip_symmetries
+        start = None
+        if k and not dense:
+            start = take_rows(state.carry["lowest"], rows)[:, : k + N_GUARD, :]
+        return self._pairs(local, g, dense, k, start, across)
 
-    def _units(self, local: Any) -> str:
-        """Return the units of dense eigenpairs, or how they are chosen."""
-        unit = self._preconditioner(local)
-        return "auto" if unit is None else unit
+    def _pairs(
+        self,
+        local: Any,
+        gradient: Array,
+        dense: bool,
+        k: int = 0,
+        start: Any = None,
+        across: bool = False,
+    ) -> Eigenpairs:
+        """Compute all eigenpairs, or those of a space."""
+        unit, size = self._preconditioner(local), self.max_inner_iter
+        if dense:
+            unit = "auto" if unit is None else unit
+            return dense_eigenpairs(local, gradient, unit, across)
+        return projected_eigenpairs(local, gradient, k, size, start, unit, across)
 
     def _preconditioner(self, local: Any) -> Any:
         """Return the units of the loss's preconditioner if they are wanted."""
@@ -358,7 +362,7 @@ class SaddleDynamics(Solver):
     def _signed(self, loss: Loss, state: State, rows: IntArray, pairs: Any) -> Any:
         """Step up and down along the eigendirections of a group, or depart."""
         values, index = to_host(pairs.values), state.carry["index_asked"][rows]
-        level = _null_level(pairs)
+        level = null_level(pairs)
         keep = np.abs(values) > level
         climbs = keep if self.skip_symmetries else np.ones_like(keep)
         up = climbs & (np.cumsum(climbs, axis=1) <= index[:, None])
@@ -370,32 +374,21 @@ class SaddleDynamics(Solver):
         if pairs.unit is not None:
             gradient = pairs.unit * gradient
             own = unit / pairs.unit if isinstance(self.max_step, str) else unit
-        p = signed_step(
+        farther = (state.carry["trusted"][rows] / LONGEST)[:, None]
+        p, change = signed_step(
             loss,
             pairs,
             signs,
             keep,
             gradient_norm=np.sqrt(squared_norm(gradient)),
             floor=self.floor,
-            longest=longest * np.max(to_host(loss.asarray(own))),
+            longest=longest * np.max(to_host(loss.asarray(own))) * farther,
         )
         left = state.carry["n_departures"][rows] < MAX_DEPARTURES
         ways = keep & ~up & ~natural & left[:, None]
         p, departs = depart(loss, pairs, p, ways, level)
-        return p, departs, np.any(ways & (values < 0), axis=1)
+        return p, change, departs, np.any(ways & (values < 0), axis=1)
 
     def _balanced(self, loss: Loss, theta: Array) -> Array:
         """Move to rescaled points if wanted."""
         return rescaled(loss, theta) if self.balance else theta
-
-
-def _at(local: Any, rows: IntArray) -> Loss:
-    """Return the loss at some of the points."""
-    return local.loss.at(take_rows(local.theta, rows))
-
-
-def _null_level(pairs: Any) -> Array:
-    """Compute moduli up to which eigenvalues are zero, as a column on the host."""
-    # In units of their own small eigenvalues mean something down to rounding.
-    level = symmetry_level if pairs.unit is None else rounding_level
-    return to_host(level(pairs.values))[:, None]

@@ -23,8 +23,8 @@ def signed_step(
     *,
     gradient_norm: FloatArray,
     floor: float,
-    longest: float,
-) -> Array:
+    longest: FloatArray,
+) -> tuple[Array, Array]:
     r"""Sum :math:`-s_i q_i^T g / \max(|\lambda_i|, \epsilon |H|)\, q_i`.
 
     Parameters
@@ -42,13 +42,15 @@ def signed_step(
     floor : float
         Largest epsilon. It is ``|g| / (|H| longest)`` if that is smaller, for quadratic
         convergence.
-    longest : float
-        Length of the longest step, in the unit of the pairs.
+    longest : ndarray of shape (n, 1)
+        Lengths of the longest steps, in the unit of the pairs.
 
     Returns
     -------
     p : array of shape (n, n_params)
         Steps, in the unit of theta.
+    change : array of shape (n, n_params)
+        How they change the gradient, to first order.
 
     References
     ----------
@@ -61,4 +63,5 @@ def signed_step(
     relative = gradient_norm[:, None] / np.where(largest > 0, largest * longest, 1.0)
     floored = np.maximum(values, np.minimum(floor, relative) * largest)
     factors = np.where(keep, -signs / np.where(floored > 0, floored, 1.0), 0.0)
-    return pairs.combine(loss.asarray(factors) * pairs.components)
+    weights = loss.asarray(factors) * pairs.components
+    return pairs.combine(weights), pairs.image(weights)

@@ -85,6 +85,25 @@ def test_logistic_regression(Finder):
     assert_allclose(theta, model.fit(X, data.target).coef_[0], atol=1e-6)
 
 
+@pytest.mark.parametrize("penalty", [1e-2, 1e-4])
+@pytest.mark.parametrize("Finder", FINDERS)
+def test_logistic_regression_on_raw_data(Finder, penalty):
+    # Features are as large as 4000 and as small as 0.001, and the minimum lies hundreds
+    # of the distances away at which the loss turns beside the origin.
+    data = load_breast_cancer()
+    X = with_intercept(data.data)
+    loss = logistic_regression(X, data.target, penalty)
+    theta = only_minimum(Finder(loss, n_starts=6, random_state=0).fit())
+    model = LogisticRegression(
+        C=1 / (penalty * len(X)),
+        fit_intercept=False,
+        solver="newton-cholesky",
+        tol=1e-12,
+        max_iter=1000,
+    )
+    assert_allclose(theta, model.fit(X, data.target).coef_[0], atol=1e-5)
+
+
 @pytest.mark.parametrize("Finder", FINDERS)
 def test_robust_regression(Finder):
     data = load_diabetes()
