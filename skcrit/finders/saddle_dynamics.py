@@ -55,9 +55,9 @@ class SaddleDynamicsFinder(BaseFinder):
         shrinks with the gradient, so that convergence is quadratic.
     max_step : float or "auto", default="auto"
         Largest norm of a step, absolute, in the unit of ``theta``. "auto" is half of
-        the ``length_scale()`` of the loss, in which each parameter is measured, and more
-        while the gradient is what the Hessian predicts and no point is rescaled; for
-        linear autoencoders the length is one.
+        the ``length_scale()`` of the loss, in which each parameter is measured, and
+        more while the gradient is what the Hessian predicts and no point is rescaled;
+        for linear autoencoders the length is one.
     balance : bool, default=True
         Whether to move each iterate to the rescaled point of its symmetry orbit.
     eigensolver : {"auto", "dense", "lobpcg"}, default="auto"

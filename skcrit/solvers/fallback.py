@@ -56,10 +56,11 @@ class Fallback(Solver):
     :func:`~skcrit.solvers.natural_step.natural_step`: up along as many eigenvectors of
     the Hessian as have negative eigenvalues at that point, down along the others, in
     steps of bounded length, which grows while the gradient is what the Hessian
-    predicts. They do not minimise a function and so cannot be trapped in its minima. If 20 such steps do not halve the squared gradient norm, and again if 60
-    do not, the number of directions is chosen anew, because the search may be among
-    critical points of other indices. If 100 steps do not, the search ends at the point
-    at which the method was left, for example at a gradient-flat point.
+    predicts. They do not minimise a function and so cannot be trapped in its minima. If
+    20 such steps do not halve the squared gradient norm, and again if 60 do not, the
+    number of directions is chosen anew, because the search may be among critical points
+    of other indices. If 100 steps do not, the search ends at the point at which the
+    method was left, for example at a gradient-flat point.
 
     Parameters
     ----------
