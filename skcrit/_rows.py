@@ -11,7 +11,7 @@ import numpy as np
 from skcrit._backend import array_namespace, replace_rows, take_rows
 from skcrit._typing import IntArray
 
-__all__ = ["Rows"]
+__all__ = ["GrowingArray", "GrowingRows", "Rows"]
 
 
 @dataclass
@@ -88,6 +88,58 @@ class Rows:
             The record.
         """
         return self.take(np.empty(0, dtype=int))
+
+
+class GrowingArray:
+    """Rows of an array that has room for more; only rows that are used take memory."""
+
+    def __init__(self) -> None:
+        self._room: np.ndarray | None = None
+        self._n = 0
+
+    def __len__(self) -> int:
+        return self._n
+
+    def add(self, rows: np.ndarray) -> None:
+        """Copy rows behind the others."""
+        begin, self._n = self._n, self._n + len(rows)
+        if self._room is None or len(self._room) < self._n:
+            room = np.empty((2 * self._n, *rows.shape[1:]), rows.dtype)
+            if self._room is not None:
+                room[:begin] = self._room[:begin]
+            self._room = room
+        self._room[begin : self._n] = rows
+
+    @property
+    def rows(self) -> np.ndarray:
+        """All rows, not copied."""
+        assert self._room is not None
+        return self._room[: self._n]
+
+
+class GrowingRows:
+    """A record that grows; its columns are arrays or records of arrays, on the host."""
+
+    def __init__(self, first: Rows) -> None:
+        self._kind = type(first)
+        self._columns: dict[str, GrowingArray | GrowingRows] = {}
+        for f in fields(first):
+            column = getattr(first, f.name)
+            if isinstance(column, Rows):
+                self._columns[f.name] = GrowingRows(column)
+            else:
+                self._columns[f.name] = GrowingArray()
+                self._columns[f.name].add(column)
+
+    def add(self, part: Rows) -> None:
+        """Copy rows behind the others."""
+        for name, column in self._columns.items():
+            column.add(getattr(part, name))
+
+    @property
+    def rows(self) -> Any:
+        """All rows, not copied."""
+        return self._kind(**{name: c.rows for name, c in self._columns.items()})
 
 
 def _take(column: Any, rows: IntArray) -> Any:

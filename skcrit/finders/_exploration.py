@@ -9,9 +9,16 @@ import numpy as np
 from skcrit._backend import to_host
 from skcrit._typing import FloatArray, IntArray
 from skcrit.losses.adapt import as_loss
+from skcrit.search.departures import (
+    Displaced,
+    Origins,
+    Searches,
+    no_origins,
+    placed,
+)
 from skcrit.search.describe import UNKNOWN
-from skcrit.search.frontier import Displacement
-from skcrit.search.landscape import Landscape, Origins
+from skcrit.search.landscape import Landscape
+from skcrit.search.tries import Displacement
 from skcrit.solvers.fallback import Fallback
 from skcrit.solvers.natural_step import UNCHOSEN
 from skcrit.starts import make_starts, random_streams
@@ -72,86 +79,114 @@ class Exploration:
 
     def run(self, starts: FloatArray) -> None:
         """Search from the starts, and on from what is found."""
+        landscape = self.landscape
+        self.stream = random_streams(self.explorer.random_state, 1, kind=2)[0]
+        self.n_fresh, self.n_known = 0, 0
+        searches: Searches | None = self._from(starts)
+        self._begin()
+        while True:
+            was_open, following = landscape.is_open, None
+            step = landscape.step(searches)
+            for _ in step:
+                if was_open and self._is_over():
+                    step.close()
+                    return
+                following = self._following(searches)
+                if following is None and searches is None:
+                    return
+                if was_open:
+                    self._begin()
+            searches = following
+
+    def _begin(self) -> None:
+        """Say that a round begins: of two that overlap, when the first is over."""
+        for watcher in self.watch:
+            watcher.begin(None)
+
+    def _is_over(self) -> bool:
+        """Show what a round has found; return whether it was the last."""
+        last, n_known = self.landscape.rounds[-1], self.landscape.discovery()[:-1, 1]
+        # Not the starts of the first round, nor new ones if nothing else is left.
+        if np.any(last.origins.parent >= 0):
+            far = last.labels[last.origins.parent < 0]
+            self.n_vain = (
+                0 if np.any(far >= np.max(n_known, initial=0)) else self.n_vain
+            )
+        wanted = any([watcher.end(lambda: self.landscape) for watcher in self.watch])
+        self.landscape.stop_reason = "callback" if wanted else self._over()
+        return self.landscape.stop_reason is not None
+
+    def _following(self, running: Searches | None) -> Searches | None:
+        """Choose the searches that follow those that run, if there are any."""
+        size = self._size(0 if running is None else len(running))
+        # A round that is full has two halves: one is prepared, and what the one before
+        # it found is described, while the other one runs. While few sets are known, or
+        # at the end of the budget, it is better to wait for what running searches find.
+        is_full = size >= self.explorer.round_size
+        size = (size + 1) // 2 if is_full else size
+        if running is None:
+            return self._next(size)
+        if not is_full:
+            return None
+        n_wide = self._n_wide(size)
+        tasks = self.landscape.frontier.pop(size - n_wide, meanwhile=True)
+        return self._displaced(tasks, n_wide) if tasks else None
+
+    def _next(self, size: int) -> Searches | None:
+        """Choose searches when the ends of all others are known."""
         explorer, landscape = self.explorer, self.landscape
-        stream = random_streams(explorer.random_state, 1, kind=2)[0]
-        origins, n_fresh, n_known = _no_origins(len(starts)), 0, 0
-        index: IntArray | None = None
         # Without iterations new starts end at once.
         n_more = _N_FRESH if explorer.max_iter > 0 else 0
-        while True:
-            self._search(starts, origins, index, stream)
-            if landscape.stop_reason:
-                return
-            size = self._size()
-            n_wide = self._n_wide(size)
-            tasks, lacks = landscape.frontier.pop(size - n_wide), False
-            if not tasks:
-                lacks = bool(landscape.frontier.n_sets) and explorer._lacks_sets(
-                    landscape
-                )
-                # Only rounds that led to nothing new count, and only in a row.
-                if len(landscape.atlas) > n_known:
-                    n_fresh, n_known = 0, len(landscape.atlas)
-            if lacks and n_fresh >= n_more:
-                landscape.frontier.extend()
-                tasks, n_fresh = landscape.frontier.pop(size), 0
-            if tasks:
-                starts, origins = self._displaced(tasks, stream)
-                index = self._index(tasks)
-                if n_wide:
-                    starts = np.concatenate([starts, self._wide(n_wide, stream)])
-                    origins = Origins.concatenate([origins, _no_origins(n_wide)])
-                    index = np.append(index, np.zeros(n_wide, dtype=int))
-            elif n_fresh >= n_more or not (lacks or _doubtful(landscape)):
-                landscape.stop_reason = _exhausted(landscape)
-                return
-            else:
-                n_fresh += 1
-                starts = self._fresh(size, lacks, int(stream.integers(2**31)))
-                origins, index = _no_origins(len(starts)), None
+        n_wide = self._n_wide(size)
+        tasks, lacks = landscape.frontier.pop(size - n_wide), False
+        if not tasks:
+            lacks = bool(landscape.frontier.n_sets) and explorer._lacks_sets(landscape)
+            # Only rounds that led to nothing new count, and only in a row.
+            if len(landscape.atlas) > self.n_known:
+                self.n_fresh, self.n_known = 0, len(landscape.atlas)
+        if lacks and self.n_fresh >= n_more:
+            landscape.frontier.extend()
+            tasks, self.n_fresh = landscape.frontier.pop(size - n_wide), 0
+        if tasks:
+            return self._displaced(tasks, n_wide)
+        if self.n_fresh >= n_more or not (lacks or _doubtful(landscape)):
+            landscape.stop_reason = _exhausted(landscape)
+            return None
+        self.n_fresh += 1
+        seed = int(self.stream.integers(2**31))
+        return self._from(self._fresh(self._size(0), lacks, seed))
 
     def _index(self, tasks: list[Displacement]) -> IntArray:
         """Say which Morse index each search is to end at; UNCHOSEN leaves it open."""
-        sets = self.landscape.atlas.sets
-        assert sets is not None
-        index = sets.morse_index[[task.label for task in tasks]]
+        labels = np.array([task.label for task in tasks])
+        atlas = self.landscape.atlas
+        index = atlas.points.morse_index[atlas.point_of[labels]]
         change = np.array([task.change for task in tasks])
         asked = (change != 0) & (index != UNKNOWN)
         return np.where(asked, index + change, UNCHOSEN)
 
-    def _search(
-        self,
-        starts: FloatArray,
-        origins: Origins,
-        index: IntArray | None,
-        stream: np.random.Generator,
-    ) -> None:
-        """Run one round, and note whether it is the last."""
-        for watcher in self.watch:
-            watcher.begin(None)
-        seed = int(stream.integers(2**31))
-        solver = self.explorer._local_solver(len(starts), seed)
+    def _from(self, starts: FloatArray) -> Searches:
+        """Make searches from starts that were given or drawn."""
+        return Searches(self._solver(len(starts)), starts, no_origins(len(starts)))
+
+    def _solver(self, n_starts: int, index: IntArray | None = None) -> Any:
+        """Make the local search of a round."""
+        seed = int(self.stream.integers(2**31))
+        solver = self.explorer._local_solver(n_starts, seed)
         if isinstance(solver, Fallback) and index is not None:
             # Natural steps from the beginning: they go to points of the index asked.
             solver.index = index
-        n_known = len(self.landscape.atlas)
-        self.landscape.search(solver, starts, origins)
-        # Not the starts of the first round, nor new ones if nothing else is left.
-        if index is not None:
-            far = self.landscape.rounds[-1].labels[origins.parent < 0]
-            self.n_vain = 0 if np.any(far >= n_known) else self.n_vain + len(far)
-        wanted = any([watcher.end(lambda: self.landscape) for watcher in self.watch])
-        self.landscape.stop_reason = "callback" if wanted else self._over()
+        return solver
 
     def _room(self) -> int:
         """Return how many searches the budget still has."""
         return self.explorer.max_searches - self.landscape.n_searches
 
-    def _size(self) -> int:
+    def _size(self, n_running: int) -> int:
         """Choose the size of the next round."""
         # While little is known, a large round would try one set to exhaustion.
         size = _FIRST_ROUND + 4 * len(self.landscape.atlas)
-        return min(self.explorer.round_size, size, self._room())
+        return min(self.explorer.round_size, size, self._room() - n_running)
 
     def _n_wide(self, size: int) -> int:
         """Choose how many searches of a round go down from far out."""
@@ -162,18 +197,18 @@ class Exploration:
             return 0
         return min(size // 2, max(_N_VAIN - self.n_vain, 0))
 
-    def _wide(self, n: int, stream: np.random.Generator) -> FloatArray:
+    def _wide(self, n: int) -> FloatArray:
         """Draw starts far out, in the coordinates of the search."""
         loss, problem = as_loss(self.explorer.loss_), self.landscape.problem
-        seed = int(stream.integers(2**31))
+        seed = int(self.stream.integers(2**31))
         drawn = make_starts("gaussian", loss, n + _N_MIDDLE, seed)
-        sets: Any = self.landscape.atlas.sets
+        points = self.landscape.atlas.points.point
         unit = np.asarray(problem.loss.length_scale(), dtype=float)
         drawn = problem.into(drawn)
         middle, drawn = np.mean(drawn[n:], axis=0), drawn[:n]
         size = np.linalg.norm((drawn - middle) / unit, axis=1, keepdims=True)
-        reach = np.max(np.linalg.norm((sets.point - middle) / unit, axis=1))
-        factor = reach * stream.uniform(*_WIDE, size=(n, 1)) / size
+        reach = max(np.linalg.norm((point - middle) / unit) for point in points)
+        factor = reach * self.stream.uniform(*_WIDE, size=(n, 1)) / size
         starts = middle + np.maximum(factor, 1.0) * (drawn - middle)
         inside = to_host(problem.loss.inside(problem.loss.asarray(starts)))
         return np.where(inside[:, None], starts, drawn)
@@ -187,29 +222,34 @@ class Exploration:
         starts = make_starts(init, as_loss(explorer.loss_), n_starts, seed)
         return self.landscape.problem.into(starts)
 
-    def _displaced(self, tasks: Any, stream: Any) -> tuple[FloatArray, Origins]:
-        """Set out from known sets."""
-        sets: Any = self.landscape.atlas.sets
-        points = sets.point[[task.label for task in tasks]]
-        unit = np.asarray(self.landscape.problem.loss.length_scale(), dtype=float)
-        signs = np.array([task.sign for task in tasks])
-        vectors = signs[:, None] * self.landscape.vectors(tasks)
-        # Of length one in length scales, like the displacement.
-        size = np.linalg.norm(vectors / unit, axis=1, keepdims=True)
-        turns = np.array([_PASSES[task.turn % len(_PASSES)] for task in tasks])
-        length = turns[:, None] * stream.uniform(*self.reach, size=(len(tasks), 1))
+    def _displaced(self, tasks: list[Displacement], n_wide: int) -> Searches:
+        """Set out from known sets, and from far out."""
+        names = ("label", "direction", "sign", "turn")
+        columns = [np.array([getattr(task, name) for task in tasks]) for name in names]
+        origins, turns = Origins(*columns[:3]), columns[3]
+        sets = self.landscape.atlas.take(origins.parent)
+        reach = np.array(_PASSES)[turns % len(_PASSES)]
+        length = reach * self.stream.uniform(*self.reach, size=len(tasks))
         # The first pass goes along eigenvectors and nowhere else: noise in a direction
         # of large curvature would be more than what a weak one changes.
-        again = np.array([[task.turn > 0] for task in tasks])
-        noise = self.explorer.noise * unit * stream.standard_normal(points.shape)
-        noise = np.where(again, noise, 0.0)
-        origins = Origins(
-            *(
-                np.array([getattr(task, name) for task in tasks])
-                for name in ("label", "direction", "sign")
-            )
+        noise = self.explorer.noise * self.stream.standard_normal(sets.point.shape)
+        starts = Displaced(
+            origins=origins,
+            point=sets.point,
+            morse_index=sets.morse_index,
+            nullity=sets.nullity,
+            vector=[task.vector for task in tasks],
+            length=length,
+            noise=np.where(turns[:, None] > 0, noise, 0.0),
+            max_directions=self.explorer.max_directions,
         )
-        return points + length * vectors / size + noise, origins
+        index = self._index(tasks)
+        if n_wide:
+            # In vain, unless they turn out to have found something.
+            self.n_vain += n_wide
+            starts = Displaced.concatenate([starts, placed(self._wide(n_wide))])
+            index = np.append(index, np.zeros(n_wide, dtype=int))
+        return Searches(self._solver(len(index), index), starts, starts.origins)
 
     def _over(self) -> str | None:
         """Return the reason to stop, or None."""
@@ -248,12 +288,6 @@ def _doubtful(landscape: Landscape) -> bool:
     """Return whether untried directions are not all that is missing."""
     many = landscape.n_failed > _MANY_FAILURES * landscape.n_searches
     return many or len(landscape.atlas) == 0
-
-
-def _no_origins(n: int) -> Origins:
-    """Make the record of searches that set out from no set."""
-    none = np.full(n, -1)
-    return Origins(none, none, np.zeros(n, dtype=int))
 
 
 def _are_points(init: Any) -> bool:

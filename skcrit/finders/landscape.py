@@ -70,7 +70,9 @@ class LandscapeExplorer(BaseFinder):
         Standard deviation of the noise that is added to each parameter from the second
         pass on, in length scales. The first pass moves along eigenvectors only.
     round_size : int, default=256
-        Number of searches between two updates of the known sets. It changes the result.
+        Number of searches that are under way at a time. Once so many can be prepared at
+        once, they run in two halves: while one half runs, the ends of the other are
+        described and the next half is prepared. It changes the result.
     max_directions : int or None, default=64
         Largest number of directions tried from a set, and kept in memory; None is all.
     n_passes : int, default=4

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from skcrit._rows import GrowingRows
 from skcrit._typing import BoolArray, FloatArray, IntArray
 from skcrit.losses.base import Loss
-from skcrit.search.continua import join_continua
-from skcrit.search.critical_sets import Identity, group_points, match_points
-from skcrit.search.describe import UNKNOWN, Description
+from skcrit.search.continua import join_continua, may_be_joined
+from skcrit.search.critical_sets import Catalogue, Identity, group_points
+from skcrit.search.describe import UNKNOWN, Description, invariants_of
 from skcrit.search.scales import Scales
 
 __all__ = ["Atlas"]
@@ -31,25 +32,37 @@ class Atlas:
 
     def __init__(self, loss: Loss, scales: Scales) -> None:
         self.loss, self.scales = loss, scales
-        self.sets: Description | None = None
         self.counts = np.empty(0, dtype=int)
         self.is_continuum = np.empty(0, dtype=bool)
-        # Points by which sets are recognised, and the sets they stand for.
-        self._points: Description | None = None
+        # Points by which sets are recognised, the sets they stand for, and the point of
+        # each set. Invariants are computed again for the few that are compared.
+        self._points: GrowingRows | None = None
+        self._catalogue = Catalogue()
         self._label_of = np.empty(0, dtype=int)
+        self.point_of = np.empty(0, dtype=int)
 
     def __len__(self) -> int:
         return len(self.counts)
+
+    @property
+    def points(self) -> Description:
+        """All points by which sets are recognised, without invariants, not copied."""
+        assert self._points is not None
+        points: Description = self._points.rows
+        return points
+
+    def take(self, labels: IntArray) -> Description:
+        """Return the descriptions of sets, without invariants."""
+        return self.points.take(self.point_of[labels])
 
     def recognise(self, invariants: FloatArray) -> IntArray:
         """Find the known set of each end by its invariants alone; -1 for none."""
         n = len(invariants)
         # A loss may have points of different inertia with equal invariants.
-        if self._points is None or not self.loss.rescale_keeps_inertia:
+        if not self.loss.rescale_keeps_inertia:
             return np.full(n, -1)
         unknown = np.full(n, UNKNOWN)
-        ends = Identity(invariants, np.zeros(n), unknown, unknown)
-        return self._labels(match_points(ends, self._points))
+        return self._labels(Identity(invariants, np.zeros(n), unknown, unknown))
 
     def add(self, found: Description) -> tuple[IntArray, IntArray]:
         """Add those of several critical points that are new sets."""
@@ -61,17 +74,18 @@ class Atlas:
         groups, leaders = rank[groups], leaders[order]
         chosen = found.take(leaders)
         # After it was refined a point may turn out to be known.
-        labels = np.full(len(leaders), -1)
-        if self._points is not None:
-            labels = self._labels(match_points(chosen, self._points))
-        labels, fresh = self._numbered(chosen, labels)
+        labels, fresh = self._numbered(chosen, self._labels(chosen))
         return labels[groups], leaders[fresh]
 
-    def _labels(self, rows: IntArray) -> IntArray:
-        """Return the sets that points stand for."""
-        if len(self._label_of) == 0:
-            return np.full(len(rows), -1)
-        return np.where(rows >= 0, self._label_of[rows], -1)
+    def _labels(self, points: Description | Identity) -> IntArray:
+        """Return the known sets of points; -1 for none."""
+        rows = self._catalogue.match(points, self._invariants)
+        return np.append(self._label_of, -1)[rows]
+
+    def _invariants(self, rows: IntArray) -> FloatArray:
+        """Compute the invariants of known points."""
+        point = self.points.point[rows]
+        return invariants_of(self.loss, self.loss.asarray(point))
 
     def _numbered(
         self, chosen: Description, labels: IntArray
@@ -81,41 +95,46 @@ class Atlas:
         if len(rows) == 0:
             return labels, rows
         part = chosen.take(rows)
-        n_known = 0 if self._points is None else len(self._label_of)
+        known = self._on_continua()
         points = part
-        if self._points is not None:
-            points = Description.concatenate([self._points, part])
-        component, joined = join_continua(self.loss, points, self.scales, n_known)
+        if len(known):
+            old = self.points.take(known)
+            old = replace(old, invariants=self._invariants(known))
+            points = Description.concatenate([old, part])
+        component, joined = join_continua(self.loss, points, self.scales, len(known))
         number: dict[int, int] = {}
-        for row in range(n_known):
-            number.setdefault(component[row], int(self._label_of[row]))
+        for row, point in enumerate(known):
+            number.setdefault(component[row], int(self._label_of[point]))
         fresh: list[int] = []
         for row, place in enumerate(rows):
-            key = component[n_known + row]
+            key = component[len(known) + row]
             if key not in number:
                 number[key] = len(self) + len(fresh)
                 fresh.append(row)
             labels[place] = number[key]
-        self._extend(part, fresh, labels[rows], joined[n_known:], points, component)
+        self._extend(part, fresh, labels[rows], joined[len(known) :])
         return labels, rows[fresh]
 
+    def _on_continua(self) -> IntArray:
+        """Return the known points that a walk may connect with others."""
+        if self._points is None:
+            return np.empty(0, dtype=int)
+        return np.flatnonzero(may_be_joined(self.points))
+
     def _extend(
-        self,
-        part: Description,
-        fresh: list[int],
-        labels: IntArray,
-        joined: BoolArray,
-        points: Description,
-        component: IntArray,
+        self, part: Description, fresh: list[int], labels: IntArray, joined: BoolArray
     ) -> None:
         """Keep new sets, and all points by which they will be recognised."""
-        new = part.take(np.array(fresh, dtype=int))
-        self.sets = (
-            new if self.sets is None else Description.concatenate([self.sets, new])
-        )
         self.counts = np.concatenate([self.counts, np.zeros(len(fresh), dtype=int)])
         flags = np.zeros(len(fresh), dtype=bool)
         self.is_continuum = np.concatenate([self.is_continuum, flags])
         self.is_continuum[labels[joined]] = True
-        self._points = replace(points)
+        first = len(self._label_of) + np.array(fresh, dtype=int)
+        self.point_of = np.concatenate([self.point_of, first])
         self._label_of = np.concatenate([self._label_of, labels])
+        self._catalogue.add(part)
+        part = replace(part, invariants=part.invariants[:, :0])
+        if self._points is None:
+            self._points = GrowingRows(part)
+        else:
+            self._points.add(part)

@@ -21,7 +21,7 @@ from skcrit.search.describe import UNKNOWN, Description, describe, invariants_of
 from skcrit.search.scales import Scales
 from skcrit.solvers.status import Status
 
-__all__ = ["join_continua"]
+__all__ = ["join_continua", "may_be_joined"]
 
 # Steps of a walk, and the part of what remains that a step takes first.
 _MAX_STEPS = 30
@@ -52,14 +52,18 @@ def join_continua(
     # from it: it lies on a continuum that no declared symmetry explains.
     n = len(points.loss)
     labels, joined = np.arange(n), np.zeros(n, dtype=bool)
-    free = (points.nullity != UNKNOWN) & (points.nullity > points.n_tangent)
-    rows = np.flatnonzero(free)
+    rows = np.flatnonzero(may_be_joined(points))
     if len(rows) > 1:
         n_old = int(np.sum(rows < n_known))
         component, joined[rows] = _joined(loss, points.take(rows), scales, n_old)
         _, first = np.unique(component, return_index=True)
         labels[rows] = rows[first[component]]
     return labels, joined
+
+
+def may_be_joined(points: Description) -> BoolArray:
+    """Return which points have zero eigenvalues that no declared symmetry explains."""
+    return (points.nullity != UNKNOWN) & (points.nullity > points.n_tangent)
 
 
 def _joined(

@@ -8,16 +8,17 @@ known of their inertia differs. No length of one point decides about another.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from skcrit._rows import Rows
-from skcrit._typing import BoolArray, FloatArray, IntArray
+from skcrit._rows import GrowingArray, Rows
+from skcrit._typing import FloatArray, IntArray
 from skcrit.search.describe import UNKNOWN, Description
 
-__all__ = ["Identity", "group_points", "match_points", "radii"]
+__all__ = ["Catalogue", "Identity", "group_points", "match_points", "radii"]
 
 # Errors are measured with a few random changes and estimated along weak directions.
 _SAFETY = 10.0
@@ -30,6 +31,9 @@ _ROUNDING = 1e3 * np.finfo(float).eps
 # Points that are compared with the leaders at once, and 8 MiB of distances.
 _ROWS = 256
 _DISTANCES = 2**20
+
+# Points and known ones that are compared at once.
+_PAIRS = 2**12
 
 
 @dataclass
@@ -72,23 +76,112 @@ def match_points(
     points: Description | Identity, known: Description | Identity
 ) -> IntArray:
     """Find the known critical set of each point; -1 for one of none of them."""
-    labels = np.full(len(points.morse_index), -1)
-    reach, more = radii(known), radii(points)
-    for rows in _classes(points):
-        pool = np.flatnonzero(_compatible(known, points, rows[0]))
-        invariants = known.invariants[pool]
-        for begin in range(0, len(rows), _ROWS):
-            part = rows[begin : begin + _ROWS]
-            near = _candidates(points.invariants[part], invariants)
-            for row, few in zip(part, near, strict=True):
-                if len(few) == 0:
-                    continue
-                gaps = invariants[few] - points.invariants[row]
-                distance = np.sqrt(np.einsum("ij,ij->i", gaps, gaps))
-                best = pool[few[int(np.argmin(distance))]]
-                if np.min(distance) <= reach[best] + more[row]:
-                    labels[row] = best
-    return labels
+    catalogue = Catalogue()
+    catalogue.add(known)
+    return catalogue.match(points, lambda rows: known.invariants[rows])
+
+
+class Catalogue:
+    """Known points, sorted along a line in the space of invariants.
+
+    Along the line two points are at most as far apart as their invariants are, so that
+    a point has to be compared with few. Their invariants need not be kept.
+    """
+
+    def __init__(self) -> None:
+        self._position, self._reach = GrowingArray(), GrowingArray()
+        self._inertia = GrowingArray()
+        self._order: IntArray | None = None
+
+    def add(self, known: Description | Identity) -> None:
+        """Add points."""
+        self._position.add(_along_a_line(known.invariants))
+        self._reach.add(radii(known))
+        self._inertia.add(np.stack([known.morse_index, known.nullity], axis=1))
+        self._order = None
+
+    def match(
+        self,
+        points: Description | Identity,
+        invariants: Callable[[IntArray], FloatArray],
+    ) -> IntArray:
+        """Find the nearest known point of each, if it is near; -1 for none."""
+        n = len(points.morse_index)
+        labels = np.full(n, -1)
+        if n == 0 or len(self._position) == 0:
+            return labels
+        if self._order is None:
+            self._order = np.argsort(self._position.rows, kind="stable")
+        begin, end = self._window(points)
+        size = np.cumsum(end - begin)
+        row = 0
+        while row < n:
+            done = size[row - 1] if row else 0
+            last = max(int(np.searchsorted(size, done + _PAIRS, "right")), row + 1)
+            part = np.arange(row, last)
+            pairs = self._pairs(points, part, begin[part], end[part])
+            self._choose(points, *pairs, invariants, labels)
+            row = last
+        return labels
+
+    def _window(self, points: Description | Identity) -> tuple[IntArray, IntArray]:
+        """Find the first and the last of those that can be near, along the line."""
+        ordered = self._position.rows[self._order]
+        farthest = np.nanmax(self._reach.rows, initial=0.0)
+        # Positions are rounded, and radii are well beyond what that changes.
+        width, position = (
+            2 * (farthest + radii(points)),
+            _along_a_line(points.invariants),
+        )
+        return (
+            np.searchsorted(ordered, position - width, "left"),
+            np.searchsorted(ordered, position + width, "right"),
+        )
+
+    def _pairs(
+        self,
+        points: Description | Identity,
+        part: IntArray,
+        begin: IntArray,
+        end: IntArray,
+    ) -> tuple[IntArray, IntArray]:
+        """List pairs of points and known ones that no inertia contradicts."""
+        assert self._order is not None
+        row = np.repeat(part, end - begin)
+        first = np.repeat(begin - np.cumsum(end - begin) + end - begin, end - begin)
+        known = self._order[first + np.arange(len(row))]
+        ours = np.stack([points.morse_index, points.nullity], axis=1)[row]
+        theirs = self._inertia.rows[known]
+        either = (ours == UNKNOWN) | (theirs == UNKNOWN)
+        fits = np.all(either | (ours == theirs), axis=1)
+        return row[fits], known[fits]
+
+    def _choose(
+        self,
+        points: Description | Identity,
+        row: IntArray,
+        known: IntArray,
+        invariants: Callable[[IntArray], FloatArray],
+        labels: IntArray,
+    ) -> None:
+        """Give points the numbers of the nearest known ones, if they are near."""
+        if len(row) == 0:
+            return
+        few, place = np.unique(known, return_inverse=True)
+        gaps = invariants(few)[place] - points.invariants[row]
+        distance = np.sqrt(np.einsum("ij,ij->i", gaps, gaps))
+        order = np.lexsort((known, distance, row))
+        _, first = np.unique(row[order], return_index=True)
+        best = order[first]
+        reach = self._reach.rows[known[best]] + radii(points)[row[best]]
+        best = best[distance[best] <= reach]
+        labels[row[best]] = known[best]
+
+
+def _along_a_line(invariants: FloatArray) -> FloatArray:
+    """Return where points lie along a line, the same for all points."""
+    line = np.random.default_rng(0).standard_normal(invariants.shape[1])
+    return invariants @ (line / max(float(np.linalg.norm(line)), 1e-300))
 
 
 def radii(points: Description | Identity) -> FloatArray:
@@ -106,16 +199,6 @@ def _classes(points: Description | Identity) -> list[IntArray]:
     known = np.all(kinds != UNKNOWN, axis=1)
     kinds = np.concatenate([kinds[known], kinds[~known]])
     return [order[np.all(inertia == kind, axis=1)] for kind in kinds]
-
-
-def _compatible(
-    known: Description | Identity, points: Description | Identity, row: int
-) -> BoolArray:
-    """Return which sets nothing known of a point's inertia contradicts."""
-    index, nullity = points.morse_index[row], points.nullity[row]
-    same_index = (known.morse_index == index) | (known.morse_index == UNKNOWN)
-    same_nullity = (known.nullity == nullity) | (known.nullity == UNKNOWN)
-    return (same_index | (index == UNKNOWN)) & (same_nullity | (nullity == UNKNOWN))
 
 
 def _assign(

@@ -9,7 +9,7 @@ unknown.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -49,6 +49,7 @@ __all__ = [
     "errors_at",
     "invariants_of",
     "undescribed",
+    "unplaced",
 ]
 
 # Safety factor on measured errors, which are those of a few random changes.
@@ -171,12 +172,20 @@ def undescribed(
     squared: FloatArray,
 ) -> Description:
     """Make descriptions, with unknown inertia, of ends that nobody has looked at."""
-    n, n_params = theta.shape
     with np.errstate(over="ignore", invalid="ignore"):
         invariants = invariants_of(loss, loss.asarray(theta))
+    ends = unplaced(value, status, squared, theta.shape[1])
+    return replace(ends, point=theta, invariants=invariants)
+
+
+def unplaced(
+    value: FloatArray, status: IntArray, squared: FloatArray, n_params: int
+) -> Description:
+    """Make such descriptions without points and invariants, which take most memory."""
+    n = len(value)
     return Description(
         status=np.array(status),
-        point=theta,
+        point=np.empty((n, 0)),
         loss=value,
         squared_balanced_grad_norm=squared,
         distance=np.full(n, np.nan),
@@ -189,7 +198,7 @@ def undescribed(
         index_fraction_high=np.ones(n),
         inertia=InertiaShares.unknown(n),
         n_tangent=np.zeros(n, dtype=int),
-        invariants=invariants,
+        invariants=np.empty((n, 0)),
         uncertainty=np.zeros(n),
     )
 

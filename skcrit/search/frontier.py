@@ -4,184 +4,25 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import itemgetter
 
 import numpy as np
 
-from skcrit._backend import array_namespace, to_host
-from skcrit._typing import FloatArray, IntArray
-from skcrit.linalg import (
-    direction_level,
-    eigh_apart,
-    pseudoinverse_level,
-    rounding_level,
-)
 from skcrit.linalg.rounding import UNIT
-from skcrit.search.describe import UNKNOWN
+from skcrit.search.directions import Directions
 from skcrit.search.forecast import Forecast, Measured
-from skcrit.search.problem import Problem
+from skcrit.search.tries import Displacement, Queue, Try, Way
 from skcrit.solvers.tolerance import ROUNDING
 
-__all__ = [
-    "Directions",
-    "Displacement",
-    "Frontier",
-    "directions_at",
-    "order_directions",
-]
+__all__ = ["Frontier"]
 
-# Random directions in the kernel of the Hessian, per set.
-_N_FLAT = 16
-
-# Numbers in the directions that are kept: 256 MiB in single precision. Those of later
-# sets are computed again for the few that are tried.
+# Numbers in the directions that are kept, those of the newest sets, which are tried
+# most: 256 MiB in single precision. Others are computed again when they are tried.
 _MOST_NUMBERS = 2**26
-
-# Eigenvalues that differ by less, relative to themselves, are one of higher
-# multiplicity. Relative to the largest, all weak directions of raw data would be one.
-_EQUAL = 1e-6
 
 # If more than this part of neighbouring losses are the same, a loss names no set.
 _FEW = 0.01
-
-
-@dataclass
-class Directions:
-    """Ways to leave a critical point.
-
-    Attributes
-    ----------
-    vectors : ndarray of float32 of shape (n_directions, n_params), or None
-        Unit vectors, in the order to try them; None if they have to be computed again.
-    n_unstable : int
-        How many of them, the first ones, are unstable.
-    curvatures : ndarray of shape (n_directions,)
-        Eigenvalues of the Hessian; zero for flat directions.
-    error : float
-        Up to which two curvatures may be the same.
-    """
-
-    vectors: FloatArray | None
-    n_unstable: int
-    curvatures: FloatArray
-    error: float = 0.0
-
-
-@dataclass
-class Displacement:
-    """A search to come: from which set, along which direction.
-
-    Attributes
-    ----------
-    label : int
-        Set.
-    direction : int
-        Number of the direction.
-    sign : int
-        One or minus one.
-    turn : int
-        How often the direction has been tried this way.
-    vector : ndarray of shape (n_params,), or None
-        The direction, if it is kept.
-    change : int
-        By how much the Morse index is asked to change; 0 asks for nothing.
-    """
-
-    label: int
-    direction: int
-    sign: int
-    turn: int
-    vector: FloatArray | None
-    change: int
-
-
-def directions_at(
-    problem: Problem,
-    point: FloatArray,
-    morse_index: IntArray,
-    nullity: IntArray,
-    max_directions: int | None,
-) -> list[Directions]:
-    """Order the directions that lead away from critical points.
-
-    Parameters
-    ----------
-    problem : Problem
-        The loss and its units.
-    point : ndarray of shape (n, n_params)
-        Critical points, in the coordinates of the search.
-    morse_index, nullity : ndarray of int of shape (n,)
-        Negative and zero eigenvalues of their Hessians; -1 if unknown.
-    max_directions : int or None
-        Largest number of directions per point.
-
-    Returns
-    -------
-    directions : list of Directions
-        Ways to leave each point.
-    """
-    loss = problem.loss
-    hessian = loss.hessian(loss.asarray(point))
-    xp = array_namespace(hessian)
-    level = rounding_level(hessian[:, 0, :], xp.max(xp.abs(hessian), axis=(-2, -1)))
-    values, vectors, _ = eigh_apart(hessian, to_host(level))
-    values, vectors = to_host(values), to_host(vectors)
-    return [
-        order_directions(value, vector.T, index, n_zero, limit=max_directions)
-        for value, vector, index, n_zero in zip(
-            values, vectors, morse_index, nullity, strict=True
-        )
-    ]
-
-
-def order_directions(
-    values: FloatArray,
-    vectors: FloatArray,
-    index: int,
-    nullity: int,
-    limit: int | None,
-) -> Directions:
-    """Order eigenvectors: unstable, stable, flat; weak before strong, none twice."""
-    size = np.abs(values)
-    null = direction_level(values)
-    same = np.maximum(_EQUAL * size, rounding_level(values))
-    sign_of = np.where(size <= null, 0, np.sign(values))
-    if index != UNKNOWN and nullity != UNKNOWN:
-        sign_of = np.ones(len(values))
-        sign_of[:index], sign_of[index : index + nullity] = -1, 0
-    order = []
-    for sign in (-1, 1):
-        rows = np.flatnonzero(sign_of == sign)
-        rows = rows[np.argsort(size[rows], kind="stable")]
-        # Eigenvectors of one eigenvalue lead to the same sets by symmetry: one of each
-        # first, their likes afterwards.
-        first = np.diff(size[rows], prepend=-np.inf) > same[rows]
-        order += [rows[first], rows[~first]]
-    flat = _flat(vectors[sign_of == 0])
-    # Single precision is plenty for a displacement, and the store is large.
-    rows = np.concatenate(order)
-    chosen = np.concatenate([vectors[rows], flat])[:limit].astype(np.float32)
-    curvatures = np.concatenate([values[rows], np.zeros(len(flat))])[:limit]
-    n_unstable = min(int(np.sum(sign_of < 0)), len(chosen))
-    # Rounding errors of eigenvalues stay well below their bound, rounding_level, which
-    # is ten times this one and would mix the weak directions of raw data.
-    error = float(pseudoinverse_level(values))
-    return Directions(chosen, n_unstable, curvatures, error)
-
-
-def _flat(kernel: FloatArray) -> FloatArray:
-    """Draw directions in the kernel: a degenerate saddle has no unstable ones."""
-    if len(kernel) == 0:
-        return kernel
-    weights = np.random.default_rng(0).standard_normal((_N_FLAT, len(kernel)))
-    drawn = weights @ kernel
-    return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
-
-
-def _way(task: Displacement) -> tuple[int, int, int]:
-    """Name the way on which a search sets out."""
-    return task.label, task.direction, task.sign
 
 
 def _passes(n_passes: int, begin: int = 0) -> list[tuple[int, bool]]:
@@ -226,23 +67,35 @@ class Frontier:
         self._tries: list[int] = []
         self._found: list[int] = []
         self._directions: list[Directions] = []
-        self._n_kept = 0
+        self._n_kept = self._n_forgotten = 0
         self._losses: list[float] = []
         self._largest = 0.0
         self._forecast = Forecast()
         # Set, direction and sign of searches that ended at the next Morse index.
-        self._answered: set[tuple[int, int, int]] = set()
-        # What has to wait, with its stage and a number that keeps the order.
-        self._waiting: list[tuple[int, int, Displacement]] = []
-        self._n_waited = 0
+        self._answered: set[Way] = set()
+        # The keys of all sets, and older ones, which are passed over.
+        self._heap: list[tuple[int, int, int]] = []
+        # What has to wait, by the stage whose end it waits for.
+        self._waiting: dict[int, Queue] = {}
+        # Losses at which the searches that were taken last are expected to end, the
+        # ways on which they set out, and the stage of the last of them, and whether it
+        # had waited.
+        self._expected: list[float] = []
+        self._ways: set[Way] = set()
+        self._reached = (0, False)
+        # Displacements that were not enough for a round.
+        self._held: list[Displacement] = []
 
     def add(self, directions: Directions, loss: float) -> None:
         """Add the directions of the next set."""
-        self._n_kept += 0 if directions.vectors is None else directions.vectors.size
-        if self._n_kept > _MOST_NUMBERS:
-            # They are nearly all that a set takes, and few of them are ever tried.
-            directions = replace(directions, vectors=None)
         self._directions.append(directions)
+        self._n_kept += directions.vectors.size
+        while self._n_kept > _MOST_NUMBERS:
+            oldest = self._directions[self._n_forgotten]
+            self._n_kept -= oldest.vectors.size
+            none = np.empty((0, oldest.vectors.shape[1]), dtype=np.float32)
+            self._directions[self._n_forgotten] = replace(oldest, vectors=none)
+            self._n_forgotten += 1
         self._losses.append(float(loss))
         self._largest = max(self._largest, abs(float(loss)))
         self._stage.append(0)
@@ -253,6 +106,7 @@ class Frontier:
     def reward(self, label: int) -> None:
         """Take note that a displacement from a set led to a new set."""
         self._found[label] += 1
+        heapq.heappush(self._heap, self._key(label))
 
     def learn(self, label: int, direction: int, end: int) -> None:
         """Take note that a search from a set, along a direction, ended in a set."""
@@ -291,85 +145,153 @@ class Frontier:
         for label in range(len(self._directions)):
             self._advance(label)
 
-    def pop(self, n_tasks: int) -> list[Displacement]:
+    def pop(self, n_tasks: int, meanwhile: bool = False) -> list[Displacement]:
         """Take the next displacements, at most so many; none if nothing is left."""
-        heap = [self._key(label) for label in range(len(self._directions))]
-        heap = [key for key in heap if key[0] < len(self._schedule)]
-        heapq.heapify(heap)
-        losses = sorted(self._losses) if self._losses_tell_apart() else []
-        last, ways = len(self._schedule) - 1, set()
-        # Early is what asks for more than another search of this round may find.
-        taken: list[tuple[int, int, Displacement]] = []
-        early: list[tuple[int, int, Displacement]] = []
-        while (heap or self._waiting) and len(taken) < n_tasks:
-            stage = heap[0][0] if heap else last + 1
-            if self._waiting and self._waiting[0][0] < stage:
-                waited, _, task = heapq.heappop(self._waiting)
-                goes_on = waited == last or not self._is_answered(task)
-                stage = last
-            else:
-                task = self._next(-heapq.heappop(heap)[-1])
-                if self._stage[task.label] < len(self._schedule):
-                    heapq.heappush(heap, self._key(task.label))
-                if self._is_answered(task):
-                    stage, goes_on = last, False
-                else:
-                    goes_on = not self._is_expected(task, losses)
+        # Meanwhile the searches that were taken before still run: it is not known where
+        # they end, only where they are expected to. What they find may be better than
+        # what a later stage has, so that all of a round comes from the same one.
+        taken = list(enumerate(self._held[:n_tasks]))
+        self._held = self._held[n_tasks:]
+        if not (meanwhile or taken):
+            self._expected, self._ways = [], set()
+        ways, self._ways = self._ways, {task.way for _, task in taken}
+        losses = self._known_losses()
+        limit = self._reached if meanwhile else (len(self._schedule), True)
+        # Early is what asks for more than another search that runs may find.
+        early: list[tuple[int, Displacement, int, Try]] = []
+        is_over = False
+        while len(taken) < n_tasks and not is_over:
+            come = self._next_stage()
+            if come[0] == len(self._schedule):
+                break
+            is_over = come > limit
+            if is_over:
+                break
+            self._reached = come
+            attempt, until, goes_on = self._next(*come, losses)
             if not goes_on:
-                self._wait(stage, task)
+                self._wait(until, attempt)
                 continue
-            is_early = task.change != 0 and _way(task) in ways
-            number = len(taken) + len(early)
-            (early if is_early else taken).append((number, stage, task))
-            ways.add(_way(task))
-        room = n_tasks - len(taken)
-        for _, stage, task in early[room:]:
-            self._wait(stage, task)
-        return [task for *_, task in sorted(taken + early[:room], key=itemgetter(0))]
+            task, number = self._displacement(*attempt), len(taken) + len(early)
+            if task.change != 0 and (task.way in ways or task.way in self._ways):
+                early.append((number, task, until, attempt))
+            else:
+                taken.append((number, task))
+            self._ways.add(task.way)
+        room = 0 if is_over else n_tasks - len(taken)
+        for _, _, until, attempt in early[room:]:
+            self._wait(until, attempt)
+        chosen = taken + [(number, task) for number, task, *_ in early[:room]]
+        tasks = [task for _, task in sorted(chosen, key=itemgetter(0))]
+        if is_over:
+            tasks, self._held = [], tasks + self._held
+        return tasks
 
-    def _wait(self, stage: int, task: Displacement) -> None:
-        """Let a task wait until a stage is over."""
-        heapq.heappush(self._waiting, (stage, self._n_waited, task))
-        self._n_waited += 1
+    def _known_losses(self) -> list[float]:
+        """Sort the losses of sets, and those expected; none if they name no set."""
+        expected, self._expected = self._expected, []
+        if not self._losses_tell_apart():
+            return []
+        return sorted(self._losses + expected)
 
-    def _is_answered(self, task: Displacement) -> bool:
+    def _next_stage(self) -> tuple[int, bool]:
+        """Return the stage of the next try, and whether it has waited for its end."""
+        none = len(self._schedule)
+        label, waits = self._first(), min(self._waiting, default=none)
+        stage = none if label < 0 else self._stage[label]
+        return min(stage, waits), waits < stage
+
+    def _next(
+        self, stage: int, has_waited: bool, losses: list[float]
+    ) -> tuple[Try, int, bool]:
+        """Take the next try; say until when it had better wait, and whether not."""
+        last = len(self._schedule) - 1
+        if has_waited:
+            attempt = self._waiting[stage].take()
+            if not self._waiting[stage]:
+                del self._waiting[stage]
+            return attempt, last, stage == last or not self._is_answered(*attempt)
+        label = self._first()
+        attempt = label, stage, self._tries[label]
+        self._tries[label] += 1
+        self._advance(label)
+        if self._is_answered(*attempt):
+            return attempt, last, False
+        return attempt, stage, not self._is_expected(*attempt, losses)
+
+    def _wait(self, stage: int, attempt: Try) -> None:
+        """Let a try wait until a stage is over."""
+        self._waiting.setdefault(stage, Queue()).put(*attempt)
+
+    def _is_answered(self, label: int, stage: int, number: int) -> bool:
         """Return whether a search has ended at the Morse index that is asked for."""
-        return task.change != 0 and _way(task) in self._answered
+        direction, turn = self._where(label, stage, number)
+        if not self._asks(stage, turn) or self._asked(label, direction) == 0:
+            return False
+        return (label, direction, self._sign(label, direction, turn)) in self._answered
+
+    def _first(self) -> int:
+        """Return the set that is next; -1 if no set has anything left."""
+        while self._heap:
+            label = -self._heap[0][-1]
+            is_over = self._stage[label] == len(self._schedule)
+            if not is_over and self._heap[0] == self._key(label):
+                return label
+            heapq.heappop(self._heap)
+        return -1
 
     def _losses_tell_apart(self) -> bool:
         """Return whether different sets have different losses, with few exceptions."""
         gaps = np.diff(np.sort(self._losses))
         return bool(np.sum(gaps <= self._error()) <= _FEW * len(gaps))
 
-    def _next(self, label: int) -> Displacement:
-        """Take the next displacement from a set."""
-        stage = self._stage[label]
+    def _where(self, label: int, stage: int, number: int) -> tuple[int, int]:
+        """Return the direction of a try in a stage, and how often it came before."""
         begin, n = self._range(label, stage)
-        turn, step = divmod(self._tries[label], n)
-        direction = begin + step
-        sign = (-1) ** (turn + label + direction)
-        vectors = self._directions[label].vectors
-        vector = None if vectors is None else vectors[direction]
-        self._tries[label] += 1
-        self._advance(label)
-        # Every other pass asks for an index; along the stable directions, which are so
-        # many that one pass can be all, every other way does.
-        number, is_stable = self._schedule[stage]
-        asks = (number + is_stable * turn) % 2 == 1
-        change = self._asked(label, direction) if asks else 0
-        return Displacement(label, direction, sign, number, vector, change)
+        turn, step = divmod(number, n)
+        return begin + step, turn
 
-    def _is_expected(self, task: Displacement, losses: list[float]) -> bool:
+    def _sign(self, label: int, direction: int, turn: int) -> int:
+        """Return which way a try goes."""
+        return (-1) ** (turn + label + direction)
+
+    def _asks(self, stage: int, turn: int) -> bool:
+        """Return whether a try asks for the next Morse index."""
+        # Every other pass does; along the stable directions, which are so many that one
+        # pass can be all, every other way does.
+        number, is_stable = self._schedule[stage]
+        return (number + is_stable * turn) % 2 == 1
+
+    def _displacement(self, label: int, stage: int, number: int) -> Displacement:
+        """Make the displacement of a try."""
+        direction, turn = self._where(label, stage, number)
+        vectors = self._directions[label].vectors
+        return Displacement(
+            label=label,
+            direction=direction,
+            sign=self._sign(label, direction, turn),
+            turn=self._schedule[stage][0],
+            vector=vectors[direction] if direction < len(vectors) else None,
+            change=self._asked(label, direction) if self._asks(stage, turn) else 0,
+        )
+
+    def _is_expected(
+        self, label: int, stage: int, number: int, losses: list[float]
+    ) -> bool:
         """Return whether a search will end at one of the losses; else add its own."""
-        change = self._forecast.change(self._curvature(task.label, task.direction))
-        if change is None or not losses:
+        if not losses:
             return False
-        loss = self._losses[task.label] + change
+        direction, _ = self._where(label, stage, number)
+        change = self._forecast.change(self._curvature(label, direction))
+        if change is None:
+            return False
+        loss = self._losses[label] + change
         position = bisect_left(losses, loss)
         near = losses[max(position - 1, 0) : position + 1]
         if any(abs(other - loss) <= self._error() for other in near):
             return True
         losses.insert(position, loss)
+        self._expected.append(loss)
         return False
 
     def _key(self, label: int) -> tuple[int, int, int]:
@@ -389,6 +311,7 @@ class Frontier:
         """Go to the next stage that has directions left, if this one is over."""
         while self._stage[label] < len(self._schedule):
             if self._tries[label] < 2 * self._range(label, self._stage[label])[1]:
+                heapq.heappush(self._heap, self._key(label))
                 return
             self._stage[label] += 1
             self._tries[label] = self._found[label] = 0

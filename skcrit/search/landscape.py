@@ -2,66 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from skcrit._backend import to_host
-from skcrit._rows import Rows
+from skcrit._rows import GrowingArray
 from skcrit._typing import FloatArray, IntArray
 from skcrit.losses.symmetries import rescaled
 from skcrit.search.atlas import Atlas
 from skcrit.search.batches import Batches, run_batches
+from skcrit.search.departures import Displaced, Origins, Searches
 from skcrit.search.describe import (
     UNKNOWN,
     Description,
     describe,
     invariants_of,
-    undescribed,
+    unplaced,
 )
+from skcrit.search.directions import Directions, directions_at
 from skcrit.search.engine import SearchResult, may_be_critical, verdict
-from skcrit.search.frontier import Directions, Displacement, Frontier, directions_at
+from skcrit.search.frontier import Frontier
 from skcrit.search.problem import Problem
 from skcrit.search.shared import Shared
 from skcrit.solvers.state import SolverResult
 from skcrit.solvers.status import Status
 
-__all__ = ["Landscape", "Origins"]
+__all__ = ["Landscape"]
 
 # New points are described in chunks of this many: some eigenproblems each.
 _CHUNK = 32
 
-
-@dataclass
-class Origins(Rows):
-    """Where searches set out, a row per search.
-
-    Attributes
-    ----------
-    parent : ndarray of int of shape (n,)
-        Set, in the order of discovery; -1 for the first searches.
-    direction : ndarray of int of shape (n,)
-        Number of the direction; -1 for the first searches.
-    sign : ndarray of int of shape (n,)
-        Which way; 0 for the first searches.
-    """
-
-    parent: IntArray
-    direction: IntArray
-    sign: IntArray
+# Stands among labels for the end of a search that is no critical point.
+_NO_CANDIDATE = -2
 
 
 @dataclass
 class _Round:
-    """One round of searches."""
+    """One round of searches; what is new among its ends has to be described."""
 
     starts: FloatArray
+    theta: FloatArray
     runs: SolverResult
     squared: FloatArray
     labels: IntArray
     status: IntArray
     origins: Origins
+    new: IntArray
 
 
 @dataclass
@@ -99,6 +89,8 @@ class Landscape:
         self.n_searches = 0
         self.stop_reason: str | None = None
         self._past = [(0, 0)]
+        self._starts, self._ends = GrowingArray(), GrowingArray()
+        self._open: _Round | None = None
 
     @property
     def n_failed(self) -> int:
@@ -111,23 +103,89 @@ class Landscape:
         parent = np.concatenate([r.origins.parent for r in self.rounds])
         return float(np.mean(failed[parent < 0]))
 
-    def search(self, solver: Any, starts: FloatArray, origins: Origins) -> None:
-        """Run one round of searches."""
-        select = getattr(solver, "select", lambda rows: solver)
-        calls = [
-            (select(rows), self.shared, starts[rows])
-            for rows in self.batches.slices(len(starts), self.problem.loss)
+    @property
+    def is_open(self) -> bool:
+        """Whether searches have ended whose ends are not described yet."""
+        return self._open is not None
+
+    def step(self, searches: Searches | None) -> Generator[None, None, None]:
+        """Describe the ends of the last searches, and run the next ones.
+
+        It yields once, when what the last searches found is known and the next ones
+        still run. So the round after these can be prepared while all workers are
+        busy. What a round knows does not depend on the time that anything takes.
+
+        Parameters
+        ----------
+        searches : Searches or None
+            The next searches, if there are any.
+        """
+        last, self._open = self._open, None
+        calls = [] if last is None else self._to_describe(last)
+        n_calls = len(calls)
+        if searches is not None:
+            rows = self.batches.slices(len(searches), self.problem.loss)
+            calls += [(solve_ends, self.shared, *searches.part(r)) for r in rows]
+        done = run_batches(self.batches, work, calls) if calls else iter(())
+        try:
+            if last is not None:
+                self._settle(last, list(islice(done, n_calls)))
+            yield
+            if searches is not None:
+                self._open = self._ended(searches, done)
+        finally:
+            if calls:
+                done.close()  # type: ignore[attr-defined]
+
+    def _ended(self, searches: Searches, done: Iterable[Any]) -> _Round:
+        """Collect the ends of searches, and recognise known sets among them."""
+        outcomes, labels = [], []
+        for starts, runs, invariants, squared in done:
+            candidate = may_be_critical(self.problem, runs, self.tol)
+            known = np.full(len(candidate), -1)
+            known[candidate] = self.atlas.recognise(invariants[candidate])
+            labels.append(np.where(candidate, known, _NO_CANDIDATE))
+            outcomes.append((starts, runs, squared))
+        starts, results, squared = zip(*outcomes, strict=True)
+        runs, found = SolverResult.concatenate(results), np.concatenate(labels)
+        return _Round(
+            starts=np.concatenate(starts),
+            theta=runs.theta,
+            runs=runs,
+            squared=np.concatenate(squared),
+            labels=np.maximum(found, -1),
+            status=np.where(found >= 0, Status.CONVERGED, runs.status),
+            origins=searches.origins,
+            new=np.flatnonzero(found == -1),
+        )
+
+    def _to_describe(self, done: _Round) -> list[tuple]:
+        """List the calls that describe what may be new."""
+        theta = done.theta[done.new]
+        return [
+            (describe_ends, self.shared, theta[i : i + _CHUNK], self.max_directions)
+            for i in range(0, len(theta), _CHUNK)
         ]
-        outcomes = list(run_batches(self.batches, solve_ends, calls))
-        results, invariants, squared = zip(*outcomes, strict=True)
-        runs = SolverResult.concatenate(results)
+
+    def _settle(self, done: _Round, described: list[Any]) -> None:
+        """Keep a round, add the sets that it found, and learn from it."""
         known = len(self.atlas)
-        labels, status = self._recognised(runs, np.concatenate(invariants))
-        squared = np.concatenate(squared)
-        done = _Round(starts, runs, squared, labels, status, origins)
-        self.rounds.append(done)
+        if described:
+            rows = done.new
+            done.labels[rows], after = self._discovered(described)
+            done.status[rows] = verdict(done.status[rows], after)
+        found = done.labels[done.labels >= 0]
+        self.atlas.counts += np.bincount(found, minlength=len(self.atlas))
         self._reward(done, known)
-        self.n_searches += len(starts)
+        self.n_searches += len(done.starts)
+        # Points are most of what a fit keeps: all in one array, and nowhere else.
+        self._starts.add(self.problem.back(done.starts))
+        runs = self.problem.runs_back(done.runs)
+        self._ends.add(runs.theta)
+        none = runs.theta[:, :0].copy()
+        self.rounds.append(
+            replace(done, starts=none, theta=none, runs=replace(runs, theta=none))
+        )
         self._past.append((self.n_searches, len(self.atlas)))
 
     def _reward(self, done: _Round, known: int) -> None:
@@ -139,10 +197,11 @@ class Landscape:
         rows = np.flatnonzero((done.labels >= 0) & (done.origins.parent >= 0))
         if len(rows) == 0:
             return
-        assert self.atlas.sets is not None
-        index, origins = self.atlas.sets.morse_index, done.origins.take(rows)
+        atlas, origins = self.atlas, done.origins.take(rows)
+        index = atlas.points.morse_index[atlas.point_of]
+        ways = [column.tolist() for column in vars(origins).values()]
         for end, parent, direction, sign in zip(
-            done.labels[rows], *vars(origins).values(), strict=True
+            done.labels[rows].tolist(), *ways, strict=True
         ):
             self.frontier.learn(parent, direction, end)
             if UNKNOWN not in (index[end], index[parent]):
@@ -162,32 +221,11 @@ class Landscape:
         """Return how many searches and sets there were after every round."""
         return np.array(self._past[1:])
 
-    def _recognised(self, runs, invariants):
-        """Find the sets that searches ended in, and add new ones."""
-        labels, status = np.full(len(runs.status), -1), runs.status.copy()
-        candidate = may_be_critical(self.problem, runs, self.tol)
-        rows = np.flatnonzero(candidate)
-        labels[rows] = self.atlas.recognise(invariants[rows])
-        status[labels >= 0] = Status.CONVERGED
-        rows = rows[labels[rows] < 0]
-        if len(rows):
-            labels[rows], after = self._discovered(runs.take(rows))
-            status[rows] = verdict(status[rows], after)
-        known = labels[labels >= 0]
-        self.atlas.counts += np.bincount(known, minlength=len(self.atlas))
-        return labels, status
-
-    def _discovered(self, runs):
-        """Describe points that were not recognised."""
-        n = len(runs.status)
-        calls = [
-            (self.shared, runs.theta[i : i + _CHUNK], self.max_directions)
-            for i in range(0, n, _CHUNK)
-        ]
-        done = list(run_batches(self.batches, describe_ends, calls))
-        found = Description.concatenate([description for description, _ in done])
-        directions = [way for _, ways in done for way in ways]
-        labels = np.full(n, -1)
+    def _discovered(self, described: list[Any]) -> tuple[IntArray, IntArray]:
+        """Add what is new among points that were not recognised."""
+        found = Description.concatenate([description for description, _ in described])
+        directions = [way for _, ways in described for way in ways]
+        labels = np.full(len(found.status), -1)
         rows = np.flatnonzero(found.status == Status.CONVERGED)
         if len(rows):
             labels[rows], new = self.atlas.add(found.take(rows))
@@ -195,69 +233,43 @@ class Landscape:
                 self.frontier.add(directions[row], found.loss[row])
         return labels, found.status
 
-    def vectors(self, tasks: list[Displacement]) -> FloatArray:
-        """Return the directions of displacements.
-
-        Parameters
-        ----------
-        tasks : list of Displacement
-            Displacements from known sets.
-
-        Returns
-        -------
-        vectors : ndarray of shape (n_tasks, n_params)
-            Unit vectors; those that are not kept are computed again.
-        """
-        lost = sorted({task.label for task in tasks if task.vector is None})
-        calls = []
-        for i in range(0, len(lost), _CHUNK):
-            assert self.atlas.sets is not None
-            sets = self.atlas.sets.take(np.array(lost[i : i + _CHUNK]))
-            inertia = sets.morse_index, sets.nullity
-            calls.append((self.shared, sets.point, *inertia, self.max_directions))
-        done = run_batches(self.batches, directions_at, calls) if calls else []
-        again = dict(zip(lost, (way for part in done for way in part), strict=True))
-        vectors = [
-            again[task.label].vectors[task.direction]
-            if task.vector is None
-            else task.vector
-            for task in tasks
-        ]
-        return np.array(vectors, dtype=float)
-
     def result(self) -> SearchResult:
         """Collect all rounds, with the sets by increasing loss.
 
         Returns
         -------
         result : SearchResult
-            A row per search, in the coordinates of the user.
+            A row per search, in the coordinates of the user. What searches ended in is
+            without points, and all is without invariants.
         """
         runs = SolverResult.concatenate([r.runs for r in self.rounds])
         status = np.concatenate([r.status for r in self.rounds])
         labels = np.concatenate([r.labels for r in self.rounds])
         squared = np.concatenate([r.squared for r in self.rounds])
-        starts = np.concatenate([r.starts for r in self.rounds])
-        runs = replace(runs, status=status)
-        ends = undescribed(self.problem.loss, runs.theta, runs.loss, status, squared)
-        sets = ends.empty() if self.atlas.sets is None else self.atlas.sets
+        n_params = self._ends.rows.shape[1]
+        ends = sets = unplaced(runs.loss, status, squared, n_params)
+        sets = replace(sets.empty(), point=np.empty((0, n_params)))
+        order, rank = self.order()
         known = np.flatnonzero(labels >= 0)
         if len(known):
             # What a search ended in is described once, when it was found.
-            nan = np.full(len(known), np.nan)
+            points = self.atlas.points
+            plain = replace(points, point=points.point[:, :0])
+            plain, point_of = plain.take(self.atlas.point_of), self.atlas.point_of
             named = replace(
-                sets.take(labels[known]),
+                plain.take(labels[known]),
                 squared_balanced_grad_norm=squared[known],
-                distance=nan,
+                distance=np.full(len(known), np.nan),
             )
             ends = ends.replace(known, named)
-        order, rank = self.order()
+            point = self.problem.back(points.point, point_of[order])
+            sets = replace(plain.take(order), point=point)
         return SearchResult(
-            starts=self.problem.back(starts),
-            runs=self.problem.runs_back(runs),
-            ends=self.problem.points_back(ends),
+            starts=self._starts.rows,
+            runs=replace(runs, theta=self._ends.rows, status=status),
+            ends=ends,
             labels=rank[labels],
-            sets=self.problem.points_back(sets.take(order)),
+            sets=sets,
             is_continuum=self.atlas.is_continuum[order],
         )
 
@@ -269,24 +281,30 @@ class Landscape:
 
     def order(self) -> tuple[IntArray, IntArray]:
         """Order sets by loss; return the order and its inverse, which keeps -1."""
-        sets = self.atlas.sets
-        if sets is None:
+        if len(self.atlas) == 0:
             return np.empty(0, dtype=int), np.array([-1])
-        order = np.lexsort((sets.morse_index, sets.loss))
+        points, rows = self.atlas.points, self.atlas.point_of
+        order = np.lexsort((points.morse_index[rows], points.loss[rows]))
         return order, np.append(np.argsort(order), -1)
 
 
+def work(task: Callable[..., Any], *arguments: Any) -> Any:
+    """Do one of the two tasks of a round; what the store keeps."""
+    return task(*arguments)
+
+
 def solve_ends(
-    solver: Any, problem: Problem, theta0: FloatArray
-) -> tuple[SolverResult, FloatArray, FloatArray]:
-    """Solve a batch and name its ends by their invariants; what the store keeps."""
+    problem: Problem, solver: Any, starts: FloatArray | Displaced
+) -> tuple[FloatArray, SolverResult, FloatArray, FloatArray]:
+    """Solve a batch and name its ends by their invariants."""
     # Invariants, in natural units, and squared gradient norms are those of the rescaled
     # ends.
     loss = problem.loss
+    theta0 = starts.starts(problem) if isinstance(starts, Displaced) else starts
     runs = solver.solve(loss, loss.asarray(theta0))
     ends = rescaled(loss, runs.theta)
     gradient = to_host(loss.gradient(ends))
-    return runs, invariants_of(loss, ends), np.sum(gradient**2, axis=-1)
+    return theta0, runs, invariants_of(loss, ends), np.sum(gradient**2, axis=-1)
 
 
 def describe_ends(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from skcrit._backend import to_host
-from skcrit._typing import FloatArray
+from skcrit._typing import FloatArray, IntArray
 from skcrit.losses.adapt import as_loss
 from skcrit.losses.base import Loss
 from skcrit.losses.coordinates import Coordinates
@@ -17,6 +17,9 @@ from skcrit.search.scales import Scales, natural_scales
 from skcrit.solvers.state import SolverResult
 
 __all__ = ["Problem", "pose"]
+
+# Points that are transformed at a time.
+_ROWS = 2**12
 
 
 @dataclass
@@ -44,12 +47,18 @@ class Problem:
         inside = self.coordinates.into(self.loss.asarray(theta))
         return np.asarray(to_host(inside), dtype=float)
 
-    def back(self, theta: FloatArray) -> FloatArray:
+    def back(self, theta: FloatArray, rows: IntArray | None = None) -> FloatArray:
         """Express points in the coordinates of the user; those not finite stay."""
-        finite = np.all(np.isfinite(theta), axis=-1, keepdims=True)
-        safe = self.loss.asarray(np.where(finite, theta, 0.0))
-        back = np.asarray(to_host(self.coordinates.back(safe)), dtype=float)
-        return np.where(finite, back, theta)
+        # A part at a time: of many points no more than one copy is made.
+        rows = np.arange(len(theta)) if rows is None else rows
+        result = np.empty((len(rows), theta.shape[1]))
+        for begin in range(0, len(rows), _ROWS):
+            part = theta[rows[begin : begin + _ROWS]]
+            finite = np.all(np.isfinite(part), axis=-1, keepdims=True)
+            safe = self.loss.asarray(np.where(finite, part, 0.0))
+            back = to_host(self.coordinates.back(safe))
+            result[begin : begin + _ROWS] = np.where(finite, back, part)
+        return result
 
     def runs_back(self, runs: SolverResult) -> SolverResult:
         """Express results of a solver in the coordinates of the user."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from skcrit._version import __version__
 from skcrit.search.describe import Description
-from skcrit.search.frontier import Directions
+from skcrit.search.directions import Directions
 from skcrit.search.inertia_shares import InertiaShares
 from skcrit.solvers.state import SolverResult
 

@@ -25,6 +25,7 @@ from skcrit.datasets import make_gaussian_spectrum
 from skcrit.exceptions import NotConvergedWarning
 from skcrit.losses import FunctionLoss, MLPLoss
 from skcrit.proving_grounds import make_mueller_brown
+from skcrit.search import landscape
 from skcrit.starts import GaussianStarts, random_streams
 
 from ..solvers._potentials import HIMMELBLAU, HIMMELBLAU_POINTS
@@ -241,14 +242,35 @@ def assert_same(one, other):
         np.testing.assert_array_equal(column, other.results_[key], key)
 
 
-def test_same_result_for_all_workers_and_batches(loss, tmp_path):
-    explorer = LandscapeExplorer(max_searches=150, random_state=0)
+@pytest.mark.parametrize("round_size", [256, 24])
+def test_same_result_for_all_workers_and_batches(loss, tmp_path, round_size):
+    # In rounds of 24 searches half of each runs while the other half is described.
+    explorer = LandscapeExplorer(
+        max_searches=150, round_size=round_size, random_state=0
+    )
     expected = clone(explorer).fit(loss)
     kept = {"memory": tmp_path}  # written, then read
     for params in ({"n_jobs": 2}, {"batch_size": 7}, kept, kept):
         assert_same(expected, clone(explorer).set_params(**params).fit(loss))
     other = clone(explorer).set_params(random_state=1).fit(loss)
     assert not np.array_equal(other.start_params_, expected.start_params_)
+
+
+def test_the_halves_of_a_full_round_overlap(loss, monkeypatch):
+    together = []
+
+    def run(batches, task, calls, _run=landscape.run_batches):
+        together.append({call[0].__name__ for call in calls})
+        return _run(batches, task, calls)
+
+    monkeypatch.setattr(landscape, "run_batches", run)
+    explorer = LandscapeExplorer(max_searches=150, round_size=24, random_state=0)
+    sizes = np.diff(explorer.fit(loss).discovery_[:, 0])
+    # As long as something new is found, it is described while others search.
+    assert together.count({"describe_ends", "solve_ends"}) >= 3
+    # The first rounds, of 16 searches and more, are small as little is known.
+    assert np.count_nonzero(sizes == 12) >= 6
+    assert explorer.n_critical_sets_ == loss.analytical_spectrum().n_sets
 
 
 def test_table_and_graph_agree(loss):

@@ -127,6 +127,38 @@ def test_known_sets_are_matched(rng):
     assert np.all(match_points(away, known) == -1)
 
 
+@pytest.mark.parametrize("vague", [1e-7, 0.3, np.inf])
+def test_matches_are_those_of_comparing_all_with_all(vague, rng, monkeypatch):
+    # Clusters whose radii overlap, some points of unknown inertia, one very uncertain.
+    centers = rng.standard_normal((40, 3))
+    known = centers[rng.integers(40, size=200)] + 1e-6 * rng.standard_normal((200, 3))
+    error = 10.0 ** rng.uniform(-9, -6, 200)
+    error[17] = vague
+    index = rng.integers(-1, 2, size=200)
+    nullity = rng.integers(-1, 2, size=200)
+    known = identity(known, error, index, nullity)
+    rows = rng.integers(200, size=300)
+    points = known.invariants[rows] + 1e-6 * rng.standard_normal((300, 3))
+    points[:20] += 1.0
+    points = identity(points, 1e-8, index[::-1][rows // 2], nullity[rows])
+    expected = []
+    for row in range(300):
+        gaps = np.linalg.norm(known.invariants - points.invariants[row], axis=1)
+        for name in ("morse_index", "nullity"):
+            ours, theirs = getattr(points, name)[row], getattr(known, name)
+            gaps[(ours != theirs) & (ours != -1) & (theirs != -1)] = np.inf
+        best = np.argmin(gaps)
+        near = gaps[best] <= radii(known)[best] + radii(points)[row]
+        expected.append(best if near and np.isfinite(gaps[best]) else -1)
+    assert 50 < np.count_nonzero(np.array(expected) >= 0) < 290
+    np.testing.assert_array_equal(match_points(points, known), expected)
+    # Neither how many pairs are compared at once nor the order of points matters.
+    monkeypatch.setattr(critical_sets, "_PAIRS", 7)
+    np.testing.assert_array_equal(
+        match_points(points.take(np.arange(300)[::-1]), known), expected[::-1]
+    )
+
+
 def test_nothing_to_group():
     none = identity(np.empty((0, 4)))
     labels, leaders = group_points(none)

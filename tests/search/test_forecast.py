@@ -5,8 +5,9 @@ import pytest
 
 from skcrit import LandscapeExplorer, LinearAutoencoderLoss
 from skcrit.proving_grounds import make_separable_quartic
+from skcrit.search.directions import Directions, order_directions
 from skcrit.search.forecast import Forecast, Measured
-from skcrit.search.frontier import Directions, Frontier, order_directions
+from skcrit.search.frontier import Frontier
 
 # Parts of a separable landscape: the curvature of each, and what leaving it changes.
 CURVATURES, CHANGES = np.array([-1.0, -2.0, -4.0]), np.array([-0.3, -0.7, -1.9])
@@ -162,3 +163,37 @@ def test_neighbours_along_exact_axes_are_not_asked_for_twice(seed):
     loss = make_separable_quartic(4, tilt=[0.05, 0.1, 0.15, 0.2])
     explorer = LandscapeExplorer(max_searches=300, random_state=seed).fit(loss)
     assert explorer.n_critical_sets_ >= 79
+
+
+def test_while_searches_run_no_later_stage_begins():
+    # A saddle with two unstable directions and a stable one.
+    frontier = Frontier(1)
+    curvatures = np.array([-1.0, -2.0, 1.0])
+    frontier.add(Directions(np.eye(3, dtype=np.float32), 2, curvatures), 0.0)
+    tasks = frontier.pop(2)
+    # Two more are unstable, too few for a round: they are kept for the next one.
+    assert frontier.pop(3, meanwhile=True) == []
+    tasks += frontier.pop(3)
+    assert [task.direction for task in tasks] == [0, 1, 0, 1, 2]
+    # Once a round has come to the stable ones, the one beside it may.
+    tasks += frontier.pop(1, meanwhile=True)
+    assert len({(task.direction, task.sign) for task in tasks}) == 6
+    assert frontier.pop(1) == frontier.pop(1, meanwhile=True) == []
+
+
+@pytest.mark.parametrize("meanwhile", [True, False])
+def test_what_running_searches_are_expected_to_find_is_not_searched_again(meanwhile):
+    frontier = Frontier(1)
+    # From both of the last corners a part leads to the corner of all three.
+    corners = np.array([[0, 0, 0], [1, 1, 0], [1, 0, 1]], dtype=bool)
+    for lowered in corners:
+        add_corner(frontier, lowered)
+    for curvature, change in zip(CURVATURES, CHANGES, strict=True):
+        for _ in range(5):
+            frontier._forecast.learn(measured(curvature), measured(change))
+    tasks = frontier.pop(1) + frontier.pop(1, meanwhile=meanwhile)
+    expected = []
+    for task in tasks:
+        part = np.flatnonzero(~corners[task.label])[task.direction]
+        expected.append(CHANGES[corners[task.label]].sum() + CHANGES[part])
+    assert (len(set(np.round(expected, 9))) == 2) == meanwhile

@@ -11,7 +11,7 @@ def test_forgotten_directions_are_the_same(monkeypatch):
     loss = LinearAutoencoderLoss((1,)).fit(X)
     options = {"max_searches": 60, "random_state": 0}
     kept = LandscapeExplorer(**options).fit(loss)
-    # Those of the first set find room, the others do not.
+    # Those of one set find room: the newest.
     monkeypatch.setattr(frontier, "_MOST_NUMBERS", 40)
     forgotten = LandscapeExplorer(**options).fit(loss)
     assert kept.n_critical_sets_ == 4

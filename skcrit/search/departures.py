@@ -1,0 +1,144 @@
+"""Where the searches of a round set out, and what carries them out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skcrit._rows import Rows
+from skcrit._typing import FloatArray, IntArray
+from skcrit.search.directions import directions_at
+from skcrit.search.problem import Problem
+
+__all__ = ["Displaced", "Origins", "Searches", "no_origins", "placed"]
+
+# Directions are computed for so many sets at a time: a dense Hessian each.
+_CHUNK = 32
+
+
+@dataclass
+class Origins(Rows):
+    """Where searches set out, a row per search.
+
+    Attributes
+    ----------
+    parent : ndarray of int of shape (n,)
+        Set, in the order of discovery; -1 for the first searches.
+    direction : ndarray of int of shape (n,)
+        Number of the direction; -1 for the first searches.
+    sign : ndarray of int of shape (n,)
+        Which way; 0 for the first searches.
+    """
+
+    parent: IntArray
+    direction: IntArray
+    sign: IntArray
+
+
+@dataclass
+class Displaced(Rows):
+    """Starts beside known sets, not computed yet, a row per search.
+
+    Attributes
+    ----------
+    origins : Origins
+        Sets and directions.
+    point : ndarray of shape (n, n_params)
+        Points of the sets.
+    morse_index, nullity : ndarray of int of shape (n,)
+        Their inertia.
+    vector : list of (ndarray of shape (n_params,) or None)
+        The directions, if they are kept.
+    length : ndarray of shape (n,)
+        Lengths of the displacements, in length scales.
+    noise : ndarray of shape (n, n_params)
+        What is added, in length scales.
+    max_directions : int or None
+        Largest number of directions of a set.
+    """
+
+    origins: Origins
+    point: FloatArray
+    morse_index: IntArray
+    nullity: IntArray
+    vector: list[FloatArray | None]
+    length: FloatArray
+    noise: FloatArray
+    max_directions: int | None
+
+    def starts(self, problem: Problem) -> FloatArray:
+        """Compute the starts, and the directions that are not kept."""
+        # A worker does it: this takes an eigenproblem for each set.
+        unit = np.asarray(problem.loss.length_scale(), dtype=float)
+        vectors = self.origins.sign[:, None] * self._vectors(problem)
+        # Of length one in length scales, like the displacement.
+        size = np.linalg.norm(vectors / unit, axis=1, keepdims=True)
+        size = np.where(size > 0, size, 1.0)
+        moved = self.point + self.length[:, None] * vectors / size
+        return moved + unit * self.noise
+
+    def _vectors(self, problem: Problem) -> FloatArray:
+        """Return the directions as unit vectors."""
+        vectors = list(self.vector)
+        lost = np.array([vector is None for vector in vectors])
+        labels, first = np.unique(self.origins.parent[lost], return_index=True)
+        rows = np.flatnonzero(lost)[first]
+        ways: list[Any] = []
+        for begin in range(0, len(rows), _CHUNK):
+            part = rows[begin : begin + _CHUNK]
+            inertia = self.morse_index[part], self.nullity[part]
+            ways += directions_at(
+                problem, self.point[part], *inertia, self.max_directions
+            )
+        again = dict(zip(labels, ways, strict=True))
+        for row in np.flatnonzero(lost):
+            way = again[self.origins.parent[row]]
+            vectors[row] = way.vectors[self.origins.direction[row]]
+        return np.array(vectors, dtype=float)
+
+
+@dataclass
+class Searches:
+    """A round of searches to come.
+
+    Attributes
+    ----------
+    solver : Solver
+        Local search.
+    starts : ndarray of shape (n, n_params), or Displaced
+        Where they begin.
+    origins : Origins
+        From which sets.
+    """
+
+    solver: Any
+    starts: Any
+    origins: Origins
+
+    def __len__(self) -> int:
+        return len(self.origins.parent)
+
+    def part(self, rows: slice) -> tuple[Any, Any]:
+        """Return the solver and the starts of some searches."""
+        # A solver of a user need not know of starts with parameters of their own.
+        select = getattr(self.solver, "select", lambda rows: self.solver)
+        if isinstance(self.starts, Displaced):
+            return select(rows), self.starts.take(np.arange(len(self))[rows])
+        return select(rows), self.starts[rows]
+
+
+def no_origins(n: int) -> Origins:
+    """Make the record of searches that set out from no set."""
+    none = np.full(n, -1)
+    return Origins(none, none, np.zeros(n, dtype=int))
+
+
+def placed(starts: FloatArray) -> Displaced:
+    """Let searches begin at given points, in a round of others."""
+    n, none = len(starts), np.full(len(starts), -1)
+    still = np.zeros_like(starts)
+    return Displaced(
+        no_origins(n), starts, none, none, list(still), np.zeros(n), still, None
+    )
