@@ -2,6 +2,8 @@
 
 import time
 import warnings
+from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import islice
 from operator import itemgetter
@@ -170,18 +172,20 @@ def study(scale, seed):
         without, moved.
     """
     settings = _settings(scale, seed)
-    parts = (
-        _performance(settings),
-        _bias(settings, "height"),
-        _bias(settings, "iteration"),
-    )
-    tasks = [task for part in parts for task in part]
+    parts = {
+        "figures 1 and 2": _performance(settings),
+        "bias by height": _bias(settings, "height"),
+        "bias by iteration": _bias(settings, "iteration"),
+    }
+    tasks = [task for part in parts.values() for task in part]
+    titles = [title for title, part in parts.items() for _ in part]
     # A fit has one core: its batches are full, and no worker waits for the slowest
     # search of another one. What may take longest comes first.
     order = sorted(range(len(tasks)), key=lambda i: -_most_iterations(tasks[i], scale))
-    done = _each(_run, [(tasks[i], scale) for i in order], scale, "fit")
+    calls, names = [(tasks[i], scale) for i in order], [titles[i] for i in order]
+    done = _each(_run, calls, names, scale, "fit")
     fits = (fit for _, fit in sorted(zip(order, done, strict=True), key=itemgetter(0)))
-    return [list(islice(fits, len(part))) for part in parts]
+    return [list(islice(fits, len(part))) for part in parts.values()]
 
 
 def _settings(scale, seed):
@@ -195,7 +199,8 @@ def _settings(scale, seed):
     for by in ("height", "iteration"):
         for noise in NOISE:
             calls[by, noise, 0] = (scale, seed, by, noise, *many)
-    drawn = _each(_setting, list(calls.values()), scale, "draw")
+    titles = ["data and starts"] * len(calls)
+    drawn = _each(_setting, list(calls.values()), titles, scale, "draw")
     return dict(zip(calls, drawn, strict=True))
 
 
@@ -235,12 +240,21 @@ def _setting(scale, seed, by, noise, n_trajectories, n_starts):
     return loss, sampler.sample(loss, n_starts, seed)
 
 
-def _each(function, calls, scale, unit):
-    """Call a function once for each tuple of arguments, with a progress display."""
+def _each(function, calls, titles, scale, unit):
+    """Call a function once for each tuple of arguments, with a display per title."""
     done = Parallel(scale.n_jobs, return_as="generator", batch_size=1)(
         delayed(function)(*arguments) for arguments in calls
     )
-    return list(tqdm(done, total=len(calls), unit=unit))
+    results = []
+    with ExitStack() as stack:
+        bars = {
+            title: stack.enter_context(tqdm(total=total, unit=unit, desc=title))
+            for title, total in Counter(titles).items()
+        }
+        for title, result in zip(titles, done, strict=True):
+            bars[title].update()
+            results.append(result)
+    return results
 
 
 def _most_iterations(task, scale):

@@ -74,7 +74,7 @@ results_ : dict of str to ndarray of shape ({rows},)
     A row per run, ready for ``pandas.DataFrame``. Its columns describe the last point
     of a run:
 
-    - "loss", "squared_grad_norm", and "squared_balanced_grad_norm", which is that of
+    - "loss", "squared_grad_norm", "squared_balanced_grad_norm": the last one is that of
       the rescaled point;
     - "n_iter", "n_gradient", "n_hvp": iterations, gradients and Hessian-vector
       products that the run took;
