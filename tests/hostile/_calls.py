@@ -132,7 +132,8 @@ def _finder_method(cls, name):
         finder = cls(**SMALL) if name == "fit" else _fitted_as(cls)
         if name == "certify":
             return finder.certify(**arguments)
-        return getattr(finder, name)(**{"X": X} | arguments)
+        data = {} if name == "set_params" else {"X": X}
+        return getattr(finder, name)(**data | arguments)
 
     return call
 
