@@ -130,6 +130,7 @@ many: $(VENV)/.installed
 bench-defaults: $(VENV)/.installed
 	$(BIN)/python benchmarks/newton_mr_small_problems.py
 	$(BIN)/python benchmarks/unseen_sets.py
+	$(BIN)/python -m benchmarks.starts
 	$(BIN)/python benchmarks/saddle_dynamics_sampling.py
 	$(BIN)/python benchmarks/saddle_dynamics_crossover.py
 	$(BIN)/python benchmarks/newton_mr_defaults.py --scale $(SCALE)

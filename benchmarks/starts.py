@@ -158,17 +158,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", default=list(PARTS), choices=list(PARTS))
     versions = (
-        f"Python {platform.python_version()}, NumPy {np.__version__}, skcrit "
-        f"{skcrit.__version__}"
+        f"(`benchmarks/starts.py`, Python {platform.python_version()}, NumPy "
+        f"{np.__version__}, skcrit {skcrit.__version__}.)"
     )
     for part in parser.parse_args().parts:
         text = "\n".join(PARTS[part]())
         print(f"{part}\n{text}\n")
         page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-        kept = re.sub(
-            f"<!-- {part}: .*?<!-- end of {part} -->\n+", "", page, flags=re.S
-        )
-        block = f"<!-- {part}: {versions} -->\n\n{text}\n\n<!-- end of {part} -->\n"
+        end = f"<!-- end of {part} -->"
+        kept = re.sub(f"<!-- {part} -->.*?{end}\n+", "", page, flags=re.DOTALL)
+        block = f"<!-- {part} -->\n\n{text}\n\n{versions}\n\n{end}\n"
         PAGE.write_text("\n".join(filter(None, [kept, block])), encoding="utf-8")
 
 

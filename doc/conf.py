@@ -41,6 +41,7 @@ exclude_patterns = [
     "templates",
     "newton_mr_small_problems.md",
     "many_machines_measured.md",
+    "starts_measured.md",
 ]
 # The scripts of the studies are no examples, and both are called run.py.
 suppress_warnings = ["sphinx_gallery.duplicate_filename"]

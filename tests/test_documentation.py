@@ -165,6 +165,7 @@ def test_every_page_is_reached_from_the_index():
     included = {
         "many_machines_measured",
         "newton_mr_small_problems",
+        "starts_measured",
         "sg_execution_times",
     }
     pages = {page.stem for page in [*DOC.glob("*.md"), *DOC.glob("*.rst")]}
