@@ -144,7 +144,7 @@ def replace_rows(array: Any, rows: IntArray, values: FloatArray) -> FloatArray:
 
 
 def chunks_of_rows(rows: IntArray, numbers: int, array: FloatArray) -> list[IntArray]:
-    """Divide rows that each need a matrix of so many numbers into chunks."""
+    """Divide rows that each need a matrix of this many numbers into chunks."""
     # Their matrices together stay in the cache of a host, or fill a device.
     is_host = isinstance(array, np.ndarray)
     size = max((_HOST_NUMBERS if is_host else _DEVICE_NUMBERS) // numbers, 1)

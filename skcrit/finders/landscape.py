@@ -70,9 +70,9 @@ class LandscapeExplorer(BaseFinder):
         Standard deviation of the noise that is added to each parameter from the second
         pass on, in length scales. The first pass moves along eigenvectors only.
     round_size : int, default=256
-        Number of searches that are under way at a time. Once so many can be prepared at
-        once, they run in two halves: while one half runs, the ends of the other are
-        described and the next half is prepared. It changes the result.
+        Number of searches that run at a time. As soon as this many can be prepared, they
+        run in two halves: while one half runs, the ends of the other are described and
+        the next half is prepared. It changes the result.
     max_directions : int or None, default=64
         Largest number of directions tried from a set, and kept in memory; None is all.
     n_passes : int, default=4
@@ -143,7 +143,7 @@ class LandscapeExplorer(BaseFinder):
     point of the next Morse index: a lower one along unstable directions, a higher one
     along stable ones, as in [1]_. If it finds none in 100 steps, the local search
     starts there instead. Two passes over unstable directions come before two over the
-    others, which are more.
+    others, which are more numerous.
 
     The order of directions matters: the neighbour that differs least from a saddle lies
     along its weakest unstable eigenvector. Searches along eigenvectors of equal

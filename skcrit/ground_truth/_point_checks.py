@@ -39,7 +39,7 @@ def check_points(points: Any) -> FloatArray:
 
 
 def check_own_loss(loss: Any, n_params: int) -> Any:
-    """Return a loss that is fitted to so many parameters, or None."""
+    """Return a loss that is fitted to this many parameters, or None."""
     if loss is None:
         return None
     missing = [name for name in ("value", "gradient") if not hasattr(loss, name)]

@@ -16,7 +16,7 @@ __all__ = ["TorchModel"]
 # evaluates the module again, chunk by chunk.
 _KEPT_BYTES = 2**28
 
-# From so many points on, columns of their Hessians are computed one after another for
+# From this many points on, columns of their Hessians are computed one after another for
 # all points together; of fewer points, all columns of a point together.
 _MANY_POINTS = 16
 

@@ -154,7 +154,7 @@ class Loss(Provable, BaseEstimator, ABC):
             if tuple(part.shape) != expected:
                 raise ValueError(
                     f"hvp of {type(self).__name__} must return an array of shape "
-                    f"{expected} for so many directions, got shape {tuple(part.shape)}."
+                    f"{expected} for these directions, got shape {tuple(part.shape)}."
                 )
             parts.append(part)
         product = xp.concat(parts, axis=-2)

@@ -23,7 +23,7 @@ __all__ = ["Summary", "alarm_text", "summarize", "warn_of_singletons"]
 # Rows that are printed; to_dict and to_frame have all.
 _MAX_ROWS = 40
 
-# With at least so many sets, and more than this share of them reached by one start
+# With at least this many sets, and more than this share of them reached by one start
 # only, something is likely to be wrong.
 _MANY_SETS, _SINGLETONS = 10, 0.9
 

@@ -86,7 +86,7 @@ class Ground(Loss):
 
 
 def as_vector(value: Any, name: str, *, least: int = 1) -> FloatArray:
-    """Return a vector of at least so many finite numbers, or raise ValueError."""
+    """Return a vector of at least this many finite numbers, or raise ValueError."""
     try:
         vector = np.array(as_numbers(value, name), dtype=float)
         valid = vector.ndim == 1 and len(vector) >= least

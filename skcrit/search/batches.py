@@ -30,8 +30,8 @@ _BATCH_SIZES = (4, 512)
 # loses is less than one batch of each worker, and a display moves in such steps.
 _KEPT_PART = 4
 
-# A task runs through at most so many batches, and each worker has about so many tasks:
-# then all are busy to the end.
+# A task runs through at most this many batches, and each worker has about that many
+# tasks: then all are busy to the end.
 _MOST_BATCHES = 16
 _TASKS = 4
 

@@ -52,10 +52,10 @@ _N_LOWEST, _MAX_ITER = 6, 24
 # (two standard errors). Dimension of the Krylov space of each: 1600 products.
 _N_PROBES, _N_VECTORS = 4, 400
 
-# One Krylov space takes at most so many numbers, 512 MiB.
+# One Krylov space takes at most this many numbers, 512 MiB.
 _MAX_KRYLOV_NUMBERS = 2**26
 
-# Tangents of symmetries are taken out if they are at most so many numbers, 128 MiB.
+# Tangents of symmetries are taken out if they are at most this many numbers, 128 MiB.
 # Without them the interval still holds: their zeros are counted like other small
 # eigenvalues, and may blur what is near them.
 _MAX_TANGENT_NUMBERS = 2**24

@@ -10,7 +10,7 @@ from skcrit.solvers.tolerance import squared_norm
 
 __all__ = ["accelerated", "carried_along"]
 
-# Rescaling may make momentum longer, up to so many times.
+# Rescaling may make momentum longer, up to this many times.
 _FASTEST = 2.0
 
 

@@ -20,7 +20,7 @@ from skcrit.solvers.tolerance import squared_norm
 
 __all__ = ["Fallback"]
 
-# A search creeps when so many iterations have not brought its squared gradient norm
+# A search creeps when this many iterations have not brought its squared gradient norm
 # down to a tenth of the best before. On the paper's data 97 in 100 searches of
 # Newton-MR never wait that long, and on badly scaled data it can go on for hundreds.
 _PATIENCE = 20
