@@ -70,9 +70,8 @@ class LandscapeExplorer(BaseFinder):
         Standard deviation of the noise that is added to each parameter from the second
         pass on, in length scales. The first pass moves along eigenvectors only.
     round_size : int, default=256
-        Number of searches that run at a time. As soon as this many can be prepared, they
-        run in two halves: while one half runs, the ends of the other are described and
-        the next half is prepared. It changes the result.
+        Number of searches that run at a time, in two halves once there are enough: one
+        runs while the other is described and prepared. It changes the result.
     max_directions : int or None, default=64
         Largest number of directions tried from a set, and kept in memory; None is all.
     n_passes : int, default=4
@@ -142,8 +141,7 @@ class LandscapeExplorer(BaseFinder):
     directions the other way, a search takes bounded Newton steps towards a critical
     point of the next Morse index: a lower one along unstable directions, a higher one
     along stable ones, as in [1]_. If it finds none in 100 steps, the local search
-    starts there instead. Two passes over unstable directions come before two over the
-    others, which are more numerous.
+    starts there. Two passes over unstable directions come before two over all others.
 
     The order of directions matters: the neighbour that differs least from a saddle lies
     along its weakest unstable eigenvector. Searches along eigenvectors of equal
