@@ -7,6 +7,7 @@ import numpy as np
 
 from skcrit._backend import array_namespace, device
 from skcrit.losses._mlp_bounds import hessian_lipschitz
+from skcrit.losses._mlp_hessian import hessian_of
 from skcrit.losses.local_model import LocalModel
 
 __all__ = ["MLPModel", "sample_blocks"]
@@ -144,12 +145,18 @@ class MLPModel(LocalModel):
         return self._contracted([u, v], lambda sweep, *W: sweep.third_derivative(*W))
 
     def hessian(self):
-        xp, n_params = array_namespace(self.theta), self.loss.n_params_
-        place = device(self.theta)
-        identity = xp.eye(n_params, dtype=self.theta.dtype, device=place)
-        product = self._expanded().hvp(identity)
+        xp, loss, n_params = array_namespace(self.theta), self.loss, self.loss.n_params_
+        rows = [
+            self._over_samples(chunk, lambda sweep: [hessian_of(sweep)])[0]
+            for chunk in self._chunks()
+        ]
+        total = self._joined(rows, (*self.theta.shape, n_params))
         # Rounding differs between (i, j) and (j, i).
-        return (product + xp.matrix_transpose(product)) / 2
+        total = (total + xp.matrix_transpose(total)) / (2 * loss.n_samples_seen_)
+        if loss._decay is None:
+            return total
+        unit = xp.eye(n_params, dtype=total.dtype, device=device(total))
+        return total + unit * loss._decay
 
     def hessian_lipschitz(self, radius):
         """Bound how fast the Hessian changes near the points."""
@@ -160,13 +167,6 @@ class MLPModel(LocalModel):
             sweeps = (self._sweep(chunk, block) for block in blocks)
             rows.append(hessian_lipschitz(self.loss, sweeps, radius[chunk, ...]))
         return self._joined(rows, shape)
-
-    def _expanded(self):
-        # The same points with one more axis, against which directions broadcast.
-        model = object.__new__(MLPModel)
-        model.__dict__.update(self.__dict__)
-        model.theta = self.theta[..., None, :]
-        return model
 
     def _contracted(self, directions, function, decayed=None):
         # Contract derivatives with directions, chunk by chunk.

@@ -257,6 +257,21 @@ class Sweep:
             d2 = self._second_signal(layer - 1, u, v, z2[layer - 1], e2)
         return [d2 @ transposed(self.inputs[0]), *contraction[::-1]]
 
+    def curvature(self) -> Array:
+        """Compute ell'', of shape (n_points, n_outputs, n_outputs, n_samples)."""
+        xp, z = array_namespace(self.outputs), self.outputs
+        unit = xp.eye(z.shape[-2], dtype=z.dtype, device=device(z))[None, :, :, None]
+        curvature = self.output.product(self._state, unit)
+        return xp.broadcast_to(curvature, (z.shape[0], *unit.shape[1:3], z.shape[-1]))
+
+    def slope(self, layer: int) -> Any:
+        """Evaluate phi' of a hidden layer; None for one."""
+        return self._slopes[layer]
+
+    def bend(self, layer: int) -> Any:
+        """Evaluate phi'' e of a hidden layer; None for zero."""
+        return self._bends[layer]
+
     def derivatives(self, layer: int) -> tuple[Any, ...]:
         """Differentiate the activation of a hidden layer at its z, three times."""
         # None is a first derivative of one, or a second or third of zero.

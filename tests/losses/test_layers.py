@@ -81,10 +81,11 @@ def test_third_derivative(activation, kind, hidden, rng):
     assert abs(actual @ w - turned @ v) < 1e-12 * np.linalg.norm(actual) * len(w)
 
 
-@pytest.mark.parametrize("activation", ["tanh", "softplus"])
+@pytest.mark.parametrize("hidden", HIDDEN, ids=str)
+@pytest.mark.parametrize("activation", SMOOTH)
 @pytest.mark.parametrize("kind", OUTPUTS)
-def test_hessian(kind, activation, rng):
-    loss, reference = make((3, 2), activation, kind, rng, alpha=0.2)
+def test_hessian(kind, activation, hidden, rng):
+    loss, reference = make(hidden, activation, kind, rng, alpha=0.2)
     theta = 0.7 * rng.standard_normal((2, 2, loss.n_params_))
     hessian = loss.hessian(theta)
     np.testing.assert_array_equal(hessian, np.swapaxes(hessian, -1, -2))
@@ -92,6 +93,17 @@ def test_hessian(kind, activation, rng):
         columns = [reference.hvp(theta[index], e) for e in np.eye(loss.n_params_)]
         assert relative_error(hessian[index], np.stack(columns, axis=1)) < 1e-12
     np.testing.assert_array_equal(loss.at(theta).hessian(), hessian)
+
+
+@pytest.mark.parametrize("hidden", [(3,), (3, 2, 4)], ids=str)
+def test_hessian_in_portions(hidden, rng, monkeypatch):
+    loss, _ = make(hidden, "silu", "softmax", rng, alpha=0.2)
+    theta = rng.standard_normal((5, loss.n_params_))
+    whole = loss.hessian(theta)
+    np.testing.assert_array_equal(loss.hessian(theta[3]), whole[3])
+    # One row of inputs at a time.
+    monkeypatch.setattr("skcrit.losses._mlp_hessian._MOST_NUMBERS", 1)
+    assert relative_error(loss.hessian(theta), whole) < 1e-14
 
 
 def test_blocks_of_samples_and_chunks_of_points(rng, monkeypatch):
