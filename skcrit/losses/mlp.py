@@ -120,7 +120,7 @@ class MLPLoss(
     A Hessian-vector product costs about two gradients, and one in a local model
     (:meth:`at`), which keeps the forward and backward sweeps of as many points as fit
     into 256 MiB (1 GiB on a device). Samples are taken in blocks that stay in the
-    cache. A Hessian costs no more than its ``n_params`` products.
+    cache. A Hessian costs less than its ``n_params`` products.
 
     References
     ----------
