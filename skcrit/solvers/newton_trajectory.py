@@ -43,8 +43,9 @@ _MAX_HALVINGS = 8
 _RECENTRED = 0.5
 
 # Before a singularity steps shrink with the distance, without end: here they have come
-# to it, relative to the longest.
-_SHORTEST = 1e-6
+# to it, relative to the longest. Where atoms almost meet, curves go on after steps that
+# are a millionth of it.
+_SHORTEST = 1e-9
 
 
 class NewtonTrajectory(Solver):

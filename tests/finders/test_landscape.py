@@ -456,8 +456,10 @@ def test_all_sets_of_wine_within_six_searches_a_set():
 
 def test_searches_that_fail_do_not_spoil_a_complete_exploration():
     loss = make_mueller_brown()
+    # With so few iterations about half of the searches fail.
     with pytest.warns(NotConvergedWarning):
-        explorer = LandscapeExplorer(random_state=0).fit(loss)
+        explorer = LandscapeExplorer(max_iter=12, random_state=0).fit(loss)
+    assert np.mean(explorer.converged_) < 0.7
     assert explorer.n_critical_sets_ == 5
     assert explorer.stop_reason_ == "exhausted"
 
