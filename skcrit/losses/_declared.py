@@ -10,9 +10,10 @@ import numpy as np
 
 from skcrit._typing import Array, ArrayLike, BoolArray, FloatArray
 from skcrit.ground_truth.base import GroundTruth
+from skcrit.losses._descents import lengthened
 from skcrit.losses.base import Loss
 from skcrit.losses.proofs import as_radius
-from skcrit.losses.scale import estimate_length
+from skcrit.losses.scale import turning_length
 from skcrit.utils._arguments import as_numbers, check_streams, shown
 from skcrit.utils._validation import Interval
 
@@ -118,7 +119,7 @@ class DeclaredLoss(Loss):
                 f"n_params={self.n_params_}, got {truth.n_params}."
             )
         self._bounds = self._box()
-        self._length, self._spread = None, None
+        self._length, self._turns, self._spread = None, None, None
         if self._given["length"] is not None:
             self._length = self._vector("length", self._given["length"])
             if not np.all((self._length > 0) & np.isfinite(self._length)):
@@ -185,7 +186,8 @@ class DeclaredLoss(Loss):
 
     def _estimated_length(self) -> FloatArray:
         # What rays show, unless a subclass knows better.
-        return np.broadcast_to(estimate_length(self, self._center()), self.n_params_)
+        self._turns = turning_length(self, self._center())
+        return lengthened(self, self._center(), self._turns)
 
     def _center(self) -> FloatArray:
         # The middle of finite bounds, the nearest to the origin of others.
@@ -226,9 +228,9 @@ class DeclaredLoss(Loss):
         Returns
         -------
         theta0 : ndarray of shape (n_starts, n_params)
-            Uniform within finite bounds. Otherwise normal, with the length scale as
-            standard deviation, around the point within the bounds that is nearest to
-            the origin.
+            Uniform within finite bounds. Otherwise normal around the point within the
+            bounds that is nearest to the origin. The standard deviation is the length
+            scale or, if that is an estimate, the distance at which rays turn.
 
         Raises
         ------
@@ -239,7 +241,10 @@ class DeclaredLoss(Loss):
         n = self.n_params_
         check_streams(streams)
         normal = np.stack([stream.standard_normal(n) for stream in streams])
-        theta = self._center() + self.length_scale() * normal
+        length = self.length_scale()
+        # Beyond where it turns a loss can be a steep slope from which nothing is seen.
+        length = length if self._turns is None else self._turns
+        theta = self._center() + length * normal
         if self._bounds is None:
             return theta
         low, high = self._bounds

@@ -9,11 +9,12 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from skcrit._backend import to_host
 from skcrit._typing import FloatArray, IntArray
+from skcrit.losses._descents import lengthened
 
 if TYPE_CHECKING:
     from skcrit.losses.base import Loss
 
-__all__ = ["estimate_length"]
+__all__ = ["estimate_length", "turning_length"]
 
 # Radii at which slopes along rays are looked at, over eighteen orders of magnitude.
 _RADII = np.geomspace(1e-9, 1e9, 145)
@@ -38,6 +39,14 @@ _BENT = 0.5
 
 def estimate_length(loss: Loss, center: FloatArray) -> FloatArray:
     """Estimate the size of the region that holds the critical points of a loss."""
+    # It is where the loss turns, unless descents lead much farther away: a narrow
+    # valley turns beside its bottom everywhere, and its critical points can lie
+    # anywhere along it. That costs at most 900 values and gradients more.
+    return lengthened(loss, center, turning_length(loss, center))
+
+
+def turning_length(loss: Loss, center: FloatArray) -> FloatArray:
+    """Find the distances from a centre at which a loss turns."""
     # Along a ray that leaves this region the loss does not turn any more, and inside of
     # it the loss turns at critical points. So the distance at which the slope along a
     # ray last changes its sign is the size of the region in this direction: for each
