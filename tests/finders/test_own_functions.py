@@ -1,8 +1,18 @@
 """Functions of one's own, in any unit: what finders reach with their defaults."""
 
+import numpy as np
 import pytest
+from numpy.testing import assert_allclose
+from scipy.optimize import rosen, rosen_der
 
-from skcrit import GradNormFinder, NewtonMRFinder, NewtonTRFinder, SaddleDynamicsFinder
+from skcrit import (
+    FunctionLoss,
+    GradNormFinder,
+    LandscapeExplorer,
+    NewtonMRFinder,
+    NewtonTRFinder,
+    SaddleDynamicsFinder,
+)
 
 from ._own_functions import NAMES, own_function
 
@@ -34,3 +44,19 @@ def test_clusters_of_atoms_and_nothing_that_falls_apart(Finder):
     n_found, n_false = function.tally(finder.final_params_[finder.converged_])
     assert n_found >= 2 / 3 * len(function.known)
     assert n_false == 0
+
+
+@ignore_failures
+@pytest.mark.parametrize("n_params", [4, 7])
+def test_all_points_of_a_valley(n_params):
+    # SciPy's function: two minima and a saddle, far along a valley from the origin.
+    loss = FunctionLoss(
+        lambda t: rosen(np.moveaxis(t, -1, 0)),
+        lambda t: np.moveaxis(rosen_der(np.moveaxis(t, -1, 0)), 0, -1),
+        n_params=n_params,
+    )
+    explorer = LandscapeExplorer(loss, random_state=0).fit()
+    assert explorer.morse_indices_.tolist() == [0, 0, 1]
+    assert_allclose(explorer.critical_points_[0], 1.0, atol=1e-7)
+    gradients = loss.fit().gradient(explorer.critical_points_)
+    assert np.max(np.abs(gradients)) < 1e-8
