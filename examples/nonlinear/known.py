@@ -26,6 +26,8 @@ NETWORKS = {
     "2-2-1": (2, 2, 25, 0.1, 2),
     "1-3-1": (1, 3, 20, 0.1, 3),
     "2-3-1": (2, 3, 20, 0.1, 0),
+    "3-2-1": (3, 2, 30, 0.1, 4),
+    "1-4-1": (1, 4, 25, 0.15, 5),
 }
 # Mean squared errors with penalty of the 21 classes of the last network, from searches
 # of 26 000 starts, and their indices.

@@ -24,7 +24,30 @@ class MLPProofs(Provable):
     fit_intercept: bool
     penalize_intercept: bool
     at: Any
+    unit_degeneracies: Any
+    _as_points: Any
     _once: Any
+
+    def degeneracies(self, theta: Array) -> list[str]:
+        """Name the hidden units that make critical points degenerate.
+
+        Parameters
+        ----------
+        theta : array of shape (n, n_params)
+            Critical points.
+
+        Returns
+        -------
+        causes : list of str, one per point
+            Such as "units 0, 2 of hidden layer 0 are duplicates: 1 free direction", by
+            :meth:`unit_degeneracies`. Empty if units are not the cause.
+        """
+        causes = []
+        for point in self._as_points(theta):
+            finite = np.all(np.isfinite(to_host(point)))
+            found = self.unit_degeneracies(point) if finite else None
+            causes.append(str(found) if found is not None and found.nullity else "")
+        return causes
 
     def hessian_lipschitz(self, theta: Array, radius: ArrayLike) -> Array:
         r"""Bound how fast the Hessian changes around points.

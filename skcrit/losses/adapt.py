@@ -54,6 +54,7 @@ OPTIONAL = (
     "seen_tangents",
     "third_derivative",
     "transform",
+    "unit_degeneracies",
 )
 
 

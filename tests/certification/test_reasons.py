@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import root
 from sklearn.datasets import load_breast_cancer, load_wine
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
-from skcrit import LinearAutoencoderLoss, LinearNetworkLoss, certify
+from skcrit import LinearAutoencoderLoss, LinearNetworkLoss, MLPLoss, certify
 
 PENALTIES = [{}, {"penalty": "sum"}, {"penalty": "product"}]
 
@@ -118,6 +119,21 @@ def test_idle_layers_are_not_blamed_on_the_data(rng):
     assert left
     assert all("or too badly conditioned: the least" in reason for reason in left)
     assert not any("tied" in reason or "rank" in reason for reason in left)
+
+
+def test_networks_name_the_units_that_leave_a_direction_free(rng):
+    X = rng.standard_normal((25, 2))
+    y = np.tanh(X[:, 0]) + 0.1 * rng.standard_normal(25)
+    small, large = MLPLoss((1,)).fit(X, y), MLPLoss((2,)).fit(X, y)
+    start = small.pack([[[1.0], [0.0]], [[1.0]]], [[0.0], [0.0]])
+    theta = root(small.gradient, start, jac=small.hessian, tol=1e-14).x
+    (W, V), (b, c) = small.unpack(theta)
+    # Both copies are used: the weights on them may be traded, and nothing else.
+    V = np.concatenate([0.3 * V, 0.7 * V])
+    point = large.pack([np.repeat(W, 2, axis=1), V], [np.repeat(b, 2), c])
+    (reason,) = certify(large, point[None]).reason
+    named = "units 0, 1 of hidden layer 0 are duplicates: 1 free direction"
+    assert reason.startswith(f"degenerate beyond the symmetry: {named}; the least")
 
 
 def test_a_loss_of_a_user_names_its_causes():

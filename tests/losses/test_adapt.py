@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
 
-from skcrit import FunctionLoss, NewtonMRFinder
+from skcrit import FunctionLoss, MLPLoss, NewtonMRFinder
 from skcrit.exceptions import NoGroundTruthError
 from skcrit.losses import as_loss, fitted_loss
 from skcrit.solvers import NewtonMR
@@ -51,6 +51,28 @@ def test_what_is_missing_has_defaults():
     assert loss.length_scale() == 1.0
     with pytest.raises(NoGroundTruthError):
         loss.ground_truth()
+
+
+def test_what_networks_know_of_their_units_comes_through():
+    class Wrapped:
+        """A loss of a user that hands everything to a network."""
+
+        def __init__(self, network):
+            self.network = network
+
+        def __getattr__(self, name):
+            if name == "network":
+                raise AttributeError(name)
+            return getattr(self.network, name)
+
+    X = np.linspace(-1, 1, 20)[:, None]
+    network = MLPLoss((2,)).fit(X, np.sin(3 * X[:, 0]))
+    theta = network.pack([[[1.0, 1.0]], [[0.5], [0.5]]], [[0.2, 0.2], [0.0]])
+    loss = as_loss(Wrapped(network))
+    assert not isinstance(loss, MLPLoss)
+    assert loss.unit_degeneracies(theta).duplicated == [(0, (0, 1))]
+    bound = loss.hessian_lipschitz(theta[None], 0.1)
+    np.testing.assert_array_equal(bound, network.hessian_lipschitz(theta[None], 0.1))
 
 
 def test_what_is_there_is_used():

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.optimize import root
 
-from skcrit import MLPLoss
+from skcrit import MLPLoss, NewtonMRFinder
 
 close = np.testing.assert_allclose
 
@@ -190,6 +190,21 @@ def test_number_of_manifolds_of_split_units(m, rng):
         total += int(loss.orbit_size(point)) // places
     surjections = sum((-1) ** k * comb(2, k) * (2 - k) ** m for k in range(3))
     assert total == surjections * 2**m
+
+
+def test_a_manifold_of_split_units_is_one_set(rng):
+    # One unit as two with the shares s and 1 - s: a line of saddles or minima. Units may
+    # change places, so that s and 1 - s are the same point.
+    X, y = data(1, rng)
+    small, large = MLPLoss((2,)).fit(X, y), MLPLoss((3,)).fit(X, y)
+    theta = small_critical_point(small)
+    shares = [(s, 1 - s) for s in (0.2, 0.3, 0.4, 0.45)]
+    starts = np.stack([split(small, large, theta, s) for s in shares])
+    finder = NewtonMRFinder(n_starts=4, init=starts).fit(large)
+    assert finder.n_critical_sets_ == 1
+    assert finder.counts_.tolist() == [4]
+    assert finder.is_continuum_.all()
+    assert finder.nullities_.tolist() == [1]
 
 
 def test_what_no_sample_sees_is_a_symmetry_and_no_degeneracy(rng):
