@@ -39,10 +39,11 @@ _N_FRESH = 3
 _MOST = 0.5
 
 # Once so many of the latest quarter of the searches led to nothing new, half of each
-# round goes down from far out, until so many of these searches in a row were in vain:
-# searches from known sets end near where they begin, and what lies far out are minima.
+# round goes down from far out, until 64 of these searches in a row were in vain, or
+# fewer in many parameters, because each of their steps decomposes a Hessian: searches
+# from known sets end near where they begin, and what lies far out are minima.
 _SETTLED = 0.95
-_N_VAIN = 64
+_LEAST_IN_VAIN, _MOST_IN_VAIN, _NUMBERS_IN_VAIN = 16, 64, 2048
 
 # Draws whose mean is the middle of what the loss proposes.
 _N_MIDDLE = 64
@@ -195,7 +196,9 @@ class Exploration:
             return 0
         if not len(self.landscape.atlas) or self.landscape.coverage() < _SETTLED:
             return 0
-        return min(size // 2, max(_N_VAIN - self.n_vain, 0))
+        most = _NUMBERS_IN_VAIN // self.explorer.n_params_
+        most = min(max(most, _LEAST_IN_VAIN), _MOST_IN_VAIN)
+        return min(size // 2, max(most - self.n_vain, 0))
 
     def _wide(self, n: int) -> FloatArray:
         """Draw starts far out, in the coordinates of the search."""
@@ -208,7 +211,8 @@ class Exploration:
         middle, drawn = np.mean(drawn[n:], axis=0), drawn[:n]
         size = np.linalg.norm((drawn - middle) / unit, axis=1, keepdims=True)
         reach = max(np.linalg.norm((point - middle) / unit) for point in points)
-        factor = reach * self.stream.uniform(*_WIDE, size=(n, 1)) / size
+        factor = reach * self.stream.uniform(*_WIDE, size=(n, 1))
+        factor = np.divide(factor, size, out=np.ones_like(size), where=size > 0)
         starts = middle + np.maximum(factor, 1.0) * (drawn - middle)
         inside = to_host(problem.loss.inside(problem.loss.asarray(starts)))
         return np.where(inside[:, None], starts, drawn)

@@ -153,8 +153,8 @@ class LandscapeExplorer(BaseFinder):
     Later searches begin at known sets and end near their starts, so that ``counts_``
     are not a random sample. After ``round_size`` searches, once 95 % of the latest
     quarter found nothing new, half of each round goes down (index 0) from up to twice
-    as far as the farthest set, until 64 in a row found nothing. The list may still be
-    incomplete; :func:`skcrit.metrics.probe_coverage` is a stronger test.
+    as far as the farthest set, until 64 in a row (16 from 128 parameters on) found
+    nothing. :func:`skcrit.metrics.probe_coverage` is a stronger test of completeness.
 
     References
     ----------

@@ -193,7 +193,7 @@ def test_number_of_manifolds_of_split_units(m, rng):
 
 
 def test_a_manifold_of_split_units_is_one_set(rng):
-    # One unit as two with the shares s and 1 - s: a line of saddles or minima. Units may
+    # One unit as two with the shares s and 1 - s, a line of critical points. Units may
     # change places, so that s and 1 - s are the same point.
     X, y = data(1, rng)
     small, large = MLPLoss((2,)).fit(X, y), MLPLoss((3,)).fit(X, y)
