@@ -1,0 +1,58 @@
+"""The studies of nonlinear networks go on where they were interrupted."""
+
+import json
+import runpy
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+STUDIES = Path(__file__).parents[2] / "examples" / "nonlinear"
+
+
+@pytest.fixture
+def tools(monkeypatch):
+    monkeypatch.syspath_prepend(str(STUDIES))
+    return runpy.run_path(str(STUDIES / "tools.py"))
+
+
+def test_rows_that_are_there_are_not_measured_again(tools, tmp_path):
+    path, done = tmp_path / "made" / "rows.json", []
+
+    def measured(number):
+        if number == 2 and len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(number)
+        return {"row": number, "text": "ü"}
+
+    tasks = [partial(measured, number) for number in range(4)]
+    with pytest.raises(KeyboardInterrupt):
+        tools["saved"](tasks, path)
+    assert [row["row"] for row in json.loads(path.read_text("utf-8"))] == [0, 1]
+    done.append("again")
+    rows = tools["saved"](tasks, path, hidden=["text"])
+    assert done == [0, 1, "again", 2, 3]
+    assert json.loads(path.read_text("utf-8")) == rows
+    assert [row["row"] for row in rows] == [0, 1, 2, 3]
+    assert [p.name for p in path.parent.iterdir()] == ["rows.json"]
+
+
+def test_bounds_on_what_nobody_knows_of_the_data(tools):
+    """The network of the check has the shares of the one that it hides."""
+    checks = runpy.run_path(str(STUDIES / "checks.py"))
+    rng = np.random.default_rng(0)
+    X = np.zeros((12, 9))
+    X[:, :4] = rng.normal(size=(12, 4))
+    hidden = checks["_Unreduced"]((3,)).fit(X, X[:, 0])
+    plain = checks["MLPLoss"]((3,)).fit(X, X[:, 0])
+    theta = rng.normal(size=plain.n_params_)
+    assert plain.data_subspace() is not None and hidden.data_subspace() is None
+    ours, known = (tools["bounds_at"](f, theta).inertia for f in (hidden, plain))
+    np.testing.assert_allclose(ours.share, known.share, atol=1e-12)
+
+
+@pytest.mark.parametrize("part", ["known", "checks", "large", "study"])
+def test_parts_list_what_they_measure(part, tools):
+    tasks = runpy.run_path(str(STUDIES / f"{part}.py"))["tasks"]
+    assert 0 < len(list(tasks(True))) <= len(list(tasks(False)))
