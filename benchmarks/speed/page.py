@@ -49,6 +49,11 @@ _TITLES = {
         "Independent are two processes with half of the starts each: what the machine "
         "allows.",
     ),
+    "landscape": (
+        "Every critical set of a larger network",
+        "`LandscapeExplorer(max_searches=205000, round_size=1024, n_jobs=2)`; seconds "
+        "of the whole fit.",
+    ),
     "image": (
         "784-32-784",
         "Data as large as MNIST's images, Gaussian with eigenvalues 10/k; 20 starts, "

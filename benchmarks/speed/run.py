@@ -35,10 +35,12 @@ def plan(backend, is_large):
     """
     if is_large:
         sizes = (1_000, 10_000, 100_000)
-        return {
+        sized = {
             "image": lambda: large.image_sized(backend=backend),
             "starts_large": lambda: growth.starts(sizes, backend=backend),
         }
+        # The explorer works on the host.
+        return sized | ({"landscape": large.landscape} if backend == "numpy" else {})
     anywhere = {
         "products": lambda: kernels.products(backend),
         "batches": lambda: growth.batches(backend=backend),

@@ -125,8 +125,8 @@ class LandscapeExplorer(BaseFinder):
 
     Notes
     -----
-    Memory: per set, a point and its directions in single precision, at least
-    ``4 n_params (1 + n_directions)`` bytes; per search, two points.
+    Memory: per set and per search, two points each; in addition, up to 256 MiB for
+    directions in single precision, those of the newest sets.
 
     The first starts have five sizes, whatever the loss: small ones lead to critical
     points of high index, from which the others are reached. Noise takes searches out of
