@@ -11,6 +11,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from grounds_counts import counts, linear_network
 from joblib import Parallel, delayed
 from sklearn.base import clone
 
@@ -57,6 +58,7 @@ def autoencoder():
 
 GROUNDS = {
     "linear autoencoder 5-2-5": autoencoder,
+    "linear network 4-2-4": linear_network,
     "quadratic network (4, 2)": make_quadratic_network,
     "phase retrieval, n = 5": make_phase_retrieval,
     "tensor, n = 4, d = 3": make_orthogonal_tensor,
@@ -212,7 +214,7 @@ def main():
     parser.add_argument("--workers", type=int, default=2)
     begin = time.perf_counter()
     workers = parser.parse_args().workers
-    lines = tables(workers) + complete(workers)
+    lines = counts() + tables(workers) + complete(workers)
     minutes = (time.perf_counter() - begin) / 60
     text = PAGE.read_text(encoding="utf-8").split(MARK)[0]
     versions = f"Python {platform.python_version()}, NumPy {np.__version__}, skcrit "

@@ -20,7 +20,7 @@ from skcrit.finders.newton_mr import NewtonMRFinder
 from skcrit.linalg.dense import MAX_DENSE_FORMED
 from skcrit.losses.adapt import as_loss
 from skcrit.losses.base import Loss
-from skcrit.metrics._euler import euler_alarm
+from skcrit.metrics._euler import alarm_text, euler_alarm
 from skcrit.search.connect import connect
 from skcrit.search.connections import Connections
 from skcrit.search.landscape import Landscape
@@ -353,9 +353,11 @@ class LandscapeExplorer(BaseFinder):
         )
 
     def _lacks_sets(self, landscape: Landscape) -> bool:
-        """Return whether the Euler sum proves that sets are missing."""
-        total = self._euler_sum(super()._attributes(landscape.result()))
-        return total not in (as_loss(self.loss_).euler_characteristic, None)
+        """Return whether topology proves that sets are missing."""
+        if as_loss(self.loss_).is_coercive is not True:
+            return False
+        attributes = super()._attributes(landscape.result())
+        return bool(alarm_text(SimpleNamespace(**attributes)))
 
     def _euler_sum(self, attributes: dict[str, Any]) -> float | None:
         """Sum over the sets of a coercive loss; None if the sum says nothing."""

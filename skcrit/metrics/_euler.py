@@ -17,6 +17,7 @@ from skcrit.utils._validation import check_fitted
 
 __all__ = [
     "ATTRIBUTES",
+    "alarm_text",
     "euler_alarm",
     "euler_sum",
     "euler_terms",
@@ -197,11 +198,16 @@ def morse_inequalities(finder: FittedFinder) -> BoolArray:
         raise ValueError(
             f"finder must have critical points of known index; {reason}."
         ) from None
+    return _inequalities(finder, terms)
+
+
+def _inequalities(finder: Any, sizes: IntArray) -> BoolArray:
+    """Compare alternating sums of the numbers of points with those of flat space."""
     n_params = as_loss(finder.loss_, "loss_").n_params_
     index = np.asarray(finder.morse_indices_)
     signs = np.where(np.arange(n_params + 1) % 2 == 0, 1, -1)
     counts = np.zeros(n_params + 1, dtype=np.int64)
-    np.add.at(counts, index, terms)
+    np.add.at(counts, index, sizes)
     return signs * np.cumsum(signs * counts) >= signs
 
 
@@ -240,6 +246,29 @@ def euler_alarm(finder: FittedFinder) -> tuple[float, str]:
             f"{_sets(degenerate)} has other zero eigenvalues than those of symmetries"
         )
     return float(np.sum(terms)), ""
+
+
+def alarm_text(finder: FittedFinder) -> str:
+    """Say what topology proves against a list of critical sets, if anything."""
+    total, _ = euler_alarm(finder)
+    complete = as_loss(finder.loss_, "loss_").euler_characteristic
+    if np.isnan(total):
+        return ""
+    if total != complete:
+        return (
+            f"Euler sum {total:+.0f}: the loss is coercive, and for a complete list it "
+            f"is {complete:+.0f}. Sets are missing."
+        )
+    # Of manifolds, and of other spaces, Betti numbers would be needed.
+    if complete != 1 or np.any(np.asarray(finder.nullities_) != 0):
+        return ""
+    broken = np.flatnonzero(~_inequalities(finder, np.abs(euler_terms(finder))))
+    if len(broken) == 0:
+        return ""
+    return (
+        f"The Morse inequality for index {broken[0]} fails: the loss is coercive, and "
+        "it holds for a complete list. Sets are missing."
+    )
 
 
 def _characteristics(finder: Any) -> FloatArray:

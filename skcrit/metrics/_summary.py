@@ -12,7 +12,7 @@ from skcrit._tables import html_table, text_table
 from skcrit._typing import BoolArray, FittedFinder, FloatArray, IntArray
 from skcrit.linalg.dense import MAX_DENSE_FORMED
 from skcrit.losses.adapt import as_loss
-from skcrit.metrics._euler import ATTRIBUTES, euler_alarm
+from skcrit.metrics._euler import ATTRIBUTES, alarm_text
 from skcrit.utils._validation import check_fitted
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ class Summary:
         Whether Newton steps from the end of a search led to the critical point. They
         need dense Hessians: beyond 4096 parameters it is False.
     alarm : str, default=""
-        What the Euler sum of a coercive loss proves to be wrong with the list, if
-        anything.
+        What the Euler sum of a coercive loss, or a Morse inequality, proves to be wrong
+        with the list, if anything.
 
     See Also
     --------
@@ -187,18 +187,6 @@ def summarize(finder: FittedFinder) -> Summary:
         orbit_size=loss.orbit_size(loss.asarray(finder.critical_points_)),
         confirmed=confirmed,
         alarm=alarm_text(finder),
-    )
-
-
-def alarm_text(finder: FittedFinder) -> str:
-    """Say what the Euler sum proves against a list of critical sets, if anything."""
-    total, _ = euler_alarm(finder)
-    complete = as_loss(finder.loss_, "loss_").euler_characteristic
-    if np.isnan(total) or total == complete:
-        return ""
-    return (
-        f"Euler sum {total:+.0f}: the loss is coercive, and for a complete list it is "
-        f"{complete:+.0f}. Sets are missing."
     )
 
 

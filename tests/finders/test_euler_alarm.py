@@ -10,10 +10,11 @@ from skcrit import (
     NewtonMRFinder,
 )
 from skcrit.datasets import make_gaussian_spectrum
-from skcrit.metrics import recovery_report
-from skcrit.metrics._summary import alarm_text
+from skcrit.metrics import morse_inequalities, recovery_report
+from skcrit.metrics._euler import alarm_text
 from skcrit.proving_grounds import make_central_configurations, make_himmelblau
 from tests.metrics._tanh import finder_at, make_points, make_tanh_loss
+from tests.metrics.test_euler import landscape_of
 
 
 def wells(**options):
@@ -45,6 +46,36 @@ def test_tanh_network_says_that_sets_are_missing():
         "are missing."
     )
     assert alarm_text(finder_at(loss, points)) == ""
+
+
+def test_inequalities_see_what_the_sum_does_not():
+    # Of a double well in three dimensions and two points that are none: three minima
+    # need two saddles between them, and not two points of index three.
+    finder = landscape_of([0, 0, 0, 3, 3])
+    finder.loss_.set_params(is_coercive=True).fit()
+    assert alarm_text(finder) == (
+        "The Morse inequality for index 1 fails: the loss is coercive, and it holds "
+        "for a complete list. Sets are missing."
+    )
+    assert "Morse inequality" in repr(finder.summary())
+    finder.morse_indices_ = np.array([0, 0, 0, 1, 1])
+    assert alarm_text(finder) == ""
+    finder.loss_.set_params(is_coercive=None).fit()
+    finder.morse_indices_ = np.array([0, 0, 0, 3, 3])
+    assert alarm_text(finder) == ""
+
+
+def test_an_explorer_goes_on_while_an_inequality_fails():
+    # A maximum in the plane has the sum +1, but a coercive function has a minimum.
+    loss = wells(is_coercive=True).fit()
+    options = {"n_starts": 1, "init": [[0.0, 0.0]], "random_state": 0}
+    options |= {"coverage": 0.0, "round_size": 4, "max_searches": 60}
+    blind = LandscapeExplorer(**options).fit(wells().fit())
+    assert blind.morse_indices_.tolist() == [2]
+    seeing = LandscapeExplorer(**options).fit(loss)
+    assert np.sum(seeing.morse_indices_ == 0) >= 1
+    assert morse_inequalities(seeing).all()
+    assert seeing.euler_sum_ == 1
 
 
 def test_an_explorer_goes_on_while_sets_are_missing():

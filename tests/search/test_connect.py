@@ -201,16 +201,21 @@ def test_ends_that_were_not_known_become_sets(make):
 
 
 def test_an_exploration_goes_on_from_ends_that_were_not_known():
-    # From the maximum, whose Euler sum is +1: the first search is the last one.
+    # From the maximum, two saddles and two minima, whose Euler sum is +1 and which keep
+    # the Morse inequalities: the first searches are the last ones.
     loss = make_himmelblau()
     truth = loss.ground_truth()
-    start = truth.points[truth.morse_indices(truth.all_sets()) == 2]
-    options = {"n_starts": 1, "init": start, "coverage": 0.0, "random_state": 0}
+    index = np.asarray(truth.morse_indices(truth.all_sets()))
+    start = truth.points[
+        np.concatenate([np.flatnonzero(index == k)[:2] for k in range(3)])
+    ]
+    options = {"n_starts": 5, "init": start, "coverage": 0.0, "random_state": 0}
     alone = LandscapeExplorer(max_searches=40, **options).fit(loss)
-    assert alone.n_critical_sets_ == 1
+    assert alone.n_critical_sets_ == 5
     explorer = LandscapeExplorer(connect=True, max_searches=40, **options).fit(loss)
     assert explorer.n_critical_sets_ == truth.n_sets == 9
-    joined = np.flatnonzero(explorer.morse_indices_ < 2)
+    gaps = np.linalg.norm(explorer.critical_points_[:, None] - start, axis=-1)
+    joined = np.flatnonzero(gaps.min(axis=1) > 1e-6)
     assert np.any(np.isin(explorer.results_["parent"], joined))
     assert explorer.euler_sum_ == 1
 
