@@ -72,7 +72,7 @@ coverage: $(VENV)/.installed
 # Ten minutes and more on two cores; the seed of the random inputs is 0 unless SEED says otherwise.
 test-long: $(VENV)/.installed
 	$(BIN)/python benchmarks/robustness.py --workers 2 --seed $(or $(SEED),0)
-	SKCRIT_TESTS_PROFILE=long $(BIN)/python -m pytest -n auto -m long tests/finders
+	SKCRIT_TESTS_PROFILE=long $(BIN)/python -m pytest -n auto -m long tests/finders tests/proving_grounds
 
 test-gpu: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --editable ".[cupy]"
