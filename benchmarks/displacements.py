@@ -77,7 +77,6 @@ def measure(name, seeds):
         for seed in range(seeds):
             explorer = LandscapeExplorer(
                 max_searches=budget,
-                round_size=64,
                 displacement=(1.2 * factor, 2.2 * factor),
                 random_state=seed,
             ).fit(make(seed))
