@@ -119,7 +119,9 @@ class DeclaredLoss(Loss):
                 f"n_params={self.n_params_}, got {truth.n_params}."
             )
         self._bounds = self._box()
-        self._length, self._turns, self._spread = None, None, None
+        self._length: FloatArray | None = None
+        self._turns: FloatArray | None = None
+        self._spread: FloatArray | None = None
         if self._given["length"] is not None:
             self._length = self._vector("length", self._given["length"])
             if not np.all((self._length > 0) & np.isfinite(self._length)):
