@@ -11,10 +11,9 @@ import numpy as np
 from skcrit._backend import array_namespace, replace_rows
 from skcrit._typing import Array, BoolArray, FloatArray, IntArray
 from skcrit.losses.base import Loss
-from skcrit.solvers._trust import move
+from skcrit.losses.symmetries import rescaled
 from skcrit.solvers.base import Solver
-from skcrit.solvers.natural_step import UNCHOSEN, natural_step
-from skcrit.solvers.signed_step import LONGEST
+from skcrit.solvers.natural_step import UNCHOSEN, NaturalStep, natural_step
 from skcrit.solvers.state import State
 from skcrit.solvers.tolerance import squared_norm
 
@@ -35,6 +34,12 @@ _AGAIN = (_PATIENCE, 3 * _PATIENCE)
 _LAST_PATIENCE = 100
 _LAST_PROGRESS = 0.5
 
+# Steps are trusted less when they miss the gradient that they aim at by its own size,
+# and more when they miss it by less than half; beyond the length of the loss only when
+# they hardly miss it and it gets smaller, as on the long slopes that lead in from far
+# away. A search that is to climb where nothing is to be found would climb for ever.
+_TOO_FAR, _NEAR_ENOUGH, _EXACT = 1.0, 0.5, 0.01
+
 # What is carried besides what the method carries.
 _WATCH = (
     "n_fallback",
@@ -42,9 +47,9 @@ _WATCH = (
     "best",
     "has_fallen",
     "fallback_index",
-    "fallback_length",
     "is_free",
     "home",
+    "trust",
 )
 
 
@@ -54,13 +59,14 @@ class Fallback(Solver):
     If the squared gradient norm of a search does not fall to a tenth in 20 iterations,
     or if it finds no step, it continues with
     :func:`~skcrit.solvers.natural_step.natural_step`: up along as many eigenvectors of
-    the Hessian as have negative eigenvalues at that point, down along the others, in
-    steps of bounded length, which grows while the gradient is what the Hessian
-    predicts. They do not minimise a function and so cannot be trapped in its minima. If
-    20 such steps do not halve the squared gradient norm, and again if 60 do not, the
-    number of directions is chosen anew, because the search may be among critical points
-    of other indices. If 100 steps do not, the search ends at the point at which the
-    method was left, for example at a gradient-flat point.
+    the Hessian as have negative eigenvalues at that point, down along the others, each
+    direction with a bound of its own. At first all of them together are half a length
+    scale long; the bound is doubled or halved depending on how well the quadratic model
+    predicts the gradient. Such steps do not minimise a function and so cannot be
+    trapped in its minima. If 20 of them do not halve the squared gradient norm, and
+    again if 60 do not, the number of directions is chosen anew, because the search may
+    be among critical points of other indices. If 100 steps do not, the search ends at
+    the point at which the method was left, for example at a gradient-flat point.
 
     Parameters
     ----------
@@ -102,8 +108,8 @@ class Fallback(Solver):
         index = np.full(n, UNCHOSEN) if self.index is None else self.index
         count, best = np.zeros(n, dtype=int), np.full(n, np.inf)
         asked = index != UNCHOSEN
-        length = np.full(n, LONGEST)
-        watch = count, count, best, asked, index, length, ~asked, state.local.theta
+        trust = np.full(n, _least_trust(state))
+        watch = count, count, best, asked, index, ~asked, state.local.theta, trust
         carry = state.carry | dict(zip(_WATCH, watch, strict=True))
         return replace(state, carry=carry)
 
@@ -162,31 +168,47 @@ def _watched(loss: Loss, state: State) -> State:
 def _natural(loss: Loss, state: State) -> State:
     """Take a natural step with all starts."""
     carry = state.carry.copy()
-    length = carry["fallback_length"]
-    step = natural_step(loss, state.local, carry["fallback_index"], length)
-    moved = move(loss, state.local, step.p, step.change, length)
+    step = natural_step(loss, state.local, carry["fallback_index"], carry["trust"])
     carry["fallback_index"] = step.index
+    carry["trust"] = _adapted(carry["trust"], step, _least_trust(state))
     carry["n_fallback"] = carry["n_fallback"] + 1
     # What took natural steps from its beginning has the method left to try.
     first = carry["n_fallback"] == state.n_iter
     gives_up = carry["n_waiting"] >= _LAST_PATIENCE
-    local = moved.local
-    if gives_up.any():
-        local = loss.at(_chosen(loss, gives_up, carry["home"], local.theta))
+    theta = rescaled(loss, state.local.theta + step.p)
+    theta = _chosen(loss, gives_up, carry["home"], theta)
     begins, stuck = gives_up & first, gives_up & ~first
     carry["has_fallen"] = carry["has_fallen"] & ~begins
-    carry["fallback_length"] = moved.length
-    for name, value in (("n_fallback", 0), ("n_waiting", 0), ("best", np.inf)):
+    fresh = {
+        "n_fallback": 0,
+        "n_waiting": 0,
+        "best": np.inf,
+        "fallback_index": UNCHOSEN,
+        "trust": _least_trust(state),
+    }
+    for name, value in fresh.items():
         carry[name] = np.where(begins, value, carry[name])
-    carry["fallback_index"] = np.where(begins, UNCHOSEN, carry["fallback_index"])
     return replace(
         state,
-        local=local,
+        local=loss.at(theta),
         carry=carry,
         stuck=stuck,
         n_hvp=state.n_hvp + step.n_hvp,
-        n_gradient=state.n_gradient + moved.n_gradient,
+        n_gradient=state.n_gradient + 2,
     )
+
+
+def _least_trust(state: State) -> float:
+    """Return the factor for which all directions together have the length of one."""
+    return state.local.theta.shape[-1] ** -0.5
+
+
+def _adapted(trust: FloatArray, step: NaturalStep, least: float) -> FloatArray:
+    """Double or halve bounds, depending on the errors of the quadratic model."""
+    exact = (step.error < _EXACT) & (step.change < 1)
+    grown = np.minimum(np.where(exact, np.inf, np.maximum(trust, 1.0)), 2 * trust)
+    trust = np.where(step.error < _NEAR_ENOUGH, grown, trust)
+    return np.where(step.error <= _TOO_FAR, trust, np.maximum(trust / 2, least))
 
 
 def _chosen(loss: Loss, which: BoolArray, theta: Array, other: Array) -> Array:

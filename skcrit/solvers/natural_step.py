@@ -2,7 +2,7 @@ r"""Bounded Newton steps in natural units, with a fixed number of ascent directi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -41,22 +41,26 @@ class NaturalStep:
     ----------
     p : array of shape (n, n_params)
         Steps, in the unit of theta.
-    change : array of shape (n, n_params)
-        How they change the gradient, to first order.
     index : ndarray of int of shape (n,)
         Number of directions in which each went up.
     n_hvp : int or ndarray of int of shape (n,)
         Hessian-vector products spent.
+    error : ndarray of shape (n,)
+        Difference between the gradient after the step and that which the quadratic
+        model predicts, relative to the gradient before it, in natural units.
+    change : ndarray of shape (n,)
+        Norm of the gradient after the step relative to that before it, in these units.
     """
 
     p: Array
-    change: Array
     index: IntArray
     n_hvp: int | IntArray
+    error: FloatArray
+    change: FloatArray
 
 
 def natural_step(
-    loss: Loss, local: LocalModel, index: IntArray, length: FloatArray | None = None
+    loss: Loss, local: LocalModel, index: IntArray, trust: FloatArray | float = 1.0
 ) -> NaturalStep:
     r"""Step up along the k lowest eigenvectors of the Hessian, down along the others.
 
@@ -68,7 +72,9 @@ def natural_step(
         p = -D \sum_i s_i \frac{q_i^T D g}{\max(|\lambda_i|, \epsilon |D H D|)} q_i,
         \qquad s_i = -1 \text{ for } i < k, \text{ else } 1,
 
-    shortened to half a length scale of the loss.
+    and each term is at most half a length scale of the loss long, times ``trust``. One
+    bound for their sum would let the longest term, that of an eigenvalue which happens
+    to be small, hold up all others.
 
     Parameters
     ----------
@@ -79,9 +85,8 @@ def natural_step(
     index : ndarray of int of shape (n,)
         Number k of ascent directions; ``UNCHOSEN`` takes the number of negative
         eigenvalues here.
-    length : ndarray of shape (n,), default=None
-        Lengths that are trusted, in length scales of the loss: the directions are
-        scaled for these, and the steps are left as they are.
+    trust : float or ndarray of shape (n,), default=1.0
+        Factor of the bound.
 
     Returns
     -------
@@ -90,63 +95,74 @@ def natural_step(
 
     Notes
     -----
-    It costs a dense Hessian up to 512 parameters. Beyond that the eigenvectors are the
-    Ritz vectors of the gradient's Krylov space of 100 products, D is the identity, and
-    every direction has the sign of its Ritz value, whatever ``index``: a space of one
-    vector does not say which directions are the lowest.
+    It costs a gradient, and a dense Hessian up to 512 parameters. Beyond that the
+    eigenvectors are the Ritz vectors of the gradient's Krylov space of 100 products, D
+    is the identity, and every direction has the sign of its Ritz value, whatever
+    ``index``: a space of one vector does not say which directions are the lowest.
 
     References
     ----------
     .. [1] C. J. Cerjan and W. H. Miller. "On finding transition states". J. Chem. Phys.
        75, 1981, doi:10.1063/1.442352.
     """
-    if length is None:
-        step = natural_step(loss, local, index, np.full(len(index), LONGEST))
-        size = norm(step.p / loss.asarray(loss.length_scale())) / LONGEST
-        return replace(step, p=step.p / loss.asarray(np.maximum(size, 1.0))[:, None])
     n, n_params = local.theta.shape
+    trust = np.broadcast_to(trust, (n,))
     if n_params > MAX_DENSE_FALLBACK:
-        return _from_products(loss, local, index, length)
+        pairs = projected_eigenpairs(local, local.gradient, 0, _N_VECTORS, None)
+        signs = np.sign(to_host(pairs.values))
+        p, *found = _combined(loss, local, pairs, signs, trust)
+        return NaturalStep(p, index, pairs.n_hvp, *found)
     p, index = array_namespace(local.theta).zeros_like(local.theta), index.copy()
-    change = p
+    measures = np.zeros((2, n))
     for rows in chunks_of_rows(np.arange(n), n_params**2, local.theta):
         part = local if len(rows) == n else local.take(rows)
         pairs = dense_eigenpairs(part, part.gradient, units="own")
         lowest = to_host(pairs.values) < -_column(direction_level(pairs.values))
         chosen = np.where(index[rows] == UNCHOSEN, np.sum(lowest, axis=1), index[rows])
-        up = np.arange(n_params) < chosen[:, None]
-        part = _combined(loss, pairs, np.where(up, -1.0, 1.0), length[rows])
-        p, index[rows] = replace_rows(p, rows, part[0]), chosen
-        change = replace_rows(change, rows, part[1])
-    return NaturalStep(p, change, index, n_params)
-
-
-def _from_products(
-    loss: Loss, local: LocalModel, index: IntArray, length: FloatArray
-) -> NaturalStep:
-    """Step with the signs of the Ritz values of the gradient's Krylov space."""
-    pairs = projected_eigenpairs(local, local.gradient, 0, _N_VECTORS, None)
-    p, change = _combined(loss, pairs, np.sign(to_host(pairs.values)), length)
-    return NaturalStep(p, change, index, pairs.n_hvp)
+        signs = np.where(np.arange(n_params) < chosen[:, None], -1.0, 1.0)
+        step, *found = _combined(loss, part, pairs, signs, trust[rows])
+        measures[:, rows] = found
+        p, index[rows] = replace_rows(p, rows, step), chosen
+    return NaturalStep(p, index, n_params, *measures)
 
 
 def _combined(
-    loss: Loss, pairs: Eigenpairs, signs: FloatArray, length: FloatArray
-) -> tuple[Array, Array]:
-    """Sum the directions with signs, without what is rounding."""
+    loss: Loss,
+    local: LocalModel,
+    pairs: Eigenpairs,
+    signs: FloatArray,
+    trust: FloatArray,
+) -> tuple[Array, FloatArray, FloatArray]:
+    """Sum the directions, without what is rounding; return error and change."""
     keep = np.abs(to_host(pairs.values)) > _column(rounding_level(pairs.values))
-    p, change = signed_step(
+    length = pairs.lengths(loss.asarray(loss.length_scale()))
+    xp = array_namespace(length)
+    # A vector of no length, which an invariant space lacks, goes nowhere.
+    bound = loss.asarray(LONGEST * trust)[:, None]
+    p, _ = signed_step(
         loss,
         pairs,
         signs,
         keep,
         gradient_norm=norm(pairs.components),
         floor=_FLOOR,
-        longest=length[:, None],
+        longest=np.full((len(trust), 1), LONGEST),
+        bounds=bound / xp.where(length > 0, length, xp.ones_like(length)),
     )
-    # What is not finite does not move.
-    xp = array_namespace(p)
-    return xp.where(xp.isfinite(p), p, xp.zeros_like(p)), change
+    p = xp.where(xp.isfinite(p), p, xp.zeros_like(p))
+    return p, *_measured(loss, local.theta + p, pairs, p)
+
+
+def _measured(
+    loss: Loss, theta: Array, pairs: Eigenpairs, p: Array
+) -> tuple[FloatArray, FloatArray]:
+    """Compare the gradient after a step with its quadratic model and that before."""
+    unit = 1.0 if pairs.unit is None else pairs.unit
+    after = pairs.along(unit * loss.gradient(theta))
+    predicted = pairs.components + pairs.values * pairs.along(p / unit)
+    before = norm(pairs.components)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return norm(after - predicted) / before, norm(after) / before
 
 
 def _column(level: Array) -> FloatArray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from skcrit._backend import to_host
+from skcrit._backend import array_namespace, to_host
 from skcrit._typing import Array, BoolArray, FloatArray
 from skcrit.losses.base import Loss
 from skcrit.solvers.eigenpairs import Eigenpairs
@@ -24,6 +24,7 @@ def signed_step(
     gradient_norm: FloatArray,
     floor: float,
     longest: FloatArray,
+    bounds: Array | None = None,
 ) -> tuple[Array, Array]:
     r"""Sum :math:`-s_i q_i^T g / \max(|\lambda_i|, \epsilon |H|)\, q_i`.
 
@@ -44,6 +45,8 @@ def signed_step(
         convergence.
     longest : ndarray of shape (n, 1)
         Lengths of the longest steps, in the unit of the pairs.
+    bounds : array of shape (n, size), default=None
+        Largest moduli of the factors of :math:`q_i`; None bounds nothing.
 
     Returns
     -------
@@ -64,4 +67,8 @@ def signed_step(
     floored = np.maximum(values, np.minimum(floor, relative) * largest)
     factors = np.where(keep, -signs / np.where(floored > 0, floored, 1.0), 0.0)
     weights = loss.asarray(factors) * pairs.components
+    if bounds is not None:
+        xp = array_namespace(weights)
+        size = xp.abs(weights)
+        weights = weights * (bounds / xp.where(size > bounds, size, bounds))
     return pairs.combine(weights), pairs.image(weights)

@@ -11,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from skcrit import LinearAutoencoderLoss, NewtonMRFinder, SaddleDynamicsFinder
 from skcrit.losses import FunctionLoss
 from skcrit.solvers import Fallback, NewtonMR, Status
+from skcrit.solvers.eigenpairs import Eigenpairs, dense_eigenpairs
 from skcrit.solvers.natural_step import UNCHOSEN, natural_step
 
 from ._potentials import BOWL, HIMMELBLAU
@@ -68,6 +69,70 @@ def test_a_natural_step_turns_the_lowest_directions_up():
     assert step.index.tolist() == [1, 1]
     forced = natural_step(loss, loss.at(theta[:1]), np.array([0]))
     np.testing.assert_allclose(forced.p[0], [0.1, -0.02, 0.03], rtol=1e-12)
+
+
+def test_each_direction_of_a_natural_step_has_a_bound_of_its_own():
+    # The direction that is far from where it leads holds up no other one.
+    A = np.diag([-2.0, 1.0, 4.0])
+    loss = FunctionLoss(
+        lambda t: np.sum(t * (t @ A), axis=-1) / 2,
+        lambda t: t @ A,
+        lambda t, v: v @ A,
+        n_params=3,
+    ).fit()
+    loss.length_scale = lambda: np.array([1.0, 10.0, 0.1])
+    theta = np.array([[10.0, 4.0, -3.0]])
+    step = natural_step(loss, loss.at(theta), np.full(1, UNCHOSEN))
+    np.testing.assert_allclose(step.p, [[-0.5, -4.0, 0.05]], rtol=1e-12)
+
+
+def test_the_error_is_that_of_the_quadratic_model():
+    theta = np.array([[0.3, -0.6], [2.0, 1.0]])
+    step = natural_step(HIMMELBLAU, HIMMELBLAU.at(theta), np.full(2, UNCHOSEN), 0.1)
+    g, H = HIMMELBLAU.gradient(theta), HIMMELBLAU.hessian(theta)
+    missed = HIMMELBLAU.gradient(theta + step.p) - g - (H @ step.p[..., None])[..., 0]
+    assert np.all(step.error > 0)
+    unit = dense_eigenpairs(HIMMELBLAU.at(theta), g, units="own").unit
+    expected = np.linalg.norm(unit * missed, axis=1)
+    expected /= np.linalg.norm(unit * g, axis=1)
+    np.testing.assert_allclose(step.error, expected, rtol=1e-9)
+
+
+def test_a_long_slope_is_no_reason_to_end():
+    # A quadratic model is exact here, and the minimum 1e5 length scales away.
+    loss = FunctionLoss(
+        lambda t: np.sum((t - 1e5) ** 2, axis=-1),
+        lambda t: 2 * (t - 1e5),
+        lambda t, v: 2 * v,
+        n_params=2,
+    ).fit()
+    loss.length_scale = lambda: 1.0
+    result = Fallback(NoStep()).solve(loss, np.zeros((1, 2)))
+    assert result.status[0] == Status.CONVERGED
+    assert result.n_iter[0] < 40
+
+
+@pytest.mark.filterwarnings("ignore::skcrit.exceptions.ResolutionWarning")
+def test_searches_on_badly_conditioned_data_arrive():
+    # With one bound for all directions four of these 20 searches stopped on their way.
+    loss = LinearAutoencoderLoss((5,))
+    finder = NewtonMRFinder(loss, n_starts=20, init="gaussian", random_state=0)
+    assert finder.fit(BREAST_CANCER[:, :14]).score() == 1.0
+
+
+@pytest.mark.parametrize("in_units", [True, False])
+def test_lengths_are_those_of_the_vectors(in_units):
+    rng = np.random.default_rng(0)
+    vectors = np.linalg.qr(rng.standard_normal((2, 4, 4)))[0]
+    basis = np.linalg.qr(rng.standard_normal((2, 9, 4)))[0].swapaxes(1, 2)
+    own = rng.uniform(1, 100, (2, 9)) if in_units else None
+    for base, n in ((basis, 9), (None, 4)):
+        unit = None if own is None else own[:, :n]
+        pairs = Eigenpairs(None, None, vectors, basis=base, unit=unit)
+        length = rng.uniform(0.1, 10, n)
+        each = [pairs.combine(np.tile(row, (2, 1))) for row in np.eye(4)]
+        expected = np.linalg.norm(np.stack(each, axis=1) / length, axis=-1)
+        np.testing.assert_allclose(pairs.lengths(length), expected, rtol=1e-12)
 
 
 def test_a_search_without_critical_points_ends():
