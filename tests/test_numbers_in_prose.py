@@ -100,6 +100,23 @@ def test_minimum_is_found_as_the_page_on_choosing_says():
             assert row[column] == shown
 
 
+INCLUDE = re.compile(
+    r"```\{include\} (\S+)\n:start-after: \"(.*)\"\n(?::end-before: \"(.*)\"\n)?```"
+)
+
+
+@pytest.mark.parametrize("page", ["choosing.md", "newton_mr_defaults.md"])
+def test_parts_of_measured_pages_are_there(page):
+    found = INCLUDE.findall((ROOT / "doc" / page).read_text(encoding="utf-8"))
+    assert found
+    for name, begin, end in found:
+        text = (ROOT / "doc" / name).read_text(encoding="utf-8")
+        assert text.count(begin) == 1
+        part = text.partition(begin)[2]
+        assert not end or part.count(end) == 1
+        assert "| " in part.partition(end)[0] if end else "| " in part
+
+
 def test_resolutions_are_computed():
     paper = AnalyticalSpectrum.from_eigenvalues(range(16, 0, -1), (4,))
     digits = LinearAutoencoderLoss((3,)).fit(load_digits().data / 16)
