@@ -30,6 +30,7 @@ into one large product would be faster, and would round differently.
 
 from __future__ import annotations
 
+from copy import copy
 from itertools import accumulate, pairwise
 from math import prod
 
@@ -173,6 +174,17 @@ class Sweep:
     def error(self) -> Array:
         """``(2/m) E = (2/m) (W K_0 - T)``."""
         return self.weights[-1] @ self.K[-1] - self.moments.T
+
+    def select(self, rows: slice) -> Sweep:
+        """Return the sweep at some of the points, without copying anything."""
+        part = copy(self)
+        part.inner, part.gram = self.inner[rows], self.gram[rows]
+        for name in ("weights", "A", "K", "B"):
+            matrices = getattr(self, name)
+            setattr(part, name, [None if M is None else M[rows] for M in matrices])
+        for name in ("product", "error"):
+            vars(part).pop(name, None)
+        return part
 
     def gradient(self) -> list[Array]:
         """Compute the gradient, one matrix per layer, first layer first."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
+
+import numpy as np
 
 from skcrit._backend import array_namespace, device
 from skcrit._typing import Array
@@ -12,6 +15,11 @@ from skcrit.losses._lazy import lazy
 from skcrit.losses.local_model import LocalModel
 
 __all__ = ["NetworkModel"]
+
+# Points of more numbers than a few caches hold are multiplied in parts of so many, if
+# the data multiply by a diagonal: a full moment would be read anew for each part. At
+# 784-32-784 a product of 20 points takes three quarters of the time then.
+_NUMBERS, _MANY = 2**17, 2**19
 
 
 class NetworkModel(LocalModel):
@@ -37,8 +45,24 @@ class NetworkModel(LocalModel):
 
     def hvp(self, v: Array) -> Array:
         v = self.loss._as_directions(v, self.theta)
-        product = _network.hvp(self._sweep, self.loss._split(v))
-        return self._with_decay(join_weights(product), v)
+        product = [
+            join_weights(_network.hvp(sweep, self.loss._split(part)))
+            for sweep, part in self._parts(v)
+        ]
+        xp = array_namespace(v)
+        joined = product[0] if len(product) == 1 else xp.concat(product, axis=0)
+        return self._with_decay(joined, v)
+
+    def _parts(self, v: Array) -> Iterator[tuple[Any, Array]]:
+        """Divide large points and their directions into parts that fit into a cache."""
+        size = max(_NUMBERS // v.shape[-1], 1)
+        fits = v.ndim == 2 and v.shape == self.theta.shape and type(v) is np.ndarray
+        if not fits or v.size <= _MANY or self._sweep.moments.diagonal is None:
+            yield self._sweep, v
+            return
+        for i in range(0, len(v), size):
+            rows = slice(i, i + size)
+            yield self._sweep.select(rows), v[rows]
 
     def hessian(self) -> Array:
         loss, xp = self.loss, array_namespace(self.theta)

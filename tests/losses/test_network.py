@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from skcrit import LinearAutoencoderLoss
 from skcrit.losses import _network
 
 close = np.testing.assert_allclose
@@ -71,3 +72,18 @@ def test_batches_of_weights(hidden, rng):
         for stacked, single in zip(batch.gradient(), one.gradient(), strict=True):
             np.testing.assert_array_equal(stacked[row], single)
         close(hessians[row], _network.hessian(one), atol=1e-12)
+
+
+def test_products_in_parts_are_those_of_all_points():
+    # 17 points of 33 024 parameters each, in parts of three: bit by bit the same.
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 258))
+    loss = LinearAutoencoderLoss((64,)).fit(X).coordinates().loss
+    theta, v = rng.standard_normal((2, 17, loss.n_params_))
+    together = loss.at(theta).hvp(v)
+    for row in range(17):
+        one = loss.at(theta[row : row + 1]).hvp(v[row : row + 1])[0]
+        np.testing.assert_array_equal(together[row], one)
+    np.testing.assert_allclose(
+        together, loss.at(theta[None]).hvp(v[None])[0], rtol=1e-9
+    )
