@@ -63,13 +63,15 @@ def _end(
 ) -> FloatArray | None:
     """Descend in units of the lengths; None without an end, as on a tail."""
 
+    def point(x: FloatArray) -> FloatArray:
+        # Twice: functions that take one point only are noticed by what they return.
+        return loss.asarray(np.tile(center + length * x, (2, 1)))
+
     def slopes(x: FloatArray) -> FloatArray:
-        theta = loss.asarray((center + length * x)[None])
-        return length * to_host(loss.gradient(theta))[0]
+        return length * to_host(loss.gradient(point(x)))[0]
 
     def value(x: FloatArray) -> tuple[float, FloatArray]:
-        theta = loss.asarray((center + length * x)[None])
-        return float(to_host(loss.value(theta))[0]) / size, slopes(x) / size
+        return float(to_host(loss.value(point(x)))[0]) / size, slopes(x) / size
 
     options = {"maxfun": _MOST_VALUES, "maxiter": _MOST_VALUES, "ftol": 0.0}
     try:
