@@ -64,26 +64,24 @@ class LandscapeExplorer(BaseFinder):
         The exploration stops if this share of the latest quarter of all searches ended
         in sets that were already known; None disables this rule.
     displacement : tuple of (float, float), default=(1.2, 2.2)
-        Range of the length of displacements, in length scales of the loss; later passes
-        try shorter and longer ones.
+        Lengths of displacements, in length scales; later passes try other ones.
     noise : float, default=0.01
         Standard deviation of the noise that is added to each parameter from the second
         pass on, in length scales. The first pass moves along eigenvectors only.
     round_size : int, default=256
-        Number of searches that run at a time, in two halves once there are enough: one
-        runs while the other is described and prepared. It changes the result.
+        Number of searches that run at a time, in halves once there are enough: one runs
+        while the other is described and prepared. It changes the result.
     max_directions : int or None, default=64
         Largest number of directions tried from a set, and kept in memory; None is all.
     n_passes : int, default=4
-        How often every direction is tried each way, each time with another length.
-        After that the landscape counts as exhausted. Every other try seeks a critical
-        point of the next Morse index (see the notes).
+        How often every direction is tried each way, each time with another length,
+        until the landscape counts as exhausted. Every other try seeks a critical point
+        of the next Morse index (see the notes).
     connect : bool, default=False
         Whether to descend from every saddle at the end, along at most
-        ``max_directions`` of its unstable directions, to find what it connects. If this
-        leads to critical points that are not listed, one search begins at each of them,
-        even beyond ``max_searches``. The exploration then continues, and the descents
-        are repeated.
+        ``max_directions`` of its unstable directions, to find what it connects. One
+        search, even beyond ``max_searches``, begins at each unlisted critical point
+        that is met; then the exploration continues and the descents are repeated.
 
     Attributes
     ----------
