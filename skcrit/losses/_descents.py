@@ -53,7 +53,7 @@ def lengthened(loss: Loss, center: FloatArray, length: FloatArray) -> FloatArray
         if end is not None:
             ends.append(end)
     far = [end for end in ends if np.linalg.norm(end) > _FAR * len(end) ** 0.5]
-    if 2 * len(far) <= len(ends):
+    if 2 * len(far) <= _N_DESCENTS:
         return length
     return length * np.maximum(1.0, np.median(np.abs(far), axis=0))
 
@@ -81,6 +81,8 @@ def _end(
                 return None
             end = minimize(value, begin, jac=True, method="L-BFGS-B", options=options).x
             rises = slopes(2 * end) @ end / size > _NOTHING * np.linalg.norm(end)
+            # An end is flatter than the beginning; what falls without end is not.
+            rises &= np.max(np.abs(slopes(end))) < size
     except ArithmeticError:  # a function that raises in place of infinity
         return None
     return end if rises and np.all(np.isfinite(end)) else None
