@@ -67,9 +67,9 @@ with warnings.catch_warnings():
 #
 # The stronger the penalty, the more searches end at a critical point. At 1000 only
 # one is left: all weights and intercepts are nearly zero, and nothing is predicted.
-# Networks with weak penalties predict better, but some of their searches do not end
-# within the budget. The number of sets is a lower bound in any case, and the Euler sum
-# below the table shows whether sets are missing.
+# Networks with weak penalties predict better, and have more critical sets. The number of
+# sets is a lower bound in any case, and the Euler sum below the table shows whether sets
+# are missing.
 
 results = search.cv_results_
 means = {name: results[f"mean_test_{name}"] for name in ("r2", "confirmed", "sets")}
@@ -80,7 +80,7 @@ best = search.best_estimator_
 print(best.summary())
 # sphinx_gallery_start_ignore
 assert search.best_params_["loss__alpha"] < 100 and search.best_score_ > 0.4
-assert means["confirmed"][-1] == 1.0 and 0.7 < means["confirmed"][0] < 1.0
+assert np.all(means["confirmed"] == 1.0)
 assert means["sets"][-1] == 1.0 and means["sets"][0] > 1
 assert abs(means["r2"][-1]) < 0.05
 np.testing.assert_allclose(best.loss_.gradient(best.critical_points_), 0, atol=1e-9)

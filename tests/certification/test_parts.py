@@ -134,7 +134,10 @@ def test_euler_sum_of_penalised_autoencoders(hidden, rng):
 def test_euler_sum_of_finders(rng):
     X = rng.standard_normal((30, 3)) * [2.0, 1.5, 1.0]
     explorer = LandscapeExplorer(
-        LinearAutoencoderLoss((1,), alpha=0.05), max_searches=200, random_state=0
+        LinearAutoencoderLoss((1,), alpha=0.05),
+        max_searches=200,
+        max_iter=500,
+        random_state=0,
     ).fit(X)
     assert euler_sum(explorer) == explorer.certify().euler_sum() == 1
     explorer.critical_points_ = explorer.critical_points_[1:]
