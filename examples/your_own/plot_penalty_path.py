@@ -65,10 +65,10 @@ with warnings.catch_warnings():
 # The result
 # ----------
 #
-# The stronger the penalty, the fewer critical sets there are. At 1000 only one is left:
-# all weights and intercepts are nearly zero, and nothing is predicted. Networks with weak
-# penalties predict better. The number of sets is a lower bound in any case, and the Euler
-# sum below the table shows whether sets are missing.
+# The stronger the penalty, the fewer critical sets there are. At 1000 only one is
+# left: all weights and intercepts are nearly zero, and nothing is predicted. Networks
+# with weak penalties predict better. The number of sets is a lower bound in any case,
+# and the Euler sum below the table shows whether sets are missing.
 
 results = search.cv_results_
 means = {name: results[f"mean_test_{name}"] for name in ("r2", "confirmed", "sets")}
