@@ -15,7 +15,6 @@ from skcrit import (
     SaddleDynamicsFinder,
 )
 from skcrit.metrics import judge
-from skcrit.starts import make_starts
 
 from .. import _tally
 from ._strategies import data, prop
@@ -68,8 +67,7 @@ def test_degenerate_ends_do_not_depend_on_their_batch():
     X = np.array([[0.8, -0.59, 0.45], [-0.96, 0.77, -0.39], [-0.47, 0.34, -0.31]])
     X = np.concatenate([X, [[0.63, -0.52, 0.25]]])
     loss = LinearAutoencoderLoss((2, 2)).fit(X)
-    starts = make_starts("gaussian", loss, 64, 1294)[56:]
-    params = {"n_starts": 8, "init": starts, "max_iter": 30}
+    params = {"n_starts": 64, "init": "gaussian", "max_iter": 30, "random_state": 1294}
     whole = fitted(SaddleDynamicsFinder(**params), loss)
     assert np.any(whole.converged_ & (whole.results_["nullity"] == -1))
     for batch_size in (1, 3):
