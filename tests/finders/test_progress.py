@@ -247,7 +247,9 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path, n_jobs, monkeypatch):
             start_new_session=True,  # the signal goes to all of it, as from a terminal
         )
     try:
-        while len(finished(folder)) < 3 and run.poll() is None:
+        # Both workers are at work by then: one that is still importing when the signal
+        # comes has a traceback of Python's own.
+        while len(finished(folder)) < 30 and run.poll() is None:
             time.sleep(0.05)
         assert run.poll() is None, errors.read_text()
         os.killpg(run.pid, signal.SIGINT)
@@ -258,7 +260,7 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path, n_jobs, monkeypatch):
     assert run.returncode == 130, shown
     assert "Traceback" not in shown
     kept = finished(folder)
-    assert 3 <= len(kept) < 500
+    assert 30 <= len(kept) < 500
     stamps = {path: path.stat().st_mtime_ns for path in kept}
     # The same starts again: what was finished is read, not repeated.
     monkeypatch.syspath_prepend(tmp_path)
