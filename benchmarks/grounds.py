@@ -45,7 +45,7 @@ from skcrit.proving_grounds import (
 PAGE = Path(__file__).resolve().parents[1] / "doc" / "proving_grounds.md"
 MARK = "<!-- measured by make grounds -->"
 SEEDS, N_STARTS, MAX_ITER = range(5), 60, 200
-BODIES = range(3, 8)
+BODIES, ATOMS = range(3, 8), range(4, 9)
 
 
 def autoencoder():
@@ -202,6 +202,36 @@ def complete(n_jobs):
     return [*lines, ""]
 
 
+def pathways(n_atoms, seed):
+    """Explore a cluster up to index one: searches, known minima, index 0 and 1."""
+    loss = make_lennard_jones(n_atoms)
+    explorer = LandscapeExplorer(max_index=1, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotConvergedWarning)
+        explorer.fit(loss)
+    known = round(recovery_coverage(explorer) * loss.ground_truth().n_sets)
+    n_each = [int(np.sum(explorer.morse_indices_ == index)) for index in (0, 1)]
+    return explorer.n_searches_, known, *n_each, explorer.stop_reason_
+
+
+def clusters(n_jobs):
+    """Return the lines on minima and transition states, a row per number of atoms."""
+    keys = [(n, seed) for n in ATOMS for seed in SEEDS]
+    rows = Parallel(n_jobs=n_jobs)(delayed(pathways)(*key) for key in keys)
+    lines = ["### Lennard-Jones clusters, the explorer with `max_index=1`", ""]
+    lines += ["A number for each of five seeds, or one if they are the same.", ""]
+    lines += ["| atoms | minima | of them found | minima found | index 1 found |"]
+    lines[-1] += " searches | ended |"
+    lines += ["|---" * 7 + "|"]
+    for n in ATOMS:
+        some = [row for key, row in zip(keys, rows, strict=True) if key[0] == n]
+        searches, *found, ends = zip(*some, strict=True)
+        cells = [n, make_lennard_jones(n).ground_truth().n_sets]
+        cells += map(listed, (*found, searches, ends))
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return [*lines, ""]
+
+
 def listed(values):
     """Write values one after the other, or one for all if they are the same."""
     texts = list(map(str, values))
@@ -214,7 +244,7 @@ def main():
     parser.add_argument("--workers", type=int, default=2)
     begin = time.perf_counter()
     workers = parser.parse_args().workers
-    lines = counts() + tables(workers) + complete(workers)
+    lines = counts() + tables(workers) + complete(workers) + clusters(workers)
     minutes = (time.perf_counter() - begin) / 60
     text = PAGE.read_text(encoding="utf-8").split(MARK)[0]
     versions = f"Python {platform.python_version()}, NumPy {np.__version__}, skcrit "

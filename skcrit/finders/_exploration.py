@@ -9,6 +9,8 @@ import numpy as np
 from skcrit._backend import to_host
 from skcrit._typing import FloatArray, IntArray
 from skcrit.losses.adapt import as_loss
+from skcrit.search.connect import connect
+from skcrit.search.connections import Connections
 from skcrit.search.departures import (
     Displaced,
     Origins,
@@ -78,12 +80,12 @@ class Exploration:
         self.reach, self.watch = reach, watch
         self.n_vain = 0
 
-    def run(self, starts: FloatArray) -> None:
-        """Search from the starts, and on from what is found."""
+    def run(self, starts: FloatArray, are_drawn: bool = True) -> None:
+        """Search from starts, drawn or critical already, and on from what is found."""
         landscape = self.landscape
         self.stream = random_streams(self.explorer.random_state, 1, kind=2)[0]
         self.n_fresh, self.n_known = 0, 0
-        searches: Searches | None = self._from(starts)
+        searches: Searches | None = self._from(starts, are_drawn)
         self._begin()
         while True:
             was_open, following = landscape.is_open, None
@@ -98,6 +100,18 @@ class Exploration:
                 if was_open:
                     self._begin()
             searches = following
+
+    def connected(self) -> Connections:
+        """Go down from all saddles."""
+        explorer = self.explorer
+        return connect(
+            explorer.loss_,
+            explorer.critical_points_,
+            explorer.morse_indices_,
+            max_directions=explorer.max_directions,
+            max_iter=explorer.max_iter,
+            batches=explorer._batches(),
+        )
 
     def _begin(self) -> None:
         """Say that a round begins: of two that overlap, when the first is over."""
@@ -166,9 +180,12 @@ class Exploration:
         asked = (change != 0) & (index != UNKNOWN)
         return np.where(asked, index + change, UNCHOSEN)
 
-    def _from(self, starts: FloatArray) -> Searches:
-        """Make searches from starts that were given or drawn."""
-        return Searches(self._solver(len(starts)), starts, no_origins(len(starts)))
+    def _from(self, starts: FloatArray, are_drawn: bool = True) -> Searches:
+        """Make searches from starts; with a limit of the index drawn ones go down."""
+        n, limit = len(starts), self.explorer.max_index
+        goes_down = limit is not None and are_drawn
+        index = np.zeros(n, dtype=int) if goes_down else None
+        return Searches(self._solver(n, index), starts, no_origins(n))
 
     def _solver(self, n_starts: int, index: IntArray | None = None) -> Any:
         """Make the local search of a round."""

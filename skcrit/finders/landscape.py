@@ -7,7 +7,6 @@ from numbers import Integral, Real
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
 from sklearn.base import clone
 
 from skcrit._typing import ArrayLike, IntArray, Memory, RandomState, Sampler
@@ -21,7 +20,6 @@ from skcrit.linalg.dense import MAX_DENSE_FORMED
 from skcrit.losses.adapt import as_loss
 from skcrit.losses.base import Loss
 from skcrit.metrics._euler import alarm_text, euler_alarm
-from skcrit.search.connect import connect
 from skcrit.search.connections import Connections
 from skcrit.search.landscape import Landscape
 from skcrit.search.problem import pose
@@ -82,6 +80,11 @@ class LandscapeExplorer(BaseFinder):
         ``max_directions`` of its unstable directions, to find what it connects. One
         search, even beyond ``max_searches``, begins at each unlisted critical point
         that is met; then the exploration continues and the descents are repeated.
+    max_index : int or None, default=None
+        Largest Morse index that is sought: 1 for minima and the transition states
+        between them. All searches then ask for an index, those from starts for 0. Sets
+        of higher index that a search ends at are listed, but nothing sets out from
+        them. None seeks all sets.
 
     Attributes
     ----------
@@ -101,8 +104,8 @@ class LandscapeExplorer(BaseFinder):
         The alternating sum over the sets of a coercive loss
         (:func:`skcrit.metrics.euler_sum`). Any number other than +1 (in general, the
         ``euler_characteristic`` of the loss) proves that sets are missing or that an
-        index is wrong; +1 proves nothing. NaN if the loss is not known to be coercive
-        or the sum cannot be computed.
+        index is wrong; +1 proves nothing. NaN with ``max_index``, if the loss is not
+        known to be coercive, or if the sum cannot be computed.
     stop_reason_ : str
         One of "max_searches", "coverage", "exhausted",
         "failures", "incomplete" and "callback".
@@ -190,6 +193,7 @@ class LandscapeExplorer(BaseFinder):
         "n_passes": [Interval(Integral, 1, None, closed="left")],
         "max_directions": [Interval(Integral, 1, None, closed="left"), None],
         "connect": ["boolean"],
+        "max_index": [Interval(Integral, 0, None, closed="left"), None],
     }
 
     n_searches_: int
@@ -222,6 +226,7 @@ class LandscapeExplorer(BaseFinder):
         max_directions: int | None = 64,
         n_passes: int = 4,
         connect: bool = False,
+        max_index: int | None = None,
     ) -> None:
         super().__init__(
             loss=loss,
@@ -245,6 +250,7 @@ class LandscapeExplorer(BaseFinder):
         self.max_directions = max_directions
         self.n_passes = n_passes
         self.connect = connect
+        self.max_index = max_index
 
     def _make_solver(self) -> Any:
         """Build the local search for the first round."""
@@ -308,7 +314,12 @@ class LandscapeExplorer(BaseFinder):
         reach = check_displacement(self.displacement)
         problem = pose(self.loss_)
         landscape = Landscape(
-            problem, self._batches(), self.max_directions, self.n_passes, self.tol
+            problem,
+            self._batches(),
+            self.max_directions,
+            self.n_passes,
+            self.tol,
+            self.max_index,
         )
         watch: list[Any] = [SearchBar(self.max_searches)] if self.verbose else []
         if has_callbacks(self):
@@ -328,47 +339,33 @@ class LandscapeExplorer(BaseFinder):
         """Connect the sets, and explore on from ends that are not among them."""
         landscape = exploration.landscape
         while True:
-            self.connections_ = self._connected()
+            self.connections_ = exploration.connected()
             new, n_sets = self.connections_.new_points, len(landscape.atlas)
             if len(new) == 0 or landscape.stop_reason in (None, "callback"):
                 return
             landscape.stop_reason = None
             with interruptible(self, "round", exploration.watch):
-                exploration.run(landscape.problem.into(new))
+                exploration.run(landscape.problem.into(new), are_drawn=False)
             self._finish(landscape)
             if len(landscape.atlas) == n_sets:  # no search confirmed them
                 return
-
-    def _connected(self) -> Connections:
-        """Go down from all saddles."""
-        return connect(
-            self.loss_,
-            self.critical_points_,
-            self.morse_indices_,
-            max_directions=self.max_directions,
-            max_iter=self.max_iter,
-            batches=self._batches(),
-        )
 
     def _lacks_sets(self, landscape: Landscape) -> bool:
         """Return whether topology proves that sets are missing."""
         if as_loss(self.loss_).is_coercive is not True:
             return False
-        attributes = super()._attributes(landscape.result())
-        return bool(alarm_text(SimpleNamespace(**attributes)))
+        return bool(alarm_text(self._found(super()._attributes(landscape.result()))))
 
-    def _euler_sum(self, attributes: dict[str, Any]) -> float | None:
-        """Sum over the sets of a coercive loss; None if the sum says nothing."""
-        if as_loss(self.loss_).is_coercive is not True:
-            return None
-        total, reason = euler_alarm(SimpleNamespace(**attributes))
-        return None if reason else total
+    def _found(self, attributes: dict[str, Any]) -> SimpleNamespace:
+        """Return what topology needs to know of this explorer."""
+        return SimpleNamespace(max_index=self.max_index, **attributes)
 
     def _attributes(self, landscape: Any) -> dict[str, Any]:
         """Return all fitted attributes, as if the fit had ended with these rounds."""
         attributes = super()._attributes(landscape.result())
         origins = landscape.origins()
-        results, total = attributes["results_"], self._euler_sum(attributes)
+        results = attributes["results_"]
+        euler_total, _ = euler_alarm(self._found(attributes))
         results |= {
             "parent": origins.parent,
             "direction": origins.direction,
@@ -378,7 +375,7 @@ class LandscapeExplorer(BaseFinder):
             "n_searches_": landscape.n_searches,
             "discovery_": landscape.discovery(),
             "edges_": search_edges(results),
-            "euler_sum_": np.nan if total is None else total,
+            "euler_sum_": euler_total,
             "stop_reason_": landscape.stop_reason or "callback",
         }
 

@@ -227,7 +227,9 @@ def euler_terms(
 
 def euler_alarm(finder: FittedFinder) -> tuple[float, str]:
     """Return the alternating sum, NaN if it says nothing, and why it says nothing."""
-    loss = as_loss(finder.loss_, "loss_")
+    loss, limit = as_loss(finder.loss_, "loss_"), getattr(finder, "max_index", None)
+    if limit is not None:
+        return float("nan"), f"only Morse indices up to {limit} were sought"
     if loss.is_coercive is not True:
         known = "is not" if loss.is_coercive is False else "is not known to be"
         return float("nan"), f"the loss {known} coercive"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from skcrit.linalg import (
 from skcrit.search.describe import UNKNOWN
 from skcrit.search.problem import Problem
 
-__all__ = ["Directions", "directions_at", "order_directions"]
+__all__ = ["Directions", "directions_at", "order_directions", "within"]
 
 # Random directions in the kernel of the Hessian, per set.
 _N_FLAT = 16
@@ -121,6 +121,19 @@ def order_directions(
     # is ten times this one and would mix the weak directions of raw data.
     error = float(pseudoinverse_level(values))
     return Directions(chosen, n_unstable, curvatures, error)
+
+
+def within(directions: Directions, index: int, max_index: int | None) -> Directions:
+    """Leave out the directions that lead to Morse indices above a limit."""
+    if max_index is None or index == UNKNOWN or index < max_index:
+        return directions
+    kept = directions.n_unstable if index == max_index else 0
+    return replace(
+        directions,
+        vectors=directions.vectors[:kept],
+        n_unstable=kept,
+        curvatures=directions.curvatures[:kept],
+    )
 
 
 def _flat(kernel: FloatArray) -> FloatArray:

@@ -56,11 +56,16 @@ class Frontier:
         How often every direction is tried each way.
     eps : float, default=2**-52
         Machine epsilon of the losses.
+    always_asks : bool, default=False
+        Whether every try, not every other one, asks for the next Morse index.
     """
 
-    def __init__(self, n_passes: int, eps: float = 2 * UNIT) -> None:
+    def __init__(
+        self, n_passes: int, eps: float = 2 * UNIT, always_asks: bool = False
+    ) -> None:
         self.n_passes = n_passes
         self.eps = eps
+        self.always_asks = always_asks
         self._schedule = _passes(n_passes)
         # Stage of each set, and its tries and discoveries there; the last is over.
         self._stage: list[int] = []
@@ -260,7 +265,7 @@ class Frontier:
         # Every other pass does; along the stable directions, which are so many that one
         # pass can be all, every other way does.
         number, is_stable = self._schedule[stage]
-        return (number + is_stable * turn) % 2 == 1
+        return self.always_asks or (number + is_stable * turn) % 2 == 1
 
     def _displacement(self, label: int, stage: int, number: int) -> Displacement:
         """Make the displacement of a try."""

@@ -23,7 +23,7 @@ from skcrit.search.describe import (
     invariants_of,
     unplaced,
 )
-from skcrit.search.directions import Directions, directions_at
+from skcrit.search.directions import Directions, directions_at, within
 from skcrit.search.engine import SearchResult, may_be_critical, verdict
 from skcrit.search.frontier import Frontier
 from skcrit.search.problem import Problem
@@ -72,6 +72,8 @@ class Landscape:
         How often every direction is tried each way.
     tol : float or "auto"
         Tolerance of the local searches.
+    max_index : int or None
+        Largest Morse index that is sought.
     """
 
     problem: Problem
@@ -79,13 +81,14 @@ class Landscape:
     max_directions: int | None
     n_passes: int
     tol: float | str
+    max_index: int | None = None
     rounds: list[_Round] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.shared = Shared(self.problem)
         self.atlas = Atlas(self.problem.coordinates.loss, self.problem.scales)
         eps = float(np.finfo(self.problem.loss.dtype).eps)
-        self.frontier = Frontier(self.n_passes, eps)
+        self.frontier = Frontier(self.n_passes, eps, self.max_index is not None)
         self.n_searches = 0
         self.stop_reason: str | None = None
         self._past = [(0, 0)]
@@ -230,7 +233,8 @@ class Landscape:
         if len(rows):
             labels[rows], new = self.atlas.add(found.take(rows))
             for row in rows[new]:
-                self.frontier.add(directions[row], found.loss[row])
+                ways = within(directions[row], found.morse_index[row], self.max_index)
+                self.frontier.add(ways, found.loss[row])
         return labels, found.status
 
     def result(self) -> SearchResult:
