@@ -76,10 +76,10 @@ class SaddleDynamicsFinder(BaseFinder):
     skip_symmetries : bool, default=False
         Whether tangents of the declared symmetries of the loss are left out when the k
         upward directions are chosen. With True a search can climb out of the minimum of
-        a molecule, which can be moved and turned. At points at which symmetry orbits
-        shrink, such as the origin of a network, these directions are needed. If all
-        eigenvectors are used (see ``eigensolver``), undeclared directions of eigenvalue
-        zero are left out too.
+        a molecule, which can be moved and turned. Near a point to which a symmetry
+        orbit shrinks, such as the origin of a network, its tangents are not left out:
+        the loss may fall along them. If all eigenvectors are used (see
+        ``eigensolver``), undeclared directions of eigenvalue zero are left out too.
     momentum : float, default=0.0
         Share of the last step that is added to each step, in [0, 1) (heavy ball). A
         step opposite to the last one starts without it. Momentum helps if steps are

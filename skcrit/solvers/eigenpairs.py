@@ -23,6 +23,7 @@ __all__ = [
     "Eigenpairs",
     "dense_eigenpairs",
     "null_level",
+    "preconditioned_units",
     "projected_eigenpairs",
 ]
 
@@ -110,29 +111,39 @@ def null_level(pairs: Eigenpairs) -> FloatArray:
 
 
 def dense_eigenpairs(
-    local: Any, gradient: Array, units: str = "auto", across: bool = False
+    local: Any, gradient: Array, units: str = "auto", tangents: Array | None = None
 ) -> Eigenpairs:
     """Compute all eigenpairs from the dense Hessian; zeros if it is not finite."""
     # own_units: if the units of the parameters differ so much that rounding would hide
     # curvatures, the pairs are in these units: small eigenvalues keep their digits
     # there, and their number of each sign does not change (Sylvester's law of inertia).
     # A flow that is to be that of the gradient needs the eigenvectors of the Hessian as
-    # it is. across: the Hessian is restricted to the complement of the tangents of
-    # declared symmetries, along which the values are then zero. Away from critical
-    # points the Hessian is as large as the gradient along them.
+    # it is. The Hessian is restricted to the complement of tangents of symmetries,
+    # along which the values are then zero. Away from critical points the Hessian is as
+    # large as the gradient along them.
     hessian, n_hvp = local.hessian(), gradient.shape[-1]
     unit = _chosen_units(local.loss, hessian, units)
-    orbit = _orbit(local, unit) if across else None
+    orbit = _orbit(tangents, unit)
     if unit is not None:
         hessian = hessian * unit[:, :, None] * unit[:, None, :]
         gradient = unit * gradient
     return _decomposed(_across(hessian, orbit), gradient, n_hvp=n_hvp, unit=unit)
 
 
-def _orbit(local: Any, unit: Any) -> Array:
-    """Span the tangents of declared symmetries by orthonormal rows, or zero rows."""
-    tangents = local.loss.orbit_tangents(local.theta)
-    if tangents.shape[1] == 0:
+def preconditioned_units(local: Any) -> Array:
+    """Return the units of the loss's preconditioner."""
+    diagonal = local.loss.preconditioner(local.theta)
+    if diagonal is None:
+        raise ValueError(
+            "precondition=True needs a loss whose preconditioner(theta) returns "
+            f"positive numbers; that of {type(local.loss).__name__} returned None."
+        )
+    return array_namespace(local.theta).sqrt(diagonal)
+
+
+def _orbit(tangents: Array | None, unit: Any) -> Any:
+    """Span tangents by orthonormal rows, or zero rows."""
+    if tangents is None or tangents.shape[1] == 0:
         return None
     xp = array_namespace(tangents)
     tangents = tangents if unit is None else tangents / unit[:, None, :]
@@ -200,7 +211,7 @@ def projected_eigenpairs(
     n_vectors: int,
     start: Array,
     unit: Any = None,
-    across: bool = False,
+    tangents: Array | None = None,
 ) -> Eigenpairs:
     """Compute Ritz pairs on the gradient's Krylov space and the lowest eigenvectors."""
     # The step of a method that scales eigendirections lies in the Krylov space of the
@@ -208,10 +219,10 @@ def projected_eigenpairs(
     # show there: a space of one vector holds one vector of a multiple eigenvalue, and
     # nothing that is orthogonal to the gradient. So the n_lowest lowest eigenvectors
     # join, from first approximations start, (n, n_lowest + 2, n_params); 3 (n_lowest +
-    # 2) is at most n_params. across: as for the dense ones; the tangents' value is not
-    # zero but large, so that they are not among the lowest.
+    # 2) is at most n_params. Tangents are removed as for the dense ones; their value is
+    # not zero but large, so that they are not among the lowest.
     xp = array_namespace(gradient)
-    orbit = _orbit(local, unit) if across else None
+    orbit = _orbit(tangents, unit)
     gradient = _beside(gradient if unit is None else unit * gradient, orbit)
     room = gradient.shape[-1] - (start.shape[1] if n_lowest else 0)
     hvp = _products(local, unit, orbit)

@@ -22,6 +22,7 @@ from skcrit.linalg.dense import MAX_DENSE_COUNT, MAX_DENSE_FORMED
 from skcrit.losses.base import Loss
 from skcrit.losses.symmetries import rescaled
 from skcrit.solvers._eigensolver import largest_index, needs_all
+from skcrit.solvers._lasting import Directions, beside_symmetries
 from skcrit.solvers._momentum import accelerated, carried_along
 from skcrit.solvers._surplus import MAX_DEPARTURES, depart
 from skcrit.solvers._trust import Move, move
@@ -31,6 +32,7 @@ from skcrit.solvers.eigenpairs import (
     Eigenpairs,
     dense_eigenpairs,
     null_level,
+    preconditioned_units,
     projected_eigenpairs,
 )
 from skcrit.solvers.signed_step import LONGEST, signed_step
@@ -89,9 +91,10 @@ class SaddleDynamics(Solver):
         Dimension of the Krylov space.
     skip_symmetries : bool, default=False
         Whether the k lowest eigendirections are those orthogonal to the tangents of the
-        symmetries that the loss declares. If all eigenvectors are used, those whose
-        eigenvalue is zero are left out as well; Ritz values are not exact enough for
-        this.
+        symmetries that the loss declares. Tangents that nearly vanish at the end of
+        the step do not count: it leads to a point that the symmetry does not move. If
+        all eigenvectors are used, those whose eigenvalue is zero are left out as well;
+        Ritz values are not exact enough for this.
     momentum : float, default=0.0
         Share of the last step that is added to each step, in [0, 1): heavy ball [3]_. A
         step opposite to the last one starts without it [4]_.
@@ -105,7 +108,8 @@ class SaddleDynamics(Solver):
     -----
     An iteration costs one gradient, and ``n_params`` products ("dense": a Hessian) or
     those of LOBPCG (``k + 2`` for each of its iterations, few if the last step was
-    short), ``max_inner_iter`` and ``k + 2`` more. A ``quantile`` needs the negative
+    short), ``max_inner_iter`` and ``k + 2`` more, with ``skip_symmetries`` all of it
+    twice where tangents vanish. A ``quantile`` needs the negative
     eigenvalues at the start: they are counted with a dense Hessian up to 1024
     parameters, beyond that and with "lobpcg" among the Ritz values of the gradient's
     Krylov space, at most ``max_inner_iter``.
@@ -210,11 +214,8 @@ class SaddleDynamics(Solver):
         index, theta = state.carry["index_asked"], state.local.theta
         n_params, xp = theta.shape[-1], array_namespace(theta)
         dense = self._is_dense(index, n_params)
-        if (
-            np.any(dense)
-            and n_params > MAX_DENSE_FORMED
-            and self.eigensolver != "dense"
-        ):
+        is_huge = n_params > MAX_DENSE_FORMED and self.eigensolver != "dense"
+        if is_huge and np.any(dense):
             most = largest_index(self.eigensolver, n_params)
             raise ValueError(
                 f"index must be at most {most} for a loss of {n_params} parameters, "
@@ -237,15 +238,15 @@ class SaddleDynamics(Solver):
         change = p
         carry = {name: state.carry[name].copy() for name in _DEPARTURES}
         for rows in self._groups(index, theta):
-            pairs = self._eigenpairs(state, rows)
-            part, slope, departs, may = self._signed(loss, state, rows, pairs)
-            p, change = replace_rows(p, rows, part), replace_rows(change, rows, slope)
-            n_hvp[rows] += pairs.n_hvp
-            carry["n_departures"][rows] += departs
-            carry["may_depart"][rows] = may
-            if pairs.lowest is not None:
-                old = take_rows(lowest, rows)[:, pairs.lowest.shape[1] :, :]
-                new = xp.concat([pairs.lowest, old], axis=1)
+            found = self._directions(loss, state, rows)
+            p = replace_rows(p, rows, found.p)
+            change = replace_rows(change, rows, found.change)
+            n_hvp[rows] += found.n_hvp
+            carry["n_departures"][rows] += found.departs
+            carry["may_depart"][rows] = found.may_depart
+            if found.lowest is not None:
+                old = take_rows(lowest, rows)[:, found.lowest.shape[1] :, :]
+                new = xp.concat([found.lowest, old], axis=1)
                 lowest = replace_rows(lowest, rows, new)
         carry = state.carry | carry | {"lowest": lowest}
         if self.momentum:
@@ -270,8 +271,10 @@ class SaddleDynamics(Solver):
         p, velocity = accelerated(
             bounded(p), velocity, self.momentum, self.nesterovs_momentum, bounded
         )
-        end = self._balanced(loss, state.local.theta + p)
-        carry["velocity"] = self._carried(loss, state.local.theta + p, end, velocity)
+        theta, balanced = state.local.theta + p, partial(self._balanced, loss)
+        end = balanced(theta)
+        # The momentum is carried along when points are rescaled.
+        carry["velocity"] = carried_along(theta, end, velocity, balanced)
         return Move(loss.at(end), state.carry["trusted"], 1)
 
     def _stop(self, state: State, finite: FloatArray, reached: BoolArray) -> IntArray:
@@ -282,10 +285,9 @@ class SaddleDynamics(Solver):
         if len(rows):
             part, loss = state.take(rows), state.local.loss
             for group in self._groups(part.carry["index_asked"], part.local.theta):
-                pairs = self._eigenpairs(part, group)
-                departs = self._signed(loss, part, group, pairs)[2]
-                state.n_hvp[rows[group]] += pairs.n_hvp
-                codes[rows[group[departs]]] = RUNNING
+                found = self._directions(loss, part, group)
+                state.n_hvp[rows[group]] += found.n_hvp
+                codes[rows[group[found.departs]]] = RUNNING
         return codes
 
     def _bounded(self, loss: Loss, p: Array) -> Array:
@@ -295,10 +297,6 @@ class SaddleDynamics(Solver):
         size = xp.sqrt(xp.sum((p / unit) ** 2, axis=-1))
         bound = longest / xp.where(size > longest, size, longest)
         return bound[:, None] * p
-
-    def _carried(self, loss: Loss, theta: Array, end: Array, velocity: Array) -> Array:
-        """Carry the momentum along when points are rescaled."""
-        return carried_along(theta, end, velocity, partial(self._balanced, loss))
 
     def _longest(self, loss: Loss) -> tuple[float, float]:
         """Return the unit of steps, and the largest norm of a step in it."""
@@ -319,17 +317,27 @@ class SaddleDynamics(Solver):
         for n_lowest in np.unique(k[~dense]):
             yield np.flatnonzero(~dense & (k == n_lowest))
 
-    def _eigenpairs(self, state: State, rows: IntArray) -> Any:
+    def _directions(self, loss: Loss, state: State, rows: IntArray) -> Directions:
+        """Find the steps of a group, beside the symmetries that they do not leave."""
+        if not self.skip_symmetries:
+            return self._signed(loss, state, rows, self._eigenpairs(state, rows))
+
+        def step(part: IntArray, tangents: Array) -> Directions:
+            pairs = self._eigenpairs(state, rows[part], tangents)
+            return self._signed(loss, state, rows[part], pairs)
+
+        return beside_symmetries(loss, take_rows(state.local.theta, rows), step)
+
+    def _eigenpairs(self, state: State, rows: IntArray, tangents: Any = None) -> Any:
         """Compute the eigenpairs for a group."""
         local, k = state.local, max(int(state.carry["index_asked"][rows[0]]), 0)
         g, n_params = local.gradient, local.theta.shape[-1]
         if len(rows) < len(state.rows):
             local, g = local.take(rows), take_rows(g, rows)
-        dense, across = self._is_dense(np.array([k]), n_params)[0], self.skip_symmetries
-        start = None
+        dense, start = self._is_dense(np.array([k]), n_params)[0], None
         if k and not dense:
             start = take_rows(state.carry["lowest"], rows)[:, : k + N_GUARD, :]
-        return self._pairs(local, g, dense, k, start, across)
+        return self._pairs(local, g, dense, k, start, tangents)
 
     def _pairs(
         self,
@@ -338,28 +346,19 @@ class SaddleDynamics(Solver):
         dense: bool,
         k: int = 0,
         start: Any = None,
-        across: bool = False,
+        tangents: Any = None,
     ) -> Eigenpairs:
         """Compute all eigenpairs, or those of a space."""
-        unit, size = self._preconditioner(local), self.max_inner_iter
+        unit = preconditioned_units(local) if self.precondition else None
         if dense:
             unit = "auto" if unit is None else unit
-            return dense_eigenpairs(local, gradient, unit, across)
-        return projected_eigenpairs(local, gradient, k, size, start, unit, across)
+            return dense_eigenpairs(local, gradient, unit, tangents)
+        size = self.max_inner_iter
+        return projected_eigenpairs(local, gradient, k, size, start, unit, tangents)
 
-    def _preconditioner(self, local: Any) -> Any:
-        """Return the units of the loss's preconditioner if they are wanted."""
-        if not self.precondition:
-            return None
-        diagonal = local.loss.preconditioner(local.theta)
-        if diagonal is None:
-            raise ValueError(
-                "precondition=True needs a loss whose preconditioner(theta) returns "
-                f"positive numbers; that of {type(local.loss).__name__} returned None."
-            )
-        return array_namespace(local.theta).sqrt(diagonal)
-
-    def _signed(self, loss: Loss, state: State, rows: IntArray, pairs: Any) -> Any:
+    def _signed(
+        self, loss: Loss, state: State, rows: IntArray, pairs: Any
+    ) -> Directions:
         """Step up and down along the eigendirections of a group, or depart."""
         values, index = to_host(pairs.values), state.carry["index_asked"][rows]
         level = null_level(pairs)
@@ -387,7 +386,8 @@ class SaddleDynamics(Solver):
         left = state.carry["n_departures"][rows] < MAX_DEPARTURES
         ways = keep & ~up & ~natural & left[:, None]
         p, departs = depart(loss, pairs, p, ways, level)
-        return p, change, departs, np.any(ways & (values < 0), axis=1)
+        may, n_hvp = np.any(ways & (values < 0), axis=1), np.zeros(len(rows), dtype=int)
+        return Directions(p, change, departs, may, n_hvp + pairs.n_hvp, pairs.lowest)
 
     def _balanced(self, loss: Loss, theta: Array) -> Array:
         """Move to rescaled points if wanted."""

@@ -9,6 +9,7 @@ from skcrit.datasets import make_gaussian_spectrum
 from skcrit.losses import FunctionLoss, LinearAutoencoderLoss
 from skcrit.proving_grounds import make_lennard_jones
 from skcrit.solvers import SaddleDynamics, Status
+from skcrit.solvers._lasting import lasting_tangents
 
 from ._potentials import (
     BOWL,
@@ -534,3 +535,52 @@ def test_skipped_symmetries_do_not_depend_on_the_batch(width, rng):
         alone = SaddleDynamics(**params).select(rows).solve(loss, starts[rows])
         np.testing.assert_array_equal(alone.theta, together.theta[rows])
         np.testing.assert_array_equal(alone.n_hvp, together.n_hvp[rows])
+
+
+def test_tangents_last_if_the_step_does_not_undo_them(rng):
+    # Rotations of two planes of R^6, and a translation: the step leads to a point that
+    # one of the rotations, and one only, does not move. Any combinations of the three
+    # say the same, in any unit.
+    theta = np.array([3.0, 4.0, 1e-3, 2e-3, 1.0, 1.0])
+    p = np.array([1.0, -1.0, -1e-3, -2e-3, 5.0, 0.0])
+
+    def tangents(t, mixed):
+        rows = np.zeros((3, 6))
+        rows[0, :2], rows[1, 2:4], rows[2, 4] = (-t[1], t[0]), (-t[3], t[2]), 100
+        return mixed @ rows
+
+    for mixed in (np.eye(3), rng.standard_normal((3, 3)), 1e-4 * np.eye(3)):
+        before = np.stack([tangents(theta, mixed)] * 2)
+        after = np.stack([tangents(theta + p, mixed), tangents(theta + 0.5 * p, mixed)])
+        lasting, some_vanish = lasting_tangents(before, after)
+        assert some_vanish.tolist() == [True, False]
+        for rows, names in zip(lasting, ([0, 2], [0, 1, 2]), strict=True):
+            expected = tangents(theta, np.eye(3))[names]
+            expected = expected.T @ np.linalg.pinv(expected.T)
+            # The shortest tangent is 5e4 times shorter than the longest.
+            np.testing.assert_allclose(rows.T @ rows, expected, atol=1e-9)
+
+
+def test_orbits_that_shrink_hide_no_way_down(rng):
+    # 6-3-6: near saddles of lower rank, rotations of the free units have short
+    # tangents, along which the Hessian is as negative as it is there. With these left
+    # out, searches returned to such saddles, whose index is 10.
+    loss = autoencoder(eigenvalues=(6.0, 5.0, 4.0, 3.0, 2.0, 1.0), hidden=(3,))
+    starts = rng.standard_normal((30, loss.n_params_))
+    starts *= rng.random((30, 1)) / np.linalg.norm(starts, axis=1, keepdims=True) * 4
+    for eigensolver in ("dense", "lobpcg"):
+        result = solve(
+            loss,
+            starts,
+            index=8,
+            eigensolver=eigensolver,
+            max_inner_iter=5,
+            skip_symmetries=True,
+            max_iter=100,
+        )
+        ended = result.status == Status.CONVERGED
+        # An index of 8 is higher than that of some regions, in which searches circle.
+        assert ended.mean() >= 0.9
+        match = loss.analytical_spectrum().match(result.theta[ended])
+        assert match.identified.all()
+        assert np.all(match.morse_index <= 8)
