@@ -11,7 +11,7 @@ from skcrit.finders._doc import N_FALLBACK, documented
 from skcrit.finders.base import BaseFinder
 from skcrit.losses.base import Loss
 from skcrit.solvers import Fallback, NewtonMR
-from skcrit.utils._validation import Interval
+from skcrit.utils._validation import Interval, StrOptions
 
 __all__ = ["NewtonMRFinder"]
 
@@ -29,8 +29,13 @@ class NewtonMRFinder(BaseFinder):
     Parameters
     ----------
     <parameters>
-    inner_tol : float, default=0.1
+    inner_tol : float or "adaptive", default=0.1
         Bound on the relative residual ``|H p + g| / |g|`` of the linear system.
+        "adaptive" is 0.5 at first, and then depends on the last decrease of the
+        gradient norm (choice 2 of [3]_): ``0.9 (|g| / |g_last|)^2``, at least 0.9 times
+        the square of the last bound if that exceeds 0.1, and at most 0.9. If
+        ``max_inner_iter`` allows, convergence is then quadratic without steps that are
+        too accurate far away.
     max_inner_iter : int, default=50
         Largest number of Hessian-vector products per step.
     max_step : float or None, default=None
@@ -92,6 +97,8 @@ class NewtonMRFinder(BaseFinder):
     .. [2] S.-C. T. Choi, C. C. Paige and M. A. Saunders. "MINRES-QLP: a Krylov subspace
        method for indefinite or singular symmetric systems". SIAM J. Sci. Comput. 33(4),
        2011, doi:10.1137/100787921.
+    .. [3] S. C. Eisenstat and H. F. Walker. "Choosing the forcing terms in an inexact
+       Newton method". SIAM J. Sci. Comput. 17(1), 1996, doi:10.1137/0917003.
 
     Examples
     --------
@@ -112,7 +119,7 @@ class NewtonMRFinder(BaseFinder):
 
     _parameter_constraints = {
         **BaseFinder._parameter_constraints,
-        "inner_tol": [Interval(Real, 0, 1, closed="left")],
+        "inner_tol": [Interval(Real, 0, 1, closed="left"), StrOptions({"adaptive"})],
         "max_inner_iter": [Interval(Integral, 1, None, closed="left")],
         "max_step": [Interval(Real, 0, None, closed="neither"), None],
         "regularization": [Interval(Real, 0, None, closed="left")],
@@ -139,7 +146,7 @@ class NewtonMRFinder(BaseFinder):
         store_history: bool | Sequence[str] = False,
         random_state: RandomState = None,
         verbose: int = 0,
-        inner_tol: float = 0.1,
+        inner_tol: float | str = 0.1,
         max_inner_iter: int = 50,
         max_step: float | None = None,
         regularization: float = 0.0,

@@ -28,7 +28,7 @@ def minres_qlp(
     b: Array,
     *,
     shift: float | Array = 0.0,
-    rtol: float = 1e-10,
+    rtol: float | Array = 1e-10,
     ls_rtol: float = 1e-10,
     atol: float = 0.0,
     max_iter: int | None = None,
@@ -54,7 +54,7 @@ def minres_qlp(
         Right-hand sides, float64 or float32, of any Array API namespace.
     shift : float or array of shape (n_systems,), default=0.0
         Multiple of the identity that is subtracted from :math:`A_i`.
-    rtol : float, default=1e-10
+    rtol : float or array of shape (n_systems,), default=1e-10
         Relative, on the residual norm: SOLVED means
         :math:`\|r\| \le \mathrm{rtol} \|b\| + \mathrm{atol}` for the residual r that
         is computed from the returned x, with rtol at least the machine epsilon
@@ -154,7 +154,7 @@ def minres_qlp(
     task = _Task(
         products=Products(matvec, b, _as_column(shift, b), take),
         b=b,
-        goal=max(rtol, eps) * parts[0] + atol,
+        goal=_at_least(rtol, eps, b) * parts[0] + atol,
         ls_tol=max(ls_rtol, eps),
         max_iter=5 * b.shape[1] if max_iter is None else max_iter,
     )
@@ -187,17 +187,37 @@ def _find_problem(
         return f"b must have shape (n_systems, n), no axis empty, got shape {shape}."
     if b.dtype not in (xp.float64, xp.float32):
         return f"b must be float64 or float32, got {b.dtype}."
+    for name, value in (("rtol", limits["rtol"]), ("shift", shift)):
+        got = tuple(getattr(value, "shape", ()))
+        if got not in ((), shape[:1]):
+            return (
+                f"{name} must be a number or have shape {shape[:1]}, got shape {got}."
+            )
     for name in ("rtol", "ls_rtol", "atol"):
         value = limits[name]
-        if not 0 <= value < math.inf:
+        if not _is_nonnegative(value):
             return f"{name} must be a nonnegative finite number, got {value!r}."
     n_iter = limits["max_iter"]
     if n_iter is not None and not (isinstance(n_iter, Integral) and int(n_iter) >= 1):
         return f"max_iter must be a positive integer or None, got {n_iter!r}."
-    got = tuple(getattr(shift, "shape", ()))
-    if got not in ((), shape[:1]):
-        return f"shift must be a number or have shape {shape[:1]}, got shape {got}."
     return None
+
+
+def _is_nonnegative(value: Any) -> bool:
+    """Say whether a number, or every one of an array, is nonnegative and finite."""
+    if getattr(value, "shape", ()):
+        xp = array_namespace(value)
+        return bool(xp.all((value >= 0) & xp.isfinite(value)))
+    return 0 <= value < math.inf
+
+
+def _at_least(rtol: float | Array, eps: float, b: Array) -> float | Array:
+    """Bound tolerances from below."""
+    if not getattr(rtol, "shape", ()):
+        return max(rtol, eps)
+    xp = array_namespace(b)
+    rtol = xp.asarray(rtol, dtype=b.dtype, device=device(b))
+    return xp.where(rtol > eps, rtol, xp.full_like(rtol, eps))
 
 
 def _as_column(shift: float | Array, b: Array) -> Array | None:

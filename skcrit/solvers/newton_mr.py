@@ -13,6 +13,7 @@ from skcrit._typing import Array, BoolArray, FloatArray
 from skcrit.linalg import minres_qlp
 from skcrit.losses.base import Loss
 from skcrit.losses.symmetries import rescaled
+from skcrit.solvers._forcing import forcing_terms
 from skcrit.solvers.base import Solver
 from skcrit.solvers.line_search import armijo, push_reference
 from skcrit.solvers.state import State
@@ -32,8 +33,11 @@ class NewtonMR(Solver):
     ----------
     tol, max_iter, store_history
         As in :class:`~skcrit.solvers.Solver`.
-    inner_tol : float, default=0.1
+    inner_tol : float or "adaptive", default=0.1
         Bound on the relative residual ``|H p + g| / |g|`` of the linear system.
+        "adaptive" is 0.5 at first, and then depends on the last decrease of the
+        gradient norm [2]_: ``0.9 (|g| / |g_last|)^2``, at least 0.9 times the square of
+        the last bound if that exceeds 0.1, and at most 0.9.
     max_inner_iter : int, default=50
         Largest number of Hessian-vector products per step.
     max_step : float or None, default=None
@@ -67,6 +71,8 @@ class NewtonMR(Solver):
     ----------
     .. [1] F. Roosta, Y. Liu, P. Xu and M. W. Mahoney. "Newton-MR: inexact Newton method
        with minimum residual sub-problem solver". arXiv:1810.00303, 2018.
+    .. [2] S. C. Eisenstat and H. F. Walker. "Choosing the forcing terms in an inexact
+       Newton method". SIAM J. Sci. Comput. 17(1), 1996, doi:10.1137/0917003. Choice 2.
     """
 
     columns = ("inner_status",)
@@ -77,7 +83,7 @@ class NewtonMR(Solver):
         tol: float | str = "auto",
         max_iter: int = 500,
         store_history: bool | Sequence[str] = False,
-        inner_tol: float = 0.1,
+        inner_tol: float | str = 0.1,
         max_inner_iter: int = 50,
         max_step: float | None = None,
         regularization: float = 0.0,
@@ -108,6 +114,11 @@ class NewtonMR(Solver):
         # Nothing is below -inf: entries that stand for no iterate.
         none = np.full((n, self.window), -np.inf)
         carry = {"reference": none, "inner_status": np.full(n, -1)}
+        if self.inner_tol == "adaptive":
+            carry |= {
+                "inner_tol": np.full(n, np.nan),
+                "last_squared": np.full(n, np.nan),
+            }
         if not self.balance:
             return replace(state, carry=carry)
         theta = rescaled(loss, state.local.theta)
@@ -116,11 +127,19 @@ class NewtonMR(Solver):
     def step(self, loss: Loss, state: State) -> State:  # noqa: D102
         local, squared = state.local, squared_norm(state.local.gradient)
         products, take, cost = self._products(loss, local)
+        carry, rtol = {}, self.inner_tol
+        if rtol == "adaptive":
+            terms = state.carry["last_squared"], state.carry["inner_tol"]
+            carry = {
+                "inner_tol": forcing_terms(squared, *terms),
+                "last_squared": squared,
+            }
+            rtol = loss.asarray(carry["inner_tol"])
         system = minres_qlp(
             products,
             -local.gradient,
             shift=-self.regularization,
-            rtol=self.inner_tol,
+            rtol=rtol,
             max_iter=self.max_inner_iter,
             refine=False,
             take=take,
@@ -143,7 +162,8 @@ class NewtonMR(Solver):
         return replace(
             state,
             local=loss.at(self._balanced(loss, search.theta, stuck)),
-            carry={"reference": reference, "inner_status": to_host(system.status)},
+            carry=carry
+            | {"reference": reference, "inner_status": to_host(system.status)},
             stuck=stuck,
             n_hvp=state.n_hvp + (to_host(system.n_matvec) if cost is None else cost),
             n_gradient=state.n_gradient + search.n_gradient + 1,

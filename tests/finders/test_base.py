@@ -554,6 +554,7 @@ def test_wrong_starts(init, message, X):
         ("verbose", -1),
         ("inner_tol", 1),
         ("inner_tol", -0.1),
+        ("inner_tol", "auto"),
         ("max_inner_iter", 0),
         ("max_step", 0),
         ("regularization", -1e-3),

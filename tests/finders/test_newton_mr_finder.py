@@ -193,6 +193,7 @@ def test_defaults_are_those_of_the_solver():
     "name, value",
     [
         ("inner_tol", 0.5),
+        ("inner_tol", "adaptive"),
         ("max_inner_iter", 2),
         ("max_step", 0.01),
         ("regularization", 1.0),

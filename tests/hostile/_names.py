@@ -96,7 +96,7 @@ BY_NAME = {
         lambda v: OK if isinstance(v, bool) else kinds.integer(0).cases["zero"][0](v)
     ),
     "max_step": kinds.real(0, closed="neither", also=NONE),
-    "inner_tol": kinds.real(0, 1),
+    "inner_tol": kinds.real(0, 1, also=("adaptive",)),
     "max_inner_iter": kinds.integer(1),
     "regularization": _NUMBER,
     "balance": kinds.boolean(),

@@ -14,8 +14,9 @@ def dense_matvec(A):
 def solve(A, b, backend="numpy", dtype="float64", **options):
     """Solve on a backend; return the result with NumPy arrays."""
     matvec = dense_matvec(to_device(A, backend, dtype))
-    if not np.isscalar(options.get("shift", 0.0)):
-        options["shift"] = to_device(options["shift"], backend, dtype)
+    for name in ("shift", "rtol"):
+        if not np.isscalar(options.get(name, 0.0)):
+            options[name] = to_device(options[name], backend, dtype)
     result = minres_qlp(matvec, to_device(b, backend, dtype), **options)
     fields = {name: to_host(value) for name, value in vars(result).items()}
     return type(result)(**fields)

@@ -144,6 +144,17 @@ def test_number_of_products_is_counted(rng):
         assert minres_qlp(matvec, b).n_matvec[0] == len(calls)
 
 
+def test_each_system_can_have_a_tolerance(rng, backend):
+    A = singular_systems(rng, 10, 10, 10, 4)[0]
+    b, rtol = rng.normal(size=(4, 10)), np.array([0.5, 1e-2, 1e-8, 0.0])
+    results = [solve(A, b, backend, rtol=float(t)) for t in rtol]
+    together = solve(A, b, backend, rtol=rtol)
+    for i, alone in enumerate(results):
+        np.testing.assert_array_equal(together.x[i], alone.x[i])
+        assert together.n_matvec[i] == alone.n_matvec[i]
+    assert len(set(together.n_iter.tolist())) == 4
+
+
 def test_status_texts():
     assert LinearStatus.SOLVED == 0
     assert len({status.text for status in LinearStatus}) == len(LinearStatus)
@@ -159,6 +170,9 @@ def test_status_texts():
         ({"max_iter": 0}, "max_iter must be a positive integer or None, got 0"),
         ({"max_iter": 2.5}, "max_iter must be a positive integer or None, got 2.5"),
         ({"shift": np.ones(3)}, r"shift must be a number or have shape \(2,\).*\(3,\)"),
+        ({"rtol": np.ones(3)}, r"rtol must be a number or have shape \(2,\).*\(3,\)"),
+        ({"rtol": np.array([0.1, -0.1])}, "rtol must be a nonnegative finite number"),
+        ({"rtol": np.array([0.1, np.nan])}, "rtol must be a nonnegative finite number"),
     ],
 )
 def test_bad_parameters(options, message):

@@ -326,11 +326,59 @@ def test_inner_tolerance_is_the_residual_of_the_step(rng):
     assert np.all(limited.n_hvp <= 5 + verdict)
 
 
+def forcing(norms):
+    """Choice 2 of Eisenstat and Walker for one search, written down."""
+    eta = [0.5]
+    for last, norm in zip(norms[:-1], norms[1:], strict=True):
+        new, safe = 0.9 * (norm / last) ** 2, 0.9 * eta[-1] ** 2
+        eta.append(min(max(new, safe) if safe > 0.1 else new, 0.9))
+    return eta
+
+
+@pytest.mark.parametrize("window", [1, 5])
+def test_adaptive_tolerances_are_those_of_the_paper(window, rng):
+    loss = autoencoder(eigenvalues=(6.0, 5.0, 4.0, 3.0, 2.0, 1.0), hidden=(3,))
+    start = 0.5 * rng.standard_normal((12, loss.n_params_))
+    solver = NewtonMR(inner_tol="adaptive", window=window)
+    state, norms, terms = solver.setup(loss, start), [], []
+    for _ in range(12):
+        norms.append(np.linalg.norm(state.local.gradient, axis=-1))
+        state = solver.step(loss, state)
+        terms.append(state.carry["inner_tol"])
+    for run, eta in zip(np.array(norms).T, np.array(terms).T, strict=True):
+        np.testing.assert_allclose(eta, forcing(run), rtol=1e-12)
+    assert np.min(terms) < 1e-4
+
+
+def test_adaptive_tolerances_save_products_and_keep_the_order(rng):
+    # Near sets of a network with 80 parameters.
+    loss = autoencoder(eigenvalues=np.arange(10.0, 0.0, -1.0), hidden=(4,))
+    names = [tuple(rng.permutation(10)[:4]) for _ in range(20)]
+    spectrum = loss.analytical_spectrum()
+    start = np.stack([spectrum.representative(tuple(sorted(n))) for n in names])
+    start = start + 0.03 * rng.standard_normal(start.shape)
+    params = {"tol": 1e-24, "max_inner_iter": 200, "store_history": True}
+    tight = solve(loss, start, inner_tol=1e-10, **params)
+    adaptive = solve(loss, start, inner_tol="adaptive", **params)
+    for result in (tight, adaptive):
+        assert np.all(result.status == Status.CONVERGED)
+    assert np.median(adaptive.n_hvp) < 0.7 * np.median(tight.n_hvp)
+    orders = []
+    for run in adaptive.history["squared_grad_norm"]:
+        norms = np.sqrt(run)
+        logs = np.log(norms[(norms < 1e-2) & (norms > 1e-12)])
+        orders += list(logs[1:] / logs[:-1])
+    # A fixed tolerance would have an order of one.
+    assert np.median(orders) > 1.5
+
+
+@pytest.mark.parametrize("inner_tol", [0.01, "adaptive"])
 @pytest.mark.parametrize("balance", [True, False])
-def test_counts_are_what_the_loss_sees(balance, rng):
+def test_counts_are_what_the_loss_sees(balance, inner_tol, rng):
     counter = Counter(autoencoder())
     start = 0.5 * rng.standard_normal(counter.loss.n_params_)
-    result = solve(counter.loss, start, max_iter=12, balance=balance)
+    params = {"balance": balance, "inner_tol": inner_tol}
+    result = solve(counter.loss, start, max_iter=12, **params)
     assert result.n_iter[0] > 3
     assert result.n_gradient[0] == counter.n_gradient
     assert result.n_hvp[0] == counter.n_hvp
@@ -389,11 +437,13 @@ def test_start_values_are_those_of_the_start_without_balancing(rng):
 # Batches and backends
 
 
+@pytest.mark.parametrize("inner_tol", [0.01, "adaptive"])
 @pytest.mark.parametrize("balance", [True, False])
-def test_rows_do_not_depend_on_the_batch(balance, rng):
+def test_rows_do_not_depend_on_the_batch(balance, inner_tol, rng):
     loss = autoencoder(eigenvalues=(5.0, 4.0, 3.0, 2.0, 1.0), hidden=(3,))
     start = 0.5 * rng.standard_normal((12, loss.n_params_))
     params = {"balance": balance, "max_iter": 20, "store_history": True}
+    params["inner_tol"] = inner_tol
     together = solve(loss, start, **params)
     backwards = solve(loss, start[::-1], **params)
     assert len(np.unique(together.n_iter)) > 1
@@ -407,17 +457,20 @@ def test_rows_do_not_depend_on_the_batch(balance, rng):
                 np.testing.assert_array_equal(result.history[name][row], runs[i])
 
 
-@pytest.mark.parametrize("hidden", [(2,), (2, 2)], ids=str)
-def test_device_gives_the_results_of_numpy(hidden, rng):
+@pytest.mark.parametrize(
+    "hidden, inner_tol", [((2,), 0.01), ((2, 2), 0.01), ((2,), "adaptive")], ids=str
+)
+def test_device_gives_the_results_of_numpy(hidden, inner_tol, rng):
     host, device = (
         autoencoder(hidden=hidden, backend=backend)
         for backend in ("numpy", "array_api_strict")
     )
     start = 0.5 * rng.standard_normal((5, host.n_params_))
-    expected = solve(host, start, max_iter=15)
-    results = [solve(device, start, max_iter=15)]
+    params = {"inner_tol": inner_tol, "max_iter": 15}
+    expected = solve(host, start, **params)
+    results = [solve(device, start, **params)]
     there = to_device(start, "array_api_strict")
-    results.append(NewtonMR(inner_tol=0.01, max_iter=15).solve(device, there))
+    results.append(NewtonMR(**params).solve(device, there))
     for result in results:
         assert isinstance(result.theta, np.ndarray)
         np.testing.assert_array_equal(result.status, expected.status)
