@@ -2,8 +2,8 @@
 
 A linear autoencoder on every data set, raw and standardised. A finder's accuracy is the
 share of starts that ended at a critical set of the truth with its loss and Morse index;
-the explorer must find all sets, none false. ``--methods newton-mr adaptive long long-adaptive
-long-tight`` compares inner accuracies of Newton-MR.
+the explorer must find all sets, none false. Inner accuracies of Newton-MR are compared
+by ``--methods newton-mr adaptive long long-adaptive long-tight``.
 """
 
 import argparse
