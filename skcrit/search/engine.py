@@ -19,6 +19,7 @@ from skcrit.search.degenerate import grows_all_around
 from skcrit.search.describe import Description, describe
 from skcrit.search.polish import LONG, newton_length
 from skcrit.search.problem import Problem, pose
+from skcrit.search.runaway import escapes
 from skcrit.search.shared import Shared
 from skcrit.solvers.base import Solver
 from skcrit.solvers.state import SolverResult
@@ -209,6 +210,8 @@ def solve_batch(
         ends = describe(loss, result.theta, result.status, examine, problem.scales)
         ends = _continued(solver, problem, result, ends)
         status = verdict(result.status, ends.status)
+        gone = escapes(loss, begin, replace(result, status=status), problem.scales)
+        status = np.where(gone, Status.ESCAPED, status)
         runs = problem.runs_back(replace(result, status=status))
         outcomes.append((runs, problem.points_back(replace(ends, status=status))))
     return outcomes

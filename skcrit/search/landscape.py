@@ -27,6 +27,7 @@ from skcrit.search.directions import Directions, directions_at, within
 from skcrit.search.engine import SearchResult, may_be_critical, verdict
 from skcrit.search.frontier import Frontier
 from skcrit.search.problem import Problem
+from skcrit.search.runaway import escapes
 from skcrit.search.shared import Shared
 from skcrit.solvers.state import SolverResult
 from skcrit.solvers.status import Status
@@ -306,6 +307,8 @@ def solve_ends(
     loss = problem.loss
     theta0 = starts.starts(problem) if isinstance(starts, Displaced) else starts
     runs = solver.solve(loss, loss.asarray(theta0))
+    gone = escapes(loss, theta0, runs, problem.scales)
+    runs = replace(runs, status=np.where(gone, Status.ESCAPED, runs.status))
     ends = rescaled(loss, runs.theta)
     gradient = to_host(loss.gradient(ends))
     return theta0, runs, invariants_of(loss, ends), np.sum(gradient**2, axis=-1)

@@ -1,0 +1,78 @@
+"""Searches that ran away to where a gradient fades as a power of the distance.
+
+On such a tail every Newton step multiplies the distance, and the gradient never gets
+small beside the curvature times the distance: a search ends because it is too far away,
+or spent. That is a tail if along the ray to its end, and on from there over many orders
+of magnitude, the gradient only gets smaller.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skcrit._backend import to_host
+from skcrit._typing import Array, BoolArray
+from skcrit.losses.base import Loss
+from skcrit.search.scales import Scales
+from skcrit.solvers._vectors import norm
+from skcrit.solvers.state import SolverResult
+from skcrit.solvers.status import Status
+from skcrit.solvers.tolerance import ROUNDING, scaled_curvature
+
+__all__ = ["escapes"]
+
+# A search ran away if its distance from the origin, in length scales and at least one
+# of them, has grown by this factor.
+_FAR = 1e4
+
+# Points on the ray, each so many times as far as the one before: twelve orders of
+# magnitude. Over these the gradient falls at least to this part.
+_TIMES = 10.0 ** np.arange(13)
+_FADED = 0.5
+
+
+def escapes(loss: Loss, starts: Array, runs: SolverResult, scales: Scales) -> BoolArray:
+    """Return which searches ran away to where the gradient fades towards infinity.
+
+    Parameters
+    ----------
+    loss : Loss
+        Fitted loss.
+    starts : array of shape (n, n_params)
+        Where the searches began.
+    runs : SolverResult
+        How they ended.
+    scales : Scales
+        Natural units of the loss.
+
+    Returns
+    -------
+    escapes : ndarray of bool of shape (n,)
+        False for searches that have reached the tolerance.
+    """
+    result = np.zeros(len(runs.status), dtype=bool)
+    length = to_host(scales.length)
+    far, begin = norm(runs.theta / length), norm(to_host(starts) / length)
+    gone = np.isfinite(far) & (far > _FAR * np.maximum(begin, 1.0))
+    rows = np.flatnonzero(gone & (runs.status != Status.CONVERGED))
+    if len(rows):
+        theta = loss.asarray(runs.theta[rows])
+        result[rows] = ~loss.inside(theta) | _fades(loss, theta, scales)
+    return result
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def _fades(loss: Loss, theta: Array, scales: Scales) -> BoolArray:
+    """Return where the gradient gets smaller all along the ray from the origin."""
+    sizes = []
+    for times in _TIMES:
+        there = times * theta
+        size = norm(scales.length * loss.gradient(there))
+        # What is below rounding errors is not seen to be anything.
+        curvature = scaled_curvature(loss, there, scales.length)
+        far = norm(there / scales.length)
+        noise = ROUNDING * np.finfo(loss.dtype).eps * curvature * far
+        sizes.append(np.where(size <= noise, 0.0, size))
+    size = np.array(sizes)
+    falls = (size[1:] < size[:-1]) | (size[1:] == 0)
+    return np.all(falls, axis=0) & (size[-1] <= _FADED * size[0])
