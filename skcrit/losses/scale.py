@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from skcrit._backend import to_host
-from skcrit._typing import FloatArray, IntArray
+from skcrit._typing import BoolArray, FloatArray, IntArray
 from skcrit.losses._descents import lengthened
 
 if TYPE_CHECKING:
@@ -28,6 +28,11 @@ _MAX_AXES = 64
 # nothing. They are measured by changes of the last digit, and are the largest within
 # half a decade of the radius: one of them can be zero by chance.
 _NOISE, _N_CHANGES, _NEIGHBOURS = 4.0, 2, 4
+
+# Near the centre a change of the last digit can be lost before it does anything. A
+# slope is noise too if the loss changes along the ray by less than this many of its own
+# rounding errors.
+_UNSEEN = 16.0
 
 # A slope with more changes of sign is periodic: then the first one counts.
 _MANY = 8
@@ -95,8 +100,20 @@ def _slopes(loss: Loss, center: FloatArray, rays: FloatArray) -> FloatArray:
     if len(rows):
         noise = _noise(loss, points[:, rows], rays[rows], slopes[rows])
         seen = np.abs(slopes[rows]) > _NOISE * noise
+        seen &= _changes(loss, points[:, rows], slopes[rows])
         slopes[rows] = np.where(seen, slopes[rows], np.nan)
     return slopes
+
+
+def _changes(loss: Loss, points: FloatArray, slopes: FloatArray) -> BoolArray:
+    """Return where slopes change the loss by more than its rounding errors."""
+    try:
+        with np.errstate(all="ignore"):
+            value = np.abs(to_host(loss.value(loss.asarray(points)))).T
+            level = _UNSEEN * float(np.finfo(loss.dtype).eps) * value
+            return ~(np.abs(slopes) * _RADII <= level)
+    except ArithmeticError:
+        return np.ones(slopes.shape, dtype=bool)
 
 
 def _noise(

@@ -3,14 +3,12 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.optimize import brentq, rosen, rosen_der
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from skcrit import KnownPoints, NewtonMRFinder
 from skcrit.losses import FunctionLoss
-from skcrit.losses.scale import estimate_length, turning_length
-from skcrit.proving_grounds import make_himmelblau
+from skcrit.losses.scale import estimate_length
 
 N_PARAMS = 3
 
@@ -265,89 +263,3 @@ def test_parameters_take_effect_at_the_next_fit(make):
     fit(loss)
     assert_array_equal(loss.length_scale(), np.full(3, 2.0))
     assert np.all(loss.inside(np.full((2, 3), 9.0)))
-
-
-def test_rounding_errors_are_no_turns():
-    # 0.1 + 0.2 - 0.3 is a rounding error: so is the slope along the second axis, and
-    # its sign changes with the last digit.
-    def nothing(t):
-        return 0.1 * t[..., 1] + 0.2 * t[..., 1] - 0.3 * t[..., 1]
-
-    loss = fit(
-        FunctionLoss(
-            lambda t: (t[..., 0] ** 2 - 1) ** 2,
-            lambda t: np.stack(
-                [4 * t[..., 0] * (t[..., 0] ** 2 - 1), nothing(t)], axis=-1
-            ),
-            n_params=2,
-        )
-    )
-    length = estimate_length(loss, np.zeros(2))
-    assert 0.5 < length[0] < 1.0
-    assert 0.5 < length[1] < 2.0
-
-
-@pytest.mark.parametrize("penalty", [1e-2, 1e-4, 1e-6])
-def test_a_weak_penalty_does_not_set_the_length(penalty):
-    # On one side rays turn at the minimum, beside 150. On the other side the slope is
-    # that of the modulus, until far away the penalty bends it.
-    loss = fit(
-        FunctionLoss(
-            lambda t: (
-                np.sum(np.hypot(1, t - 150), axis=-1)
-                + penalty / 2 * np.sum(t**2, axis=-1)
-            ),
-            lambda t: (t - 150) / np.hypot(1, t - 150) + penalty * t,
-            n_params=2,
-        )
-    )
-    minimum = brentq(lambda t: (t - 150) / np.hypot(1, t - 150) + penalty * t, 0, 150)
-    length = estimate_length(loss, np.zeros(2))
-    assert np.all((length > minimum / 2) & (length < 2 * minimum))
-
-
-def rosenbrock(n_params, unit=1.0, **declared):
-    """SciPy's valley, whose minimum lies at ``unit`` and turns beside the origin."""
-
-    def columns(t):
-        return np.moveaxis(t / unit, -1, 0)
-
-    return fit(
-        FunctionLoss(
-            lambda t: rosen(columns(t)),
-            lambda t: np.moveaxis(rosen_der(columns(t)), 0, -1) / unit,
-            n_params=n_params,
-            **declared,
-        )
-    )
-
-
-@pytest.mark.parametrize("n_params", [4, 7])
-@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e3])
-def test_the_length_of_a_valley_is_not_its_width(n_params, unit):
-    loss = rosenbrock(n_params, unit)
-    assert np.min(turning_length(loss, np.zeros(n_params))) < 0.02 * unit
-    assert_allclose(loss.length_scale(), np.full(n_params, unit), rtol=0.01)
-    # Starts stay where the loss turns.
-    starts = loss.draw_starts([np.random.default_rng(i) for i in range(9)])
-    assert np.max(np.abs(starts)) < 0.6 * unit
-
-
-def test_without_a_valley_the_length_is_where_rays_turn():
-    # Wells, a ring, a slope that never ends, and one that only its penalty ends.
-    losses = [
-        make_himmelblau(),
-        FunctionLoss(
-            lambda t: (np.sum(t**2, axis=-1) - 9) ** 2,
-            lambda t: 4 * t * (np.sum(t**2, axis=-1, keepdims=True) - 9),
-            n_params=2,
-        ).fit(),
-        FunctionLoss(
-            lambda t: np.exp(-t[..., 0]) + t[..., 1] ** 2,
-            lambda t: np.stack([-np.exp(-t[..., 0]), 2 * t[..., 1]], axis=-1),
-            n_params=2,
-        ).fit(),
-    ]
-    for loss in losses:
-        turns = turning_length(loss, np.zeros(2))
-        assert_array_equal(estimate_length(loss, np.zeros(2)), turns)
