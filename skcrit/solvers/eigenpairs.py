@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from skcrit._backend import array_namespace, device, take_rows, to_host
 from skcrit._typing import Array, FloatArray, IntArray
 from skcrit.linalg import (
@@ -17,6 +19,8 @@ from skcrit.linalg import (
     svd,
     symmetry_level,
 )
+from skcrit.solvers._rays import Rays
+from skcrit.solvers._vectors import norm
 
 __all__ = [
     "DEPENDENT",
@@ -120,10 +124,12 @@ def dense_eigenpairs(
     # A flow that is to be that of the gradient needs the eigenvectors of the Hessian as
     # it is. The Hessian is restricted to the complement of tangents of symmetries,
     # along which the values are then zero. Away from critical points the Hessian is as
-    # large as the gradient along them.
+    # large as the gradient along them. A ray along which the loss is constant is left
+    # out in any case.
     hessian, n_hvp = local.hessian(), gradient.shape[-1]
     unit = _chosen_units(local.loss, hessian, units)
     orbit = _orbit(tangents, unit)
+    orbit = _ray(local, hessian, unit) if orbit is None else orbit
     if unit is not None:
         hessian = hessian * unit[:, :, None] * unit[:, None, :]
         gradient = unit * gradient
@@ -151,6 +157,17 @@ def _orbit(tangents: Array | None, unit: Any) -> Any:
     _, size, rows = svd(xp.where(finite, tangents, xp.zeros_like(tangents)))
     used = size > DEPENDENT * size[:, :1]
     return xp.where(used[..., None], rows, xp.zeros_like(rows))
+
+
+def _ray(local: Any, hessian: Array, unit: Any) -> Any:
+    """Return unit vectors along flat rays as rows, or zero rows; None without any."""
+    rays = Rays(local, lambda v: (hessian @ v[..., None])[..., 0])
+    if not rays.is_flat.any():
+        return None
+    ray = rays.unit if unit is None else rays.unit / unit
+    size = norm(ray)
+    size = local.loss.asarray(np.where(size > 0, size, 1.0))
+    return (ray / size[:, None])[:, None, :]
 
 
 def _across(hessian: Array, orbit: Any) -> Array:

@@ -14,6 +14,7 @@ from skcrit.linalg import minres_qlp
 from skcrit.losses.base import Loss
 from skcrit.losses.symmetries import rescaled
 from skcrit.solvers._forcing import forcing_terms
+from skcrit.solvers._rays import Rays
 from skcrit.solvers.base import Solver
 from skcrit.solvers.line_search import armijo, push_reference
 from skcrit.solvers.state import State
@@ -135,14 +136,15 @@ class NewtonMR(Solver):
                 "last_squared": squared,
             }
             rtol = loss.asarray(carry["inner_tol"])
+        rays = Rays(local)
         system = minres_qlp(
-            products,
+            rays.across(products),
             -local.gradient,
             shift=-self.regularization,
             rtol=rtol,
             max_iter=self.max_inner_iter,
             refine=False,
-            take=take,
+            take=lambda rows: rays.across(take(rows), rows),
         )
         p, shrink = self._bounded(system.x)
         reference = push_reference(state.carry["reference"], squared, self.window)
@@ -159,13 +161,16 @@ class NewtonMR(Solver):
             **self.line_search,
         )
         stuck = search.step_size == 0
+        theta = rays.brought_back(search.theta)
         return replace(
             state,
-            local=loss.at(self._balanced(loss, search.theta, stuck)),
+            local=loss.at(self._balanced(loss, theta, stuck)),
             carry=carry
             | {"reference": reference, "inner_status": to_host(system.status)},
             stuck=stuck,
-            n_hvp=state.n_hvp + (to_host(system.n_matvec) if cost is None else cost),
+            n_hvp=state.n_hvp
+            + (to_host(system.n_matvec) if cost is None else cost)
+            + rays.n_hvp,
             n_gradient=state.n_gradient + search.n_gradient + 1,
         )
 

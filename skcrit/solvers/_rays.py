@@ -1,0 +1,76 @@
+"""Losses that do not change along the rays from the origin, as a Rayleigh quotient.
+
+There H theta = -g at every point, so that p = theta solves H p = -g exactly: Newton
+steps double the point and get nowhere. Steps have to be sought across the rays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from skcrit._backend import array_namespace, take_rows
+from skcrit._typing import Array, IntArray
+from skcrit.losses.local_model import LocalModel
+from skcrit.solvers._vectors import dot, norm
+
+__all__ = ["Rays"]
+
+Products = Callable[[Array], Array]
+
+
+class Rays:
+    """The rays through points, where the loss is constant along them.
+
+    Parameters
+    ----------
+    local : LocalModel
+        Loss at the points, n of them.
+    products : callable, default=None
+        Products with the Hessians; None takes those of the loss.
+
+    Attributes
+    ----------
+    is_flat : ndarray of bool of shape (n,)
+        Whether the loss is constant along the ray, to second order.
+    n_hvp : ndarray of int of shape (n,)
+        Products spent: none where the gradient has a part along the ray.
+    """
+
+    def __init__(self, local: LocalModel, products: Products | None = None) -> None:
+        theta, gradient = local.theta, local.gradient
+        self._loss = local.loss
+        # Differences of gradients err by less than the root of eps.
+        level = float(np.finfo(local.loss.dtype).eps) ** 0.5
+        self.size, slope = norm(theta), norm(gradient)
+        across = np.abs(dot(theta, gradient)) <= level * self.size * slope
+        candidate = across & (self.size > 0) & (slope > 0)
+        self.is_flat, self.n_hvp = candidate, candidate.astype(int)
+        if candidate.any():
+            rest = norm((products or local.hvp)(theta) + gradient)
+            self.is_flat = candidate & (rest <= level * slope)
+        length = np.where(self.is_flat, self.size, np.inf)
+        self.unit = theta / self._loss.asarray(length)[:, None]
+
+    def across(self, products: Products, rows: IntArray | None = None) -> Products:
+        """Return products with what lies across flat rays, of all or some points."""
+        if not self.is_flat.any():
+            return products
+        unit = self.unit if rows is None else take_rows(self.unit, rows)
+        xp = array_namespace(unit)
+
+        def projected(v: Array) -> Array:
+            return v - xp.sum(unit * v, axis=-1)[:, None] * unit
+
+        return lambda v: projected(products(projected(v)))
+
+    def brought_back(self, theta: Array) -> Array:
+        """Bring points to the distance from the origin that they had, on flat rays."""
+        # The gradient is smaller farther out, which is no progress.
+        if not self.is_flat.any():
+            return theta
+        far = norm(theta)
+        moves = self.is_flat & (far > 0) & np.isfinite(far)
+        factor = np.where(moves, self.size / np.where(moves, far, 1.0), 1.0)
+        return theta * self._loss.asarray(factor)[:, None]
