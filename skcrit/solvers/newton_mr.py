@@ -128,14 +128,7 @@ class NewtonMR(Solver):
     def step(self, loss: Loss, state: State) -> State:  # noqa: D102
         local, squared = state.local, squared_norm(state.local.gradient)
         products, take, cost = self._products(loss, local)
-        carry, rtol = {}, self.inner_tol
-        if rtol == "adaptive":
-            terms = state.carry["last_squared"], state.carry["inner_tol"]
-            carry = {
-                "inner_tol": forcing_terms(squared, *terms),
-                "last_squared": squared,
-            }
-            rtol = loss.asarray(carry["inner_tol"])
+        carry, rtol = self._inner_tols(loss, state, squared)
         rays = Rays(local)
         system = minres_qlp(
             rays.across(products),
@@ -162,17 +155,24 @@ class NewtonMR(Solver):
         )
         stuck = search.step_size == 0
         theta = rays.brought_back(search.theta)
+        carry |= {"reference": reference, "inner_status": to_host(system.status)}
+        spent = rays.n_hvp + (to_host(system.n_matvec) if cost is None else cost)
         return replace(
             state,
             local=loss.at(self._balanced(loss, theta, stuck)),
-            carry=carry
-            | {"reference": reference, "inner_status": to_host(system.status)},
+            carry=carry,
             stuck=stuck,
-            n_hvp=state.n_hvp
-            + (to_host(system.n_matvec) if cost is None else cost)
-            + rays.n_hvp,
+            n_hvp=state.n_hvp + spent,
             n_gradient=state.n_gradient + search.n_gradient + 1,
         )
+
+    def _inner_tols(self, loss: Loss, state: State, squared: FloatArray) -> Any:
+        """Return what is carried of the tolerances of the solves, and these."""
+        if self.inner_tol != "adaptive":
+            return {}, self.inner_tol
+        terms = state.carry["last_squared"], state.carry["inner_tol"]
+        tols = forcing_terms(squared, *terms)
+        return {"inner_tol": tols, "last_squared": squared}, loss.asarray(tols)
 
     def _products(self, loss: Loss, local: Any) -> tuple[Any, Any, Any]:
         """Return the products, those of some rows, and their cost if it is fixed."""
