@@ -50,7 +50,7 @@ def draw(study, folder):
     for name, figure in drawn.items():
         # Panels are laid out once for both files.
         figure.draw_without_rendering()
-        figure.set_layout_engine("none")
+        figure.set_layout_engine(None)
         for suffix in ("png", "svg"):
             figure.savefig(folder / f"{name}.{suffix}", dpi=150)
         plt.close(figure)

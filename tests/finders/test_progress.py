@@ -188,14 +188,17 @@ def test_scikit_learn_without_callbacks():
 
 # Each search takes a moment, so that the signal comes in the middle of the fit.
 SURFACE = """
+import os
 import time
+from pathlib import Path
 from skcrit import FunctionLoss, NewtonMRFinder
 
 def value(theta):
     return (theta**2).sum(-1)
 
 def gradient(theta):
-    time.sleep(0.05)
+    Path(__file__).with_name(f"{os.getpid()}.at_work").touch()
+    time.sleep(0.02)
     return 2 * theta
 
 def hvp(theta, v):
@@ -247,9 +250,14 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path, n_jobs, monkeypatch):
             start_new_session=True,  # the signal goes to all of it, as from a terminal
         )
     try:
-        # Both workers are at work by then: one that is still importing when the signal
-        # comes has a traceback of Python's own.
-        while len(finished(folder)) < 30 and run.poll() is None:
+        # A worker that is still importing when the signal comes has a traceback of
+        # Python's own.
+        own = {str(run.pid)} if n_jobs > 1 else set()
+        while run.poll() is None:
+            workers = {path.stem for path in tmp_path.glob("*.at_work")} - own
+            before = finished(folder)
+            if len(workers) == n_jobs and len(before) >= 30:
+                break
             time.sleep(0.05)
         assert run.poll() is None, errors.read_text()
         os.killpg(run.pid, signal.SIGINT)
@@ -260,6 +268,7 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path, n_jobs, monkeypatch):
     assert run.returncode == 130, shown
     assert "Traceback" not in shown
     kept = finished(folder)
+    assert before <= kept
     assert 30 <= len(kept) < 500
     stamps = {path: path.stat().st_mtime_ns for path in kept}
     # The same starts again: what was finished is read, not repeated.
@@ -285,7 +294,8 @@ def hvp(theta, v):
 if __name__ == "__main__":
     loss = FunctionLoss(value, gradient, hvp, n_params=2).fit(None)
     params = {"n_starts": 4, "init": [[i, 1.0] for i in range(4)], "batch_size": 2}
-    finder = NewtonMRFinder(memory=sys.argv[1], n_jobs=2, **params).fit(loss)
+    params |= {"memory": sys.argv[1], "n_jobs": int(sys.argv[2])}
+    finder = NewtonMRFinder(**params).fit(loss)
     print(finder.n_critical_sets_)
 """
 
@@ -295,8 +305,11 @@ def test_memory_knows_functions_of_a_script(tmp_path):
     script, folder = tmp_path / "fit.py", tmp_path / "memory"
     script.write_text(SCRIPT)
     command = [sys.executable, str(script), str(folder)]
-    for _ in range(2):
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
+    # What workers have kept, the main process finds.
+    for n_jobs in ("2", "1"):
+        done = subprocess.run(
+            [*command, n_jobs], check=True, capture_output=True, text=True
+        )
         assert done.stdout.split() == ["1"]
         assert len(finished(folder)) == 2
 

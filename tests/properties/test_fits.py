@@ -70,9 +70,9 @@ def test_degenerate_ends_do_not_depend_on_their_batch():
     params = {"n_starts": 64, "init": "gaussian", "max_iter": 30, "random_state": 1294}
     whole = fitted(SaddleDynamicsFinder(**params), loss)
     assert np.any(whole.converged_ & (whole.results_["nullity"] == -1))
-    for batch_size in (1, 3):
-        parts = fitted(SaddleDynamicsFinder(batch_size=batch_size, **params), loss)
-        assert_equal(whole, parts)
+    # The last of them is alone in a batch of these.
+    parts = fitted(SaddleDynamicsFinder(batch_size=21, **params), loss)
+    assert_equal(whole, parts)
 
 
 @prop(6, 700)
