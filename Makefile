@@ -79,10 +79,12 @@ test-gpu: $(VENV)/.installed
 	$(BIN)/python -m pytest -m gpu
 
 # PyTorch is too large for everybody's environment: only this target installs it, in one
-# of its own, and compiles none of its thousands of files that are never imported.
+# of its own, and compiles none of its thousands of files that are never imported. It comes
+# first, so that no other target that runs beside reads these sources at the same time.
 test-torch:
 	$(PYTHON) -m venv $(TORCHED)
 	$(TORCHED)/$(SCRIPTS)/python -m pip install --quiet --upgrade pip
+	$(TORCHED)/$(SCRIPTS)/python -m pip install --quiet --no-compile "$(TORCH)"
 	$(TORCHED)/$(SCRIPTS)/python -m pip install --quiet --no-compile --editable ".[test,torch]" "$(TORCH)"
 	$(TORCHED)/$(SCRIPTS)/python -m pytest tests/torch skcrit/losses/torch_module.py \
 	    "tests/test_documentation.py::test_code_of_page_runs[torch.md]"
