@@ -16,7 +16,7 @@ def mixed_systems(rng, n=43):
         spectral(rng, np.geomspace(1, 1 / c, n) * (-1) ** np.arange(n))
         for c in conditions
     ]
-    A = np.concatenate([*A, singular_systems(rng, n, 20, 30, 10)[0]])
+    A = np.concatenate([*A, singular_systems(rng, n, n // 2 - 1, 30, 10)[0]])
     b = rng.normal(size=(100, n))
     order = rng.permutation(100)
     b[7] = 0
@@ -48,7 +48,8 @@ class Counted:
 @pytest.mark.parametrize("refine", [True, False])
 @pytest.mark.parametrize("rtol", [1e-1, 1e-6, 1e-14])
 def test_rows_dropped_change_nothing(rng, rtol, refine, backend):
-    A, b = mixed_systems(rng)
+    # The standard's own library checks every operation in Python.
+    A, b = mixed_systems(rng, 15 if backend == "array_api_strict" else 43)
     shift = np.where(np.arange(100) % 9 == 0, 0.1, 0.0)
     counted = Counted(to_device(A, backend))
     b, shift = to_device(b, backend), to_device(shift, backend)
