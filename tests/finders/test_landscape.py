@@ -71,7 +71,7 @@ PROBLEMS = {
 
 @ignore_failures
 @pytest.mark.parametrize("name", PROBLEMS)
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.long)])
 def test_every_critical_set(name, seed):
     eigenvalues, hidden, params, budget = PROBLEMS[name]
     loss = autoencoder([float(e) for e in eigenvalues], hidden, **params)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import traceback
+from itertools import product
 from types import SimpleNamespace
 
 import numpy as np
@@ -63,8 +64,9 @@ class Postfixes:
         self.closed = True
 
 
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("batch_size", [1, 7, 30])
+@pytest.mark.parametrize(
+    "batch_size, seed", [(1, 0), *product((7, 30), range(3))], ids=str
+)
 def test_sets_found_so_far_are_those_of_a_fit_so_far(X, seed, batch_size, monkeypatch):
     """Batch by batch or all at once: the same number of sets."""
     bars = []
