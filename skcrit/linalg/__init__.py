@@ -1,4 +1,4 @@
-"""Batched kernels that know no loss."""
+"""Linear algebra on batches of matrices, independent of any loss."""
 
 from skcrit.linalg._apart import eigh_apart
 from skcrit.linalg._damped import EigenSystem, KrylovSystem

@@ -1,4 +1,4 @@
-"""Eigenpairs of matrices that fall apart into blocks, as Hessians often do."""
+"""Eigenpairs of block-diagonal matrices, up to permutation, as Hessians often are."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from skcrit.linalg._decompositions import eigh
 
 __all__ = ["eigh_apart"]
 
-# Blocks are looked for in matrices of at least this size, of whose entries at most this
-# part is left: finding them takes about as long as decomposing what is smaller or full.
+# Blocks are only looked for in matrices of at least this size of which at most this
+# part of the entries remains. For smaller or fuller matrices, finding blocks takes
+# about as long as the decomposition.
 _LEAST = 32
 _FULL = 1 / 8
 
@@ -25,8 +26,8 @@ def eigh_apart(matrices: Array, level: Array) -> tuple[Array, Array, FloatArray]
     matrices : array of shape (n_matrices, n, n)
         Symmetric matrices, finite.
     level : array of shape (n_matrices,)
-        What may be left out, absolute: entries whose moduli are at most so large in
-        sum in each row.
+        Absolute: entries may be neglected if the sum of their moduli in each row is at
+        most this large.
 
     Returns
     -------
@@ -35,15 +36,15 @@ def eigh_apart(matrices: Array, level: Array) -> tuple[Array, Array, FloatArray]
     vectors : array of shape (n_matrices, n, n)
         Orthonormal eigenvectors, as columns.
     left_out : ndarray of shape (n_matrices,)
-        Largest row sum of what was left out, a bound on its spectral norm and on the
-        errors of the eigenvalues; zero if the matrix was decomposed as a whole.
+        Largest row sum of the neglected entries, which bounds their spectral norm and
+        the errors of the eigenvalues; zero if the matrix was decomposed as a whole.
 
     Notes
     -----
-    Rows and columns that no entry connects, directly or through others, are blocks of
-    their own after a permutation. A full matrix costs :func:`skcrit.linalg.eigh` and
-    three passes over it. Each matrix is treated on its own. On a device all are
-    decomposed as a whole.
+    Rows and columns that are connected by nonzero entries, directly or through others,
+    form a block after a permutation. A full matrix costs :func:`skcrit.linalg.eigh` and
+    three passes over it. Each matrix is treated independently of the others. On a
+    device all matrices are decomposed as a whole.
     """
     count, n = matrices.shape[:2]
     left_out = np.zeros(count)
@@ -65,7 +66,7 @@ def eigh_apart(matrices: Array, level: Array) -> tuple[Array, Array, FloatArray]
 
 
 def _links(matrices: FloatArray, level: FloatArray) -> tuple[BoolArray, FloatArray]:
-    """Find the entries that connect rows, and the largest row sums of the others."""
+    """Find the entries that connect rows, and the largest row sums of all others."""
     size = np.abs(matrices)
     links = size > level[:, None, None]
     size[links] = 0.0
@@ -100,8 +101,8 @@ def _small(blocks: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Decompose blocks of one size; the values of a block are in no order."""
     if blocks.shape[-1] != 2:
         return eigh(blocks)
-    # By one rotation of Jacobi's, which is as accurate, of all at once: LAPACK takes
-    # longer to begin than to compute.
+    # One Jacobi rotation of all blocks together is as accurate as LAPACK, whose calls
+    # take longer than its arithmetic for blocks of this size.
     first, cross, last = blocks[:, 0, 0], blocks[:, 0, 1], blocks[:, 1, 1]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratio = (last - first) / (2 * cross)
@@ -115,13 +116,13 @@ def _small(blocks: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _blocks_by_size(links: BoolArray) -> list[IntArray]:
-    """List blocks, a row each, of places in the rows of all matrices on end."""
+    """List blocks as rows of indices into the rows of all matrices."""
     count, n = links.shape[:2]
     matrix, row, column = np.nonzero(links)
     size = (count * n, count * n)
     places = matrix * n + row, matrix * n + column
     graph = coo_array((np.ones(len(row), dtype=np.int8), places), shape=size)
-    # Links are mutual: what is strongly connected is connected.
+    # Links are mutual, so that strong components are the connected components.
     _, label = connected_components(graph.tocsr(), connection="strong")
     order = np.argsort(label, kind="stable")
     _, first, sizes = np.unique(label[order], return_index=True, return_counts=True)

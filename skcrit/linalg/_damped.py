@@ -1,12 +1,12 @@
-"""Symmetric systems that are damped in many ways, for the price of one factorisation.
+"""Solutions of symmetric systems for many dampings, from a single factorisation.
 
 Two families of damped solutions of ``A x = b`` are needed by searches:
 
     shifted        (A + s I) x = b,
     regularized    min |A x - b|^2 + m |x|^2,
 
-for a whole ladder of s or m. Both are cheap once the eigenvectors of A are known, and
-also on a Krylov space: all its shifts have the same space.
+for many values of s or m. Both are cheap once the eigenvectors of A are known. They are
+also cheap on a Krylov space, because all shifts of A have the same space.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class EigenSystem:
     norm : ndarray of shape (n_systems,)
         Spectral norms of A, on the host.
     n_matvec : int
-        Products that forming a matrix of this size stands for, n.
+        Number of products that forming a matrix of this size costs, n.
     """
 
     def __init__(self, matrix: Array, b: Array) -> None:
@@ -128,7 +128,7 @@ class KrylovSystem:
     b : array of shape (n_systems, n)
         Right-hand sides.
     n_vectors : int
-        Dimension of the space; larger ones than n are cut to n.
+        Dimension of the space, at most n; larger values mean n.
 
     Attributes
     ----------
@@ -195,7 +195,7 @@ class KrylovSystem:
         return self._filter(_filtered(xp, self._singular, weight))
 
     def truncated(self, level: Callable[[Array], Array]) -> Array:
-        """Minimise ``|A x - b|`` over the space, blind to small singular values.
+        """Minimise ``|A x - b|`` over the space, without small singular values.
 
         Parameters
         ----------
@@ -247,8 +247,8 @@ class KrylovSystem:
 
 
 def _filtered(xp: Any, values: Array, weight: Array) -> Array:
-    """Invert values with a weight; what is rounding counts as zero."""
-    # A small weight would blow rounding up, and a zero one divide by zero.
+    """Invert values with a weight; values at the level of rounding count as zero."""
+    # A small weight would amplify rounding errors, and a weight of zero divide by zero.
     keep = xp.abs(values) > pseudoinverse_level(values)[:, None]
     size = xp.where(keep, values * values + weight[:, None], xp.ones_like(values))
     return xp.where(keep, values / size, xp.zeros_like(values))

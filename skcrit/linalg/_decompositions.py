@@ -31,10 +31,11 @@ def eigh(matrices: Array) -> tuple[Array, Array]:
 
     Notes
     -----
-    LAPACK's iteration can fail on one finite matrix in millions, and the library then
-    raises for the whole stack. The matrices are decomposed one by one then, and the one
-    that failed with its rows and columns in reverse order, which leads the iteration
-    another way. If that fails too, its eigenpairs are NaN.
+    LAPACK's iteration fails on about one finite matrix in millions, and NumPy then
+    raises an error for the whole stack. In that case the matrices are decomposed one by
+    one, and the one that failed is decomposed with its rows and columns in reverse
+    order, for which the iteration takes another course. If that fails too, its
+    eigenpairs are NaN.
     """
     xp = array_namespace(matrices)
 
@@ -60,7 +61,7 @@ def eigvalsh(matrices: Array) -> Array:
 
     Notes
     -----
-    What fails is decomposed once more in reverse order, see :func:`eigh`.
+    A matrix on which LAPACK fails is decomposed in reverse order; see :func:`eigh`.
     """
     xp = array_namespace(matrices)
 
@@ -92,7 +93,7 @@ def svd(matrices: Array) -> tuple[Array, Array, Array]:
 
     Notes
     -----
-    What fails is decomposed once more, transposed; see :func:`eigh`.
+    The transpose is decomposed if LAPACK fails on the matrix; see :func:`eigh`.
     """
     xp = array_namespace(matrices)
 
@@ -122,7 +123,7 @@ def pinv(matrices: Array) -> Array:
 
     Notes
     -----
-    What fails is inverted once more, transposed; see :func:`eigh`.
+    The transpose is inverted if LAPACK fails on the matrix; see :func:`eigh`.
     """
     xp = array_namespace(matrices)
 
@@ -139,7 +140,7 @@ def pinv(matrices: Array) -> Array:
 def _decomposed(
     matrices: Array, *ways: Callable[[Array], tuple[Array, ...]]
 ) -> tuple[Array, ...]:
-    """Decompose a stack in the first way, or each matrix in the first that works."""
+    """Decompose a stack by the first method, or each matrix by the first that works."""
     try:
         return tuple(ways[0](matrices))
     except LinAlgError:
@@ -155,7 +156,7 @@ def _decomposed(
 def _one(
     xp: Any, matrix: Array, ways: tuple[Callable[[Array], tuple[Array, ...]], ...]
 ) -> tuple[Array, ...]:
-    """Decompose one matrix; NaN if no way leads to an end."""
+    """Decompose one matrix; NaN if all methods fail."""
     for way in ways:
         try:
             return way(matrix)

@@ -29,11 +29,11 @@ def lanczos(
     Returns
     -------
     basis : array of shape (n_systems, m + 1, n)
-        Orthonormal rows ``v_1, ..., v_{m+1}``; zero from where a space is invariant.
+        Orthonormal rows ``v_1, ..., v_{m+1}``; zero after a space has become invariant.
     tridiagonal : array of shape (n_systems, m + 1, m)
         The matrices T with ``A V_m = V_{m+1} T``, where V has the vectors as columns.
     n_matvec : array of int of shape (n_systems,)
-        Products spent on each system: the dimension that its space really has.
+        Products spent on each system, which is the dimension of its space.
 
     Notes
     -----
@@ -59,7 +59,8 @@ def lanczos(
         w, overlap = _orthogonalized(xp, w, basis[:, : k + 1, :])
         tridiagonal[:, k, k] = overlap[:, k]
         norm = _norm(xp, w)
-        # What is left is rounding: the space is invariant, and the process ends.
+        # The remainder consists of rounding errors: the space is invariant, and the
+        # process ends.
         alive = alive & (norm > 10 * n * xp.finfo(b.dtype).eps * scale)
         norm = xp.where(alive, norm, xp.zeros_like(norm))
         tridiagonal[:, k + 1, k] = norm

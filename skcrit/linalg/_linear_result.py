@@ -10,7 +10,7 @@ __all__ = ["LinearStatus", "MinresQLPResult"]
 
 
 class LinearStatus(IntEnum):
-    """Say why the iteration on one linear system ended."""
+    """Reasons for which the iteration on a linear system ends."""
 
     SOLVED = 0
     INCONSISTENT = 1
@@ -20,7 +20,7 @@ class LinearStatus(IntEnum):
 
     @property
     def text(self) -> str:
-        """One line for a reader."""
+        """Explanation in one line."""
         return _TEXTS[self]
 
 
@@ -35,18 +35,20 @@ _TEXTS = {
 
 @dataclass(frozen=True)
 class MinresQLPResult:
-    r"""Solutions of a batch of linear systems and what was learnt about each.
+    r"""Solutions of a batch of linear systems, with the properties found for each.
 
     Attributes
     ----------
     x : array of shape (n_systems, n)
         Solutions, in the dtype of the right-hand sides.
     residual : array of shape (n_systems, n)
-        :math:`b - (A - \mathrm{shift} I) x`, from a closing product.
+        :math:`b - (A - \mathrm{shift} I) x`, computed with one product after the
+        iteration.
     residual_norm : array of shape (n_systems,)
         2-norm of `residual`.
     matrix_residual_norm : array of shape (n_systems,)
-        :math:`\|(A - \mathrm{shift} I) r\|` for r the `residual`, from another.
+        :math:`\|(A - \mathrm{shift} I) r\|` for r the `residual`, computed with another
+        product.
     x_norm : array of shape (n_systems,)
         2-norm of `x`.
     matrix_norm : array of shape (n_systems,)
@@ -54,16 +56,16 @@ class MinresQLPResult:
         norm of the Lanczos matrix.
     condition : array of shape (n_systems,)
         `matrix_norm` over the smallest diagonal entry of L: a lower estimate of the
-        condition number on the Krylov space. 1 if no iteration was done.
+        condition number on the Krylov space; 1 without iterations.
     curvature : array of shape (n_systems,)
         Smallest Rayleigh quotient :math:`r^T (A - \mathrm{shift} I) r / r^T r` over the
-        residuals met before a least-squares solution, an upper bound of the smallest
-        eigenvalue; inf if none was met. Its error is a few machine epsilons times
-        `matrix_norm`.
+        residuals before a least-squares solution is reached. It is an upper bound of
+        the smallest eigenvalue, or inf if the iteration begins at such a solution. Its
+        error is a few machine epsilons times `matrix_norm`.
     n_iter : array of int of shape (n_systems,)
-        Iterations taken into `x`, those of the refinement included.
+        Iterations that contributed to `x`, including those of the refinement.
     n_matvec : array of int of shape (n_systems,)
-        Products that the system needed, the closing ones included.
+        Products that the system needed, including those after the iteration.
     status : array of int of shape (n_systems,)
         Codes of :class:`LinearStatus`.
     """

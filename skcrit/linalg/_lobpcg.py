@@ -1,4 +1,4 @@
-"""The lowest eigenpairs of symmetric matrices that are known by their products."""
+"""The lowest eigenpairs of symmetric matrices, from matrix-vector products."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from skcrit.linalg._products import Products
 
 __all__ = ["lowest_eigenpairs"]
 
-# Finished matrices are dropped when fewer than this part of all still run.
+# Finished matrices are dropped when fewer than this fraction still iterate.
 _ACTIVE = 7 / 8
 
 
@@ -30,8 +30,8 @@ def lowest_eigenpairs(
     r"""Compute the m lowest eigenpairs of each matrix of a batch, by LOBPCG.
 
     The Rayleigh quotient is minimised over the span of the current vectors, their
-    residuals and the last directions of search. Multiple eigenvalues are found as often
-    as they occur, which a Krylov space of one vector cannot.
+    residuals and the last directions of search. Multiple eigenvalues are found with
+    their multiplicities, which is impossible in the Krylov space of a single vector.
 
     Parameters
     ----------
@@ -42,13 +42,14 @@ def lowest_eigenpairs(
         First vectors in rows, linearly independent, 1 <= m <= n. A good guess saves
         iterations.
     rtol : float, default=1e-3
-        Relative, on the residual norms ``|A x - value x| / |A|``, with the largest norm
-        of a product ``A x`` met in place of ``|A|``.
+        Relative, on the residual norms ``|A x - value x| / |A|``, in which the largest
+        norm of all products ``A x`` replaces ``|A|``.
     max_iter : int, default=100
         Largest number of iterations.
     take : callable, default=None
         ``take(rows)`` returns the `matvec` of some of the matrices, ``rows`` an ndarray
-        of int. With it the rows of finished matrices are dropped once that pays.
+        of int. If it is given, the rows of finished matrices are dropped as soon as
+        that saves time.
 
     Returns
     -------
@@ -65,17 +66,17 @@ def lowest_eigenpairs(
     Raises
     ------
     ValueError
-        If ``start`` has another shape, or `matvec` returns one.
+        If ``start``, or what `matvec` returns, has the wrong shape.
 
     Notes
     -----
-    The space of an iteration has 3 m dimensions. If n is smaller there is no such
-    space, and the dense matrix is formed by n products with unit vectors; `start`,
-    `rtol` and `max_iter` are without effect then.
+    The space of an iteration has 3 m dimensions. If n is smaller than that, the dense
+    matrix is formed by n products with unit vectors, and `start`, `rtol` and `max_iter`
+    are ignored.
 
     Storage: 6 m vectors per matrix, or n. The directions of search are kept orthonormal
-    to the vectors by their coordinates, which is where the plain method loses its
-    accuracy (Hetmaniuk & Lehoucq 2006, doi:10.1016/j.jcp.2006.02.007).
+    to the vectors in coordinates of the space, because the plain method loses its
+    accuracy at this point (Hetmaniuk & Lehoucq 2006, doi:10.1016/j.jcp.2006.02.007).
 
     References
     ----------
@@ -151,7 +152,7 @@ def _dense(
 def _collected(
     xp: Any, parts: list[tuple[IntArray, SimpleNamespace]]
 ) -> tuple[Array, Array, Array, Array]:
-    """Put together what matrices ended with, in their order."""
+    """Collect the final state of all matrices, in their original order."""
     order = np.argsort(np.concatenate([rows for rows, _ in parts]))
 
     def joined(name: str) -> Array:
@@ -169,16 +170,16 @@ def _taken(s: SimpleNamespace, rows: IntArray) -> SimpleNamespace:
 
 
 def _multiplied(xp: Any, products: Products, V: Array) -> tuple[Array, Array]:
-    """Multiply a block, and say which matrices gave finite products."""
+    """Multiply a block; return the products and which of them are finite."""
     HV = xp.stack([products(V[:, i, :]) for i in range(V.shape[1])], axis=1)
     finite = xp.all(xp.isfinite(HV), axis=(-2, -1))
     return xp.where(finite[:, None, None], HV, xp.zeros_like(HV)), finite
 
 
 def _orthonormal(xp: Any, V: Array, basis: Array | None = None) -> Array:
-    """Orthonormalise rows, and against those of a basis if there is one."""
-    # Twice: what the first pass leaves of a dependent row is rounding, and only the
-    # second makes a vector of it that is orthogonal to the others.
+    """Orthonormalise rows, also against those of a basis if one is given."""
+    # Twice: the first pass leaves only rounding errors of a dependent row, and the
+    # second makes them orthogonal to the other rows.
     for _ in range(2):
         if basis is not None:
             V = V - (V @ xp.matrix_transpose(basis)) @ basis
@@ -189,7 +190,7 @@ def _orthonormal(xp: Any, V: Array, basis: Array | None = None) -> Array:
 
 
 def _ritz(xp: Any, S: Array, HS: Array, m: int) -> tuple[Array, ...]:
-    """Minimise over a space: vectors, products, values; the way and its products."""
+    """Minimise over a space; return vectors, products, values and last directions."""
     projected = S @ xp.matrix_transpose(HS)
     projected = (projected + xp.matrix_transpose(projected)) / 2
     values, vectors = eigh(projected)
@@ -197,7 +198,7 @@ def _ritz(xp: Any, S: Array, HS: Array, m: int) -> tuple[Array, ...]:
     new = (rows @ S, rows @ HS, values[..., :m])
     if S.shape[1] == m:
         return new
-    # What the new vectors owe to all but the first m, orthonormal to themselves.
+    # The part of the new vectors outside the first m, orthonormalised against them.
     added = xp.concat([xp.zeros_like(rows[..., :m]), rows[..., m:]], axis=-1)
     added = _orthonormal(xp, added, rows)
     return *new, added @ S, added @ HS

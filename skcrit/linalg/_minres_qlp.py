@@ -1,4 +1,4 @@
-"""MINRES-QLP for a batch of symmetric systems, indefinite or singular ones included."""
+"""MINRES-QLP for a batch of symmetric systems, which may be indefinite or singular."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from skcrit.linalg._qlp_iteration import iterate
 
 __all__ = ["minres_qlp"]
 
-# Norms that differ by less are about equal.
+# Norms with a smaller relative difference count as equal.
 _ABOUT = 1.001
 
 
@@ -48,8 +48,9 @@ def minres_qlp(
     ----------
     matvec : callable
         ``matvec(v)`` maps an array of shape (n_systems, n) to the array of the products
-        :math:`A_i v_i` of the same shape and dtype. It must not modify ``v``, nor keep
-        it: its memory is used again. Rows of finished systems are zero.
+        :math:`A_i v_i` of the same shape and dtype. It must neither modify ``v`` nor
+        keep a reference to it, because its memory is reused. Rows of finished systems
+        are zero.
     b : array of shape (n_systems, n)
         Right-hand sides, float64 or float32, of any Array API namespace.
     shift : float or array of shape (n_systems,), default=0.0
@@ -76,11 +77,11 @@ def minres_qlp(
         :math:`A c = A b`, then :math:`A x = c`, to full accuracy. Without it the
         relative error of x is about the root of epsilon times the condition number.
     take : callable, default=None
-        ``take(rows)`` returns the `matvec` of some of the systems, such as
-        ``lambda rows: loss.at(theta[rows]).hvp``; ``rows`` is an ndarray of int. With
-        it the rows of finished systems are dropped once that pays, and products are
-        computed only for the systems that need them. The result does not depend on it
-        if `matvec` computes each row on its own.
+        ``take(rows)`` returns the `matvec` of some of the systems, such as ``lambda
+        rows: loss.at(theta[rows]).hvp``; ``rows`` is an ndarray of int. If it is given,
+        the rows of finished systems are dropped as soon as that saves time, and
+        products are computed only for the systems that need them. The result is the
+        same if `matvec` computes each row independently.
 
     Returns
     -------
@@ -96,31 +97,35 @@ def minres_qlp(
     -----
     An iteration costs one product, the work of about 30 passes over vectors and one
     transfer to the host; storage is 16 arrays of shape (n_systems, n) and what `matvec`
-    needs. Two products close the run: they measure r and A r. Two more take the kernel
-    out of an inconsistent x, and three compare it with the refined one. Without `take`
-    each product is one of the whole batch, also when a single system needs it.
+    needs. After the iteration, two products measure r and A r. For an inconsistent
+    system two more remove the component of x in the kernel, and three compare x with
+    the refined solution. Without `take` each product is computed for the whole batch,
+    even if only one system needs it.
 
-    Systems do not mix: all arithmetic is by rows. On NumPy a row of the result is
-    bitwise the same in every batch, if that holds for `matvec`.
+    All arithmetic is by rows, so that systems do not influence each other. On NumPy a
+    row of the result is bitwise the same in every batch if this holds for `matvec`.
 
-    The paper starts with MINRES updates and turns to QLP when the condition estimate
-    passes `TranCond`. Here all iterations are QLP: in a batch both updates would run
-    as soon as one system has turned, and the update is one small matrix product.
+    The paper starts with MINRES updates and changes to QLP when the condition estimate
+    exceeds `TranCond`. Here all iterations are QLP: in a batch both updates would be
+    needed as soon as one system has changed, and the update is one small matrix
+    product.
 
-    The paper measures :math:`\|r\|` against :math:`\|A\| \|x\| + \|b\|`, here it is
-    :math:`\|b\|` alone: else an inconsistent system whose x grows counts as solved.
+    The paper compares :math:`\|r\|` with :math:`\|A\| \|x\| + \|b\|`. Here it is
+    compared with :math:`\|b\|` alone: otherwise an inconsistent system with growing x
+    would count as solved.
 
-    The recurrences have a residual of their own, from which that of x differs by
-    rounding. They only propose a status, and the measured norms decide. If x misses
-    the tolerance that the recurrences have met, the system is solved again with the
-    measured residual on the right, as long as that halves it. STAGNATED means that
-    rounding forbids what is asked for, because the smallest eigenvalues are of the
-    order of :math:`\epsilon \|A\| / \mathrm{rtol}` or smaller: restarts do not help, or
-    what looked like a least-squares solution does not stand the test.
+    The residual in the recurrences differs from that of x by rounding errors. The
+    recurrences therefore only propose a status, and the measured norms decide. If x
+    does not satisfy the tolerance although the recurrences do, the system is solved
+    again with the measured residual as its right-hand side, as long as this halves the
+    residual. STAGNATED means that rounding errors prevent the requested accuracy,
+    because the smallest eigenvalues are of the order of :math:`\epsilon \|A\| /
+    \mathrm{rtol}` or smaller: either restarts do not help, or the measured norms
+    contradict an apparent least-squares solution.
 
-    The x of an inconsistent system has a part in the kernel, along r, until the last
-    iterate of exact arithmetic, which rounding never lets be reached. That part is
-    taken out as in [4]_; then `refine` restores the accuracy.
+    The x of an inconsistent system has a component in the kernel, along r, which only
+    the last iterate of exact arithmetic would not have. This component is removed as in
+    [4]_; then `refine` restores the accuracy.
 
     References
     ----------
@@ -168,7 +173,7 @@ def minres_qlp(
 
 @dataclass
 class _Task:
-    """What is asked for."""
+    """The systems and the requested accuracy."""
 
     products: Products
     b: Array
@@ -180,7 +185,7 @@ class _Task:
 def _find_problem(
     b: Array, shift: float | Array, limits: Mapping[str, Any]
 ) -> str | None:
-    """Describe the first thing that is wrong with the input, if there is one."""
+    """Describe the first error in the input, if any."""
     xp = array_namespace(b)
     shape = tuple(b.shape)
     if len(shape) != 2 or 0 in shape:
@@ -221,7 +226,7 @@ def _at_least(rtol: float | Array, eps: float, b: Array) -> float | Array:
 
 
 def _as_column(shift: float | Array, b: Array) -> Array | None:
-    """Put shifts beside the vectors; None if there are none."""
+    """Return shifts as a column; None for the number zero."""
     if not hasattr(shift, "shape") and shift == 0:
         return None
     shift = array_namespace(b).asarray(shift, dtype=b.dtype, device=device(b))
@@ -230,7 +235,7 @@ def _as_column(shift: float | Array, b: Array) -> Array | None:
 
 @dataclass
 class _Solutions:
-    """What is known of the solutions, each array with a row per system."""
+    """Properties of the solutions, each array with a row per system."""
 
     x: Array
     residual: Array
@@ -242,7 +247,7 @@ class _Solutions:
     limited: Array
 
     def replace(self, better: Array, x: Array, judged: tuple[Array, ...]) -> None:
-        """Take up better solutions, and what is known of them."""
+        """Replace solutions by better ones, with their properties."""
         where = array_namespace(x).where
         residual, norm, image = judged
         self.x = where(better[:, None], x, self.x)
@@ -251,11 +256,11 @@ class _Solutions:
         self.image_norm = where(better, image, self.image_norm)
 
     def has(self, status: LinearStatus) -> Array:
-        """Say which systems have a status."""
+        """Return which systems have a status."""
         return self.status == int(status)
 
     def count(self, wanted: Array, n_products: int, *runs: SimpleNamespace) -> None:
-        """Count products of the systems that are wanted, and what runs took."""
+        """Count products for some systems, and those of further runs."""
         xp = array_namespace(wanted)
         self.n_matvec = self.n_matvec + n_products * xp.astype(wanted, xp.int64)
         for run in runs:
@@ -284,7 +289,7 @@ def _judged(
 
 
 def _measured(task: _Task, end: SimpleNamespace) -> _Solutions:
-    """Compute the residuals that the iteration has left."""
+    """Compute the residuals after the iteration."""
     residual, norm, image = _judged(task.products, task.b, end.x)
     everything = end.n_iter >= 0
     found = _Solutions(
@@ -302,11 +307,11 @@ def _measured(task: _Task, end: SimpleNamespace) -> _Solutions:
 
 
 def _restart(found: _Solutions, task: _Task, end: SimpleNamespace) -> None:
-    """Solve for what the recurrences left of the residual without knowing.
+    """Solve for the residual that the recurrences do not see.
 
-    They have a residual of their own, which differs from that of x by rounding. If x
-    misses the tolerance for that reason, the system with its residual on the right is
-    solved, and x corrected, as long as that halves the residual.
+    The residual in the recurrences differs from that of x by rounding errors. If x does
+    not satisfy the tolerance for that reason, the system is solved with the residual of
+    x as its right-hand side, and x is corrected, as long as this halves the residual.
     """
     xp, b, products = array_namespace(task.b), task.b, task.products
     short = found.has(LinearStatus.SOLVED) | found.has(LinearStatus.STAGNATED)
@@ -330,7 +335,7 @@ def _restart(found: _Solutions, task: _Task, end: SimpleNamespace) -> None:
 def _improve(
     found: _Solutions, task: _Task, end: SimpleNamespace, refine: bool
 ) -> None:
-    """Improve what the recurrences take for least-squares solutions."""
+    """Improve the least-squares solutions that the recurrences propose."""
     singular = found.has(LinearStatus.INCONSISTENT)
     singular = singular & (found.n_iter > 0) & (found.residual_norm > task.goal)
     if bool(array_namespace(singular).any(singular)):
@@ -342,10 +347,11 @@ def _improve(
 def _lift(
     found: _Solutions, task: _Task, end: SimpleNamespace, singular: Array
 ) -> None:
-    """Take out of the least-squares solutions their part in the kernel.
+    """Remove the components of the least-squares solutions in the kernel.
 
-    The residual is the part of b in the kernel, and the only direction of the kernel
-    that the Krylov space holds. If it is not in the kernel, it grows.
+    The residual is the component of b in the kernel, and the only direction of the
+    kernel in the Krylov space. If it is not in the kernel, the correction makes it
+    grow.
     """
     xp, b = array_namespace(task.b), task.b
     eps = float(xp.finfo(b.dtype).eps)
@@ -374,7 +380,7 @@ def _refine(
     xp, b, products = array_namespace(task.b), task.b, task.products
     fine = 10 * float(xp.finfo(b.dtype).eps)
     right = products.of(b, singular)
-    # The product has rounding errors, also in the kernel.
+    # The product has rounding errors, some of which lie in the kernel.
     parts = norms_and_units(xp, right)
     goal = fine * xp.maximum(parts[0], end.norm * row_norms(xp, b))
     first = iterate(products, parts, goal, fine, task.max_iter)
@@ -393,7 +399,7 @@ def _refine(
 def _result(
     found: _Solutions, task: _Task, end: SimpleNamespace, tol: float
 ) -> MinresQLPResult:
-    """Say what was reached, by the measured norms."""
+    """Assign the status of each system from the measured norms."""
     xp = array_namespace(found.x)
 
     def put(where: Array, code: LinearStatus, status: Array) -> Array:

@@ -27,8 +27,8 @@ class Products:
     shift : array of shape (n_systems, 1) or (), or None
         Multiples of the identity; None is zero.
     take : callable or None
-        Maps row numbers (an ndarray of int) to the ``matvec`` of these systems. Without
-        it products are those of the whole batch.
+        Maps row numbers (an ndarray of int) to the ``matvec`` of these systems. If
+        None, products are computed for the whole batch.
     rows : ndarray of int of shape (n_systems,) or None
         The numbers by which ``take`` knows these systems; None counts from zero.
     """
@@ -40,7 +40,7 @@ class Products:
     rows: IntArray | None = None
 
     def __call__(self, v: Array) -> Array:
-        """Multiply, and check what ``matvec`` returns."""
+        """Multiply, and check the array that ``matvec`` returns."""
         p, like = self.matvec(v), self.like
         got = (getattr(p, "shape", None), getattr(p, "dtype", None))
         if got != (like.shape, like.dtype):
@@ -61,7 +61,7 @@ class Products:
         return Products(self.take(known), like, shift, self.take, known)
 
     def of(self, v: Array, wanted: Array | None) -> Array:
-        """Multiply the rows that are wanted (None: all); the others give zero."""
+        """Multiply the wanted rows (None: all); the products of all others are zero."""
         if wanted is None:
             return self(v)
         xp = array_namespace(v)
@@ -83,7 +83,7 @@ def row_norms(xp: Any, v: Array) -> Array:
 
 
 def norms_and_units(xp: Any, v: Array) -> tuple[Array, Array]:
-    """Divide rows into norms and unit vectors; what is not finite is NaN and zero."""
+    """Divide rows into norms and unit vectors; NaN and zero if a row is not finite."""
     peak = xp.max(xp.abs(v), axis=-1)
     finite = xp.isfinite(peak)
     if not bool(xp.all(finite)):

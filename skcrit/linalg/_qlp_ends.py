@@ -1,4 +1,4 @@
-"""What the systems of a batch have ended with: kept as they end, judged at once."""
+"""Final states of the systems of a batch: kept as they end, judged together."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from skcrit.linalg._linear_result import LinearStatus
 
 __all__ = ["collected", "idle", "index_of", "retire"]
 
-# Why systems end, the last one that applies.
+# Reasons for ending; of several, the last applies.
 _REASONS = (
     ("stagnated", LinearStatus.STAGNATED),
     ("solved", LinearStatus.SOLVED),
@@ -22,7 +22,7 @@ _REASONS = (
     ("bad", LinearStatus.NON_FINITE),
 )
 
-# What says why and at which step a system ended.
+# Columns with the reason and the step at which a system ended.
 _KEPT = (
     "stagnated",
     "solved",
@@ -36,7 +36,7 @@ _KEPT = (
 
 
 def idle(s: SimpleNamespace, local: IntArray) -> tuple[IntArray, dict[str, Array]]:
-    """Say what systems with a right-hand side of zero, or no number, end with."""
+    """Return the final state of systems whose right-hand side is zero or not finite."""
     xp, index = s.xp, index_of(s, local)
     codes = (LinearStatus.SOLVED, LinearStatus.NON_FINITE)
     solved, bad = (xp.full_like(index, int(code)) for code in codes)
@@ -55,7 +55,7 @@ def idle(s: SimpleNamespace, local: IntArray) -> tuple[IntArray, dict[str, Array
 
 
 def retire(s: SimpleNamespace, k: int, ending: BoolArray) -> None:
-    """Keep what was reached by the systems that end, for :func:`_judged`."""
+    """Keep the state of the systems that end, for :func:`_judged`."""
     xp, local = s.xp, np.flatnonzero(ending)
     index, together = index_of(s, local), len(local) == len(ending)
 
@@ -77,7 +77,7 @@ def retire(s: SimpleNamespace, k: int, ending: BoolArray) -> None:
 
 
 def collected(s: SimpleNamespace) -> SimpleNamespace:
-    """Put together what systems ended with, in their order."""
+    """Collect the final states of all systems, in their original order."""
     xp = s.xp
     if s.ended:
         ended = [end for _, end in s.ended]
@@ -99,8 +99,9 @@ def collected(s: SimpleNamespace) -> SimpleNamespace:
 
 
 def _judged(s: SimpleNamespace, end: dict[str, Array]) -> dict[str, Array]:
-    """Say what systems have ended with."""
-    # Once for all: most iterations end some system, and these are many small steps.
+    """Judge the final states of systems."""
+    # All systems together: most iterations end some system, and these are many small
+    # operations.
     xp, count, sigma = s.xp, end["count"], end["sigma"]
 
     def earlier(name: str, back: Array) -> Array:
@@ -137,5 +138,5 @@ def _combined(stack: Array, mu1: Array, mu0: Array) -> Array:
 
 
 def index_of(s: SimpleNamespace, local: IntArray) -> Array:
-    """Put row numbers beside the arrays."""
+    """Return row numbers as an array of the same namespace."""
     return s.xp.asarray(local, dtype=s.xp.int64, device=device(s.v))

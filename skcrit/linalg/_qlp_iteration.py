@@ -11,8 +11,9 @@ kept, with :math:`\gamma_k^{(1)}` spelt ``gbar``, and with these changes:
 * ``row2`` is the right side of row k-2 of :math:`L u = t` less its left neighbours,
   ``part1`` the same of row k-1 without its nearest neighbour.
 
-A system that has ended goes on with a vector of zeros, without masks, until its rows
-are dropped; what its other recurrences then hold is of no use, and is not read.
+A system that has ended continues with a vector of zeros, so that no masks are needed,
+until its rows are dropped. The values in its other recurrences are then meaningless,
+and are not read.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ from skcrit.linalg._qlp_ends import collected, idle, index_of, retire
 
 __all__ = ["iterate"]
 
-# Rows of ended systems are dropped before their products are more than this part of
-# all: what `take` costs is then small against what was done since.
+# Rows of ended systems are dropped before their products exceed this fraction of all
+# products. The cost of `take` is then small compared with the work since the last time.
 _WASTE = 0.08
 
 
@@ -50,9 +51,9 @@ def iterate(
     b : tuple of array of shape (n_systems,) and array of shape (n_systems, n)
         Right-hand sides, divided by :func:`norms_and_units`.
     goal : array of shape (n_systems,)
-        Absolute, on the residual norm: what is small enough.
+        Absolute tolerance on the residual norm.
     ls_tol : float
-        Relative, on the norm of ``A r``: what is small enough.
+        Relative tolerance on the norm of ``A r``.
     max_iter : int
         Largest number of iterations.
 
@@ -68,13 +69,13 @@ def iterate(
         if s.n_alive == 0:
             break
         p = s.products(s.v) if k > 1 else _first_product(s)
-        # If a product is not finite, what follows from it is not either.
+        # If a product is not finite, the values computed from it are not finite either.
         with np.errstate(invalid="ignore", over="ignore"):
             _lanczos_step(s, p)
             _left_reflection(s)
             _right_reflections(s)
             ended = _stop(s, k, ls_tol)
-            # The one transfer to the host.
+            # The only transfer to the host.
             ending = s.alive & to_host(ended) if k < max_iter else s.alive
             _advance(s)
         n_ending = np.count_nonzero(ending)
@@ -86,7 +87,7 @@ def iterate(
 
 
 def _start(products: Products, b: tuple[Array, Array], goal: Array) -> SimpleNamespace:
-    """Make the state before iteration 1: every array has a row per system."""
+    """Make the state before iteration 1, with a row per system in every array."""
     norms, v = b
     xp = array_namespace(v)
     info = xp.finfo(v.dtype)
@@ -113,7 +114,7 @@ def _start(products: Products, b: tuple[Array, Array], goal: Array) -> SimpleNam
 
 
 def _resting(eps: float) -> dict[str, float]:
-    """Say what a system with nothing to solve has in the recurrences."""
+    """Return the values of a finished system in the recurrences."""
     # Columns -1 and 0 of L are large multiples of those of the identity, with w = 0:
     # their reflections are [1 0; 0 -1].
     large = 1 / eps**2
@@ -219,19 +220,19 @@ def _right_reflections(s: SimpleNamespace) -> None:
 
 
 def _stop(s: SimpleNamespace, k: int, ls_tol: float) -> Array:
-    """Say which systems end, at x_{k-1} or at x_k, and keep the reasons."""
+    """Decide which systems end, at x_{k-1} or at x_k, and keep the reasons."""
     xp = s.xp
     rounding = s.anorm * s.xnorm * s.eps
     # x_k
     s.solved = s.phi * s.beta1 <= s.goal
     s.stagnated = s.phi <= rounding
-    # x_{k-1}, because x_k is large out of all proportion, or no number
+    # x_{k-1}, because x_k is disproportionately large or not finite
     s.growing = rounding >= s.one
     s.bad = ~xp.isfinite(s.beta_next)
-    # x_{k-1}, because it is a least-squares solution. Rounding keeps |A r| of an
-    # inconsistent system near the root of eps (no minimum above 1e-8 was met up to
-    # n = 200). That comes from the kernel if the Rayleigh quotient of r is of second
-    # order, and from small eigenvalues, which more iterations resolve, if it is larger.
+    # x_{k-1}, because it is a least-squares solution. Rounding errors keep |A r| of an
+    # inconsistent system near the root of eps (up to n = 200 no minimum was above
+    # 1e-8). If the Rayleigh quotient of r is of second order, this is due to the
+    # kernel; if it is larger, to small eigenvalues, which more iterations resolve.
     second = 100 * (s.root * s.root + s.anorm * s.anorm * s.eps)
     flat = xp.abs(s.rayleigh) * s.anorm <= second
     flat = flat & (s.root <= s.anorm * (4 * math.sqrt(s.eps)))
@@ -241,7 +242,7 @@ def _stop(s: SimpleNamespace, k: int, ls_tol: float) -> Array:
     if k == 1:
         s.first = s.root
     if k == 2:
-        # b in the kernel: the second product shows that the first was rounding
+        # b is in the kernel: the second product shows that the first was only rounding
         s.in_kernel = s.first <= s.anorm * (100 * s.eps)
         s.flat = s.flat | s.in_kernel
     # at a least-squares solution the sign of the curvature is noise
@@ -261,7 +262,7 @@ def _advance(s: SimpleNamespace) -> None:
     step[:, 2, 1], step[:, 2, 2], step[:, 2, 3] = -s.c1 * s.s2, s.s1, s.c1 * cv
     # One small product per system: 13 passes over vectors become one.
     s.last_stack, s.stack = s.stack, step @ s.stack
-    # v_{k+1}, zero where there is nothing to solve
+    # v_{k+1}, zero for finished systems
     scale = s.minus_one / s.xp.where(s.beta_next > 0, s.beta_next * s.sigma, s.inf)
     s.minus_next *= scale[:, None]
     s.v1, s.v = s.v, s.minus_next
@@ -269,8 +270,8 @@ def _advance(s: SimpleNamespace) -> None:
     s.beta = s.beta_next
 
 
-# What an iteration takes over from the one before: vectors and numbers of each system,
-# numbers that only some iterations make, and what is the same for all systems.
+# State that is passed from one iteration to the next: vectors and numbers of each
+# system, numbers that only some iterations compute, and values common to all systems.
 _CARRIED = (
     ("v", "v1", "stack", "goal", "beta1", "beta", "delta", "epsilon", "theta1", "part1")
     + ("row2", "chi", "anorm", "phi", "mu0", "mu1", "s", "c", "gamma1", "gamma2")
@@ -281,16 +282,16 @@ _SAME = ("zero", "one", "minus_one", "inf", "tiny", "step")
 
 
 def _rest(s: SimpleNamespace, ending: BoolArray) -> None:
-    """Let systems that have ended go on with vectors of zeros."""
-    # In place: an iteration makes these anew, and what was kept of the systems that
-    # ended are copies.
+    """Continue systems that have ended with vectors of zeros."""
+    # In place: each iteration computes these anew, and the final states of the systems
+    # that ended are copies.
     rows = s.xp.asarray(ending, device=device(s.v))
     for array in (s.v, s.v1, s.stack, s.beta):
         array[rows] = 0.0
 
 
 def _drop(s: SimpleNamespace) -> bool:
-    """Count the next products, and drop the rows of ended systems if that pays."""
+    """Count the next products, and drop rows of ended systems if that saves time."""
     n_alive, n_rows = s.n_alive, len(s.alive)
     s.n_useful += n_alive
     s.n_computed += n_rows

@@ -24,7 +24,8 @@ def comparable_units(hessian: Array, unit: Array, level: Array | float) -> Array
     -------
     unit : array of shape (n, n_params)
         With these units, ``unit_i |H_ij| unit_j`` is at most of the order of the level.
-        Small entries stay small: enlarged, they would be rounding errors of full size.
+        Units are never enlarged, because the rounding errors of small entries would
+        then become as large as the others.
     """
     xp = array_namespace(hessian)
     unit = xp.broadcast_to(unit, hessian.shape[:-1])

@@ -47,7 +47,7 @@ class Balls:
         Radii; they are broadcast to the centres.
     """
 
-    # NumPy leaves operations with arrays to the methods below.
+    # With this, NumPy leaves operations between arrays and balls to the methods below.
     __array_ufunc__ = None
 
     def __init__(self, mid: Any, rad: Any = 0.0) -> None:

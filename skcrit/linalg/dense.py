@@ -1,9 +1,10 @@
-"""Up to how many parameters dense Hessians are formed, for each purpose.
+"""Largest numbers of parameters for which dense Hessians are formed, by purpose.
 
-A dense Hessian costs a product for each parameter and its decomposition a cube of their
-number, but then serves any number of systems. Milliseconds per point on one core, for
-networks d-p-d (``benchmarks/dense_or_products.py``; AMD EPYC with other work beside).
-"Krylov" is a space of 50 products for the systems, and of 100 for the count:
+A dense Hessian costs one product per parameter, and its decomposition a time
+proportional to the cube of their number, but it then serves any number of systems. The
+table gives milliseconds per point on one core, for networks d-p-d
+(``benchmarks/dense_or_products.py``; AMD EPYC, shared with other work). "Krylov" is a
+space of 50 products for the systems, and of 100 for the count:
 
 ====  =================  =================  =================
 size  2 trials: dense    10 shifts: dense   count: dense
@@ -41,14 +42,14 @@ MAX_DENSE_LADDER = 256
 # products pay later (benchmarks/saddle_dynamics_crossover.py, doc/landscape.md).
 MAX_DENSE_EIGENVECTORS = 256
 
-# All eigenvectors in each step of a search that has not got on with products: some tens
-# of decompositions take less time than going on to creep.
+# All eigenvectors in each step of a search that has made little progress with products:
+# some tens of decompositions take less time than many more small steps.
 MAX_DENSE_FALLBACK = 512
 
 # The number of negative eigenvalues, once per search: 0.3 seconds at 1024. Only dense
 # Hessians give it exactly.
 MAX_DENSE_COUNT = 1024
 
-# Beyond this no dense Hessian is formed unless asked for: one takes 134 MB in double
-# precision and 18 seconds.
+# Beyond this number dense Hessians are only formed on request: one takes 134 MB in
+# double precision and 18 seconds.
 MAX_DENSE_FORMED = 4096

@@ -1,4 +1,4 @@
-"""Below which size an eigenvalue counts as zero: one function for each reason.
+"""Sizes below which an eigenvalue counts as zero: one function for each purpose.
 
 Each takes eigenvalues (or singular values) of shape (..., n) and returns absolute
 levels of shape (...,). In ascending order, in double precision:
@@ -13,8 +13,8 @@ direction_level      1e-6                  directions worth a search
 flatness_level       1e-5                  the near-kernel where a search is stuck
 ===================  ====================  =======================================
 
-None of them says that an eigenvalue of a Hessian *is* zero. That needs the error of
-this Hessian at this point, or a symmetry of the loss that explains it.
+These levels do not show that an eigenvalue of a Hessian *is* zero. That requires the
+error of this Hessian at this point, or a symmetry of the loss that explains it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def pseudoinverse_level(eigenvalues: Array) -> Array:
         ``n eps max|lambda|``, the convention of LAPACK's users for ranks and
         pseudoinverses: a computed value of this size may stand for zero, and its
         inverse would swamp the solution. A larger level would leave out directions in
-        which a step can still be trusted.
+        which a step is still accurate.
     """
     eps = _eps(eigenvalues)
     return eigenvalues.shape[-1] * eps * _largest(eigenvalues)
@@ -72,7 +72,7 @@ def rounding_level(eigenvalues: Array, norm: Array | None = None) -> Array:
 
 
 def symmetry_level(eigenvalues: Array) -> Array:
-    """Bound the eigenvalues that are those of symmetries while a search is under way.
+    """Bound the eigenvalues that are attributed to symmetries during a search.
 
     Parameters
     ----------
@@ -83,16 +83,16 @@ def symmetry_level(eigenvalues: Array) -> Array:
     -------
     level : array of shape (...,)
         ``1e-10 max|lambda|``, or :func:`rounding_level` if that is larger, as in
-        float32. Along a symmetry the gradient is zero, so that a direction left out
-        costs nothing, while one whose eigenvalue is rounding error of either sign would
-        take the place of an unstable one.
+        float32. Along a symmetry the gradient is zero, so that leaving a direction out
+        costs nothing. If it were kept, an eigenvalue that consists of rounding errors
+        of either sign could take the place of an unstable one.
     """
     xp = array_namespace(eigenvalues)
     return xp.maximum(rounding_level(eigenvalues), 1e-10 * _largest(eigenvalues))
 
 
 def direction_level(eigenvalues: Array) -> Array:
-    """Bound the eigenvalues in whose directions no other critical point is looked for.
+    """Bound the eigenvalues along whose directions no critical point is sought.
 
     Parameters
     ----------
@@ -102,9 +102,9 @@ def direction_level(eigenvalues: Array) -> Array:
     Returns
     -------
     level : array of shape (...,)
-        ``1e-6 max|lambda|``: eigenvalues up to it are taken for those of symmetries. A
-        direction that is left out wrongly is made up for by random ones in the kernel;
-        one too many costs a search.
+        ``1e-6 max|lambda|``: eigenvalues up to it are taken for those of symmetries.
+        Random directions in the kernel make up for a direction that is left out
+        wrongly; an unnecessary direction costs a search.
     """
     return 1e-6 * _largest(eigenvalues)
 
@@ -121,7 +121,8 @@ def flatness_level(eigenvalues: Array) -> Array:
     -------
     level : array of shape (...,)
         ``1e-5 max(lambda)``. Gradient-flat regions have small eigenvalues, not zero
-        ones; a step that inverts them is huge and lies beyond what the Hessian says.
+        ones; a step that inverts them is so long that the quadratic model does not
+        describe it.
     """
     return 1e-5 * _largest(eigenvalues)
 

@@ -1,17 +1,16 @@
-r"""How many eigenvalues are negative, zero and positive, from products alone.
+r"""Fractions of negative, zero and positive eigenvalues, from products alone.
 
 For a vector z the eigenvalues of A, each weighted by the squared component of z along
 its eigenvector, are a measure on the line, and a Lanczos process from z gives the
 measure's Gauss quadrature. A rule with one more node, at t (Gauss-Radau), bounds the
-part of the measure below t: what lies left of that node is at most as large, and
-becomes at least as large with the weight of that node (Chebyshev, Markov, Stieltjes;
-Golub & Meurant 2010, chapters 2 and 6). So the error of the quadrature is known for
-each z.
+measure below t: the sum of the weights left of that node is a lower bound, and with the
+weight of that node an upper bound (Chebyshev, Markov, Stieltjes; Golub & Meurant 2010,
+chapters 2 and 6). The error of the quadrature is therefore known for each z.
 
-If z is Gaussian, the part of :math:`|z|^2` that falls to k of n eigenvectors has the
-beta distribution with parameters k/2 and (n - k)/2, and over N vectors together with
-N k/2 and N (n - k)/2. So the error of the sample is known too, and a confidence
-interval for k follows without any approximation.
+If z is Gaussian, the part of :math:`|z|^2` along k of n eigenvectors has the beta
+distribution with parameters k/2 and (n - k)/2, and for N vectors together with N k/2
+and N (n - k)/2. The error of the sample is therefore known too, and gives a confidence
+interval for k without any approximation.
 """
 
 from __future__ import annotations
@@ -32,20 +31,20 @@ from skcrit.utils._arguments import check_int, check_number, check_seed
 
 __all__ = ["InertiaFractions", "inertia_fractions"]
 
-# Numbers in the Krylov bases that are held at once: 256 MiB in double precision.
+# Numbers in the Krylov bases that are held together: 256 MiB in double precision.
 _MAX_NUMBERS = 2**25
 
 
 @dataclass(frozen=True)
 class InertiaFractions:
-    """Parts of the eigenvalues of a symmetric matrix, and how certain they are.
+    """Fractions of the eigenvalues of a symmetric matrix, with confidence intervals.
 
     Attributes
     ----------
     negative, zero, positive : float
         Estimated parts of the eigenvalues below, within and above the level; their sum
-        is one. If the quadrature does not resolve the level, what weight it finds at
-        zero above that of its neighbours counts as zero.
+        is one. If the quadrature does not resolve the level, the weight that it finds
+        at zero in excess of neighbouring nodes counts as zero.
     negative_interval, zero_interval, positive_interval : tuple of float
         Confidence intervals, one for each part alone: multiples of 1/n.
     smearing : tuple of float
@@ -108,7 +107,7 @@ def inertia_fractions(
     kernel: Array | None = None,
     like: Array | None = None,
 ) -> InertiaFractions | list[InertiaFractions]:
-    r"""Estimate which parts of the eigenvalues are negative, zero and positive.
+    r"""Estimate the fractions of eigenvalues that are negative, zero and positive.
 
     By stochastic Lanczos quadrature, with the errors of the sample and of the
     quadrature in the confidence intervals.
@@ -123,8 +122,8 @@ def inertia_fractions(
     level : float or sequence of float
         Absolute, in the unit of the matrix: eigenvalues of at most this size count as
         zero. It should be above the errors of the products, of about the machine
-        epsilon times the largest eigenvalue. What is at the level, up to rounding, is
-        left open between the sides. Several levels cost no product more than one. If
+        epsilon times the largest eigenvalue. Eigenvalues at the level, up to rounding,
+        may be counted on either side. Several levels need no more products than one. If
         the signs of small eigenvalues are not resolved, a coarser level may be.
     n_probes : int, default=10
         Number N of random vectors. The standard error of a part f is
@@ -139,8 +138,8 @@ def inertia_fractions(
         Seed or source of the random vectors.
     kernel : array of shape (k, n), default=None
         Linearly independent vectors that the matrix is known to map to zero, such as
-        the tangents of a symmetry. They are taken out and counted as zero: else the
-        kernel blurs what is near it.
+        the tangents of a symmetry. They are removed and counted as zero; otherwise the
+        kernel would blur the eigenvalues near it.
     like : array, default=None
         An array of the namespace, dtype and device that `matvec` takes; None is that of
         `kernel`, or NumPy's float64.
@@ -159,8 +158,8 @@ def inertia_fractions(
     Notes
     -----
     Costs N m products and :math:`4 N m^2 n` operations that keep the bases orthogonal.
-    At most 256 MiB of bases are held at once (one basis, if that is larger); the result
-    does not depend on how many.
+    At most 256 MiB of bases are held together (one basis, if that is larger); the
+    result does not depend on their number.
 
     References
     ----------
@@ -190,8 +189,8 @@ def inertia_fractions(
     confidence_level = check_number(
         confidence_level, "confidence_level", 0.0, 1.0, closed="neither"
     )
-    # Data are often drawn with the same seed, and vectors from the same stream would be
-    # anything but independent of them.
+    # Data are often drawn with the same seed, and vectors from the same stream would
+    # not be independent of them.
     seed = check_seed(random_state).randint(2**32, size=4, dtype=np.uint64)
     rng = np.random.default_rng(seed)
     like = like if like is not None else np.zeros(0) if kernel is None else kernel
@@ -210,10 +209,10 @@ def inertia_fractions(
 def _result(
     bounds: FloatArray, sample: tuple[int, int, int, float], n_matvec: int
 ) -> InertiaFractions:
-    """Turn parts of a sample below two thresholds into parts of all eigenvalues."""
+    """Convert fractions of a sample below two thresholds into those of all."""
     n, free, n_probes, alpha = sample
     lower, upper, guess = np.split(bounds, 3)
-    # Thresholds that are resolved need no guess.
+    # Resolved thresholds need no estimate of the rest.
     resolved = upper[0] <= lower[1]
     middle = (lower + upper) / 2 if resolved else np.clip(guess, lower, upper)
 
@@ -247,7 +246,7 @@ def _kernel_basis(kernel: Array | None, n: int, like: Array) -> Array:
 
 
 def _without(v: Array, basis: Array) -> Array:
-    """Take out of rows their parts in a space; twice, because the first is rounded."""
+    """Remove the components of rows in a space, twice because of rounding."""
     if basis.shape[0]:
         for _ in range(2):
             v = v - (v @ array_namespace(v).matrix_transpose(basis)) @ basis
@@ -257,7 +256,7 @@ def _without(v: Array, basis: Array) -> Array:
 def _probes(
     rng: np.random.Generator, n: int, n_probes: int, n_vectors: int, like: Array
 ) -> Iterator[Array]:
-    """Draw Gaussian vectors, so many at a time as have room for their bases."""
+    """Draw Gaussian vectors, as many at a time as there is room for their bases."""
     xp = array_namespace(like)
     size = max(1, _MAX_NUMBERS // ((n_vectors + 1) * n))
     for first in range(0, n_probes, size):
@@ -290,22 +289,22 @@ def _sums(
 ) -> tuple[FloatArray, int]:
     """Sum the squares of vectors and the parts of them below the thresholds."""
     _, tridiagonal, count = lanczos(matvec, probes, n_vectors)
-    # Small matrices from here on, which the host decomposes in double precision. If all
-    # spaces are invariant, nothing follows.
+    # All matrices below are small, and are decomposed on the host in double precision.
+    # If all spaces are invariant, there is no further vector.
     count = to_host(count)
     size = max(int(np.max(count)), 1)
     T = to_host(tridiagonal).astype(float)[:, : size + 1, :size]
     if not np.all(np.isfinite(T)):
         raise ValueError("matvec must return finite products, got others.")
     eps = float(array_namespace(probes).finfo(probes.dtype).eps)
-    # Of Ritz values, and so of which side of a threshold they are on.
+    # Error of Ritz values, within which their side of a threshold is undecided.
     error = 10 * n_vectors * eps * np.max(np.abs(T), axis=(1, 2))[:, None]
     values, vectors = eigh(T[:, :-1, :])
     ritz = values, vectors[:, -1, :] ** 2
     left, here, near = _radau(T, ritz, 0.0, error)
     kernel = np.maximum(here - near, 0.0)
     negative = left + (here - kernel) / 2
-    # Lower bounds, upper bounds, and a guess for a level that is not resolved.
+    # Lower bounds, upper bounds, and an estimate for a level that is not resolved.
     parts = np.empty((len(levels), 7, len(T)))
     for row, level in enumerate(levels):
         below, within = (_radau(T, ritz, t, error) for t in (-level, level))
@@ -320,7 +319,7 @@ def _radau(
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Compute weights of rules with a node at t: left of it, its own, beside it."""
     values, last_squared = ritz
-    # If t is a node already, this takes the new node far away.
+    # If t is a node already, this moves the new node far away.
     floor = np.where(error > 0, 1e-3 * error, 1.0)
     gap = np.where(np.abs(values - t) > floor, values - t, floor)
     corner = t + T[:, -1, -1] ** 2 * np.sum(last_squared / gap, axis=-1)
@@ -344,7 +343,7 @@ def _radau(
 def _compatible(
     low: float, high: float, n: int, n_probes: int, alpha: float
 ) -> tuple[int, int]:
-    """Find the numbers of eigenvalues of n that a sample of their part allows."""
+    """Find the numbers of eigenvalues that are compatible with a sampled fraction."""
     # Weights are rounded.
     low, high = low - 1e-12, high + 1e-12
 
@@ -353,14 +352,15 @@ def _compatible(
         return float((beta.sf if upper else beta.cdf)(x, *parameters))
 
     def first(holds: Callable[[int], bool]) -> int:
-        """Return the number from 1 to n from which on it holds, by bisection."""
+        """Return the least number from 1 to n for which it holds, by bisection."""
         begin, end = 1, n
         while begin < end:
             middle = (begin + end) // 2
             begin, end = (begin, middle) if holds(middle) else (middle + 1, end)
         return begin
 
-    # The least k for which so much is not improbable, and the largest for so little.
+    # The least k for which a fraction this large is not improbable, and the largest k
+    # for which one this small is not.
     least = first(lambda k: tail(k, low, True) > alpha / 2) if low > 0 else 0
     most = first(lambda k: tail(k, high, False) <= alpha / 2) - 1 if high < 1 else n
     return min(least, n), max(min(most, n), 0)

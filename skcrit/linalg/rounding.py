@@ -1,13 +1,14 @@
 r"""Bounds on rounding errors, and norms that are bounded instead of estimated.
 
-The model is the standard one of floating point arithmetic with unit roundoff u:
-``fl(a op b) = (a op b)(1 + e)`` with ``|e| <= u``, and an absolute error of at most the
+The model is the standard one of floating point arithmetic with unit roundoff u: ``fl(a
+op b) = (a op b)(1 + e)`` with ``|e| <= u``, and an absolute error of at most the
 smallest subnormal number where a product underflows. A value that is computed by
 additions, subtractions and multiplications alone is a sum of monomials; if no input
 passes through more than n operations, the computed value is the same sum with every
 monomial multiplied by ``1 + e``, ``|e| <= gamma_n = n u / (1 - n u)``, in whatever
 order the sums are taken and with or without fused operations (Higham, sections 2.2 and
-3.1). So the error is at most ``gamma_n`` times the sum of the moduli of the monomials.
+3.1). The error is therefore at most ``gamma_n`` times the sum of the moduli of the
+monomials.
 
 References
 ----------
@@ -35,7 +36,7 @@ __all__ = [
 # Unit roundoff of float64.
 UNIT = 2.0**-53
 
-# More than what products of moderate numbers lose by underflow, all together.
+# An upper bound on the total loss of moderate products by underflow.
 TINY = 1e-290
 
 
