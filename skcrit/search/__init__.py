@@ -1,1 +1,1 @@
-"""The search engine, which knows no scikit-learn."""
+"""The search engine, independent of scikit-learn's conventions."""

@@ -20,7 +20,7 @@ __all__ = ["Atlas"]
 class Atlas:
     """All critical sets found so far, in the order of discovery.
 
-    A continuum can have several points that stand for it.
+    A continuum can be represented by several points.
 
     Parameters
     ----------
@@ -34,8 +34,9 @@ class Atlas:
         self.loss, self.scales = loss, scales
         self.counts = np.empty(0, dtype=int)
         self.is_continuum = np.empty(0, dtype=bool)
-        # Points by which sets are recognised, the sets they stand for, and the point of
-        # each set. Invariants are computed again for the few that are compared.
+        # Points by which sets are recognised, the sets that they represent, and the
+        # point of each set. Invariants are computed again for the few points that are
+        # compared.
         self._points: GrowingRows | None = None
         self._catalogue = Catalogue()
         self._label_of = np.empty(0, dtype=int)
@@ -56,7 +57,7 @@ class Atlas:
         return self.points.take(self.point_of[labels])
 
     def recognise(self, invariants: FloatArray) -> IntArray:
-        """Find the known set of each end by its invariants alone; -1 for none."""
+        """Find the known set of each end by its invariants alone; -1 if unknown."""
         n = len(invariants)
         # A loss may have points of different inertia with equal invariants.
         if not self.loss.rescale_keeps_inertia:
@@ -65,20 +66,20 @@ class Atlas:
         return self._labels(Identity(invariants, np.zeros(n), unknown, unknown))
 
     def add(self, found: Description) -> tuple[IntArray, IntArray]:
-        """Add those of several critical points that are new sets."""
-        # Returns the set of each point, and the points that stand for new sets, in
+        """Add the critical points that belong to new sets."""
+        # Returns the set of each point, and the points that represent new sets, in
         # order.
         groups, leaders = group_points(found)
         order = np.argsort(leaders)
         rank = np.argsort(order)
         groups, leaders = rank[groups], leaders[order]
         chosen = found.take(leaders)
-        # After it was refined a point may turn out to be known.
+        # A point that was refined may now be recognised as known.
         labels, fresh = self._numbered(chosen, self._labels(chosen))
         return labels[groups], leaders[fresh]
 
     def _labels(self, points: Description | Identity) -> IntArray:
-        """Return the known sets of points; -1 for none."""
+        """Return the known sets of points; -1 if no set matches."""
         rows = self._catalogue.match(points, self._invariants)
         return np.append(self._label_of, -1)[rows]
 

@@ -1,4 +1,4 @@
-"""Spread batches of rows over workers, and keep what they return in a folder."""
+"""Distribute batches of rows over workers, and keep their results in a folder."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ from skcrit.search.store import BatchStore
 
 __all__ = ["Batches", "run_batches"]
 
-# Numbers in the points of a batch: enough to hide the interpreter, few enough for the
-# cache. Measured by benchmarks/speed/growth.py, see doc/benchmarks.md.
+# Numbers in the points of a batch: enough to make the interpreter's time negligible,
+# few enough for the cache. Measured by benchmarks/speed/growth.py, see
+# doc/benchmarks.md.
 _BATCH_NUMBERS = 2**16
 _BATCH_SIZES = (4, 512)
 
-# The part of that if finished batches are kept or watched: what an interrupted fit
-# loses is less than one batch of each worker, and a display moves in such steps.
+# The fraction of that number if finished batches are kept or watched: an interrupted
+# fit loses less than one batch per worker, and a display is updated after each batch.
 _KEPT_PART = 4
 
 # A task runs through at most this many batches, and each worker has about that many
-# tasks: then all are busy to the end.
+# tasks, so that all workers are busy to the end.
 _MOST_BATCHES = 16
 _TASKS = 4
 
@@ -61,7 +62,7 @@ class Batches:
         Whether the loss computes on a device: then one process works, with large
         batches.
     watched : bool, default=False
-        Whether somebody looks at every batch as it comes in.
+        Whether every batch is observed as it ends.
 
     Warns
     -----
@@ -94,7 +95,7 @@ class Batches:
         return _slices(n_rows, self.width(n_rows, loss))
 
     def tasks(self, n_rows: int, loss: Loss) -> tuple[list[slice], int]:
-        """Divide rows into tasks, each a batch that is filled up while it runs."""
+        """Divide rows into tasks; each is a batch that is refilled while it runs."""
         width = self.width(n_rows, loss)
         if self.batch_size or self.store or self.watched:
             return _slices(n_rows, width), width
@@ -103,7 +104,7 @@ class Batches:
         return _slices(n_rows, min(max(share, width), _MOST_BATCHES * width)), width
 
     def width(self, n_rows: int, loss: Loss) -> int:
-        """Choose how many rows compute together."""
+        """Choose how many rows are computed together."""
         if self.batch_size:
             return min(int(self.batch_size), max(n_rows, 1))
         held = loss.numbers_per_point_
@@ -126,9 +127,9 @@ def _slices(n_rows: int, size: int) -> list[slice]:
 def run_batches(
     batches: Batches, task: Callable[..., Any], calls: list[tuple]
 ) -> Iterator[Any]:
-    """Do a task for each tuple of arguments; outcomes come one by one, in order."""
+    """Do a task for each tuple of arguments; yield the outcomes in order."""
     # Functions of a script or a notebook, which a loss can have, are found by name in
-    # the main process only: a worker that had to make the key would fail.
+    # the main process only, so that a worker could not make the key.
     store = batches.store
     keys = (_key(task, call) if store else "" for call in calls)
     for part in {p for call in calls for p in call if isinstance(p, Shared)}:
@@ -157,9 +158,10 @@ def _key(task: Any, arguments: Any) -> Any:
 
 
 def _do(task: Callable[..., Any], arguments: Any, store: Any, key: str) -> Any:
-    """Do a task in a worker, whose threads are its own, or take its kept result."""
-    # The arguments stay together: of an array on its own the Dask backend would leave
-    # the only copy on one worker, and the fit would fail when that worker is lost.
+    """Do a task in a worker, which sets its own threads, or load its stored result."""
+    # The arguments are passed as one object: the Dask backend would leave the only copy
+    # of a separate array on one worker, and the fit would fail if that worker were
+    # lost.
     arguments = tuple(p.value if isinstance(p, Shared) else p for p in arguments)
     keep_freed_memory()
     with one_blas_thread():
@@ -170,11 +172,11 @@ def _do(task: Callable[..., Any], arguments: Any, store: Any, key: str) -> Any:
 
 @contextmanager
 def _closing(done: Any) -> Generator[None, None, None]:
-    """End workers whose results are not needed: on an error, Ctrl-C or a stop."""
+    """End workers whose results are not needed, after an error, Ctrl-C or a stop."""
     try:
         yield
     finally:
         with warnings.catch_warnings():
-            # What joblib says of unfinished tasks would hide the reason.
+            # Messages of joblib about unfinished tasks would hide the reason.
             warnings.filterwarnings("ignore", ".*tasks", UserWarning)
             done.close()

@@ -12,26 +12,27 @@ if TYPE_CHECKING:
 
 __all__ = ["held", "hold"]
 
-# What this process has been sent: pickled, until a task needs it.
+# Values that were sent to this process: pickled, until a task needs them.
 _PICKLED: dict[str, bytes] = {}
 _READ: dict[str, Any] = {}
 
 
 def held(name: str) -> Any:
-    """Return a value that was sent to this process, read where it is needed first."""
+    """Return a value that was sent to this process; it is read at its first use."""
     if name not in _READ:
-        # From the process that this one works for, over the cluster's own connections.
+        # It comes from the process that this one works for, over the cluster's
+        # connections.
         _READ[name] = pickle.loads(_PICKLED[name])  # noqa: S301
     return _READ[name]
 
 
 def hold(owner: object, client: Client, name: str, content: bytes) -> None:
     """Send a pickled value to all workers, for as long as its owner lives."""
-    # Only where there is a cluster: skcrit does without Dask.
+    # Imported here, because skcrit does not require Dask.
     from dask.distributed import WorkerPlugin
 
     class Holder(WorkerPlugin):
-        """Keep a value in each worker, also in those that join or start again later."""
+        """Keep a value in each worker, including those that join or restart later."""
 
         def setup(self, worker: Any) -> None:
             _keep(name, content)
@@ -54,7 +55,7 @@ def _forget(name: str) -> None:
 
 def _release(reference: weakref.ref[Client], name: str) -> None:
     """Let the workers drop a value, unless they are gone."""
-    # Whatever thread collects the owner: the client's own loop does it.
+    # The client's own loop does it, because any thread can collect the owner.
     client = reference()
     loop = None if client is None else client.loop
     if client is not None and loop is not None and client.status == "running":
@@ -62,5 +63,5 @@ def _release(reference: weakref.ref[Client], name: str) -> None:
 
 
 async def _unregister(client: Client, name: str) -> None:
-    with suppress(Exception):  # a cluster that is closing has dropped everything
+    with suppress(Exception):  # a closing cluster has dropped everything
         await client.unregister_worker_plugin(name)

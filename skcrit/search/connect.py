@@ -1,4 +1,4 @@
-"""What a saddle connects: ways down from its unstable directions to the sets below."""
+"""Connections of a saddle: flows from its unstable directions to the sets below."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from skcrit.solvers.status import Status
 
 __all__ = ["connect"]
 
-# How far from a saddle the ways down begin, in length scales.
+# Distance from a saddle at which the ways down begin, in length scales.
 _DISPLACEMENT = 1e-3
 
 
@@ -34,8 +34,8 @@ def connect(
     batches: Batches | None = None,
 ) -> Connections:
     """Go down from saddles, and recognise the sets at which the ways end."""
-    # A set of Morse index -1 is a place to arrive, not to set out from. The weakest
-    # unstable eigenvectors of a saddle go first.
+    # A set of Morse index -1 can be the end of a way, but not its beginning. The
+    # weakest unstable eigenvectors of a saddle come first.
     problem = pose(loss)
     known = _described(problem, points)
     ways = _ways(problem, points, morse_indices, max_directions)

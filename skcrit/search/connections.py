@@ -1,4 +1,4 @@
-"""The record of what saddles connect, and the barriers that follow from it."""
+"""The connections between saddles and other sets, and the barriers that they imply."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ __all__ = ["DYNAMICS", "Connections", "Merge"]
 
 DYNAMICS = ("descent", "lowering")
 
-# Pairs that are printed.
+# Number of pairs that are printed.
 _MAX_ROWS = 40
 
 
 @dataclass
 class Merge:
-    """A saddle at which the ground under several sets becomes connected.
+    """A saddle at which the sublevel sets of several minima become connected.
 
     Attributes
     ----------
     loss : float
-        Its loss.
+        Loss of the saddle.
     saddle : int
         Row of the saddle.
     sets : tuple of int
-        One set of each part that is joined, the lowest one.
+        The lowest set of each component that is joined.
     """
 
     loss: float
@@ -56,7 +56,7 @@ class Connections(Rows):
     direction : ndarray of int of shape (n_ways,)
         Number of the unstable eigenvector, the weakest is 0.
     sign : ndarray of int of shape (n_ways,)
-        One or minus one: which way along it.
+        One or minus one: orientation along the eigenvector.
     dynamics : ndarray of str of shape (n_ways,)
         "descent" (gradient flow) or "lowering" (index-lowering dynamics).
     status : ndarray of str of shape (n_ways,)
@@ -64,8 +64,8 @@ class Connections(Rows):
     critical_losses, morse_indices : ndarray of shape (n_sets,)
         Those of all sets.
     new_points : ndarray of shape (n_new, n_params)
-        Critical points at which ways ended and that are not listed: a proof that the
-        list is not complete.
+        Critical points at which ways ended and that are not listed. They prove that the
+        list is incomplete.
     """
 
     saddle: IntArray
@@ -110,19 +110,19 @@ class Connections(Rows):
         return np.column_stack([edges, counts]).astype(int)
 
     def merges(self) -> list[Merge]:
-        """Say at which saddles the ground under the minima becomes connected.
+        """List the saddles at which the sublevel sets of minima become connected.
 
         Returns
         -------
         merges : list of Merge
-            By increasing loss. Between two minima the highest loss of the lowest known
-            way is that of the saddle at which their parts join.
+            By increasing loss. The lowest known way between two minima reaches the loss
+            of the saddle at which their components join.
 
         Notes
         -----
-        Descents alone count: all points of such a way lie below its saddle. With all
-        saddles of index one in the list, each with both its ways, these are the
-        barriers; otherwise they are bounds from above.
+        Only descents are used, because all points of such a way lie below its saddle.
+        If the list contains all saddles of index one, each with both of its ways, the
+        losses are the exact barriers; otherwise they are upper bounds.
         """
         edges = self.edges("descent")
         lowest = np.arange(len(self.critical_losses))
@@ -166,7 +166,7 @@ class Connections(Rows):
 
         Notes
         -----
-        Bounds from above, exact if all saddles of index one are listed.
+        Upper bounds, exact if all saddles of index one are listed.
         """
         minima = self.minima()
         n_sets = len(self.critical_losses)

@@ -1,10 +1,10 @@
-"""Critical points that lie on one continuum, found by walking from one to the other.
+"""Critical points that lie on one continuum, recognised by walks between them.
 
-A circle of minima, a flat valley or the manifold that a duplicated unit makes give
-every start a point of its own. Such points have the same loss and inertia, and zero
-eigenvalues that no declared symmetry explains. Whether they are connected is tried: a
-walk takes small steps towards the other point, each corrected by Newton steps, and
-stays on the critical set or does not.
+On a circle of minima, in a flat valley or on the manifold of a duplicated unit, every
+start ends at a different point. Such points have the same loss and inertia, and zero
+eigenvalues that no declared symmetry explains. A walk examines whether two of them are
+connected: it takes small steps towards the other point, corrects each by Newton steps,
+and either stays on the critical set or leaves it.
 """
 
 from __future__ import annotations
@@ -27,18 +27,20 @@ __all__ = ["join_continua", "may_be_joined"]
 _MAX_STEPS = 30
 _PART = 0.5
 
-# A walk has arrived when this part of the first distance is left, and is given up when
-# steps have to be this short.
+# A walk has arrived when this fraction of the initial distance remains, and is
+# abandoned when its steps become this short.
 _ARRIVED = 0.05
 
-# Walks between two components, from different points, until they count as apart.
+# Number of failed walks between two components, from different points, after which they
+# count as separate.
 _MAX_FAILURES = 4
 
-# Losses on one continuum agree to this part of their size.
+# Relative difference up to which losses on one continuum agree.
 _SAME_LOSS = 1e-9
 
-# Derivatives of invariants are differences over this part of a length scale. Along
-# symmetries they are zero, but for errors: below this part of the largest.
+# Derivatives of invariants are differences over this fraction of a length scale. Along
+# symmetries they are zero up to errors, which are below this fraction of the largest
+# derivative.
 _STEP, _CONSTANT = 1e-5, 1e-6
 
 
@@ -47,9 +49,9 @@ def join_continua(
 ) -> tuple[IntArray, BoolArray]:
     """Join critical points that a walk along critical points connects."""
     # Only points of known inertia with more zero eigenvalues than the loss declares are
-    # tried, and no ways between the first n_known, which have been tried before.
-    # Returns the component of each point, and whether a walk reached the point or led
-    # from it: it lies on a continuum that no declared symmetry explains.
+    # tried. Ways between the first n_known points were tried before and are left out.
+    # Returns the component of each point, and whether a walk ended or began at the
+    # point, which then lies on a continuum that no declared symmetry explains.
     n = len(points.loss)
     labels, joined = np.arange(n), np.zeros(n, dtype=bool)
     rows = np.flatnonzero(may_be_joined(points))
@@ -69,9 +71,9 @@ def may_be_joined(points: Description) -> BoolArray:
 def _joined(
     loss: Loss, points: Description, scales: Scales, n_known: int
 ) -> tuple[IntArray, BoolArray]:
-    """Join points, and say which of them are joined with any."""
-    # In each round every component tries the way to its nearest neighbour, so that few
-    # ways are walked twice (the rounds of Boruvka's spanning tree).
+    """Join points; return the components and which points are joined with others."""
+    # In each round every component tries a way to its nearest neighbour, as in
+    # Boruvka's algorithm for spanning trees, so that few ways are tried twice.
     n = len(points.loss)
     labels, joined = np.arange(n), np.zeros(n, dtype=bool)
     distance, failures = _distances(points, scales), np.zeros((n, n), dtype=int)
@@ -96,7 +98,7 @@ def _joined(
 def _give_up(
     distance: FloatArray, failures: IntArray, labels: IntArray, pairs: IntArray
 ) -> None:
-    """Try no more ways between components after some that led nowhere."""
+    """Exclude pairs of components after several walks between them have failed."""
     first, second = pairs.T
     failures[first, second] = failures[second, first] = 1
     for one, other in labels[pairs]:
@@ -106,7 +108,7 @@ def _give_up(
 
 
 def _distances(points: Description, scales: Scales) -> FloatArray:
-    """Compute distances between points that may lie on one continuum, else infinity."""
+    """Compute distances; infinite for points that cannot lie on one continuum."""
     n = len(points.loss)
     distance = np.full((n, n), np.inf)
     for row in range(n):
@@ -142,7 +144,7 @@ def _nearest_pairs(distance: FloatArray, labels: IntArray) -> IntArray:
 def _walk(
     loss: Loss, points: Description, pairs: IntArray, scales: Scales
 ) -> BoolArray:
-    """Walk from the first point of each pair to the second; return what arrived."""
+    """Walk from the first point of each pair to the second; return which arrived."""
     n_flat = points.nullity[pairs[:, 0]]
     here, target = points.point[pairs[:, 0]], points.invariants[pairs[:, 1]]
     gap = target - points.invariants[pairs[:, 0]]
@@ -153,7 +155,8 @@ def _walk(
         if len(active) == 0:
             break
         left = _size(gap[active])
-        # Only what lies in the critical set can be walked: straight on is a chord.
+        # Only directions within the critical set can be followed: the straight line is
+        # a chord.
         along, change = _along(loss, here[active], gap[active], n_flat[active], scales)
         leads_on = change > _ARRIVED * left
         step = part[active, None] * along
@@ -177,8 +180,8 @@ def _walk(
 def _along(
     loss: Loss, here: FloatArray, gap: FloatArray, n_flat: IntArray, scales: Scales
 ) -> tuple[FloatArray, FloatArray]:
-    """Find ways in the critical set, and how far towards the target they lead."""
-    # Where the Hessian is zero, by least squares in the invariants.
+    """Find directions in the critical set, and how far they lead towards the target."""
+    # In the kernel of the Hessian, by least squares in the invariants.
     along, change = np.zeros_like(here), np.zeros(len(here))
     unit, points = to_host(scales.length), loss.asarray(here)
     for rows in chunks_of_rows(np.arange(len(here)), here.shape[1] ** 2, points):

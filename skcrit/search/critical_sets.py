@@ -1,9 +1,10 @@
-"""Which points are the same critical set: by invariants and by inertia.
+"""Grouping of points into critical sets, by invariants and by inertia.
 
-Symmetries make critical points continua, and neither parameters nor losses identify
-sets: two different sets can have the same loss. Points belong together if their
-invariants agree within their own errors, measured at each point, and nothing that is
-known of their inertia differs. No length of one point decides about another.
+Symmetries turn critical points into continua, and neither parameters nor losses
+identify sets: two different sets can have the same loss. Points belong to one set if
+their invariants agree within their own errors, measured at each point, and their
+inertia, as far as it is known, agrees. The error of one point is never applied to
+another.
 """
 
 from __future__ import annotations
@@ -20,25 +21,26 @@ from skcrit.search.describe import UNKNOWN, Description
 
 __all__ = ["Catalogue", "Identity", "group_points", "match_points", "radii"]
 
-# Errors are measured with a few random changes and estimated along weak directions.
+# Safety factor: errors are measured with a few random changes, and only estimated along
+# weak directions.
 _SAFETY = 10.0
 
-# Relative to the size of invariants, and to their natural unit: differences that are
-# never resolved, whatever the estimates say.
+# Relative to the size of invariants, and to their natural unit: smaller differences are
+# never resolved, whatever the estimates are.
 _FLOOR = 1e-9
 _ROUNDING = 1e3 * np.finfo(float).eps
 
-# Points that are compared with the leaders at once, and 8 MiB of distances.
+# Points that are compared with the leaders at a time, and 8 MiB of distances.
 _ROWS = 256
 _DISTANCES = 2**20
 
-# Points and known ones that are compared at once.
+# Pairs of points and known points that are compared at a time.
 _PAIRS = 2**12
 
 
 @dataclass
 class Identity(Rows):
-    """What distinguishes critical sets, a row per point, on the host.
+    """Quantities that distinguish critical sets, a row per point, on the host.
 
     Attributes
     ----------
@@ -47,7 +49,7 @@ class Identity(Rows):
     uncertainty : ndarray of shape (n,)
         Their estimated errors, in the Euclidean norm.
     morse_index, nullity : ndarray of int of shape (n,)
-        Inertia; -1 if unknown, which contradicts nothing.
+        Inertia; -1 if unknown, which is compatible with every inertia.
     """
 
     invariants: FloatArray
@@ -58,9 +60,10 @@ class Identity(Rows):
 
 def group_points(points: Description | Identity) -> tuple[IntArray, IntArray]:
     """Group critical points into sets: the set of each, and its leading points."""
-    # Points of equal inertia come in order of their errors, and one that is near no
-    # leader becomes a leader; the order of the rows does not matter. Points of unknown
-    # inertia come last and join the nearest leader of any inertia.
+    # Points of equal inertia are treated in the order of their errors, and a point that
+    # is not near any leader becomes a leader, so that the order of the rows does not
+    # matter. Points of unknown inertia come last and join the nearest leader of any
+    # inertia.
     n = len(points.morse_index)
     labels = np.full(n, -1)
     radius = radii(points)
@@ -75,7 +78,7 @@ def group_points(points: Description | Identity) -> tuple[IntArray, IntArray]:
 def match_points(
     points: Description | Identity, known: Description | Identity
 ) -> IntArray:
-    """Find the known critical set of each point; -1 for one of none of them."""
+    """Find the known critical set of each point; -1 if it belongs to no known set."""
     catalogue = Catalogue()
     catalogue.add(known)
     return catalogue.match(points, lambda rows: known.invariants[rows])
@@ -84,8 +87,8 @@ def match_points(
 class Catalogue:
     """Known points, sorted along a line in the space of invariants.
 
-    Along the line two points are at most as far apart as their invariants are, so that
-    a point has to be compared with few. Their invariants need not be kept.
+    Two points are at most as far apart on the line as their invariants are, so that a
+    point has to be compared with few others. Their invariants need not be kept.
     """
 
     def __init__(self) -> None:
@@ -105,7 +108,7 @@ class Catalogue:
         points: Description | Identity,
         invariants: Callable[[IntArray], FloatArray],
     ) -> IntArray:
-        """Find the nearest known point of each, if it is near; -1 for none."""
+        """Find the nearest known point of each, if it is near enough; -1 otherwise."""
         n = len(points.morse_index)
         labels = np.full(n, -1)
         if n == 0 or len(self._position) == 0:
@@ -125,10 +128,10 @@ class Catalogue:
         return labels
 
     def _window(self, points: Description | Identity) -> tuple[IntArray, IntArray]:
-        """Find the first and the last of those that can be near, along the line."""
+        """Find the first and the last known point on the line that can be near."""
         ordered = self._position.rows[self._order]
         farthest = np.nanmax(self._reach.rows, initial=0.0)
-        # Positions are rounded, and radii are well beyond what that changes.
+        # Positions are rounded, but radii are much larger than these errors.
         width, position = (
             2 * (farthest + radii(points)),
             _along_a_line(points.invariants),
@@ -145,7 +148,7 @@ class Catalogue:
         begin: IntArray,
         end: IntArray,
     ) -> tuple[IntArray, IntArray]:
-        """List pairs of points and known ones that no inertia contradicts."""
+        """List pairs of points and known points whose inertia is compatible."""
         assert self._order is not None
         row = np.repeat(part, end - begin)
         first = np.repeat(begin - np.cumsum(end - begin) + end - begin, end - begin)
@@ -164,7 +167,7 @@ class Catalogue:
         invariants: Callable[[IntArray], FloatArray],
         labels: IntArray,
     ) -> None:
-        """Give points the numbers of the nearest known ones, if they are near."""
+        """Assign points to the nearest known points, if they are near."""
         if len(row) == 0:
             return
         few, place = np.unique(known, return_inverse=True)
@@ -179,20 +182,21 @@ class Catalogue:
 
 
 def _along_a_line(invariants: FloatArray) -> FloatArray:
-    """Return where points lie along a line, the same for all points."""
+    """Return the positions of points along a fixed line."""
     line = np.random.default_rng(0).standard_normal(invariants.shape[1])
     return invariants @ (line / max(float(np.linalg.norm(line)), 1e-300))
 
 
 def radii(points: Description | Identity) -> FloatArray:
-    """Bound how far from each point its set can be, in the units of the invariants."""
+    """Bound the distance of each point from its set, in the units of the invariants."""
     size = np.sqrt(np.sum(points.invariants**2, axis=1))
     return np.maximum(_SAFETY * points.uncertainty, _FLOOR + _ROUNDING * size)
 
 
 def _classes(points: Description | Identity) -> list[IntArray]:
     """Divide rows by their inertia, the unknown ones last, best points first."""
-    # Equal errors are ordered by the invariants, so that rows can come in any order.
+    # Equal errors are ordered by the invariants, so that the order of rows does not
+    # matter.
     order = np.lexsort((*points.invariants.T[::-1], points.uncertainty))
     inertia = np.stack([points.morse_index, points.nullity], axis=1)[order]
     kinds = np.unique(inertia, axis=0)
@@ -209,7 +213,7 @@ def _assign(
     leaders: list[Any],
     pool: list[Any],
 ) -> None:
-    """Give rows the labels of the nearest leaders in a pool, or make them leaders."""
+    """Assign rows to the nearest leaders in a pool, or make them leaders."""
     done = 0
     while done < len(rows):
         size = min(max(_DISTANCES // max(len(pool), 1), 1), _ROWS)
@@ -228,11 +232,11 @@ def _assign(
 
 
 def _candidates(points: FloatArray, known: FloatArray) -> list[Any]:
-    """List for each point the known ones that can be its nearest."""
+    """List for each point the known points that can be nearest to it."""
     if len(known) == 0:
         return [[]] * len(points)
-    # Expanded squares are one matrix product, but cancel. What rounding may have moved
-    # behind the smallest stays in the list.
+    # Expanded squares need only one matrix product, but suffer from cancellation. The
+    # list therefore keeps all points that are nearest up to rounding errors.
     size = np.sum(known**2, axis=1)
     squares = size - 2 * (points @ known.T)
     error = 4 * points.shape[1] * np.finfo(points.dtype).eps
@@ -248,7 +252,7 @@ def _nearest(
     few: list[Any],
     leaders: list[Any],
 ) -> int | None:
-    """Return which of few leaders a point belongs to; None if it is near no one."""
+    """Return to which of few leaders a point belongs; None if all are too far away."""
     if not few:
         return None
     few_leaders = [leaders[label] for label in few]

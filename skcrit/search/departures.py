@@ -1,4 +1,4 @@
-"""Where the searches of a round set out, and what carries them out."""
+"""The starts of the searches of a round, and the solver that runs them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from skcrit.search.problem import Problem
 
 __all__ = ["Displaced", "Origins", "Searches", "no_origins", "placed"]
 
-# Directions are computed for so many sets at a time: a dense Hessian each.
+# Number of sets whose directions are computed together, with a dense Hessian each.
 _CHUNK = 32
 
 
 @dataclass
 class Origins(Rows):
-    """Where searches set out, a row per search.
+    """Origins of searches, a row per search.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class Origins(Rows):
     direction : ndarray of int of shape (n,)
         Number of the direction; -1 for the first searches.
     sign : ndarray of int of shape (n,)
-        Which way; 0 for the first searches.
+        Orientation along the direction; 0 for the first searches.
     """
 
     parent: IntArray
@@ -54,7 +54,7 @@ class Displaced(Rows):
     length : ndarray of shape (n,)
         Lengths of the displacements, in length scales.
     noise : ndarray of shape (n, n_params)
-        What is added, in length scales.
+        Random displacement that is added, in length scales.
     max_directions : int or None
         Largest number of directions of a set.
     """
@@ -70,10 +70,10 @@ class Displaced(Rows):
 
     def starts(self, problem: Problem) -> FloatArray:
         """Compute the starts, and the directions that are not kept."""
-        # A worker does it: this takes an eigenproblem for each set.
+        # This is left to a worker, because it takes an eigenproblem for each set.
         unit = np.asarray(problem.loss.length_scale(), dtype=float)
         vectors = self.origins.sign[:, None] * self._vectors(problem)
-        # Of length one in length scales, like the displacement.
+        # Their length is one in length scales, the unit of the displacement.
         size = np.linalg.norm(vectors / unit, axis=1, keepdims=True)
         size = np.where(size > 0, size, 1.0)
         moved = self.point + self.length[:, None] * vectors / size
@@ -108,9 +108,9 @@ class Searches:
     solver : Solver
         Local search.
     starts : ndarray of shape (n, n_params), or Displaced
-        Where they begin.
+        Their starts.
     origins : Origins
-        From which sets.
+        The sets and directions from which they begin.
     """
 
     solver: Any
@@ -122,7 +122,7 @@ class Searches:
 
     def part(self, rows: slice) -> tuple[Any, Any]:
         """Return the solver and the starts of some searches."""
-        # A solver of a user need not know of starts with parameters of their own.
+        # A solver of a user need not support starts with parameters of their own.
         select = getattr(self.solver, "select", lambda rows: self.solver)
         if isinstance(self.starts, Displaced):
             return select(rows), self.starts.take(np.arange(len(self))[rows])
@@ -130,13 +130,13 @@ class Searches:
 
 
 def no_origins(n: int) -> Origins:
-    """Make the record of searches that set out from no set."""
+    """Make the record of searches that do not begin at a known set."""
     none = np.full(n, -1)
     return Origins(none, none, np.zeros(n, dtype=int))
 
 
 def placed(starts: FloatArray) -> Displaced:
-    """Let searches begin at given points, in a round of others."""
+    """Represent searches from given points, to be joined with others in a round."""
     n, none = len(starts), np.full(len(starts), -1)
     still = np.zeros_like(starts)
     return Displaced(

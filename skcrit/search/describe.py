@@ -1,10 +1,10 @@
-"""What the end of a search is: a critical point or not, its inertia, its invariants.
+"""Description of the end of a search: whether it is critical, inertia, invariants.
 
 Everything here comes from the loss's value, gradient and products, never from a ground
 truth. An eigenvalue of the Hessian counts as zero only if a symmetry of the loss
 explains it, or if it is below the *measured* error of this Hessian at this point and
-that error is at the level of rounding. All others have a sign, and what remains is
-unknown.
+that error is at the level of rounding. Eigenvalues beyond the error have a sign, and
+all others are unknown.
 """
 
 from __future__ import annotations
@@ -52,19 +52,19 @@ __all__ = [
     "unplaced",
 ]
 
-# Safety factor on measured errors, which are those of a few random changes.
+# Safety factor on errors, which are measured with only a few random changes.
 _SAFETY = 3.0
 
-# Gradients up to 128 times their noise may be taken for zero, see polish. A step as
-# long as that leads to a critical point only if the Hessian changes by less than half
-# on the way, by the theorem of Newton and Kantorovich: by a 256th per last digit of the
-# point. Beside a pole it does not.
+# Gradients up to 128 times their noise may be taken for zero, see polish. By the
+# theorem of Newton and Kantorovich a step of that length leads to a critical point only
+# if the Hessian changes by less than half on the way, which is a 256th per unit in the
+# last place of the point. Near a pole it changes by more.
 _STEADY = _SAFETY / 256
 
 
 @dataclass
 class Description(Rows):
-    """Critical points and what is known of them, one row each, on the host.
+    """Critical points and their properties, one row each, on the host.
 
     Attributes
     ----------
@@ -84,13 +84,13 @@ class Description(Rows):
     morse_index, nullity : ndarray of int of shape (n,)
         Negative and zero eigenvalues of the Hessian; -1 if unknown.
     morse_index_low, morse_index_high : ndarray of int of shape (n,)
-        Least and largest Morse index that the measured error allows.
+        Smallest and largest Morse index that the measured error allows.
     index_fraction : ndarray of shape (n,)
         Estimate of the Morse index over ``n_params``; NaN if unknown.
     index_fraction_low, index_fraction_high : ndarray of shape (n,)
-        Interval for it: from the bounds of the index, or, if no dense Hessian is
-        formed, of at least 95 % confidence; then for the part below minus the level of
-        ``inertia``, and so is the estimate.
+        Interval for it, from the bounds of the index. If no dense Hessian is formed, it
+        is an interval of at least 95 % confidence; it and the estimate then refer to
+        the eigenvalues below minus the level of ``inertia``.
     inertia : InertiaShares
         Parts of the eigenvalues that are negative, flat and positive.
     n_tangent : ndarray of int of shape (n,)
@@ -119,7 +119,7 @@ class Description(Rows):
     uncertainty: FloatArray
 
 
-@np.errstate(over="ignore", invalid="ignore")  # searches that failed end anywhere
+@np.errstate(over="ignore", invalid="ignore")  # failed searches can end anywhere
 def describe(
     loss: Loss,
     theta: Array,
@@ -129,11 +129,11 @@ def describe(
     tails: bool = True,
 ) -> Description:
     """Describe the end points of a batch of searches, a row each."""
-    # Those to examine are refined and judged. Such a point costs four to five dense
-    # Hessians and two symmetric eigenproblems. Beyond 4096 parameters no dense Hessian
-    # is formed: what has the status CONVERGED keeps it, its inertia is unknown, and the
-    # index is bounded by at most 1774 products. Between points that are on no tail none
-    # need be looked for.
+    # The points to examine are refined and judged. Such a point costs four to five
+    # dense Hessians and two symmetric eigenproblems. Beyond 4096 parameters no dense
+    # Hessian is formed: a point with the status CONVERGED keeps it, its inertia is
+    # unknown, and the index is bounded by at most 1774 products. With tails=False
+    # points are not examined for tails.
     result = _plain(loss, theta, status)
     finite = np.all(np.isfinite(result.point), axis=1)
     rows = np.flatnonzero(examine & finite)
@@ -157,7 +157,8 @@ def _bounded(
     part = result.take(rows)
     found = bound_index(loss, loss.asarray(part.point), scales)
     part.morse_index_low, part.inertia = found.n_below, found.inertia
-    # To the level of the shares, which is that of rounding if this is resolved.
+    # Relative to the level of the shares, which is the level of rounding if it is
+    # resolved.
     part.index_fraction = found.inertia.share[:, 0]
     part.index_fraction_low = found.inertia.low[:, 0]
     part.index_fraction_high = found.inertia.high[:, 0]
@@ -171,7 +172,7 @@ def undescribed(
     status: IntArray,
     squared: FloatArray,
 ) -> Description:
-    """Make descriptions, with unknown inertia, of ends that nobody has looked at."""
+    """Make descriptions with unknown inertia, for ends that are not examined."""
     with np.errstate(over="ignore", invalid="ignore"):
         invariants = invariants_of(loss, loss.asarray(theta))
     ends = unplaced(value, status, squared, theta.shape[1])
@@ -181,7 +182,7 @@ def undescribed(
 def unplaced(
     value: FloatArray, status: IntArray, squared: FloatArray, n_params: int
 ) -> Description:
-    """Make such descriptions without points and invariants, which take most memory."""
+    """Make such descriptions without points and invariants, which need most memory."""
     n = len(value)
     return Description(
         status=np.array(status),
@@ -220,8 +221,8 @@ def _examined(
     """Refine points, judge them, and count the signs of their eigenvalues."""
     end = polish(loss, theta, scales)
     end, (error, drift, uncertainty) = _measured(loss, end, scales)
-    # If rounding can move a point that far, another one may be the critical point; and
-    # if it changes the Hessian that much, nothing can be said about this one.
+    # If rounding can move a point that far, the critical point may be another one; and
+    # if it changes the Hessian that much, nothing can be stated about this point.
     steady = error <= _STEADY * np.maximum(end.frame.norm, scales.curvature)
     blurred = (end.code == Status.CONVERGED) & ~(steady & (drift <= LONG))
     end.code[blurred] = Status.UNCONFIRMED
@@ -264,10 +265,10 @@ def invariants_of(loss: Loss, theta: Array) -> FloatArray:
 def _measured(
     loss: Loss, end: Polished, scales: Scales
 ) -> tuple[Polished, tuple[FloatArray, ...]]:
-    """Measure errors, and drop what only looks like the direction of a symmetry."""
+    """Measure errors, and drop tangents that are not directions of symmetries."""
     errors = errors_at(loss, end, scales)
-    # Beside a point of smaller orbit, such as the origin, some tangents are rounding
-    # errors; and a declared symmetry may be none by a fault of the loss.
+    # Near a point of smaller orbit, such as the origin, some tangents consist of
+    # rounding errors. Moreover a symmetry may have been declared by mistake.
     rows = np.flatnonzero(~is_symmetric(end.frame, errors[0]))
     if len(rows):
         part = _without_false_tangents(loss, end.take(rows), scales)
@@ -282,7 +283,7 @@ def _without_false_tangents(loss: Loss, end: Polished, scales: Scales) -> Polish
     result = without_false_tangents(loss, end, scales, FALSE_SYMMETRY)
     rows = np.flatnonzero(end.code == Status.CONVERGED)
     if len(rows):
-        # Along directions that are no longer left out a gradient may remain.
+        # Along the directions that are now included a gradient may remain.
         part = polish(loss, result.take(rows).frame.theta, scales, FALSE_SYMMETRY)
         part.shift = part.shift + end.shift[rows]
         good = np.flatnonzero(part.code == Status.CONVERGED)
@@ -295,8 +296,8 @@ def errors_at(
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Measure errors of the Hessian, of the point and of its invariants."""
     # The Hessian is formed again at points that differ in the last digit. Then rounding
-    # errors of the gradient are turned into a displacement, which is large along weak
-    # eigenvectors, and the Hessian is formed there.
+    # errors of the gradient are converted into a displacement, which is large along
+    # weak eigenvectors, and the Hessian is formed at the displaced point.
     frame = end.frame
     error = rounding_level(frame.values, frame.norm)
     error = error + _systematic(loss, frame)
@@ -316,7 +317,7 @@ def errors_at(
 
 
 def _displacement(loss: Loss, end: Polished, error: FloatArray) -> Array:
-    """Turn what is noise in the gradient into a step."""
+    """Convert the noise of the gradient into a step."""
     xp, values = array_namespace(end.noise), end.frame.values
     known = xp.abs(values) > loss.asarray(error)[:, None]
     known = known & ~end.frame.is_tangent()

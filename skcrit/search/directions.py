@@ -1,4 +1,4 @@
-"""Ways to leave a critical point: eigenvectors of its Hessian, in order."""
+"""Directions that lead away from a critical point: ordered eigenvectors."""
 
 from __future__ import annotations
 
@@ -22,25 +22,27 @@ __all__ = ["Directions", "directions_at", "order_directions", "within"]
 # Random directions in the kernel of the Hessian, per set.
 _N_FLAT = 16
 
-# Eigenvalues that differ by less, relative to themselves, are one of higher
-# multiplicity. Relative to the largest, all weak directions of raw data would be one.
+# Eigenvalues with a smaller relative difference count as one of higher multiplicity.
+# With differences relative to the largest, all weak directions of raw data would be
+# one.
 _EQUAL = 1e-6
 
 
 @dataclass
 class Directions:
-    """Ways to leave a critical point.
+    """Directions that lead away from a critical point.
 
     Attributes
     ----------
     vectors : ndarray of float32 of shape (n_directions, n_params)
-        Unit vectors, in the order to try them; none once they are forgotten.
+        Unit vectors, in the order in which they are tried; no rows after they were
+        discarded.
     n_unstable : int
-        How many of them, the first ones, are unstable.
+        Number of unstable ones, which come first.
     curvatures : ndarray of shape (n_directions,)
         Eigenvalues of the Hessian; zero for flat directions.
     error : float
-        Up to which two curvatures may be the same.
+        Difference up to which two curvatures may be equal.
     """
 
     vectors: FloatArray
@@ -72,7 +74,7 @@ def directions_at(
     Returns
     -------
     directions : list of Directions
-        Ways to leave each point.
+        Directions at each point.
     """
     loss = problem.loss
     hessian = loss.hessian(loss.asarray(point))
@@ -95,7 +97,7 @@ def order_directions(
     nullity: int,
     limit: int | None,
 ) -> Directions:
-    """Order eigenvectors: unstable, stable, flat; weak before strong, none twice."""
+    """Order eigenvectors: unstable, stable, flat; weak before strong, no repeats."""
     size = np.abs(values)
     null = direction_level(values)
     same = np.maximum(_EQUAL * size, rounding_level(values))
@@ -108,17 +110,17 @@ def order_directions(
         rows = np.flatnonzero(sign_of == sign)
         rows = rows[np.argsort(size[rows], kind="stable")]
         # Eigenvectors of one eigenvalue lead to the same sets by symmetry: one of each
-        # first, their likes afterwards.
+        # eigenvalue comes first, and the others follow.
         first = np.diff(size[rows], prepend=-np.inf) > same[rows]
         order += [rows[first], rows[~first]]
     flat = _flat(vectors[sign_of == 0])
-    # Single precision is plenty for a displacement, and the store is large.
+    # Single precision is sufficient for a displacement, and saves much memory.
     rows = np.concatenate(order)
     chosen = np.concatenate([vectors[rows], flat])[:limit].astype(np.float32)
     curvatures = np.concatenate([values[rows], np.zeros(len(flat))])[:limit]
     n_unstable = min(int(np.sum(sign_of < 0)), len(chosen))
-    # Rounding errors of eigenvalues stay well below their bound, rounding_level, which
-    # is ten times this one and would mix the weak directions of raw data.
+    # Rounding errors of eigenvalues are far below their bound, rounding_level. It is
+    # ten times this level, and would not separate the weak directions of raw data.
     error = float(pseudoinverse_level(values))
     return Directions(chosen, n_unstable, curvatures, error)
 
@@ -137,7 +139,7 @@ def within(directions: Directions, index: int, max_index: int | None) -> Directi
 
 
 def _flat(kernel: FloatArray) -> FloatArray:
-    """Draw directions in the kernel: a degenerate saddle has no unstable ones."""
+    """Draw directions in the kernel: degenerate saddles have no unstable ones."""
     if len(kernel) == 0:
         return kernel
     weights = np.random.default_rng(0).standard_normal((_N_FLAT, len(kernel)))

@@ -1,4 +1,4 @@
-"""The way from starts to critical sets: search, describe, group."""
+"""From starts to critical sets: search, describe, group."""
 
 from __future__ import annotations
 
@@ -28,31 +28,32 @@ from skcrit.solvers.tolerance import squared_norm
 
 __all__ = ["SearchResult", "Watch", "joined", "search", "search_tols"]
 
-# A search that stalls at the level of rounding may have arrived, and one that creeps
-# may be at a degenerate point: if the scaled gradient is below this part of what is
-# typical for the loss.
+# A search that stalls at the level of rounding may have arrived, and one that makes
+# only small steps may be at a degenerate point, if the scaled gradient is below this
+# fraction of what is typical for the loss.
 _NEARLY = 1e-6
 
-# Ends that Newton steps do not confirm are searched on from, if the scaled gradient is
-# below this part: after at most so many iterations the squared gradient norm must be
-# down to that part, and the way must be short, in length scales.
+# If Newton steps do not confirm an end and the scaled gradient is below this fraction,
+# the search continues from there. After at most this number of iterations the squared
+# gradient norm must have decreased to this fraction, within this distance in length
+# scales.
 _SMALL = 1e-3
 _MORE_ITERATIONS = 100
 _COLLAPSE = 1e-4
 _NEAR = 0.1
 
-# How often, while Newton steps do not confirm where they get.
+# Number of attempts, until Newton steps confirm the new end.
 _ROUNDS = 3
 
 
 class Watch(Protocol):
-    """Something that looks at a search while it goes on."""
+    """An observer of a search in progress."""
 
     def begin(self, n_batches: int) -> None:
-        """Take note that a batch begins."""
+        """Register that a batch begins."""
 
     def end(self, so_far: Callable[[], SearchResult]) -> bool:
-        """Take note that a batch has ended; return whether to stop."""
+        """Register that a batch has ended; return whether to stop."""
 
 
 @dataclass
@@ -62,18 +63,18 @@ class SearchResult:
     Attributes
     ----------
     starts : ndarray of shape (n_starts, n_params)
-        Where the searches began, of the first ones only if the search was stopped.
+        Starts of the searches; only the first ones if the search was stopped.
     runs : SolverResult
-        How they ended, a row per start.
+        Results of the solver, a row per start.
     ends : Description
-        What they ended in, a row per start.
+        Descriptions of their ends, a row per start.
     labels : ndarray of int of shape (n_starts,)
         Critical set of each start, by increasing loss; -1 if not converged.
     sets : Description
         A point of each critical set, a row per set.
     is_continuum : ndarray of bool of shape (n_sets,)
-        Whether several starts ended in different points of the set, which a walk along
-        critical points connects and no declared symmetry does.
+        Whether several starts ended at different points of the set, which are connected
+        by a walk along critical points and not by a declared symmetry.
     """
 
     starts: FloatArray
@@ -110,7 +111,7 @@ def search(
     Returns
     -------
     result : SearchResult
-        One row per start, of the first ones only if a watch stopped the search.
+        One row per start; only the first ones if a watch stopped the search.
     """
     return search_tols(loss, solver, starts, None, batches=batches, watch=watch)[0]
 
@@ -124,7 +125,7 @@ def search_tols(
     batches: Batches | None = None,
     watch: Sequence[Watch] = (),
 ) -> list[SearchResult]:
-    """Search once, and describe where the starts stop at several tolerances.
+    """Search once, and describe the points at which starts reach several tolerances.
 
     Parameters
     ----------
@@ -144,12 +145,12 @@ def search_tols(
     Returns
     -------
     results : list of SearchResult
-        What :func:`search` would return at each tolerance.
+        The results that :func:`search` would return at each tolerance.
     """
     with one_blas_thread():
         problem = pose(loss)
     batches = Batches() if batches is None else batches
-    # A solver of a user need not know of starts with parameters of their own.
+    # A solver of a user need not support starts with parameters of their own.
     select = getattr(solver, "select", lambda rows: solver)
     slices, width = batches.tasks(len(starts), problem.loss)
     shared = Shared(problem)
@@ -175,7 +176,7 @@ def search_tols(
 def solve_batch(
     solver: Any, problem: Any, theta0: Any, tols: Any, width: Any = None
 ) -> Any:
-    """Solve and describe some starts; what a worker does and the store keeps.
+    """Solve and describe some starts, as a worker does; the store keeps the result.
 
     Parameters
     ----------
@@ -220,11 +221,11 @@ def solve_batch(
 def _continued(
     solver: Any, problem: Problem, runs: SolverResult, ends: Description
 ) -> Description:
-    """Let the search itself go on from ends that Newton steps do not confirm."""
-    # At degenerate points the weak directions bend before a Newton step along them
-    # ends. A method that got there gets closer; on a tail it runs away.
-    # Gradients of searches that have not reached the tolerance collapse on tails too:
-    # what lies across the tail is still on its way.
+    """Continue the search itself from ends that Newton steps do not confirm."""
+    # At degenerate points the weak directions bend within the length of a Newton step.
+    # A method that has come near such a point comes nearer; on a tail it runs away. If
+    # a search has not reached the tolerance, its gradient collapses on a tail too,
+    # because the components across the tail still decrease.
     reached = runs.status == Status.CONVERGED
     rows = np.flatnonzero((ends.status == Status.UNCONFIRMED) & reached)
     rows = rows[_is_flat(problem, runs.theta[rows], _SMALL)]
@@ -236,8 +237,9 @@ def _continued(
         select[rows] = True
         part = solver.select(select)
         near, again, theta, squared = _closer(part, problem, theta, squared)
-        # What Newton steps still do not confirm is degenerate, and its inertia unknown:
-        # a critical point if gradients grow all around. On a tail they do not.
+        # An end that Newton steps still do not confirm is degenerate, and its inertia
+        # unknown. It is a critical point if gradients grow in all directions, which
+        # they do not on a tail.
         unsure = np.flatnonzero(near & (again.status == Status.UNCONFIRMED))
         grows = grows_all_around(problem.loss, theta[unsure], problem.scales)
         again.status[unsure[grows]] = Status.CONVERGED
@@ -252,16 +254,17 @@ def _continued(
 def _closer(
     solver: Solver, problem: Problem, begin: FloatArray, before: FloatArray
 ) -> tuple[BoolArray, Description, FloatArray, FloatArray]:
-    """Let searches get closer to critical points, and describe where they get."""
+    """Let searches come closer to critical points, and describe their new ends."""
     further = copy(solver)
     further.max_iter, further.store_history = _MORE_ITERATIONS, False
     further.width = None
     theta, squared = _goes_on(problem.loss, further, begin, before)
     moved = np.linalg.norm((theta - begin) / to_host(problem.scales.length), axis=1)
     near = (squared <= _COLLAPSE * before) & (moved <= _NEAR)
-    # Beside a pole gradients collapse on a short way too, and stay large.
+    # Near a pole gradients collapse on a short way too, but remain large.
     near &= _is_flat(problem, theta, _NEARLY)
-    # On a tail steep directions collapse, and what is left leads on and on.
+    # On a tail the gradient across it collapses, and the rest leads further and
+    # further.
     near &= newton_length(problem.loss, theta, problem.scales) <= LONG
     status = np.where(near, Status.CONVERGED, Status.UNCONFIRMED)
     again = describe(problem.loss, theta, status, near, problem.scales)
@@ -273,8 +276,8 @@ def _goes_on(
     loss: Loss, solver: Solver, begin: FloatArray, before: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Run a solver until each squared gradient norm has collapsed."""
-    # Goals in whole decades are few, and each start has its own: where it ends does not
-    # depend on the others in its batch.
+    # Goals are whole powers of ten, so that there are few. Each start has its own goal,
+    # so that its end does not depend on the others in its batch.
     with np.errstate(divide="ignore"):
         goals = 10.0 ** np.floor(np.log10(before * _COLLAPSE**2))
     goals = np.maximum(goals, np.finfo(float).tiny)
@@ -310,9 +313,9 @@ def _is_flat(problem: Problem, theta: FloatArray, part: float) -> BoolArray:
 
 
 def verdict(before: IntArray, after: IntArray) -> IntArray:
-    """Combine how searches ended with what a closer look says."""
+    """Combine the status of searches with that of their examined ends."""
     # A start that has not reached the tolerance keeps its status, unless it has reached
-    # a critical point all the same.
+    # a critical point nevertheless.
     judged = (after == Status.CONVERGED) | (before == Status.CONVERGED)
     return np.where(judged, after, before)
 
@@ -339,7 +342,7 @@ def find_sets(
     sets = points.take(leaders)
     inside = replace(sets, point=problem.into(sets.point))
     component, joined = join_continua(problem.loss, inside, problem.scales)
-    # The point with the least error stands for a continuum: leaders come in this order.
+    # The point with the least error represents a continuum: leaders come in this order.
     _, first, number = np.unique(component, return_index=True, return_inverse=True)
     sets, is_continuum = sets.take(first), joined[first]
     order = np.lexsort((sets.morse_index, sets.loss))

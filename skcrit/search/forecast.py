@@ -1,4 +1,4 @@
-"""Guess at which loss a search will end, from those that have ended."""
+"""Prediction of the loss at which a search will end, from earlier searches."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 __all__ = ["Forecast", "Measured"]
 
-# Guesses are made once so many searches set out along a curvature that was tried from
-# another set, and at least half of them changed the loss as before: then it is a law of
-# the landscape, and not chance.
+# Predictions begin after this number of searches along curvatures that were tried from
+# another set before, if at least half of them changed the loss by the same amount: this
+# is then a property of the landscape, and not chance.
 _ENOUGH = 8
 _AGREE = 0.5
 
@@ -24,30 +24,29 @@ class Measured(NamedTuple):
 
 @dataclass
 class _Change:
-    """How searches along a curvature changed the loss, by the majority of them."""
+    """The change of the loss that most searches along a curvature made."""
 
     value: float
     n_votes: int = 1
 
 
 class Forecast:
-    """Remember how much searches along each curvature changed the loss.
+    """Record how much searches along each curvature changed the loss.
 
-    If a landscape is composed of parts that do not see each other, the same change
-    of a part is made from many critical points: its curvature is the same at all of
-    them, up to rounding, and so is what it does to the loss. For a linear network
-    the parts are the eigenvectors of the data. If there are no such parts curvatures
-    do not repeat, and nothing is guessed.
+    If a landscape is composed of independent parts, the same change of a part is
+    possible at many critical points, with the same curvature and the same change of the
+    loss up to rounding. For a linear network the parts are the eigenvectors of the
+    data. Without such parts curvatures do not repeat, and nothing is predicted.
     """
 
     def __init__(self) -> None:
-        # Curvatures, ascending, and what each does.
+        # Curvatures, ascending, and the change of the loss that belongs to each.
         self._curvatures: list[float] = []
         self._changes: list[_Change] = []
         self._n_repeated = self._n_agreed = 0
 
     def learn(self, curvature: Measured, change: Measured) -> None:
-        """Take note of the change of the loss along a direction of this curvature."""
+        """Record the change of the loss along a direction of this curvature."""
         place = self._place(curvature)
         if place is None:
             place = bisect_left(self._curvatures, curvature.value)
@@ -58,13 +57,13 @@ class Forecast:
         agrees = abs(known.value - change.value) <= change.error
         self._n_repeated += 1
         self._n_agreed += agrees
-        # A search that ends elsewhere does not overrule those that agree.
+        # A search that ends elsewhere does not outweigh those that agree.
         known.n_votes += 1 if agrees else -1
         if known.n_votes == 0:
             self._changes[place] = _Change(change.value)
 
     def change(self, curvature: Measured) -> float | None:
-        """Guess how much a search changes the loss; None if searches do not say."""
+        """Predict how much a search changes the loss; None if that is not possible."""
         few = self._n_repeated < _ENOUGH
         if few or self._n_agreed < _AGREE * self._n_repeated:
             return None

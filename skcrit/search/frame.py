@@ -1,10 +1,10 @@
-r"""The Hessian at a point in natural units, its null directions set apart.
+r"""The Hessian at a point in natural units, with null directions separated.
 
-With a diagonal matrix D of units the Hessian becomes ``S = D H D``, and steps ``u =
-p / D``. The inertia does not change (Sylvester's law), but the entries are comparable:
-eigenvalues of size 1e-12 in the unit of the data become numbers that rounding leaves
-alone. Directions along which the symmetries of the loss move the point are moved to the
-upper end of the spectrum, where they are not mistaken for small eigenvalues.
+With a diagonal matrix D of units the Hessian becomes ``S = D H D``, and steps ``u = p /
+D``. The inertia does not change (Sylvester's law), but the entries become comparable:
+an eigenvalue of size 1e-12 in the unit of the data is no longer hidden by rounding
+errors. Directions along which the symmetries of the loss move the point are moved to
+the upper end of the spectrum, where they are not mistaken for small eigenvalues.
 """
 
 from __future__ import annotations
@@ -25,14 +25,15 @@ from skcrit.solvers.eigenpairs import DEPENDENT
 
 __all__ = ["FALSE", "Frame", "make_frame", "norm_of_rows", "scaled_hessian"]
 
-# The Hessian is zero along the orbit of a critical point, and small beside one. A
-# vector along which it is larger than this part of its size only looks like a tangent:
-# near a point of smaller orbit, such as the origin, all tangents are short and any.
+# The Hessian is zero along the orbit of a critical point, and small near one. If it is
+# larger than this fraction of its norm along a vector, the vector is not a tangent:
+# near a point of smaller orbit, such as the origin, computed tangents are short and
+# arbitrary.
 FALSE = 0.3
 
 # On the way to a critical point the Hessian changes by about this multiple of the
-# gradient. What is so small may be left out if no eigenvalue is smaller than this
-# multiple of it: then Newton steps still contract.
+# gradient. Entries of this size may be neglected if no eigenvalue is smaller than this
+# multiple of them, because Newton steps then still contract.
 _MOVED, _CLEAR = 200.0, 20.0
 
 
@@ -55,15 +56,15 @@ class Frame(Rows):
     vectors : array of shape (n, n_params, n_params)
         Eigenvectors, in columns.
     norm : ndarray of shape (n,)
-        Spectral norms, directions of symmetries left out; NaN for a Hessian that is not
-        finite.
+        Spectral norms without the directions of symmetries; NaN for a Hessian that is
+        not finite.
     n_tangent : ndarray of int of shape (n,)
         Dimensions of the symmetry orbits.
     tangent_norm : ndarray of shape (n,)
-        Norm of ``D H D`` on the directions of symmetries: zero at a critical point, but
-        for errors.
+        Norm of ``D H D`` on the directions of symmetries: zero at a critical point, up
+        to errors.
     is_rough : ndarray of bool of shape (n,)
-        Whether the eigenpairs are those of a Hessian without its smallest entries.
+        Whether the smallest entries of the Hessian were neglected in its eigenpairs.
     """
 
     theta: Array
@@ -102,9 +103,10 @@ def make_frame(
     roughly: bool = False,
 ) -> Frame:
     """Form and decompose the Hessians at a batch of points."""
-    # A tangent along which the Hessian is larger than the part false of its size is
-    # none. Roughly is good enough for steps: entries as small as what the steps will
-    # change may be left out, if this lets the Hessian fall apart into blocks.
+    # A tangent is discarded if the Hessian along it is larger than the fraction false
+    # of its norm. With roughly=True, which is accurate enough for steps, entries that
+    # are as small as the change that the steps will make may be neglected if the
+    # Hessian then consists of blocks.
     xp = array_namespace(local.theta)
     hessian, finite = _finite(xp, local.hessian())
     unit = comparable_units(hessian, scales.unit, scales.curvature)
@@ -134,7 +136,7 @@ def make_frame(
 
 
 def _tangents_beyond(xp, hessian, basis, image):
-    """Move tangents beyond the spectrum; return the largest entries besides."""
+    """Move tangents beyond the spectrum; also return the largest entries."""
     # S - Q Q^T S - S Q Q^T + Q (Q^T S Q + c) Q^T, for tangents Q in the rows of basis,
     # and for twice a bound c of the spectral norm, the largest sum of a row. It is one
     # product: these are the largest arrays.
@@ -150,7 +152,7 @@ def _tangents_beyond(xp, hessian, basis, image):
 
 
 def _decomposed(matrices, rounding, moved, n_tangent):
-    """Decompose matrices to rounding, or to levels that are small beside the values."""
+    """Decompose matrices up to rounding, or up to levels far below the eigenvalues."""
     values, vectors, left_out = eigh_apart(matrices, np.maximum(moved, rounding))
     is_rough = left_out > rounding
     if not is_rough.any():
@@ -181,8 +183,8 @@ def _orbit_basis(xp, tangents, unit, scales, hessian, false):
     n, m = tangents.shape[:2]
     if m == 0:
         return tangents, np.zeros(n, dtype=int)
-    # Which of them depend on others is decided in length scales: units that differ by
-    # orders of magnitude would make some vectors vanish beside others.
+    # Linear dependence is decided in length scales: with units that differ by orders of
+    # magnitude, some vectors would be negligible compared with others.
     _, size, right = svd(tangents / scales.length)
     used = size > DEPENDENT * size[:, :1]
     right = _normalized(xp, right * scales.length / unit[:, None, :])
@@ -191,7 +193,7 @@ def _orbit_basis(xp, tangents, unit, scales, hessian, false):
     used = used & (image <= false * typical)
     right = xp.where(used[..., None], right, xp.zeros_like(right))
     _, size, basis = svd(right)
-    # Tangents that differ in weak directions only are all but parallel now.
+    # Tangents that differ only in weak directions are almost parallel now.
     lost = np.sum(to_host(used), axis=1) > np.sum(to_host(size > DEPENDENT), axis=1)
     if np.any(lost):
         apart = _eliminated(xp, right)
@@ -208,8 +210,8 @@ def _orbit_basis(xp, tangents, unit, scales, hessian, false):
 
 def _eliminated(xp, rows):
     """Combine rows into unit triangular ones that span the same space."""
-    # Gaussian elimination with the largest entries as pivots works on each column in
-    # its own size, so that what differs in columns of small entries is not lost.
+    # Gaussian elimination with the largest entries as pivots is relative to the size of
+    # each column, so that differences in columns of small entries are not lost.
     n, m, d = rows.shape
     on = device(rows)
     done = xp.zeros((n, m), dtype=xp.bool, device=on)

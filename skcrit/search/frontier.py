@@ -1,4 +1,4 @@
-"""Where an exploration searches next: displacements from known sets, in order."""
+"""The next searches of an exploration: displacements from known sets, in order."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from skcrit.solvers.tolerance import ROUNDING
 
 __all__ = ["Frontier"]
 
-# Numbers in the directions that are kept, those of the newest sets, which are tried
-# most: 256 MiB in single precision. Others are computed again when they are tried.
+# Numbers in the directions that are kept: 256 MiB in single precision. They belong to
+# the newest sets, which are tried most; others are computed again when they are tried.
 _MOST_NUMBERS = 2**26
 
-# If more than this part of neighbouring losses are the same, a loss names no set.
+# If more than this fraction of neighbouring losses are equal, losses do not identify
+# sets.
 _FEW = 0.01
 
 
 def _passes(n_passes: int, begin: int = 0) -> list[tuple[int, bool]]:
-    """Order passes, each a number and whether it is one of stable directions."""
-    # Unstable directions are few and lead to most sets: both ways to search along them,
+    """Order passes; each has a number and says whether its directions are stable."""
+    # Unstable directions are few and lead to most sets: they are searched in both ways
     # before the many others.
     numbers = range(begin, begin + n_passes)
     order = sorted((n // 2, is_stable, n) for n in numbers for is_stable in (0, 1))
@@ -38,22 +39,23 @@ class Frontier:
     """Untried displacements, in stages: unstable directions, the others, and again.
 
     Two passes over the unstable directions come before two over the others. Every
-    other try leaves the end open to the local search; the rest asks for a critical
+    second try leaves the Morse index of the end open. The others ask for a critical
     point of the next Morse index, lower along unstable directions and higher along
-    stable ones. Which sets are easily found depends on that.
+    stable ones, because each kind of search finds other sets easily.
 
-    Within a stage those of the sets with the fewest fruitless tries go first, of these
-    the newest set's: a set from which others were found is likely to have more
-    neighbours. A set tries every direction of a stage one way, then the other way. What
-    seems to lead to a known set, or to the end of another search of the round, waits
-    for the end of its stage: the :class:`~skcrit.search.forecast.Forecast` says so by
-    the loss, if it knows. A try that asks for the next index waits until earlier ones
-    on the same way have ended, and goes last of all if one of them has ended there.
+    Within a stage, displacements from the sets with the fewest unsuccessful tries come
+    first, and among these those of the newest set, because a set from which others were
+    found is likely to have more neighbours. A set tries every direction of a stage in
+    one orientation, then in the other. If the :class:`~skcrit.search.forecast.Forecast`
+    predicts from the loss that a displacement leads to a known set, or to the end of
+    another search of the round, it waits for the end of its stage. A try that asks for
+    the next index waits until earlier ones on the same way have ended, and comes last
+    of all if one of them has ended at that index.
 
     Parameters
     ----------
     n_passes : int
-        How often every direction is tried each way.
+        Number of tries of every direction in each orientation.
     eps : float, default=2**-52
         Machine epsilon of the losses.
     always_asks : bool, default=False
@@ -67,7 +69,8 @@ class Frontier:
         self.eps = eps
         self.always_asks = always_asks
         self._schedule = _passes(n_passes)
-        # Stage of each set, and its tries and discoveries there; the last is over.
+        # Stage of each set, with its tries and discoveries there; the last stage means
+        # that it is finished.
         self._stage: list[int] = []
         self._tries: list[int] = []
         self._found: list[int] = []
@@ -78,17 +81,17 @@ class Frontier:
         self._forecast = Forecast()
         # Set, direction and sign of searches that ended at the next Morse index.
         self._answered: set[Way] = set()
-        # The keys of all sets, and older ones, which are passed over.
+        # The keys of all sets, and outdated keys, which are skipped.
         self._heap: list[tuple[int, int, int]] = []
-        # What has to wait, by the stage whose end it waits for.
+        # Tries that have to wait, by the stage whose end they wait for.
         self._waiting: dict[int, Queue] = {}
-        # Losses at which the searches that were taken last are expected to end, the
-        # ways on which they set out, and the stage of the last of them, and whether it
-        # had waited.
+        # For the searches that were taken last: the losses at which they are expected
+        # to end, the ways on which they begin, the stage of the last one, and whether
+        # it had waited.
         self._expected: list[float] = []
         self._ways: set[Way] = set()
         self._reached = (0, False)
-        # Displacements that were not enough for a round.
+        # Displacements that were too few for a round.
         self._held: list[Displacement] = []
 
     def add(self, directions: Directions, loss: float) -> None:
@@ -109,24 +112,24 @@ class Frontier:
         self._advance(len(self._directions) - 1)
 
     def reward(self, label: int) -> None:
-        """Take note that a displacement from a set led to a new set."""
+        """Record that a displacement from a set led to a new set."""
         self._found[label] += 1
         heapq.heappush(self._heap, self._key(label))
 
     def learn(self, label: int, direction: int, end: int) -> None:
-        """Take note that a search from a set, along a direction, ended in a set."""
+        """Record the set in which a search from a set along a direction ended."""
         curvature = self._curvature(label, direction)
         if curvature.value != 0:
             change = self._losses[end] - self._losses[label]
             self._forecast.learn(curvature, Measured(change, self._error()))
 
     def answer(self, label: int, direction: int, sign: int, change: int) -> None:
-        """Take note of the change of the Morse index along a way from a set."""
+        """Record the change of the Morse index along a way from a set."""
         if change != 0 and change == self._asked(label, direction):
             self._answered.add((label, direction, sign))
 
     def _asked(self, label: int, direction: int) -> int:
-        """Return the change of the Morse index that a direction promises."""
+        """Return the change of the Morse index that is expected along a direction."""
         return int(np.sign(self._directions[label].curvatures[direction]))
 
     def _curvature(self, label: int, direction: int) -> Measured:
@@ -135,7 +138,7 @@ class Frontier:
         return Measured(float(directions.curvatures[direction]), directions.error)
 
     def _error(self) -> float:
-        """Bound the rounding errors of losses: below it they are the same."""
+        """Bound the rounding errors of losses; smaller differences do not count."""
         return ROUNDING * self.eps * self._largest
 
     @property
@@ -144,17 +147,18 @@ class Frontier:
         return len(self._directions)
 
     def extend(self) -> None:
-        """Try all directions again, as often as before, once none is left."""
+        """Add as many passes over all directions as before, when all are finished."""
         begin = len(self._schedule) // 2
         self._schedule += _passes(self.n_passes, begin)
         for label in range(len(self._directions)):
             self._advance(label)
 
     def pop(self, n_tasks: int, meanwhile: bool = False) -> list[Displacement]:
-        """Take the next displacements, at most so many; none if nothing is left."""
-        # Meanwhile the searches that were taken before still run: it is not known where
-        # they end, only where they are expected to. What they find may be better than
-        # what a later stage has, so that all of a round comes from the same one.
+        """Take at most n_tasks displacements; fewer, or none, if nothing is left."""
+        # If meanwhile is True, the searches that were taken before still run, and their
+        # ends can only be predicted. The displacements from what they find may be
+        # better than those of a later stage, so that all of a round come from the same
+        # stage.
         taken = list(enumerate(self._held[:n_tasks]))
         self._held = self._held[n_tasks:]
         if not (meanwhile or taken):
@@ -162,7 +166,7 @@ class Frontier:
         ways, self._ways = self._ways, {task.way for _, task in taken}
         losses = self._known_losses()
         limit = self._reached if meanwhile else (len(self._schedule), True)
-        # Early is what asks for more than another search that runs may find.
+        # A try is early if a search that still runs may give its answer.
         early: list[tuple[int, Displacement, int, Try]] = []
         is_over = False
         while len(taken) < n_tasks and not is_over:
@@ -193,7 +197,7 @@ class Frontier:
         return tasks
 
     def _known_losses(self) -> list[float]:
-        """Sort the losses of sets, and those expected; none if they name no set."""
+        """Sort known and expected losses; empty if losses do not identify sets."""
         expected, self._expected = self._expected, []
         if not self._losses_tell_apart():
             return []
@@ -209,7 +213,7 @@ class Frontier:
     def _next(
         self, stage: int, has_waited: bool, losses: list[float]
     ) -> tuple[Try, int, bool]:
-        """Take the next try; say until when it had better wait, and whether not."""
+        """Take the next try; return it, a stage to wait for, and if it may go now."""
         last = len(self._schedule) - 1
         if has_waited:
             attempt = self._waiting[stage].take()
@@ -225,7 +229,7 @@ class Frontier:
         return attempt, stage, not self._is_expected(*attempt, losses)
 
     def _wait(self, stage: int, attempt: Try) -> None:
-        """Let a try wait until a stage is over."""
+        """Defer a try to the end of a stage."""
         self._waiting.setdefault(stage, Queue()).put(*attempt)
 
     def _is_answered(self, label: int, stage: int, number: int) -> bool:
@@ -236,7 +240,7 @@ class Frontier:
         return (label, direction, self._sign(label, direction, turn)) in self._answered
 
     def _first(self) -> int:
-        """Return the set that is next; -1 if no set has anything left."""
+        """Return the next set; -1 if no set has any tries left."""
         while self._heap:
             label = -self._heap[0][-1]
             is_over = self._stage[label] == len(self._schedule)
@@ -251,19 +255,19 @@ class Frontier:
         return bool(np.sum(gaps <= self._error()) <= _FEW * len(gaps))
 
     def _where(self, label: int, stage: int, number: int) -> tuple[int, int]:
-        """Return the direction of a try in a stage, and how often it came before."""
+        """Return the direction of a try in a stage, and its number of earlier tries."""
         begin, n = self._range(label, stage)
         turn, step = divmod(number, n)
         return begin + step, turn
 
     def _sign(self, label: int, direction: int, turn: int) -> int:
-        """Return which way a try goes."""
+        """Return the orientation of a try."""
         return (-1) ** (turn + label + direction)
 
     def _asks(self, stage: int, turn: int) -> bool:
         """Return whether a try asks for the next Morse index."""
-        # Every other pass does; along the stable directions, which are so many that one
-        # pass can be all, every other way does.
+        # In every second pass it does. Stable directions are so many that a single pass
+        # may use up all searches; along them it does in every second orientation.
         number, is_stable = self._schedule[stage]
         return self.always_asks or (number + is_stable * turn) % 2 == 1
 
@@ -283,7 +287,7 @@ class Frontier:
     def _is_expected(
         self, label: int, stage: int, number: int, losses: list[float]
     ) -> bool:
-        """Return whether a search will end at one of the losses; else add its own."""
+        """Return whether a predicted loss is in a list; add it if it is not."""
         if not losses:
             return False
         direction, _ = self._where(label, stage, number)
@@ -300,12 +304,12 @@ class Frontier:
         return False
 
     def _key(self, label: int) -> tuple[int, int, int]:
-        """Return what is compared: the smallest goes first."""
+        """Return the sort key of a set: the smallest comes first."""
         fruitless = self._tries[label] - self._found[label]
         return self._stage[label], fruitless, -label
 
     def _range(self, label: int, stage: int) -> tuple[int, int]:
-        """Return the first direction of a stage, and how many it has."""
+        """Return the first direction of a stage, and the number of its directions."""
         directions = self._directions[label]
         n_unstable = directions.n_unstable
         if not self._schedule[stage][1]:
@@ -313,7 +317,7 @@ class Frontier:
         return n_unstable, len(directions.curvatures) - n_unstable
 
     def _advance(self, label: int) -> None:
-        """Go to the next stage that has directions left, if this one is over."""
+        """Advance to the next stage that has directions left, if this one is over."""
         while self._stage[label] < len(self._schedule):
             if self._tries[label] < 2 * self._range(label, self._stage[label])[1]:
                 heapq.heappush(self._heap, self._key(label))

@@ -1,20 +1,20 @@
 """The Morse index without a dense Hessian: bounds from products alone.
 
-Parameters that the data do not see are left out first (``Loss.data_subspace``): on them
-the Hessian is a known multiple of the identity. If what is left is small enough, its
-Hessian is formed in these coordinates, and the index is counted. Otherwise three facts
-are put together. By the theorem of Courant and Fischer at least k eigenvalues are below
-a level if k Ritz values are, which LOBPCG finds, whatever their residuals. By Cauchy's
-interlacing theorem at most k more of them are there than in the Hessian between vectors
-orthogonal to k given ones. Stochastic Lanczos quadrature estimates how many there are
-in that Hessian, with a confidence interval. If the k vectors are all eigenvectors of
-negative eigenvalues and a gap follows, quadrature finds nothing among the others, and
-the index is bracketed by k and k.
+Parameters that do not act on the data are left out first (``Loss.data_subspace``): on
+them the Hessian is a known multiple of the identity. If few enough parameters remain,
+the Hessian is formed in these coordinates, and the index is counted. Otherwise three
+facts are combined. By the theorem of Courant and Fischer at least k eigenvalues are
+below a level if k Ritz values are; LOBPCG finds Ritz values, whose residuals do not
+matter here. By Cauchy's interlacing theorem there are at most k more such eigenvalues
+than those of the Hessian restricted to the orthogonal complement of k given vectors.
+Stochastic Lanczos quadrature estimates the number of these, with a confidence interval.
+If the k vectors are the eigenvectors of all negative eigenvalues and a gap follows,
+quadrature finds no others, and both bounds of the index are k.
 
-Down to rounding, the signs of eigenvalues that crowd at zero cannot be known from
-products that are much fewer than parameters. They can be known down to a coarser level,
-and this level is part of the answer: so many eigenvalues are below minus the level, so
-many above it, and the rest is flat.
+If many eigenvalues are close to zero, their signs cannot be determined down to rounding
+from far fewer products than parameters. They can be determined down to a coarser level,
+and this level is part of the answer: the fractions of eigenvalues below minus the level
+and above it, while the rest counts as flat.
 """
 
 from __future__ import annotations
@@ -48,26 +48,30 @@ __all__ = ["IndexBounds", "bound_index"]
 # Ritz pairs that are sought, and iterations for them: at most 150 products.
 _N_LOWEST, _MAX_ITER = 6, 24
 
-# Vectors of the quadrature: beyond 4096 parameters the sample errs by less than 0.01
-# (two standard errors). Dimension of the Krylov space of each: 1600 products.
+# Vectors of the quadrature: beyond 4096 parameters the error of the sample is below
+# 0.01 (two standard errors). With this dimension of their Krylov spaces they cost 1600
+# products.
 _N_PROBES, _N_VECTORS = 4, 400
 
 # One Krylov space takes at most this many numbers, 512 MiB.
 _MAX_KRYLOV_NUMBERS = 2**26
 
-# Tangents of symmetries are taken out if they are at most this many numbers, 128 MiB.
-# Without them the interval still holds: their zeros are counted like other small
-# eigenvalues, and may blur what is near them.
+# Tangents of symmetries are removed if they consist of at most this many numbers, 128
+# MiB. Otherwise the interval still holds: their zeros are counted like other small
+# eigenvalues, and may blur those near them.
 _MAX_TANGENT_NUMBERS = 2**24
 
-# A fraction is known if quadrature leaves at most this part of the spectrum undecided.
+# A fraction counts as known if quadrature leaves at most this part of the spectrum
+# undecided.
 _UNDECIDED = 0.01
 
-# The level of the shares leaves at most this part undecided on either side. With what
-# the sample errs by, intervals are narrower than 0.01 if few eigenvalues are beyond.
+# The level of the shares leaves at most this part undecided on either side. Together
+# with the error of the sample, intervals are then narrower than 0.01 if few eigenvalues
+# are beyond the level.
 _SMEARED = 0.005
 
-# Between levels that are tried, from the errors of products to the size of the Hessian.
+# Factor between the levels that are tried, from the errors of products to the size of
+# the Hessian.
 _LEVEL_STEP = 10.0
 
 # Columns of a dense Hessian that are formed together.
@@ -79,12 +83,12 @@ _SAFETY = 3.0
 
 @dataclass
 class IndexBounds(Rows):
-    """What products show about the Morse index, one row per point, on the host.
+    """Bounds of the Morse index from products, one row per point, on the host.
 
     Attributes
     ----------
     n_below : ndarray of int of shape (n,)
-        Number of negative eigenvalues that are there for certain, up to rounding.
+        Lower bound of the number of negative eigenvalues, up to rounding.
     fraction : ndarray of shape (n,)
         Estimated part of the eigenvalues that are negative; NaN if more than one
         hundredth of the spectrum is left undecided.
@@ -104,7 +108,7 @@ class IndexBounds(Rows):
 
 @dataclass(frozen=True)
 class _Hessian:
-    """The Hessian at a point in natural units, on what the data see of n parameters."""
+    """The Hessian in natural units, restricted to parameters that act on the data."""
 
     product: Callable[[Array], Array]
     reduce: Callable[[Array], Array]
@@ -116,7 +120,7 @@ class _Hessian:
     tangents: Array
 
     def relative(self, level: float) -> float:
-        """Divide by the size, which a constant loss does not have."""
+        """Divide by the size of the Hessian; zero for a constant loss."""
         return level / self.size if self.size else 0.0
 
 
@@ -139,12 +143,12 @@ def bound_index(loss: Loss, theta: Array, scales: Scales) -> IndexBounds:
 
     Notes
     -----
-    Up to 4096 parameters that the data see, it costs as many products and the
-    eigenvalues of a dense matrix, and the sample has no part in the intervals. Beyond,
-    it costs at most 1774 products per point, and storage for 400 vectors, or for 512
-    MiB of them. Negative is what lies below the error of the products, which is
-    measured, in the loss's own units of the parameters. Products that are not finite
-    leave the index unknown.
+    If at most 4096 parameters act on the data, it costs as many products and the
+    eigenvalues of a dense matrix, and the intervals do not contain the error of a
+    sample. Beyond, it costs at most 1774 products per point, and storage for 400
+    vectors, or for 512 MiB of them. Eigenvalues count as negative if they are below
+    minus the measured error of the products, in the natural units of the parameters. If
+    products are not finite the index remains unknown.
 
     References
     ----------
@@ -172,7 +176,7 @@ def _bound(loss: Loss, theta: Array, scales: Scales) -> tuple[Any, ...]:
 
 
 def _hessian(loss: Loss, theta: Array, scales: Scales) -> _Hessian:
-    """Restrict the Hessian to what the data see, and measure it."""
+    """Restrict the Hessian to parameters that act on the data, and measure it."""
     local, unit, n_params = loss.at(theta), scales.unit, theta.shape[1]
     units = to_host(unit)
     seen = loss.data_subspace() if np.all(units == units[0]) else None
@@ -213,7 +217,7 @@ def _counted(H: _Hessian) -> tuple[Any, ...]:
     values = to_host(eigvalsh((matrix + xp.matrix_transpose(matrix)) / 2))
     more = _unseen(H, H.level)
     below, above = np.sum(values < -H.level), np.sum(values > H.level) + more[2]
-    # What is zero by symmetry is known; other signs are not.
+    # Eigenvalues that are zero by symmetry are known; other signs are not.
     undecided = H.n_params - below - above - more[1] - len(H.tangents)
     n, low = H.n_params, below / H.n_params
     high = (below + max(undecided, 0)) / n
@@ -262,9 +266,9 @@ def _sampled(H: _Hessian, loss: Loss) -> tuple[Any, ...]:
 def _shares(
     H: _Hessian, ritz: FloatArray, finest: float, level: float, rest: InertiaFractions
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Add what was taken out to the parts of the rest: estimates and bounds."""
-    # Vectors with Ritz values below the finest level were taken out, and counted as
-    # zero; fewer of them are below this level.
+    """Add removed eigenvalues to the fractions of the rest: estimates and bounds."""
+    # Vectors with Ritz values below the finest level were removed and counted as zero;
+    # fewer of them are below this level.
     k, k_here = int(np.sum(ritz < -finest)), int(np.sum(ritz < -level))
     more, n = _unseen(H, level), H.n_params
     estimate = H.n * np.array([rest.negative, rest.zero, rest.positive])
@@ -279,13 +283,13 @@ def _shares(
 
 
 def _unseen(H: _Hessian, level: float) -> IntArray:
-    """Count the eigenvalues on what the data do not see, by sign."""
+    """Count the eigenvalues of parameters that do not act on the data, by sign."""
     positive = bool(H.decay > level)
     return (H.n_params - H.n) * np.array([0, int(not positive), int(positive)])
 
 
 def _level(loss: Loss, theta: Array, scales: Scales, size: float) -> float:
-    """Measure how much products change with the last digit of the point."""
+    """Measure the change of products with the last digit of the point."""
     xp, n = array_namespace(theta), theta.shape[1]
     v = loss.asarray(np.random.default_rng(6).standard_normal((1, n)))
     v = scales.unit * v / float(np.sqrt(n))
@@ -302,7 +306,7 @@ def _level(loss: Loss, theta: Array, scales: Scales, size: float) -> float:
 def _tangents(
     loss: Loss, theta: Array, unit: Array, seen: DataSubspace | None
 ) -> Array:
-    """Span the directions of symmetries by orthonormal rows, unless they are many."""
+    """Span the directions of symmetries by orthonormal rows, unless too many."""
     n, n_free = (
         (theta.shape[1], 0) if seen is None else (seen.n_coordinates, seen.n_free)
     )
@@ -311,7 +315,7 @@ def _tangents(
         return theta[:0, :n]
     rows = loss.seen_tangents(theta)[0]
     rows = rows / unit if seen is None else seen.reduce(rows / unit)
-    # They may depend on each other.
+    # They may be linearly dependent.
     _, values, basis = svd(rows)
     largest = float(to_host(values)[0])
     keep = np.flatnonzero(to_host(values) > 1e-10 * largest)

@@ -1,4 +1,4 @@
-"""How many eigenvalues of a Hessian are negative, zero, or may be zero."""
+"""Counts of the eigenvalues of a Hessian that are negative, zero, or may be zero."""
 
 from __future__ import annotations
 
@@ -27,23 +27,25 @@ __all__ = [
 
 UNKNOWN = -1
 
-# An eigenvalue below the error counts as zero only if the error is at most this many
-# times that of the eigensolver: with a larger error it may be small and not zero.
+# An eigenvalue below the error counts as zero only if the error is at most this
+# multiple of that of the eigensolver: with a larger error it may be small without being
+# zero.
 _ROUNDING = 100.0
 
-# Then it is zero if the gradient stays zero over a distance. What it may be at most on
-# the way, relative to the Hessian; rounding errors are mostly far smaller.
+# With a larger error it is zero if the gradient stays zero over a distance. This is the
+# largest value allowed on the way, relative to the Hessian; rounding errors are mostly
+# far smaller.
 _ZERO = 1e-10
 
 # Near a point of higher multiplicity, such as the origin of a deep network, the Hessian
-# is a small sum of terms that are so many times larger at this distance, in length
-# scales. What is zero is judged by these.
+# is a small sum of terms, which are this many times larger at this distance in length
+# scales. Eigenvalues are compared with these terms.
 _LARGER, _AROUND = 100.0, 0.1
 
-# Relative to the size of products: far above what differences of gradients err by.
+# Relative to the size of products: far above the errors of differences of gradients.
 _ASYMMETRY = 1e-2
 
-# What the Hessian may do along declared symmetries, relative to its size.
+# Largest value of the Hessian along declared symmetries, relative to its norm.
 FALSE_SYMMETRY = 1e-6
 
 
@@ -55,16 +57,16 @@ def is_symmetric(frame: Frame, error: FloatArray) -> BoolArray:
 def count_signs(
     loss: Loss, end: Polished, error: FloatArray, scales: Scales
 ) -> tuple[dict[str, IntArray | FloatArray], InertiaShares]:
-    """Count negative and zero eigenvalues, and say between which bounds."""
-    # Columns of a Description, and shares of the eigenvalues to the level of the errors
-    # of the Hessians; unknown if a declared symmetry is not one.
+    """Count negative and zero eigenvalues, with bounds."""
+    # Returns columns of a Description, and shares of the eigenvalues at the level of
+    # the errors of the Hessians; they are unknown if a declared symmetry does not hold.
     frame = end.frame
     values, tangent = to_host(frame.values), to_host(frame.is_tangent())
     values = _without_declared(values, tangent, loss.n_zero_modes)
     negative = np.sum((values < -error[:, None]) & ~tangent, axis=1)
     small = (np.abs(values) <= error[:, None]) & ~tangent
     undecided = np.sum(small, axis=1)
-    # A Hessian that is zero altogether has no size of its own.
+    # A Hessian that is entirely zero has no natural size.
     nothing = np.all(small | tangent, axis=1)
     size = np.where(nothing, np.maximum(frame.norm, scales.curvature), frame.norm)
     symmetric = is_symmetric(frame, error) & _has_symmetric_products(loss, frame)
@@ -73,7 +75,7 @@ def count_signs(
     rows = np.flatnonzero(symmetric & ~known)
     known[rows] = error[rows] <= _negligible_around(loss, frame.take(rows), scales)
     rows = np.flatnonzero(symmetric & ~known & (end.code == Status.CONVERGED))
-    small &= values != 0  # those that are declared
+    small &= values != 0  # the declared ones
     known[rows] = is_valley(
         loss, end.take(rows), small[rows], _ZERO * size[rows], scales
     )
@@ -97,7 +99,7 @@ def count_signs(
 
 
 def _negligible_around(loss: Loss, frame: Frame, scales: Scales) -> FloatArray:
-    """Return what is negligible beside points of higher multiplicity, else zero."""
+    """Return the negligible size near points of higher multiplicity, else zero."""
     size = size_around(loss, frame, scales)
     return np.where(size > _LARGER * frame.norm, _ZERO * size, 0.0)
 
@@ -112,8 +114,8 @@ def size_around(loss: Loss, frame: Frame, scales: Scales) -> FloatArray:
 
 def unexplained(loss: Loss, frame: Frame, error: FloatArray) -> BoolArray:
     """Return which eigenvalues may be zero, if no declared symmetry explains some."""
-    # Where there are more than are declared, none of the eigenvectors can be told from
-    # those of a symmetry.
+    # If there are more of them than are declared, their eigenvectors cannot be
+    # distinguished from those of a symmetry.
     tangent = to_host(frame.is_tangent())
     small = (np.abs(to_host(frame.values)) <= error[:, None]) & ~tangent
     return small & (np.sum(small, axis=1) > loss.n_zero_modes)[:, None]

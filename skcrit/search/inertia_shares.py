@@ -1,4 +1,4 @@
-"""Parts of the eigenvalues that are negative, flat and positive, to a level."""
+"""Fractions of the eigenvalues that are negative, flat and positive at a level."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["InertiaShares"]
 
 @dataclass
 class InertiaShares(Rows):
-    """Parts of the eigenvalues of Hessians by sign, one row per point, on the host.
+    """Fractions of the eigenvalues of Hessians by sign, one row per point, on the host.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class InertiaShares(Rows):
 
     @classmethod
     def unknown(cls, n: int) -> Self:
-        """Say nothing of n points: all intervals are from 0 to 1."""
+        """Return unknown shares of n points: all intervals are from 0 to 1."""
         nothing = np.full((n, 3), np.nan)
         return cls(np.full(n, np.nan), nothing, np.zeros((n, 3)), np.ones((n, 3)))
 

@@ -1,4 +1,4 @@
-"""Critical sets that earlier rounds found, by which a search is deflated."""
+"""Critical sets of earlier rounds, which are removed from a search by deflation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ class KnownSets:
 
     def __call__(self, loss: Loss, theta: Array) -> BoolArray:
         """Return which points are in one of the sets."""
-        # None for a loss that has points of different inertia with equal invariants.
+        # Nothing is recognised if points of different inertia can have equal
+        # invariants.
         n = theta.shape[0]
         if not loss.rescale_keeps_inertia or len(self.sets.morse_index) == 0:
             return np.zeros(n, dtype=bool)

@@ -34,16 +34,16 @@ from skcrit.solvers.status import Status
 
 __all__ = ["Landscape"]
 
-# New points are described in chunks of this many: some eigenproblems each.
+# Number of new points that are described together, with several eigenproblems each.
 _CHUNK = 32
 
-# Stands among labels for the end of a search that is no critical point.
+# Label of the end of a search that is not a critical point.
 _NO_CANDIDATE = -2
 
 
 @dataclass
 class _Round:
-    """One round of searches; what is new among its ends has to be described."""
+    """One round of searches, whose new ends have to be described."""
 
     starts: FloatArray
     theta: FloatArray
@@ -57,7 +57,7 @@ class _Round:
 
 @dataclass
 class Landscape:
-    """Search in rounds, and keep what all searches ended in.
+    """Search in rounds, and keep the ends of all searches.
 
     Points are in the coordinates of the search.
 
@@ -70,7 +70,7 @@ class Landscape:
     max_directions : int or None
         Largest number of directions tried from a set.
     n_passes : int
-        How often every direction is tried each way.
+        Number of tries of every direction in each orientation.
     tol : float or "auto"
         Tolerance of the local searches.
     max_index : int or None
@@ -102,7 +102,7 @@ class Landscape:
         return int(sum(np.sum(r.status != Status.CONVERGED) for r in self.rounds))
 
     def first_failed(self) -> float:
-        """Return the share of failures among searches that set out from no set."""
+        """Return the share of failures among searches from random starts."""
         failed = np.concatenate([r.status != Status.CONVERGED for r in self.rounds])
         parent = np.concatenate([r.origins.parent for r in self.rounds])
         return float(np.mean(failed[parent < 0]))
@@ -115,9 +115,9 @@ class Landscape:
     def step(self, searches: Searches | None) -> Generator[None, None, None]:
         """Describe the ends of the last searches, and run the next ones.
 
-        It yields once, when what the last searches found is known and the next ones
-        still run. So the round after these can be prepared while all workers are
-        busy. What a round knows does not depend on the time that anything takes.
+        It yields once, when the results of the last searches are known and the next
+        ones still run, so that the round after these can be prepared while all workers
+        are busy. The knowledge of a round does not depend on timing.
 
         Parameters
         ----------
@@ -164,7 +164,7 @@ class Landscape:
         )
 
     def _to_describe(self, done: _Round) -> list[tuple]:
-        """List the calls that describe what may be new."""
+        """List the calls that describe points that may be new."""
         theta = done.theta[done.new]
         return [
             (describe_ends, self.shared, theta[i : i + _CHUNK], self.max_directions)
@@ -172,7 +172,7 @@ class Landscape:
         ]
 
     def _settle(self, done: _Round, described: list[Any]) -> None:
-        """Keep a round, add the sets that it found, and learn from it."""
+        """Keep a round, add its new sets, and update the frontier."""
         known = len(self.atlas)
         if described:
             rows = done.new
@@ -182,7 +182,7 @@ class Landscape:
         self.atlas.counts += np.bincount(found, minlength=len(self.atlas))
         self._reward(done, known)
         self.n_searches += len(done.starts)
-        # Points are most of what a fit keeps: all in one array, and nowhere else.
+        # Points need most of the memory of a fit: all are in one array, without copies.
         self._starts.add(self.problem.back(done.starts))
         runs = self.problem.runs_back(done.runs)
         self._ends.add(runs.theta)
@@ -193,7 +193,7 @@ class Landscape:
         self._past.append((self.n_searches, len(self.atlas)))
 
     def _reward(self, done: _Round, known: int) -> None:
-        """Report where searches led, and from which sets new ones came."""
+        """Report the ends of searches, and the sets from which new ones were found."""
         _, first = np.unique(done.labels, return_index=True)
         for row in first[done.labels[first] >= known]:
             if done.origins.parent[row] >= 0:
@@ -213,20 +213,20 @@ class Landscape:
                 self.frontier.answer(parent, direction, sign, change)
 
     def coverage(self) -> float:
-        """Estimate how much of what lies near is known."""
-        # It is the share of the latest quarter of all searches that ended in known
-        # sets, or nowhere.
+        """Estimate which fraction of the nearby sets is known."""
+        # It is the share of the latest quarter of all searches that ended in known sets
+        # or did not converge.
         searches, found = np.array(self._past).T
         begin = np.flatnonzero(searches <= 0.75 * searches[-1])[-1]
         new = found[-1] - found[begin]
         return 1 - float(new / (searches[-1] - searches[begin]))
 
     def discovery(self) -> IntArray:
-        """Return how many searches and sets there were after every round."""
+        """Return the numbers of searches and sets after every round."""
         return np.array(self._past[1:])
 
     def _discovered(self, described: list[Any]) -> tuple[IntArray, IntArray]:
-        """Add what is new among points that were not recognised."""
+        """Add the new sets among points that were not recognised."""
         found = Description.concatenate([description for description, _ in described])
         directions = [way for _, ways in described for way in ways]
         labels = np.full(len(found.status), -1)
@@ -244,8 +244,8 @@ class Landscape:
         Returns
         -------
         result : SearchResult
-            A row per search, in the coordinates of the user. What searches ended in is
-            without points, and all is without invariants.
+            A row per search, in the coordinates of the user. The ends of searches are
+            without points, and all descriptions without invariants.
         """
         runs = SolverResult.concatenate([r.runs for r in self.rounds])
         status = np.concatenate([r.status for r in self.rounds])
@@ -257,7 +257,7 @@ class Landscape:
         order, rank = self.order()
         known = np.flatnonzero(labels >= 0)
         if len(known):
-            # What a search ended in is described once, when it was found.
+            # The end of a search is described once, when its set was found.
             points = self.atlas.points
             plain = replace(points, point=points.point[:, :0])
             plain, point_of = plain.take(self.atlas.point_of), self.atlas.point_of
@@ -279,7 +279,7 @@ class Landscape:
         )
 
     def origins(self) -> Origins:
-        """Collect where all searches set out, with sets numbered by increasing loss."""
+        """Collect the origins of all searches; sets are numbered by increasing loss."""
         origins = Origins.concatenate([r.origins for r in self.rounds])
         _, rank = self.order()
         return replace(origins, parent=rank[origins.parent])
@@ -294,14 +294,14 @@ class Landscape:
 
 
 def work(task: Callable[..., Any], *arguments: Any) -> Any:
-    """Do one of the two tasks of a round; what the store keeps."""
+    """Do one of the two tasks of a round; the store keeps the result."""
     return task(*arguments)
 
 
 def solve_ends(
     problem: Problem, solver: Any, starts: FloatArray | Displaced
 ) -> tuple[FloatArray, SolverResult, FloatArray, FloatArray]:
-    """Solve a batch and name its ends by their invariants."""
+    """Solve a batch and compute the invariants of its ends."""
     # Invariants, in natural units, and squared gradient norms are those of the rescaled
     # ends.
     loss = problem.loss

@@ -1,10 +1,10 @@
-r"""Newton steps from the end of a search to the level of rounding, and their verdict.
+r"""Newton steps from the end of a search to the level of rounding, and their result.
 
-A critical point that is there attracts them: the steps contract, quadratically if the
-Hessian is regular up to symmetries, and by the constant factor (m - 2)/(m - 1) if the
-loss grows with the power m. On a tail whose gradient vanishes towards infinity they do
-not: on exp(-x), exp(-x^2) or 1/x every step is about as long as the last. This
-distinguishes the two without any constant in the unit of the loss.
+Near a critical point the steps contract, quadratically if the Hessian is regular up to
+symmetries, and by the constant factor (m - 2)/(m - 1) if the loss grows with the power
+m. On a tail whose gradient vanishes towards infinity they do not: on exp(-x), exp(-x^2)
+or 1/x every step is about as long as the last. This distinguishes the two without any
+constant in the unit of the loss.
 
 Steps are computed in natural units (:mod:`skcrit.search.frame`), and components of the
 gradient that are rounding errors (:mod:`skcrit.search.noise`) do not move anything.
@@ -48,34 +48,36 @@ __all__ = [
 # takes 80 without acceleration, and tails are recognised after five.
 _MAX_STEPS = 60
 
-# A step that leaves this part of the last one or more does not contract: a power m up
-# to 20 leaves less.
+# A step does not contract if its length is at least this fraction of the last one's.
+# For powers m up to 20 the fraction is smaller.
 _SLOW = 0.95
 
 # Steps without contraction until a search counts as running away.
 _PATIENCE = 4
 
-# What is left by a step that hardly changed the Hessian: the next one uses the same
-# eigenpairs. Steps along tails leave 0.3 and more.
+# If a step is shorter than this fraction of the last one, the Hessian has hardly
+# changed, and the next step uses the same eigenpairs. Along tails the fraction is 0.3
+# and more.
 _CHORD = 0.1
 
-# By the theorem of Newton and Kantorovich a first step that halves the next one leads
-# to a critical point nearby.
+# By the theorem of Newton and Kantorovich the steps lead to a critical point nearby if
+# the second is at most half as long as the first.
 _SURE = 0.5
 
-# Otherwise the way must be short, in length scales. No way may be much longer: a length
-# scale away there are other critical points.
+# Otherwise the total length must be short, in length scales. It may never be much
+# longer, because a length scale away there are other critical points.
 _SHORT = 0.1
 LONG = 0.3
 
-# Three changes of the last digit can miss what is noise by this factor. It is allowed
-# once a step has failed to help.
+# Three changes of the last digit can underestimate the noise by this factor, which is
+# allowed for after a step has failed to help.
 _DOUBT = 32.0
 
-# Eigenvalues that steps leave out, relative to the largest, attempt by attempt. First
-# the weak directions wait until the others have arrived: off a critical manifold its
-# zero eigenvalues are small and not zero. Then all take part. If such a step does not
-# help, the weakest are left out again: at degenerate points they bend too soon.
+# Eigenvalues that steps leave out, relative to the largest, attempt by attempt. At
+# first the weak directions are left out until the others have converged, because away
+# from a critical manifold its zero eigenvalues are small but not zero. Then all are
+# included. If such a step does not help, the weakest are left out again: at degenerate
+# points these directions bend too soon.
 _CUTS = (1e-6, 0.0, 0.0, 1e-8, 1e-5, 1e-3, 0.03, 0.3)
 _ALL = 1
 
@@ -106,11 +108,12 @@ class Polished(Rows):
 class _Run(Rows):
     """Points on their way; sizes of steps are in length scales.
 
-    ``size`` is the last step's, ``ratio`` what the next one had of it, ``first_ratio``
-    the same of the first step, ``path`` the sum of all. ``is_fresh`` says whether the
-    frame is that of the present point, ``attempt`` says which directions take part.
-    ``ahead`` is the next step and ``left_out`` the size of what it leaves out, where
-    ``is_known`` says that both have been computed.
+    ``size`` is the length of the last step, ``ratio`` that of the next one relative to
+    it, ``first_ratio`` the same for the first step, and ``path`` the sum of all
+    lengths. ``is_fresh`` is true if the frame is that of the present point, and
+    ``attempt`` determines which directions are included. ``ahead`` is the next step and
+    ``left_out`` the size of the part that it leaves out, if ``is_known`` is true for
+    the row.
     """
 
     frame: Frame
@@ -134,7 +137,8 @@ def polish(loss: Loss, theta: Array, scales: Scales, false: float = FALSE) -> Po
     # At a regular critical point it costs two dense Hessians, the first one decomposed
     # roughly, and some gradients. For false see make_frame.
     run, rows = _begin(loss, theta, scales, false, True), np.arange(theta.shape[0])
-    # What has ended is set aside once that is half: matrices are seldom copied then.
+    # Finished rows are set aside when they are half of all, so that matrices are seldom
+    # copied.
     ended = []
     for _ in range(_MAX_STEPS):
         over = run.code != RUNNING
@@ -156,7 +160,7 @@ def polish(loss: Loss, theta: Array, scales: Scales, false: float = FALSE) -> Po
 
 
 def newton_length(loss: Loss, theta: Array, scales: Scales) -> FloatArray:
-    """Measure Newton steps, without what is noise in the gradient.
+    """Measure Newton steps, without the noise of the gradient.
 
     Parameters
     ----------
@@ -208,7 +212,7 @@ def without_false_tangents(
 
 
 def _newton(run: _Run, gradient: Array) -> tuple[Array, FloatArray]:
-    """Compute the Newton step of a gradient without its noise, and what is left out."""
+    """Compute the Newton step of a gradient without noise, and the part left out."""
     frame, xp = run.frame, array_namespace(gradient)
     values, components = frame.values, frame.components(gradient)
     cut = np.array(_CUTS)[np.minimum(run.attempt, len(_CUTS) - 1)] * frame.norm
@@ -226,12 +230,12 @@ def _newton(run: _Run, gradient: Array) -> tuple[Array, FloatArray]:
 
 
 def _signal(frame: Frame, gradient: Array, size: Array, noise: Array) -> Array:
-    """Return which components of a gradient are no rounding errors."""
-    # Eigenvectors are rounded too, entry by entry: a part of the gradient across them.
+    """Return which components of a gradient exceed rounding errors."""
+    # Entries of eigenvectors are rounded too, which adds components of the gradient.
     xp = array_namespace(gradient)
     blur = size.shape[1] * float(xp.finfo(size.dtype).eps)
     signal = size > noise
-    # It is at most so large, and mostly that is all that one needs to know.
+    # This upper bound of them suffices for most rows.
     most = blur * xp.sqrt(xp.vecdot(gradient, gradient))[:, None] * (1 + blur)
     unsure = signal & ~(size > noise + most)
     rows = np.flatnonzero(np.any(to_host(unsure), axis=1))
@@ -244,14 +248,15 @@ def _signal(frame: Frame, gradient: Array, size: Array, noise: Array) -> Array:
 
 
 def _advance(loss: Loss, run: _Run, scales: Scales, false: float) -> _Run:
-    """Take a step, unless nothing is left or it does not help."""
+    """Take a step, unless the gradient is only noise or the step does not help."""
     trial = _tried(loss, run, scales)
     done, helps, runs = trial.done, trial.helps, run.code == RUNNING
-    # The verdict is that of the Hessian here: an older one may have other symmetries.
+    # The verdict needs the Hessian at this point: an older one may have other
+    # symmetries.
     ended = done & runs & run.is_fresh & (run.attempt >= _ALL)
     run.code = np.where(ended, _verdict(run, trial.left_out), run.code)
     failed = ~done & ~helps & run.is_fresh
-    # After a step that helps the next one may take all directions again.
+    # After a step that helps, the next one may include all directions again.
     again = np.where(helps, np.minimum(run.attempt, _ALL + 1), run.attempt)
     again = again + (failed | (done & (run.attempt < _ALL)))
     chord = helps & (trial.rest <= _CHORD * trial.size)
@@ -283,7 +288,7 @@ def _tried(loss: Loss, run: _Run, scales: Scales) -> SimpleNamespace:
     if not run.is_known[runs].all():
         run.ahead, run.left_out = _newton(run, run.frame.gradient)
     p, left_out, size = run.ahead, run.left_out, _size(run.ahead, scales)
-    # Steps as long as a few last digits of the point are noise too.
+    # Steps of a few units in the last place of the point are noise too.
     eps = float(array_namespace(p).finfo(p.dtype).eps)
     done = size <= NOISE * eps * np.maximum(_size(run.frame.theta, scales), 1)
     trial = SimpleNamespace(done=done, size=np.where(size > 0, size, 1.0))
@@ -312,23 +317,23 @@ def _move(loss: Loss, run: _Run, trial: SimpleNamespace) -> None:
 
 
 def _stretched(run: _Run, size: FloatArray) -> FloatArray:
-    """Say how many times as long as the Newton steps the next steps are."""
-    # At a point of higher multiplicity a longer step makes up for slow contraction.
+    """Return the lengths of the next steps relative to the Newton steps."""
+    # At a point of higher multiplicity longer steps compensate for slow contraction.
     slow = (run.ratio > _SURE) & (run.ratio < _SLOW)
     stretch = np.where(slow, 1 / (1 - np.where(slow, run.ratio, 0.0)), 1.0)
-    # A step that leads far is not taken to its end.
+    # A step that is too long is shortened.
     return np.minimum(stretch, LONG / np.where(size > 0, size, LONG))
 
 
 def _watched(run: _Run, ratio: FloatArray, moved: BoolArray, old_step: Array) -> _Run:
-    """Count steps that do not contract, and end what runs away."""
+    """Count steps that do not contract, and end rows that run away."""
     run.ratio = np.where(moved, ratio, run.ratio)
     run.first_ratio = np.where(np.isnan(run.first_ratio), run.ratio, run.first_ratio)
     slow = moved & ~(ratio < _SLOW)
     run.n_slow = np.where(moved, np.where(slow, run.n_slow + 1, 0), run.n_slow)
     onwards = dot(run.step, old_step) > 0
     lost = (run.code == RUNNING) & (run.n_slow >= _PATIENCE)
-    # Steps that lead on and on; at a degenerate point they are all short.
+    # Steps that lead further and further; at a degenerate point they are all short.
     gone = np.where(onwards & (run.path > _SHORT), Status.ESCAPED, Status.UNCONFIRMED)
     run.code = np.where(lost, gone, run.code)
     return run
@@ -343,10 +348,10 @@ def _verdict(run: _Run, left_out: FloatArray) -> IntArray:
 def _renewed(
     loss: Loss, run: _Run, scales: Scales, false: float, there: BoolArray | None = None
 ) -> _Run:
-    """Decompose the Hessians at the present points; say which have arrived."""
+    """Decompose the Hessians at the present points; return which have arrived."""
     theta = run.frame.theta
     if there is not None and there.any():
-        # Steps may have led along the orbit, to where Hessians are less simple.
+        # Steps may have led along the orbit, to points with less simple Hessians.
         xp, stays = array_namespace(theta), loss.asarray(there)[:, None] == 0
         theta = xp.where(stays, theta, well_placed(loss, theta))
     run.frame = make_frame(loss, loss.at(theta), scales, false)

@@ -1,4 +1,4 @@
-"""The loss that is searched: in which coordinates, and in which units."""
+"""The loss that is searched, with its coordinates and units."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ from skcrit.solvers.state import SolverResult
 
 __all__ = ["Problem", "pose"]
 
-# Points that are transformed at a time.
+# Number of points that are transformed together.
 _ROWS = 2**12
 
 
 @dataclass
 class Problem:
-    """All that a worker needs to know besides the starts.
+    """Everything that a worker needs besides the starts.
 
     Attributes
     ----------
     coordinates : Coordinates
-        The loss in the coordinates of the search, and the way there and back.
+        The loss in the coordinates of the search, and the transformations to and from
+        them.
     scales : Scales
         Its natural units there.
     """
@@ -48,8 +49,8 @@ class Problem:
         return np.asarray(to_host(inside), dtype=float)
 
     def back(self, theta: FloatArray, rows: IntArray | None = None) -> FloatArray:
-        """Express points in the coordinates of the user; those not finite stay."""
-        # A part at a time: of many points no more than one copy is made.
+        """Express points in the coordinates of the user, unless they are not finite."""
+        # In parts, so that at most one copy of many points is made.
         rows = np.arange(len(theta)) if rows is None else rows
         result = np.empty((len(rows), theta.shape[1]))
         for begin in range(0, len(rows), _ROWS):

@@ -1,4 +1,4 @@
-"""Searches in rounds, each of which knows what the ones before it found."""
+"""Searches in rounds, each of which uses the results of those before it."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ def search_in_rounds(
     watch: Sequence[Watch] = (),
 ) -> SearchResult:
     """Search critical points that earlier rounds have not found."""
-    # A round has size starts. The solver has select(rows) and the parameter known. A
-    # watch is called before and after every batch, and may stop the search.
+    # Each round has size starts. The solver must have a method select(rows) and a
+    # parameter known. A watch is called before and after every batch, and may stop the
+    # search.
     with one_blas_thread():
         problem = pose(loss)
     results: list[SearchResult] = []

@@ -43,7 +43,7 @@ def natural_scales(loss: Loss) -> Scales:
     ones = np.ones(loss.n_params_)
     length = loss.asarray(loss.length_scale())
     unit = loss.asarray(to_host(loss.asarray(loss.parameter_unit())) * ones)
-    with np.errstate(all="ignore"):  # a start can lie outside of what is finite
+    with np.errstate(all="ignore"):  # a start can lie where it is not finite
         sizes = scaled_curvature(loss, probes(loss), length)
     finite = sizes[np.isfinite(sizes)]
     curvature = float(np.median(finite)) if len(finite) else 0.0
@@ -51,6 +51,6 @@ def natural_scales(loss: Loss) -> Scales:
 
 
 def probes(loss: Loss) -> Array:
-    """Draw eight points, always the same, where a loss shows what is typical for it."""
+    """Draw eight points, always the same, that are typical for a loss."""
     streams = [np.random.default_rng((3, i)) for i in range(_N_POINTS)]
     return loss.asarray(loss.draw_starts(streams))

@@ -1,4 +1,4 @@
-"""What all tasks of a fit need, sent to each worker once."""
+"""Values that all tasks of a fit need, sent to each worker once."""
 
 from __future__ import annotations
 
@@ -21,28 +21,30 @@ from skcrit.search.cluster import held, hold
 
 __all__ = ["Shared"]
 
-# Backends of joblib: over a cluster, and with processes that see the files of this one.
+# Backends of joblib: those over a cluster, and those whose processes share files with
+# this one.
 _CLUSTER = "DaskDistributedBackend"
 _ON_THIS_MACHINE = ("LokyBackend", "MultiprocessingBackend")
 
-# What this process has read, by file; a worker serves one fit after the other.
+# Values that this process has read, by file; a worker serves several fits in turn.
 _READ: dict[str, Shared] = {}
 
-# Stands for a value that is held where tasks run, not here.
+# Placeholder for a value that is held where tasks run, not here.
 _ELSEWHERE = object()
 
 
 class Shared:
     """A value that is the same for all tasks.
 
-    Processes of this machine read it from a file, each of them once, and their tasks
-    carry the name of the file. Workers of a Dask cluster get it before the first task,
-    or when they join later. Others, which may be elsewhere, get it with each task.
+    Processes on this machine read it from a file once, and their tasks contain only the
+    name of the file. Workers of a Dask cluster receive it before the first task, or
+    when they join. Workers of other backends, which may run elsewhere, receive it with
+    each task.
 
     Parameters
     ----------
     value : object
-        What tasks need. It must not be changed.
+        Value that tasks need. It must not be changed.
     """
 
     def __init__(self, value: Any) -> None:
@@ -52,9 +54,9 @@ class Shared:
 
     @property
     def value(self) -> Any:
-        """The value; a worker of a cluster takes the one that it holds."""
+        """The value; a worker of a cluster returns the one that it holds."""
         if self._value is _ELSEWHERE:
-            # Not before a task needs it: the scheduler reads tasks as well.
+            # Only when a task needs it, because the scheduler reads tasks too.
             assert self._name is not None
             return held(self._name)
         return self._value
@@ -72,7 +74,7 @@ class Shared:
             return
         if effective_n_jobs(n_jobs) == 1:
             return
-        # As joblib does it: functions of scripts and notebooks are sent whole.
+        # As in joblib, functions of scripts and notebooks are pickled by value.
         content = dumps(self.value)
         if kind == _CLUSTER:
             name = f"skcrit-{uuid4().hex}"
@@ -93,7 +95,7 @@ class Shared:
 
 
 def _read(path: str) -> Shared:
-    """Read a value, unless this process has it."""
+    """Read a value, unless this process has read it before."""
     if path not in _READ:
         _READ.clear()
         # Written by the process that this one works for, in a folder of its own user.
@@ -102,14 +104,14 @@ def _read(path: str) -> Shared:
 
 
 def _named(name: str) -> Shared:
-    """Make what stands for a value that a cluster has sent to its workers."""
+    """Make a placeholder for a value that a cluster has sent to its workers."""
     shared = Shared(_ELSEWHERE)
     shared._name = name
     return shared
 
 
 def _remove(path: str, owner: int) -> None:
-    """Delete the file, where it was made: a fork of that process leaves it alone."""
+    """Delete the file in the process that made it, but not in a fork of it."""
     if os.getpid() == owner:
         with suppress(OSError):
             os.unlink(path)

@@ -1,4 +1,4 @@
-"""Finished batches in a folder, as data: files of arrays, which hold no code."""
+"""Finished batches in a folder, as files of arrays that contain no code."""
 
 from __future__ import annotations
 
@@ -22,40 +22,40 @@ from skcrit.solvers.state import SolverResult
 
 __all__ = ["BatchStore"]
 
-# What results are made of, besides lists, tuples, dicts, numbers and arrays.
+# Types in results, besides lists, tuples, dicts, numbers and arrays.
 _RECORDS: dict[str, type[Any]] = {
     record.__name__: record
     for record in (SolverResult, Description, Directions, InertiaShares)
 }
 
-# What reading a broken file can raise.
+# Errors that reading a damaged file can raise.
 _BROKEN = (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError)
 
 
 class BatchStore:
-    """Keep results of tasks under their keys, a file for each.
+    """Keep results of tasks under their keys, in a file each.
 
     Parameters
     ----------
     folder : str or path-like
-        Where the files lie; it is made when the first one is written.
+        Folder of the files; it is created when the first one is written.
 
     Notes
     -----
     A file is an archive of NumPy arrays that are read with ``allow_pickle=False``, and
     a description of how they belong together: reading it runs no code. It is written
-    beside its place and moved there, so that it is whole or not there at all, and fits
-    that share the folder do not disturb each other.
+    under a temporary name and then renamed, so that it is either complete or absent,
+    and fits that share the folder do not disturb each other.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        # Workers on other machines may run in another folder.
+        # An absolute path, because workers may run in another working directory.
         self.folder = Path(os.path.abspath(os.fspath(folder)))
 
     def call(self, key: str, task: Callable[..., Any], arguments: tuple) -> Any:
-        """Take a result from the folder, or do the task and keep what it returns."""
-        # ValueError if the file at this key is sound and holds another key's result; a
-        # warning if it is broken, or a result cannot be written.
+        """Load a result from the folder, or do the task and keep its result."""
+        # Raises ValueError if the file at this key is valid but has the result of
+        # another key; warns if it is damaged, or if a result cannot be written.
         path = self.folder / f"{key}.npz"
         if path.exists():
             try:
@@ -72,7 +72,7 @@ class BatchStore:
         return result
 
     def _write(self, path: Any, content: Any) -> None:
-        """Write a file beside its place, and move it there."""
+        """Write a file under a temporary name, and rename it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         arrays: list[np.ndarray] = []
         text = json.dumps(_encode(content, arrays))
@@ -83,16 +83,16 @@ class BatchStore:
                 np.savez(file, structure=np.array(text), **named)
             os.replace(name, path)
         except BaseException as error:
-            # Not a part of a file must stay, whatever stopped the writing.
+            # An incomplete file must be removed, whatever interrupted the writing.
             Path(name).unlink(missing_ok=True)
-            # An archive that is interrupted complains that it cannot be closed.
+            # An interrupted archive raises an error when it is closed.
             if isinstance(error.__context__, KeyboardInterrupt):
                 raise KeyboardInterrupt from error
             raise
 
 
 def _warn(what: Any, error: Any) -> None:
-    """Say what could not be done, and why."""
+    """Warn about what failed, and why."""
     warnings.warn(f"memory: {what} ({error}).", UserWarning, stacklevel=4)
 
 
@@ -128,7 +128,7 @@ def _encode(value: Any, arrays: Any) -> Any:
 
 
 def _read(path: Any) -> Any:
-    """Read a file, without running what it says."""
+    """Read a file, without running code from it."""
     with np.load(path, allow_pickle=False) as archive:
         return _decode(json.loads(str(archive["structure"])), archive)
 

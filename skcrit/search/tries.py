@@ -1,4 +1,4 @@
-"""Displacements that are tried, and those that wait for it."""
+"""Displacements that are tried, and those that wait."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Displacement", "Queue", "Try", "Way"]
 Try = tuple[int, int, int]
 Way = tuple[int, int, int]
 
-# Bits for the numbers of tries, of which a stage has at most twice 4096, and of stages.
+# Bits for the numbers of tries, at most twice 4096 in a stage, and of stages.
 _TRIES, _STAGES = 14, 18
 
 
@@ -52,11 +52,11 @@ class Displacement:
     sign : int
         One or minus one.
     turn : int
-        How often the direction has been tried this way.
+        Number of earlier tries of the direction in this orientation.
     vector : ndarray of shape (n_params,), or None
         The direction, if it is kept.
     change : int
-        By how much the Morse index is asked to change; 0 asks for nothing.
+        Requested change of the Morse index; 0 for any index.
     """
 
     label: int
@@ -68,5 +68,5 @@ class Displacement:
 
     @property
     def way(self) -> Way:
-        """On which way the search sets out."""
+        """The way on which the search begins."""
         return self.label, self.direction, self.sign

@@ -1,9 +1,9 @@
-"""Eigenvalues that are zero because critical points go on in their directions.
+"""Eigenvalues that are zero because critical points continue in their directions.
 
-If coordinates are large or products are differences, the error of a Hessian at a
-point exceeds what is called rounding, and a small eigenvalue may be zero or not. The
-gradient a finite distance away says it far better: its rounding errors are divided by
-that distance, where differences of gradients divide them by a small step.
+If coordinates are large or products are differences, the error of a Hessian at a point
+exceeds the level of rounding, and a small eigenvalue may or may not be zero. The
+gradient a finite distance away decides this far better: its rounding errors are divided
+by that distance, whereas differences of gradients divide them by a small step.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from skcrit.solvers.status import Status
 
 __all__ = ["STEPS", "is_valley"]
 
-# Steps along each direction, in length scales, until one leads along the valley: a long
-# one leaves a curved valley farther than Newton steps lead back.
+# Steps along each direction, in length scales, until one leads along the valley: after
+# a long step out of a curved valley, Newton steps do not lead back.
 STEPS = (0.1, 1e-2, 1e-3, 1e-4, 1e-5)
 
-# To both sides, and not to mirror images.
+# Steps to both sides, of different lengths because of mirror images.
 _SIDES = (1.0, -0.7)
 
-# A point that the Newton steps move by more than this part of the step was brought back
-# to where it came from, or to another critical point.
+# If Newton steps move a point by more than this fraction of the step, they have led
+# back to its origin, or to another critical point.
 _MOVED = 0.3
 
-# Eigenvalues that may be those of the valley, relative to the largest.
+# Eigenvalues that may belong to the valley, relative to the largest.
 _FLAT = 1e-6
 
 
 def is_valley(
     loss: Loss, end: Polished, small: BoolArray, level: FloatArray, scales: Scales
 ) -> BoolArray:
-    """Return where critical points go on in all directions of small eigenvalues.
+    """Return where critical points continue in all directions of small eigenvalues.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def is_valley(
     small : ndarray of bool of shape (n, n_params)
         Eigenvalues in question.
     level : ndarray of shape (n,)
-        What eigenvalues must be below to count as zero.
+        Level below which eigenvalues count as zero.
     scales : Scales
         Natural units of the loss.
 
@@ -103,9 +103,9 @@ def _goes_on(
     level: FloatArray,
     scales: Scales,
 ) -> BoolArray:
-    """Walk along eigenvectors, and determine where critical points are found."""
+    """Walk along eigenvectors, and find critical points on the way."""
     p, natural = _along(loss, end, columns, scales)
-    # An eigenvalue above the level would be seen from there.
+    # An eigenvalue above the level would be visible from there.
     noise = NOISE * to_host(end.noise)[np.arange(len(columns)), columns]
     good = noise <= level * step * natural
     for side in _SIDES:
