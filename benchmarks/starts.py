@@ -66,7 +66,7 @@ def network_cell(loss, method, init):
     known = judgement.converged & judgement.identified
     _, counts = np.unique([str(s) for s in judgement.sets[known]], return_counts=True)
     shares = counts / counts.sum()
-    bits = max(float(-np.sum(shares * np.log2(shares))), 0.0)
+    bits = abs(float(np.sum(shares * np.log2(shares))))
     return f"{len(counts)}, {bits:.2f}, {judgement.accuracy:.2f}"
 
 

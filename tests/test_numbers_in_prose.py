@@ -105,7 +105,9 @@ INCLUDE = re.compile(
 )
 
 
-@pytest.mark.parametrize("page", ["choosing.md", "newton_mr_defaults.md"])
+@pytest.mark.parametrize(
+    "page", ["believing.md", "choosing.md", "newton_mr_defaults.md"]
+)
 def test_parts_of_measured_pages_are_there(page):
     found = INCLUDE.findall((ROOT / "doc" / page).read_text(encoding="utf-8"))
     assert found
@@ -115,6 +117,44 @@ def test_parts_of_measured_pages_are_there(page):
         part = text.partition(begin)[2]
         assert not end or part.count(end) == 1
         assert "| " in part.partition(end)[0] if end else "| " in part
+
+
+def measured_starts(part):
+    """Return the rows of a table of the page that benchmarks/starts.py writes."""
+    text = (ROOT / "doc" / "starts_measured.md").read_text(encoding="utf-8")
+    block = text.partition(f"<!-- {part} -->")[2].partition(f"<!-- end of {part} -->")
+    rows = re.findall(r"^\| (.*) \|$", block[0], flags=re.MULTILINE)
+    return [[cell.strip() for cell in row.split(" | ")] for row in rows]
+
+
+def test_text_on_starts_is_that_of_its_tables():
+    text = read("doc/choosing.md")
+    head, *rows = measured_starts("thorough")
+    names = {row[0] for row in rows}
+    assert names - {row[0] for row in measured_starts("functions")} == {"3 atoms"}
+    assert {cell for row in rows for cell in row[1:]} == {"1.00"}
+    assert set(head[1:]) == {
+        "Newton-MR",
+        "Newton-TR",
+        "saddle dynamics",
+        "gradient norm",
+    }
+    assert "find all known points of these functions and of three atoms" in text
+    head, *rows = measured_starts("networks")
+    bits = [[float(cell.split(", ")[1]) for cell in row[2:]] for row in rows]
+    place = {name.strip('`"'): i for i, name in enumerate(head[2:])}
+    assert 'more even from `"gaussian"` starts than along 25 descents' in text
+    assert rows[0][0].startswith("5-2-5")
+    assert bits[1][place["gaussian"]] > bits[1][place["auto"]]
+    for row, found in enumerate(rows):
+        if found[1] == "saddle dynamics":
+            assert all(a > b for a, b in zip(bits[row], bits[row - 1], strict=True))
+        if found[0].startswith("10-4-3-10"):
+            assert found[2 + place["gaussian"]].startswith("1, ")
+    digits = {row[0]: row[1:] for row in measured_starts("digits")[1:]}
+    alone, helped = digits["default"]
+    assert int(alone.split()[0]) == 0
+    assert int(helped.split()[0]) >= 15
 
 
 def test_resolutions_are_computed():

@@ -21,7 +21,7 @@ from skcrit.linalg import minres_qlp
 CUTOFFS = (1e-4, 1e-6, 1e-8, 1e-10, 1e-20)
 # A point is gradient-flat by the study's definition beyond the one and below the other.
 FLAT, FLAT_IMAGE = 0.9, 5e-4
-# At most so many iterates of a run are looked at.
+# Largest number of iterates of a run that are examined.
 N_LOOKS = 40
 # Column of the ends of all runs, too long to be printed.
 ENDS = "ends: loss, index fraction"

@@ -289,11 +289,11 @@ def _tabulate(key, by, noise, draw, curve):
     settings = {"column": key[0], "method": key[1], "by": by, "noise": noise}
     for place, (name, value) in enumerate({**settings, "draw": draw}.items()):
         runs.insert(place, name, value)
-    # Success is what the study calls so: the gradient norm where a run ends.
+    # Success is defined as in the study, by the gradient norm at the end of a run.
     runs["success"] = runs["squared_grad_norm"] < SUCCESS
     runs["below_tol"] = runs["squared_grad_norm"] < TOL
-    # Points are judged where they first reach SUCCESS, at the balanced point too; NaN
-    # and None for runs that never do, or where Newton steps lead away.
+    # Points are judged when they first reach SUCCESS, at the balanced point too; NaN
+    # and None for runs that never do, or if Newton steps lead away.
     for name in ("n_iter", "n_hvp", "n_gradient"):
         spent = cut.results_[name]
         runs[f"{name}_to_success"] = np.where(cut.converged_, spent, np.nan)

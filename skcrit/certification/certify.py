@@ -237,7 +237,7 @@ def _balls(loss: Loss, there: Any, proved: list[Any]) -> Any:
     stretch = np.array([p.stretch for p in proved])
     turn = np.array([p.turn for p in proved])
     step = np.array([p.slope for p in proved]) / np.where(sigma > 0, sigma, np.nan)
-    # A set further away from a point than the origin is of no use.
+    # Radii beyond the distance to the origin and the length scale are useless.
     widest = np.linalg.norm(there.theta, axis=-1)
     widest = np.minimum(np.maximum(widest, np.max(loss.length_scale())), 0.9 * turn)
     balls: list[Ball | None] = [None] * n

@@ -28,22 +28,24 @@ from skcrit.utils._arguments import as_numbers, shown
 
 __all__ = ["Exploration", "check_displacement"]
 
-# Searches of the first round that sets out from a set.
+# Searches of the first round that begins at known sets.
 _FIRST_ROUND = 16
 
 # Later passes try other lengths: shorter, longer, and much shorter.
 _PASSES = (1.0, 0.4, 1.6, 0.15)
 
-# Above this share of failed searches untried directions are not all that is missing:
-# then so many rounds of new starts have a say, and above half of them must converge.
+# Above this share of failed searches, sets may be missing that no untried direction
+# leads to. Then this number of rounds of new starts is considered too, and more than
+# half of them must converge.
 _MANY_FAILURES = 0.1
 _N_FRESH = 3
 _MOST = 0.5
 
-# Once so many of the latest quarter of the searches led to nothing new, half of each
-# round goes down from far out, until 64 of these searches in a row were in vain, or
-# fewer in many parameters, because each of their steps decomposes a Hessian: searches
-# from known sets end near where they begin, and what lies far out are minima.
+# Once this share of the latest quarter of the searches has found nothing new, half of
+# each round descends from distant starts, until 64 of these searches in a row have been
+# in vain, or fewer if there are many parameters, because each of their steps decomposes
+# a Hessian. Searches from known sets end near their starts, and distant sets are mostly
+# minima.
 _SETTLED = 0.95
 _LEAST_IN_VAIN, _MOST_IN_VAIN, _NUMBERS_IN_VAIN = 16, 64, 2048
 

@@ -45,7 +45,7 @@ class FitReport:
         self.task: Any = None
 
     def begin(self, n_batches: int | None) -> None:
-        """Take note that a part of the fit begins."""
+        """Register that a part of the fit begins."""
         if self.context is None:
             self.context = self.finder._init_callback_context(max_subtasks=n_batches)
             self.context.call_on_fit_task_begin(**self.arguments)
@@ -53,7 +53,7 @@ class FitReport:
         self.task.call_on_fit_task_begin(**self.arguments)
 
     def end(self, so_far: Callable[[], Any]) -> bool:
-        """Take note that a part has ended; return whether a callback wants to stop."""
+        """Register that a part has ended; return whether a callback wants to stop."""
         return bool(
             self.task.call_on_fit_task_end(
                 **self.arguments,
@@ -62,7 +62,7 @@ class FitReport:
         )
 
     def finish(self) -> None:
-        """Take note that the finder is fitted."""
+        """Register that the finder is fitted."""
         if self.context is not None:
             self.context.call_on_fit_task_end(
                 **self.arguments, reconstruction_attributes=dict
@@ -76,7 +76,7 @@ class Progress:
         self.bar = progress_bar(total=n_starts, unit="start")
 
     def begin(self, n_batches: int | None) -> None:
-        """Take note that a batch begins."""
+        """Register that a batch begins."""
 
     def end(self, so_far: Callable[[], SearchResult]) -> bool:
         """Show what has come in; never stop."""
@@ -115,7 +115,7 @@ class SearchBar:
         """Show the numbers first, then the bar: a refresh shows both."""
         landscape = so_far()
         n_found, share = len(landscape.atlas), landscape.coverage()
-        # Far from what is known more is unseen than the searches show.
+        # Far from the known sets more is unseen than the searches show.
         unseen = n_found * (1 / max(share, 1e-9) - 1)
         self.bar.set_postfix(found=n_found, unseen=f">{unseen:.0f}", refresh=False)
         self.bar.update(landscape.n_searches - self.bar.n)
@@ -173,5 +173,5 @@ def interruptible(
         text = f"{name} was interrupted: {kept}."
     else:
         return
-    # The frames of the search, where it happened to be, say nothing more.
+    # The traceback of the search would only show where it happened to be.
     raise KeyboardInterrupt(text) from None

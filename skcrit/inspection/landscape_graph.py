@@ -28,8 +28,8 @@ _MAX_VECTOR = 500
 # Dark lines stay visible when faint.
 _EDGE, _INK, _FADING = "0.3", 25.0, 0.65
 
-# Sets of one index are apart if their losses differ by one part in so many of the
-# range; if not they are moved sideways by this step, all together at most this width.
+# Sets of one index are separate if their losses differ by more than the range divided
+# by this number; otherwise they are moved sideways by this step, within this width.
 _ROWS, _STEP, _WIDTH = 100, 0.3, 0.8
 
 

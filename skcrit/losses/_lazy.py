@@ -19,11 +19,11 @@ class lazy:  # noqa: N801 (used as a decorator, like property)
         self._function, self.__doc__ = function, function.__doc__
 
     def __set_name__(self, owner: type, name: str) -> None:
-        """Take note of the name of the attribute."""
+        """Keep the name of the attribute."""
         self._name = name
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        """Compute the value, and leave it where it is found before this."""
+        """Compute the value, and store it as an attribute of the instance."""
         if instance is None:
             return self
         value = instance.__dict__[self._name] = self._function(instance)

@@ -16,9 +16,10 @@ from skcrit.losses.local_model import LocalModel
 
 __all__ = ["NetworkModel"]
 
-# Points of more numbers than a few caches hold are multiplied in parts of so many, if
-# the data multiply by a diagonal: a full moment would be read anew for each part. At
-# 784-32-784 a product of 20 points takes three quarters of the time then.
+# If points have more numbers than fit into the caches, they are multiplied in parts of
+# this size, provided that the data act by a diagonal: a full moment would be read anew
+# for each part. At 784-32-784 a product of 20 points then takes three quarters of the
+# time.
 _NUMBERS, _MANY = 2**17, 2**19
 
 

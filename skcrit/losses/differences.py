@@ -19,10 +19,10 @@ _LARGEST = 0.08
 _FACTOR = 2.0
 _N_STEPS = 7
 
-# If the gradient is smooth, differences forwards and backwards are apart by an amount
-# that halves with the step. At a kink they stay apart by its size: this part of it or
-# more is left, and it counts if it is more than that part of the column. Looked at are
-# steps that are short enough to show it, by their number.
+# If the gradient is smooth, forward and backward differences differ by an amount that
+# halves with the step. At a kink their difference does not shrink: at least this
+# fraction of it remains, and it counts if it exceeds that fraction of the column. The
+# largest steps, this many, are too long to show it.
 _LEFT, _SEEN, _SHORT = 0.75, 1e-3, 2
 
 # Numbers in the gradients of a chunk of columns.

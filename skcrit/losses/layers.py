@@ -44,7 +44,7 @@ def _times(a: Array, b: Array) -> Array:
 
 
 def _times_into(a: Array, b: Array) -> Array:
-    # The same, written over b, which nobody needs any more.
+    # The same, overwriting b, which is not needed afterwards.
     if a is None:
         return b
     if b.shape[0] < a.shape[0]:  # a direction shared by several points

@@ -94,7 +94,7 @@ class LinearLoss(LinearProofs, Loss):
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        # The scaled moments follow from the rest: nobody has to send or hash them.
+        # The scaled moments follow from the rest, and need not be sent or hashed.
         state = super().__getstate__()
         return {key: state[key] for key in state if key != "_moments"}
 

@@ -216,8 +216,8 @@ def _from_starts(finder: Any, n_params: int) -> tuple[IntArray, IntArray, BoolAr
     for row in range(len(index)):
         rows = np.flatnonzero(labels == row)
         lows, highs = low[rows], high[rows]
-        # An explorer describes a set once and keeps no distances: it has bounds. From
-        # products alone there are bounds of points that nobody has confirmed.
+        # An explorer describes a set once and keeps no distances, but bounds. Bounds
+        # from products alone can belong to points that were not confirmed.
         bounded = ((lows > 0) | (highs < n_params)) & (n_params <= MAX_DENSE_FORMED)
         seen = np.isfinite(distance[rows]) | bounded
         confirmed[row] |= bool(seen.any())
