@@ -116,8 +116,8 @@ class SearchBar:
         landscape = so_far()
         n_found, share = len(landscape.atlas), landscape.coverage()
         # Far from the known sets more is unseen than the searches show.
-        unseen = n_found * (1 / max(share, 1e-9) - 1)
-        self.bar.set_postfix(found=n_found, unseen=f">{unseen:.0f}", refresh=False)
+        unseen = f">{n_found * (1 / share - 1):.0f}" if share > 0 else "?"
+        self.bar.set_postfix(found=n_found, unseen=unseen, refresh=False)
         self.bar.update(landscape.n_searches - self.bar.n)
         return False
 

@@ -15,7 +15,7 @@ import pytest
 
 from skcrit import LandscapeExplorer, NewtonMRFinder
 from skcrit.finders import _watch
-from skcrit.finders._watch import FitReport, Progress
+from skcrit.finders._watch import FitReport, Progress, SearchBar
 from skcrit.search.batches import Batches
 from skcrit.search.critical_sets import Identity, group_points
 from skcrit.search.describe import UNKNOWN
@@ -90,6 +90,19 @@ def test_sets_found_so_far_are_those_of_a_fit_so_far(X, seed, batch_size, monkey
     sets = [finder.results_["critical_set"][:n] for n in ends]
     for shown, labels in zip(bar.shown, sets, strict=True):
         assert shown["found"] == len(np.unique(labels[labels >= 0]))
+
+
+def test_nothing_is_claimed_of_what_no_search_has_met(monkeypatch):
+    """If every search finds a new set, nothing bounds how many there are."""
+    bar = Postfixes()
+    monkeypatch.setattr(_watch, "progress_bar", lambda **options: bar)
+    searches = SearchBar(100)
+    for share, shown in [(0.0, "?"), (0.25, ">15"), (1.0, ">0")]:
+        landscape = SimpleNamespace(
+            atlas=range(5), coverage=lambda share=share: share, n_searches=10
+        )
+        assert searches.end(lambda landscape=landscape: landscape) is False
+        assert bar.shown[-1] == {"found": 5, "unseen": shown}
 
 
 def result_of(points, converged):
