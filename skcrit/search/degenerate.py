@@ -1,10 +1,10 @@
-"""Degenerate critical points that Newton steps approach and do not reach.
+"""Degenerate critical points, which Newton steps approach without reaching them.
 
-Where a loss is flat to second order, or nearly, the gradient is small in a whole
-region, beside a critical point as on a tail. From the critical point it grows along
-every line, to both sides: a power of the distance does, and so does a sum of products
-of several small weights. Along a tail it grows to one side and fades to the other,
-however large or small the gradient and its rounding errors are.
+If a loss is flat to second order, or nearly so, the gradient is small in a whole
+region, near a critical point as well as on a tail. From a critical point it grows along
+every line, to both sides: this holds for powers of the distance, and for sums of
+products of several small weights. Along a tail it grows to one side and decreases to
+the other, whatever the size of the gradient and of its rounding errors.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ from skcrit.solvers._vectors import norm
 
 __all__ = ["grows_all_around"]
 
-# Lines through a point: along the eigenvectors of the longest Newton steps, one of
-# which a tail would be, and as many random ones in all weak directions.
+# Lines through a point: along the eigenvectors of the longest Newton steps, which would
+# include the direction of a tail, and as many random ones in all weak directions.
 _N_LINES = 4
 
 # Eigenvalues of weak directions, relative to the size of Hessians around the point.
 _WEAK = 1e-3
 
-# The gradient along weak directions grows by this factor, to both sides.
+# Factor by which the gradient along weak directions grows, to both sides.
 _GROWTH = 100.0
 
-# Newton steps that lead back to the bottom of a valley, and how much of a gradient may
-# be left across it, relative to that along it.
+# Number of Newton steps back to the bottom of a valley, and the largest gradient that
+# may remain across it, relative to that along it.
 _N_STEPS = 8
 _LEFT = 0.1
 
 
 @np.errstate(over="ignore", invalid="ignore")  # steps across may lead anywhere
 def grows_all_around(loss: Loss, theta: FloatArray, scales: Scales) -> BoolArray:
-    """Return at which points gradients are small beside those all around.
+    """Return at which points gradients are small compared with all those around.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def grows_all_around(loss: Loss, theta: FloatArray, scales: Scales) -> BoolArray
         Whether the gradient along weak directions, the loss being stationary across
         them, is larger by a factor of 100 on both sides of the point, on each of some
         lines, at a distance of at most a tenth of a length scale. A point without weak
-        directions is regular. No gradient that is not seen may be that of a tail.
+        directions is regular. Gradients within their noise must not be those of a tail.
 
     Notes
     -----
@@ -97,7 +97,7 @@ def _is_seen(end: Polished) -> BoolArray:
 def _lines(
     loss: Loss, end: Polished, weak: Array, error: FloatArray
 ) -> list[tuple[Array, Array]]:
-    """Choose lines, zero for a row that has no more, and components to look at."""
+    """Choose lines, zero for rows with fewer lines, and components to examine."""
     n_params = weak.shape[1]
     curvature = np.abs(to_host(end.frame.values))
     curvature = np.where(curvature > error[:, None], curvature, 0.0)
@@ -149,7 +149,7 @@ def _is_larger(
     level: FloatArray,
     scales: Scales,
 ) -> BoolArray:
-    """Return where components of the gradient are larger some way off."""
+    """Return where components of the gradient are larger at a distance."""
     xp = array_namespace(weak)
     strong = loss.asarray(~to_host(frame.is_tangent())) * (1 - weak)
     inverse = strong / xp.where(strong > 0, frame.values, xp.ones_like(weak))

@@ -1,9 +1,9 @@
-"""The floors of curved valleys, followed to where a gradient shows along them.
+"""The floors of curved valleys, followed until a gradient appears along them.
 
-A straight line leaves the floor of a curved valley, and what the gradient does along
-the floor is lost among what it does across. So the floor is followed: steps along the
-flat directions, each corrected across them by Newton steps, until the gradient that is
-left is seen above its rounding errors.
+A straight line leaves the floor of a curved valley, and the gradient along the floor is
+then hidden by the gradient across it. Therefore the floor itself is followed: by steps
+along the flat directions, each corrected across them by Newton steps, until the
+remaining gradient exceeds its rounding errors.
 """
 
 from __future__ import annotations
@@ -23,36 +23,37 @@ from skcrit.solvers._vectors import norm
 
 __all__ = ["BEHIND", "GROWTH", "JUMP", "SEEN", "fades_along_floor", "walk"]
 
-# A gradient is seen above this multiple of its rounding errors: Newton steps take up to
-# 128 times the errors for zero.
+# A gradient is significant above this multiple of its rounding errors: Newton steps
+# treat up to 128 times the errors as zero.
 SEEN = 1000.0
 
-# From where it is seen the gradient grows by this factor, and over this part of a
-# length scale at least if not by a jump. Powers of the distance from a kink, up to the
-# second, need less.
+# From the point at which it is significant the gradient grows by this factor, over at
+# least this fraction of a length scale unless it jumps. Powers of the distance from a
+# kink, up to the second, need a shorter way.
 GROWTH = 100.0
 JUMP = 1e-4
 
-# The way back is followed so many times as far, which leaves mirror images behind.
+# The way back is followed this many times as far, which excludes mirror images.
 BEHIND = 4.0
 
-# The gradient of a tail changes by less than this factor over such a part of a length.
+# The gradient of a tail changes by less than this factor over this fraction of a length
+# scale.
 _STEADY = 2.0
 
-# A step covers this part of what remains of the way, or a fraction by powers of two; a
-# way ends where so little is left, or where steps have to be so short, in lengths.
+# A step covers this fraction of the remaining way, or less by powers of two; a way ends
+# if the rest or the steps are this short, in length scales.
 _PART, _SHORTER, _LEFT, _SHORT = 0.5, 0.25, 0.1, 1e-7
 _MAX_STEPS = 60
 
 # Newton steps across the floor: with the Hessian of the last point, and with the new
-# one. They must be short beside the step along it, and leave nothing beside this part
-# of the gradient that is seen.
+# one. They must be short compared with the step along it, and leave at most this
+# fraction of the significant gradient.
 _FAR_STEPS, _NEAR_STEPS = 12, 4
 _ASIDE, _ACROSS = 0.3, 0.1
 
 
 class End:
-    """How a way ends."""
+    """Ends of a way."""
 
     WALKING, LOST, FAR, SEEN, JUMP = range(5)
 
@@ -62,9 +63,9 @@ class _Walk(Rows):
     """Walkers on floors, a row each.
 
     ``frame`` is that of the present point, ``n_flat`` the number of flat directions,
-    ``target`` where the way leads to, or away from with a ``sign`` of -1, ``arc`` what
-    is behind, and ``limit`` the most there may be, in length scales; ``part`` is what
-    the next step covers of the rest.
+    ``target`` the point that the way leads to, or away from with a ``sign`` of -1,
+    ``arc`` the length so far, and ``limit`` the largest length, in length scales;
+    ``part`` is the fraction of the rest that the next step covers.
     """
 
     frame: Frame
@@ -89,16 +90,16 @@ def fades_along_floor(
     frame : Frame
         Points with flat directions, n of them.
     n_flat : ndarray of int of shape (n,)
-        How many directions are flat at each.
+        Number of flat directions at each.
     start : array of shape (n_params,)
-        Where the ways lead to.
+        Target of the ways.
     scales : Scales
         Natural units of the loss.
 
     Returns
     -------
     fades : ndarray of bool of shape (n,)
-        Whether the gradient is seen ahead, by degrees, and not as far behind.
+        Whether the gradient appears gradually ahead, and not as far behind.
 
     Notes
     -----
@@ -132,7 +133,7 @@ def walk(
     sign: FloatArray,
     limit: FloatArray,
 ) -> _Walk:
-    """Follow floors towards a start, or away from it, until a gradient is seen."""
+    """Follow floors towards a start, or away from it, until a gradient appears."""
     n = len(n_flat)
     walk = _Walk(
         frame=frame,
@@ -165,7 +166,7 @@ def _masks(loss: Loss, frame: Frame, n_flat: IntArray) -> tuple[Array, Array]:
 def _across(
     loss: Loss, frame: Frame, strong: Array, theta: Array, n_steps: int, scales: Scales
 ) -> tuple[Array, FloatArray]:
-    """Take Newton steps across the floor; return how long they are together."""
+    """Take Newton steps across the floor; return their total length."""
     xp = array_namespace(theta)
     usable = (strong > 0) & (frame.values != 0)
     one = xp.ones_like(strong)
@@ -189,7 +190,7 @@ def _stepped(loss: Loss, walk: _Walk, scales: Scales) -> _Walk:
     theta = frame.theta + loss.asarray(walk.part)[:, None] * way
     theta, aside = _across(loss, frame, strong, theta, _FAR_STEPS, scales)
     good = np.isfinite(norm(theta)) & (aside <= _ASIDE * step)
-    # Points that are no good are replaced: their Hessians may not be finite.
+    # Rejected points are replaced, because their Hessians may not be finite.
     theta = array_namespace(theta).where(
         loss.asarray(good)[:, None] > 0, theta, frame.theta
     )
@@ -222,7 +223,7 @@ def _stepped(loss: Loss, walk: _Walk, scales: Scales) -> _Walk:
 def _seen(
     loss: Loss, frame: Frame, n_flat: IntArray, scales: Scales
 ) -> tuple[FloatArray, BoolArray, Frame]:
-    """Measure the gradient along a floor over what is seen, and check it across."""
+    """Measure the gradient along a floor relative to its noise; check it across."""
     flat, strong = _masks(loss, frame, n_flat)
     theta, _ = _across(loss, frame, strong, frame.theta, _NEAR_STEPS, scales)
     frame.theta, frame.gradient = theta, frame.unit * loss.gradient(theta)

@@ -1,11 +1,12 @@
 """Points where a loss is flat because its gradient fades towards infinity.
 
 On the tail of a loss such as exp(-x) + y^2 the gradient is soon below its own rounding
-errors, whether it underflows or the rounding errors of the steep direction hide it.
-Then the point looks like one of a critical manifold. What distinguishes the two is the
-way along the flat directions. A power of the distance grows to both sides alike, the
-gradient of a straight valley stays zero, and at a kink, as where a dead unit of a
-network wakes, it jumps. On a tail it grows by degrees, and to one side only.
+errors, because it underflows or because the rounding errors of the steep direction hide
+it. The point then looks like a point of a critical manifold. The two are distinguished
+by the gradient along the flat directions. If the loss grows with a power of the
+distance, the gradient grows equally to both sides; in a straight valley it remains
+zero; at a kink, for example if a dead unit of a network becomes active, it jumps. On a
+tail it grows gradually, and to one side only.
 """
 
 from __future__ import annotations
@@ -27,20 +28,20 @@ from skcrit.solvers._vectors import norm
 
 __all__ = ["fades"]
 
-# The way to a random start, in parts that are short at both ends.
+# Points on the way to a random start, as fractions that are dense at both ends.
 _PARTS = np.unique([*4.0 ** np.arange(-20, 1), *(1 - 4.0 ** -np.arange(1, 10))])
 
-# Starts to which floors that are curved are followed.
+# Number of starts towards which curved floors are followed.
 _N_FOLLOWED = 2
 
-# Steep directions turn by the relative error of the Hessian, and this many times that.
+# Steep directions turn by at most this multiple of the relative error of the Hessian.
 _LEAK = 10.0
 
-# A gradient that changes by more than this part, if the way is changed by its errors,
-# is one of these.
+# If errors of the way change a gradient by more than this fraction, the gradient is due
+# to them.
 _CHANGED = 0.3
 
-# Halvings of a segment: as many as a float has digits.
+# Halvings of a segment: the number of binary digits of a float.
 _HALVINGS = 60
 
 
@@ -61,7 +62,7 @@ def fades(
     end : Polished
         Points whose gradients are at the level of rounding, n of them.
     flat : ndarray of bool of shape (n, n_params)
-        Eigenvalues that may be zero, and that nothing declared explains.
+        Eigenvalues that may be zero and that no declared symmetry explains.
     error : ndarray of shape (n,)
         Measured errors of the Hessians, in their Frobenius norms.
     rows : ndarray of int
@@ -77,8 +78,8 @@ def fades(
     Notes
     -----
     Costs nothing at points without flat directions, otherwise about 350 gradients, and
-    as many again where the gradient grows to one side only. Where a straight way leaves
-    the floor of a valley, about 40 dense Hessians more.
+    as many again if the gradient grows to one side only. If a straight way leaves the
+    floor of a valley, about 40 dense Hessians are added.
     """
     result, rows = np.zeros(len(flat), dtype=bool), rows[np.any(flat[rows], axis=1)]
     starts, curved = probes(loss), np.zeros(len(flat), dtype=bool)
@@ -111,7 +112,7 @@ class _Way:
     Attributes
     ----------
     loss, scales : Loss, Scales
-        What the points belong to.
+        Loss of the points, and its natural units.
     frame : Frame
         The points.
     flat : array of shape (n, n_params)
@@ -119,7 +120,7 @@ class _Way:
     move : array of shape (n, n_params)
         The way, in the unit of theta.
     noise : ndarray of shape (n,)
-        Size from which a gradient is seen.
+        Size above which a gradient exceeds its noise.
     turn : ndarray of shape (n,)
         Error of the directions.
     """
@@ -148,9 +149,10 @@ class _Way:
         info = np.finfo(loss.dtype)
         turn = error / np.where(frame.norm > 0, frame.norm, 1.0)
         turn = _LEAK * (turn + flat.shape[1] * info.eps)
-        # Without steep directions nothing leaks into the flat ones.
+        # Without steep directions there are no errors from them along the flat ones.
         steep = ~np.all(flat | to_host(frame.is_tangent()), axis=1)
-        # On a curved way directions turn, and any rounding error gets into the flat.
+        # On a curved way directions turn, so that rounding errors get into the flat
+        # ones.
         noise = SEEN * norm(end.noise) + np.sqrt(info.tiny)
         move, turn = frame.combine(move * mask), np.where(steep, turn, 0.0)
         return cls(loss, scales, frame, mask, move, noise, turn)
@@ -167,7 +169,7 @@ class _Way:
         return self.frame.unit * gradient
 
     def gradient(self, theta: Array) -> tuple[Array, FloatArray]:
-        """Return gradients along flat directions, and sizes over what is seen."""
+        """Return gradients along flat directions, and their sizes over the noise."""
         gradient = self.scaled(theta)
         weak = self.flat * self.frame.components(gradient)
         size = norm(weak) / (self.noise + self.turn * norm(gradient))
@@ -175,12 +177,12 @@ class _Way:
 
     def sizes(self, parts: FloatArray) -> FloatArray:
         """Return the sizes at the same parts of all ways, a row for each part."""
-        # At once: one by one, most of the time would go into calls.
+        # All together: one by one, most of the time would be spent on calls.
         every = parts[:, None] * np.ones(len(self.noise))
         return self.gradient(self.at(every))[1]
 
     def grows_on_one_side(self) -> BoolArray:
-        """Return where a gradient is seen ahead, by degrees, and not as far behind."""
+        """Return where a gradient appears gradually ahead, and not as far behind."""
         ahead = self.sizes(_PARTS)
         first = np.argmax(ahead > 1, axis=0)[None]
         behind = np.maximum.accumulate(self.sizes(-BEHIND * _PARTS), axis=0)
@@ -195,7 +197,7 @@ class _Way:
         return one_sided & by_degrees & self.is_sure(grown)
 
     def leaves_floor(self) -> BoolArray:
-        """Return where a gradient is seen across flat directions before one along."""
+        """Return where a gradient appears across flat directions before along them."""
         across = self.loss.asarray(~to_host(self.frame.is_tangent())) * (1 - self.flat)
         theta = self.at(_PARTS[:, None] * np.ones(len(self.noise)))
         gradient = across * self.frame.components(self.scaled(theta))
@@ -205,7 +207,7 @@ class _Way:
         return np.any(seen & before, axis=0)
 
     def crossing(self, low: FloatArray, high: FloatArray, level: float) -> FloatArray:
-        """Find by halving where the gradient grows beyond a level."""
+        """Find by bisection where the gradient exceeds a level."""
         for _ in range(_HALVINGS):
             middle = (low + high) / 2
             under = self.gradient(self.at(middle))[1] <= level
@@ -213,7 +215,7 @@ class _Way:
         return high
 
     def is_sure(self, part: FloatArray) -> BoolArray:
-        """Return where errors of the way are not what makes the gradient."""
+        """Return where the gradient is not due to errors of the way."""
         theta = self.at(part)
         weak = self.gradient(theta)[0]
         size = self.turn * part * norm(self.move / self.frame.unit)

@@ -24,7 +24,7 @@ def accelerated(
     if not ahead:
         new = xp.where(onwards, new, p)
         return new, new
-    # The point is the one ahead: the momentum is what leads on from the last one.
+    # The point is the extrapolated one: the momentum continues the last step.
     far = bounded(p + momentum * new)
     return xp.where(onwards, far, p), xp.where(onwards, new, xp.zeros_like(p))
 
@@ -33,8 +33,8 @@ def carried_along(
     theta: Any, end: Any, velocity: Any, balanced: Callable[[Any], Any]
 ) -> Any:
     """Carry the momentum along when points are rescaled."""
-    # Rescaling turns hidden units: what led on from a point leads elsewhere from
-    # the point that takes its place.
+    # Rescaling rotates hidden units, so that the momentum of a point has another
+    # direction at the point that replaces it.
     xp = array_namespace(theta)
     moved = xp.any(end != theta, axis=-1)
     if not bool(xp.any(moved)):
@@ -42,7 +42,7 @@ def carried_along(
     part = float(xp.finfo(theta.dtype).eps) ** 0.5
     behind = balanced(theta - part * velocity)
     turned = (end - behind) / part
-    # Where the rescaled point jumps, nothing leads on from the last step.
+    # If the rescaled point jumps, the last step cannot be continued.
     fast = squared_norm(turned) > _FASTEST**2 * squared_norm(velocity)
     fast = xp.asarray(fast, device=device(theta))
     turned = xp.where(fast[:, None], xp.zeros_like(turned), turned)

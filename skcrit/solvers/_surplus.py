@@ -13,12 +13,13 @@ from skcrit.solvers.signed_step import LONGEST
 
 __all__ = ["MAX_DEPARTURES", "depart"]
 
-# How often a search may leave a critical point. Two that lead to each other would keep
-# it for ever.
+# How often a search may leave a critical point. Two points that lead to each other
+# would keep it for ever.
 MAX_DEPARTURES = 3
 
 # A part r of a length scale away from a critical point the curvatures differ from those
-# there by about r times the largest. One of so many times more has its sign.
+# there by about r times the largest. A curvature that is this many times larger has the
+# same sign.
 _CERTAIN = 100.0
 
 

@@ -264,7 +264,7 @@ class _Waiting:
         return self.n_starts - self.n_entered
 
     def enter(self, state: State | None) -> State:
-        """Fill the places that are free, if they are so many that it pays."""
+        """Fill free places, if there are enough of them."""
         n_running = 0 if state is None else len(state.rows)
         full = n_running > _FULL * self.width or self.n_left == 0
         if state is not None and (full or not self.solver.can_join(state)):

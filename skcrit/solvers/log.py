@@ -42,7 +42,7 @@ class Look(Rows):
 
     @classmethod
     def nothing(cls, n: int) -> Self:
-        """Make a record of starts that nobody looked at: NaN, and no cost."""
+        """Make a record of starts that were not observed: NaN, and no cost."""
         return cls(np.full(n, np.nan), np.full(n, np.nan), np.zeros(n, dtype=int))
 
 

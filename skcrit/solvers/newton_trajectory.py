@@ -42,9 +42,9 @@ _LONGER, _SHORTER = 2.0, 0.7
 _MAX_HALVINGS = 8
 _RECENTRED = 0.5
 
-# Before a singularity steps shrink with the distance, without end: here they have come
-# to it, relative to the longest. Where atoms almost meet, curves go on after steps that
-# are a millionth of it.
+# Before a singularity steps shrink in proportion to the distance. Below this length,
+# relative to the longest step, the curve has reached it. If atoms almost meet, curves
+# continue after steps of a millionth of the longest.
 _SHORTEST = 1e-9
 
 

@@ -73,7 +73,8 @@ class GradNormLBFGS(GradNormSolver):
 
     def fresh_carry(self, local: LocalModel) -> dict[str, Array]:  # noqa: D102 (documented in GradNormSolver)
         descent = slope(local)
-        # Steps and changes of the slope, newest last; a pair of zeros is no step.
+        # Steps and changes of the slope, newest last; a pair of zeros stands for a
+        # missing step.
         xp = array_namespace(descent)
         empty = xp.stack([xp.zeros_like(descent)] * self.memory_size, axis=1)
         return {"slope": descent, "steps": empty, "changes": empty}

@@ -20,7 +20,7 @@ from skcrit.solvers.tolerance import squared_norm
 
 __all__ = ["GradNormLM"]
 
-# Smaller dampings are without effect, and would take many trials to raise again.
+# Smaller dampings have no effect, and would take many trials to raise again.
 MIN_DAMPING = 1e-30
 
 
