@@ -201,14 +201,11 @@ def counts(names=(*GROUNDS, *CLUSTERS)):
     """Return the lines of the table."""
     lines = ["### Counts by a second method", ""]
     lines += [
-        "Sets that are listed, and those that a search finds which is no part of the"
+        "The table lists the sets of each ground and those that a search outside the "
+        "package finds; ends are the starts that ended at critical points. The last "
+        "column is the Euler sum of the list and the value that it must have, blank "
+        "if it decides nothing."
     ]
-    lines[-1] += (
-        " package; ends are the starts that ended at critical points. The Euler sum"
-    )
-    lines[-1] += (
-        " is that of the list, and what it must be (a blank if it says nothing)."
-    )
     lines += ["", "| ground | listed | source | found | starts | ends | Euler sum |"]
     lines += ["|---" * 7 + "|"]
     for name in names:

@@ -101,7 +101,7 @@ def dense(small):
 
 
 class _Unreduced(MLPLoss):
-    """A network of which nobody knows what its data see."""
+    """A network that does not declare which parameters act on the data."""
 
     def data_subspace(self):
         return None

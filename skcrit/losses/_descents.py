@@ -19,8 +19,8 @@ __all__ = ["lengthened"]
 # many values and gradients.
 _N_DESCENTS, _MOST_VALUES = 3, 300
 
-# Where the loss turns along rays is where the critical points are, up to this factor.
-# Along a narrow valley that bends they can be hundreds of times farther away.
+# The critical points are as far away as the turns of the loss along rays, up to this
+# factor. Along a narrow valley that bends they can be hundreds of times farther away.
 _FAR = 10.0
 
 # A slope is rounding below this part of the largest at the start.
