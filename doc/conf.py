@@ -130,6 +130,14 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": ["theme-version"],
 }
+if gallery.repository():
+    html_theme_options["icon_links"] = [
+        {
+            "name": "Repository",
+            "url": gallery.repository(),
+            "icon": "fa-solid fa-code-branch",
+        }
+    ]
 
 
 def escape_names(app, what, name, obj, options, lines):

@@ -100,20 +100,32 @@ class ReadingOrder:
         return f"<{type(self).__name__}>"
 
 
-def first_cell():
-    """Return the first cell of every notebook, which installs skcrit if it is missing.
+def repository():
+    """Return the address of the repository, which pyproject.toml alone defines.
 
     Returns
     -------
-    source : str
-        Its code. The address of the repository is that of pyproject.toml, or on GitHub
-        that of the build.
+    address : str or None
+        "Repository" of [project.urls], on GitHub otherwise that of the build; None if
+        neither is known.
     """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     address = project.get("urls", {}).get("Repository")
     if address is None and "GITHUB_REPOSITORY" in os.environ:
         server = os.environ["GITHUB_SERVER_URL"]
         address = f"{server}/{os.environ['GITHUB_REPOSITORY']}"
+    return address
+
+
+def first_cell():
+    """Return the first cell of every notebook, which installs skcrit if it is missing.
+
+    Returns
+    -------
+    source : str
+        Its code, which installs from the repository's address if that is known.
+    """
+    address = repository()
     return FROM_ADDRESS.format(address=address) if address else FROM_CLONE
 
 

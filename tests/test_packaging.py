@@ -101,6 +101,21 @@ def test_every_phony_target_is_explained():
     assert phony - explained == {"help"}
 
 
+def test_repository_has_one_address():
+    """No file names an address unless pyproject.toml does; then all of these do."""
+    address = PROJECT["urls"].get("Repository")
+    install = "git+" if address is None else f"git+{address}"
+    places = {
+        "README.md": install,
+        "doc/getting_started.md": install,
+        "CITATION.cff": "repository-code:",
+    }
+    for name, expected in places.items():
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert (expected in text) == (address is not None), name
+        assert address is None or address in text, name
+
+
 def test_version_is_that_of_the_package():
     assert PROJECT["dynamic"] == ["version"]
     assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+|rc\d+)?", skcrit.__version__)
