@@ -151,7 +151,7 @@ def draw(explorer):
     figure : matplotlib.figure.Figure
         The figure.
     """
-    figure, axes = plt.subplots(1, 3, figsize=(8.8, 3.9), layout="constrained")
+    figure, axes = plt.subplots(1, 3, figsize=(8.8, 4.2), layout="constrained")
     LandscapeGraphDisplay.from_estimator(explorer, ax=axes[0])
     LossIndexDisplay.from_estimator(explorer, ax=axes[1])
     searches, found = explorer.discovery_.T
@@ -165,7 +165,9 @@ def draw(explorer):
     )
     axes[2].set_xlabel("Local searches")
     axes[2].set_ylabel("Critical sets found")
-    axes[2].legend(fontsize="small", loc="lower right")
+    # Above the axes: inside, a legend would cover points or curves.
+    for ax in axes[1:]:
+        ax.legend(fontsize="small", loc="lower left", bbox_to_anchor=(0.0, 1.0))
     return figure
 
 
