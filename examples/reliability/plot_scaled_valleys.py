@@ -127,15 +127,16 @@ assert balanced_finder.converged_.mean() > 0.9
 # is constant. Middle and right, the searches.
 
 figure, axes = plt.subplots(1, 3, figsize=(8.8, 3.7), layout="constrained")
-axes[0].loglog(scales, squared, color="#0072B2", label="at the point itself")
-axes[0].loglog(scales, balanced, "--", color="#E69F00", label="at the balanced point")
+axes[0].loglog(scales, squared, color="#0072B2", label="at the point")
+axes[0].loglog(scales, balanced, "--", color="#E69F00", label="balanced point")
 axes[0].axhline(tol, color="black", linestyle=":", label=f"tol = {tol:.0e}")
 axes[0].set(
     xlabel="Factor between the layers (scale)",
     ylabel="Squared gradient norm",
     title="A walk along a valley, loss = 1.875",
 )
-axes[0].legend(loc="lower left", fontsize="small")
+# Between the curves, none of which it may cover.
+axes[0].legend(loc="upper right", bbox_to_anchor=(1.0, 0.93), fontsize="small")
 for ax, finder in zip(axes[1:], finders, strict=True):
     ConvergenceDisplay.from_estimator(finder, ax=ax)
     ax.set(title=f"L-BFGS, balance={finder.balance}", ylim=(1e-13, 1e5))
