@@ -18,7 +18,7 @@ TURNS = {
     r"\b[Nn]obody\b|\b[Nn]oone\b": "the passive voice",
     r"\bof no use\b|\bno good\b|\bwithout effect\b": "useless, rejected, no effect",
     r"\bg[ia]ven? up\b|\bgiv(es|ing) up\b": "abandon",
-    r"\b[Tt]ake note\b": "record, register",
+    r"\btake note\b|\bTake note\b": "record, register",
     r"\bg[eo]ts? on\b|\bon and on\b": "progress, further and further",
     r"(?<!there )(?<!There )\b(is|are|was|were) none\b(?! of)": "is not, are not",
     r"(?<!there )(?<!There )\b(is|are) no (sample|step|point|part|good|critical)\b": (
