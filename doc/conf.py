@@ -100,7 +100,8 @@ sphinx_gallery_conf = {
     "thumbnail_size": gallery.SIZE,
     "first_notebook_cell": gallery.first_cell(),
     "abort_on_example_error": True,
-    "min_reported_time": 0,
+    # Its pages would load scripts from elsewhere.
+    "write_computation_times": False,
     "show_memory": False,
     "download_all_examples": False,
     # Which class is used in which example: its page shows them.
