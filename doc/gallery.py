@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import textwrap
 import tomllib
 from pathlib import Path
 
@@ -191,11 +192,13 @@ def _enlarge(ax):
         other.set_visible(other is ax)
     ax.set_title("")
     ax.figure.suptitle("")
-    for extra in [*ax.texts, ax.get_legend()]:
+    for extra in [*ax.texts, *ax.figure.legends, ax.get_legend()]:
         if extra is not None:
             extra.set_visible(False)
     for axis in (ax.xaxis, ax.yaxis):
         axis.label.set_fontsize(17)
+        # A label longer than its axis would make the panel smaller.
+        axis.label.set_text(textwrap.fill(axis.label.get_text(), 26))
         labels = axis.get_ticklabels()
         for place, label in enumerate(labels):
             label.set_fontsize(15)
