@@ -127,7 +127,8 @@ html_theme_options = {
     "navigation_with_keys": False,
     "show_prev_next": True,
     "header_links_before_dropdown": 6,
-    "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
+    # The figures of the paper need the whole width for their legends to be read.
+    "secondary_sidebar_items": {"**": ["page-toc"], "index": [], "paper": []},
     "footer_start": ["copyright"],
     "footer_end": ["theme-version"],
 }

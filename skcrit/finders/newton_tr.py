@@ -45,10 +45,10 @@ class NewtonTRFinder(BaseFinder):
     max_inner_iter : int, default=50
         Dimension of the Krylov space.
     fallback : bool, default=True
-        Whether a search that creeps (its squared gradient norm does not fall to a tenth
-        in 20 iterations) or is stuck goes on in bounded Newton steps, up along as many
-        eigenvectors of the Hessian as have negative eigenvalues there, see
-        :class:`skcrit.solvers.Fallback`. False is the published method.
+        Whether a search that is stuck, or whose squared gradient norm does not fall to
+        a tenth in 20 iterations, continues with bounded Newton steps. These ascend
+        along as many eigenvectors of the Hessian as have negative eigenvalues at that
+        point; see :class:`skcrit.solvers.Fallback`. False is the published method.
 
     Attributes
     ----------

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["lengthened"]
 
-# Descents: one from the centre, and others from random points beside it. Each has so
-# many values and gradients.
+# Descents: one from the centre, and others from random points beside it. Each takes at
+# most this many values and gradients.
 _N_DESCENTS, _MOST_VALUES = 3, 300
 
 # The critical points are as far away as the turns of the loss along rays, up to this

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["estimate_length", "turning_length"]
 
-# Radii at which slopes along rays are looked at, over eighteen orders of magnitude.
+# Radii at which slopes along rays are computed, over eighteen orders of magnitude.
 _RADII = np.geomspace(1e-9, 1e9, 145)
 
 # Rays in random directions, and the largest number of parameters for which each axis
