@@ -130,7 +130,8 @@ def _kernel(loss: Any, theta: Array, units: FloatArray, rtol: float) -> Array:
         return units
     local = loss.at(theta)
     products = to_host(local.hvp(loss.asarray(units))).astype(float)
-    _, values, basis = svd(products.T)
+    # The triangle has the singular values, and only its right-hand vectors are needed.
+    _, values, basis = svd(np.linalg.qr(products.T, mode="r"))
     size = loss.curvature(local.theta[None, :])[0]
     rank = int(np.sum(values > rtol * max(size, np.max(values))))
     kernel = basis[rank:] @ units
@@ -145,11 +146,13 @@ def _beside_symmetries(loss: Any, theta: Array, kernel: Any, rtol: float) -> Arr
     seen, inside = loss.data_subspace(), np.zeros_like(kernel)
     if seen is not None and seen.n_free:
         inside = kernel - to_host(seen.expand(seen.reduce(loss.asarray(kernel))))
-        moved = seen.expand(seen.reduce(loss.asarray(tangents)))
-        tangents = to_host(moved).astype(float)
+        tangents = seen.expand(seen.reduce(loss.asarray(tangents)))
+        tangents = to_host(tangents).astype(float)
     if len(tangents):
-        _, sizes, frame = svd(tangents)
-        frame = frame[sizes > rtol * max(np.max(sizes), np.finfo(float).tiny)]
-        inside = inside + (kernel @ frame.T) @ frame
+        # Those of the softmax move the last layer alone.
+        moved = np.any(tangents != 0, axis=0)
+        _, sizes, frame = svd(tangents[:, moved])
+        frame = frame[sizes > rtol * np.max(sizes, initial=np.finfo(float).tiny)]
+        inside[:, moved] += (kernel[:, moved] @ frame.T) @ frame
     squared, mixing = eigh(inside @ kernel.T)
     return mixing[:, squared <= (1 - rtol) ** 2].T @ kernel
