@@ -33,6 +33,9 @@ _N_PROBES = 3
 # many last digits apart.
 _LINE, _APART, _N_LINES = 0.375, 64.0, 3
 
+# Where the gradient is taken, in steps: what two fourth differences need.
+_MULTIPLES = (1, 2, 3, 4, 6, 8)
+
 # Over steps twice as long, differences of what is smooth are 16 times as large, or
 # more. Those of rounding errors are about as large, and seldom this many times.
 _SMOOTH = 12.0
@@ -57,11 +60,22 @@ def gradient_noise(loss: Loss, frame: Frame, scales: Scales) -> Array:
     """Measure rounding errors of the gradient's components."""
     xp = array_namespace(frame.theta)
     noise = _unsmooth(loss, frame, scales)
-    for change in last_digits(loss, frame.theta, scales):
-        moved = frame.unit * loss.gradient(frame.theta + change)
-        error = xp.abs(frame.components(moved - frame.gradient))
-        noise = xp.where(error > noise, error, noise)
-    return noise
+    moved = _gradients(loss, frame, last_digits(loss, frame.theta, scales))
+    error = _largest(xp, xp.abs(frame.components(moved - frame.gradient)))
+    return xp.where(error > noise, error, noise)
+
+
+def _largest(xp: Any, errors: Array) -> Array:
+    """Return the largest along the first axis of what is a number."""
+    return xp.max(xp.where(errors > 0, errors, xp.zeros_like(errors)), axis=0)
+
+
+def _gradients(loss: Loss, frame: Frame, changes: list[Array]) -> Array:
+    """Compute scaled gradients at changed points, a batch for each change."""
+    # One call: beside the points of small networks calls cost more than numbers.
+    xp, shape = array_namespace(frame.theta), (len(changes), *frame.theta.shape)
+    rows = xp.concat([frame.theta + change for change in changes], axis=0)
+    return frame.unit * xp.reshape(loss.gradient(rows), shape)
 
 
 def _unsmooth(loss: Loss, frame: Frame, scales: Scales) -> Array:
@@ -71,19 +85,17 @@ def _unsmooth(loss: Loss, frame: Frame, scales: Scales) -> Array:
     xp, eps = array_namespace(frame.theta), _eps(frame.theta)
     size, far = scales.length, _APART * eps * xp.abs(frame.theta)
     size = xp.where(far > eps**_LINE * size, far, eps**_LINE * size)
-    rng, noise = np.random.default_rng(3), xp.zeros_like(frame.gradient)
-    for draw in rng.standard_normal((_N_LINES, frame.theta.shape[1])):
-        step = size * loss.asarray(draw)[None, :]
-        line = [frame.gradient] + [
-            frame.unit * loss.gradient(frame.theta + k * step)
-            for k in (1, 2, 3, 4, 6, 8)
-        ]
-        line = [frame.components(gradient) for gradient in line]
-        near, wide = _fourth(xp, line[:5]), _fourth(xp, line[:5:2] + line[5:])
-        is_smooth = wide > _SMOOTH * near
-        error = xp.where(is_smooth, xp.zeros_like(near), near)
-        noise = xp.where(error > noise, error, noise)
-    return noise
+    rng, here = np.random.default_rng(3), frame.components(frame.gradient)
+    draws = rng.standard_normal((_N_LINES, frame.theta.shape[1]))
+    steps = [size * loss.asarray(draw)[None, :] for draw in draws]
+    # All lines at once: axes of multiples, lines, points and components.
+    changes = [k * step for k in _MULTIPLES for step in steps]
+    line = frame.components(_gradients(loss, frame, changes))
+    line = xp.reshape(line, (len(_MULTIPLES), _N_LINES, *here.shape))
+    values = [here, *(line[i, ...] for i in range(len(_MULTIPLES)))]
+    near, wide = _fourth(xp, values[:5]), _fourth(xp, values[:5:2] + values[5:])
+    is_smooth = wide > _SMOOTH * near
+    return _largest(xp, xp.where(is_smooth, xp.zeros_like(near), near))
 
 
 def _fourth(xp: Any, values: list[Array]) -> Array:
