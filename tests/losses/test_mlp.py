@@ -1,6 +1,9 @@
 """MLPLoss is the training loss of scikit-learn's networks, on every kind of data."""
 
 import pickle
+import platform
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -487,3 +490,28 @@ def test_starts(X, rng):
         for activation in ("tanh", "logistic")
     )
     close(wide, np.sqrt(3) * narrow)
+
+
+PAGES = """
+import resource
+import numpy as np
+from skcrit import MLPLoss
+rng = np.random.default_rng(0)
+loss = MLPLoss((16,), loss="log_loss").fit(
+    rng.normal(size=(600, 64)), rng.integers(10, size=600)
+)
+theta = rng.normal(size=loss.n_params_)
+faults = []
+for _ in range(3):
+    loss.hessian(theta)
+    faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+print(faults[-1] - faults[0])
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's allocator")
+def test_memory_of_a_hessian_is_used_again():
+    # One Hessian of 1210 parameters takes some 17 000 pages in all.
+    command = [sys.executable, "-c", PAGES]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 5_000
