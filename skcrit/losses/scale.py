@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,6 +62,9 @@ def turning_length(loss: Loss, center: FloatArray) -> FloatArray:
     # far beyond its minimum. Costs about 2300 gradients, and 290 more for each
     # parameter up to 64 of them; three times as many for rays that turn.
     n_params = len(center)
+    # Two points first: what is wrong with a function is easier to read of their shape.
+    with suppress(ArithmeticError), np.errstate(all="ignore"):
+        loss.value(loss.asarray(np.stack([center, center])))
     rng = np.random.default_rng(7)
     rays = rng.standard_normal((_N_RAYS, n_params))
     rays /= np.linalg.norm(rays, axis=1, keepdims=True)

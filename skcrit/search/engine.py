@@ -33,6 +33,10 @@ __all__ = ["SearchResult", "Watch", "joined", "search", "search_tols"]
 # fraction of what is typical for the loss.
 _NEARLY = 1e-6
 
+# Beside a pole typical gradients are huge: such a search has arrived only if the
+# critical point is this near, in length scales.
+_CLOSE = 1e-4
+
 # If Newton steps do not confirm an end and the scaled gradient is below this fraction,
 # the search continues from there. After at most this number of iterations the squared
 # gradient norm must have decreased to this fraction, within this distance in length
@@ -302,6 +306,10 @@ def may_be_critical(
         return reached
     reached = reached.copy()
     reached[rows] = _is_flat(problem, runs.theta[rows], _NEARLY)
+    rows = np.flatnonzero(reached & stopped)
+    if len(rows):
+        distance = newton_length(problem.loss, runs.theta[rows], problem.scales)
+        reached[rows] = distance <= _CLOSE
     return reached
 
 

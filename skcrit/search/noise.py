@@ -33,7 +33,7 @@ _N_PROBES = 3
 # many last digits apart.
 _LINE, _APART, _N_LINES = 0.375, 64.0, 3
 
-# Where the gradient is taken, in steps: what two fourth differences need.
+# The points at which the gradient is taken, in steps: what two fourth differences need.
 _MULTIPLES = (1, 2, 3, 4, 6, 8)
 
 # Over steps twice as long, differences of what is smooth are 16 times as large, or

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from skcrit._backend import array_namespace, take_rows
-from skcrit._typing import Array, IntArray
+from skcrit._backend import array_namespace, device, take_rows
+from skcrit._typing import Array, FloatArray, IntArray
 from skcrit.losses.local_model import LocalModel
 from skcrit.solvers._vectors import dot, norm
 
@@ -40,9 +40,9 @@ class Rays:
 
     def __init__(self, local: LocalModel, products: Products | None = None) -> None:
         theta, gradient = local.theta, local.gradient
-        self._loss = local.loss
         # Differences of gradients err by less than the root of eps.
-        level = float(np.finfo(local.loss.dtype).eps) ** 0.5
+        xp = array_namespace(theta)
+        level = float(xp.finfo(theta.dtype).eps) ** 0.5
         self.size, slope = norm(theta), norm(gradient)
         across = np.abs(dot(theta, gradient)) <= level * self.size * slope
         candidate = across & (self.size > 0) & (slope > 0)
@@ -51,7 +51,7 @@ class Rays:
             rest = norm((products or local.hvp)(theta) + gradient)
             self.is_flat = candidate & (rest <= level * slope)
         length = np.where(self.is_flat, self.size, np.inf)
-        self.unit = theta / self._loss.asarray(length)[:, None]
+        self.unit = theta / _column(length, theta)
 
     def across(self, products: Products, rows: IntArray | None = None) -> Products:
         """Return products with what lies across flat rays, of all or some points."""
@@ -73,4 +73,10 @@ class Rays:
         far = norm(theta)
         moves = self.is_flat & (far > 0) & np.isfinite(far)
         factor = np.where(moves, self.size / np.where(moves, far, 1.0), 1.0)
-        return theta * self._loss.asarray(factor)[:, None]
+        return theta * _column(factor, theta)
+
+
+def _column(numbers: FloatArray, like: Array) -> Array:
+    """Bring a number for each point to where the points are."""
+    xp = array_namespace(like)
+    return xp.asarray(numbers, dtype=like.dtype, device=device(like))[:, None]

@@ -132,6 +132,7 @@ BY_NAME = {
     "noise": _NUMBER,
     "round_size": kinds.integer(1),
     "max_directions": kinds.integer(1, also=NONE),
+    "max_index": kinds.integer(0, also=NONE),
     "n_passes": kinds.integer(1),
     # Losses
     "hidden_layer_sizes": _sizes(),
