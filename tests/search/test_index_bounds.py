@@ -111,7 +111,7 @@ def test_index_intervals_of_finders_hold_at_their_level(monkeypatch):
     monkeypatch.setattr(module, "_N_VECTORS", 50)
     rng, hits = np.random.default_rng(1), []
     for _ in range(20):
-        d = crowded(rng, 2000)
+        d = crowded(rng, 500)
         finder = found_at_zero(d)
         level, (low, high) = finder.inertia_levels_[0], finder.index_interval_[0]
         assert 1e-6 < level < 0.3
@@ -127,7 +127,7 @@ def test_index_intervals_of_finders_hold_at_their_level(monkeypatch):
 def test_index_intervals_are_narrow_where_eigenvalues_crowd_at_zero(monkeypatch):
     """Width below 0.01, though hardly a sign is known down to rounding."""
     monkeypatch.setattr(module, "_N_VECTORS", 60)
-    d = crowded(np.random.default_rng(2), 20_000)
+    d = crowded(np.random.default_rng(2), 5000)
     finder = found_at_zero(d)
     low, high = finder.index_interval_[0]
     assert low <= shares_of(d, finder.inertia_levels_[0])[0] <= high < low + 0.01
