@@ -213,7 +213,7 @@ def value(theta):
 
 def gradient(theta):
     Path(__file__).with_name(f"{os.getpid()}.at_work").touch()
-    time.sleep(0.02)
+    time.sleep(0.005)
     return 2 * theta
 
 def hvp(theta, v):
