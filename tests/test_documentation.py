@@ -261,7 +261,7 @@ def test_docstrings(name):
 
 
 def excused(name, path, code):
-    """Tell whether a fault that numpydoc finds is none here."""
+    """Return whether a fault that numpydoc finds is allowed here."""
     thing, method = PUBLIC[name], path.removeprefix(name).lstrip(".")
     if code in IGNORED:
         return True
@@ -277,7 +277,7 @@ def excused(name, path, code):
 
 
 def is_concrete(name):
-    """Tell whether a public name is a class to make objects of."""
+    """Return whether a public name is a class to make objects of."""
     thing = getattr(skcrit, name)
     if not inspect.isclass(thing) or inspect.isabstract(thing):
         return False

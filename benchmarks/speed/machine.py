@@ -57,7 +57,7 @@ def describe(backend):
 
 
 def _processor():
-    """Read the name of the processor where the system tells it."""
+    """Read the name of the processor if the system provides it."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as lines:
             names = [

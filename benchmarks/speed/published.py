@@ -23,8 +23,8 @@ N_INNER = 25
 
 N_SAMPLES = 10_000
 
-# Arrays of the samples are so large that glibc takes each from the system and gives it
-# back, unless it is told to keep them.
+# Arrays of the samples are so large that glibc would request each from the system and
+# return it, if its thresholds were not raised.
 KEEP = {"MALLOC_MMAP_THRESHOLD_": "1000000000", "MALLOC_TRIM_THRESHOLD_": "1000000000"}
 
 

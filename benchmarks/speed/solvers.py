@@ -76,7 +76,7 @@ def _theirs(search):
 
 
 def _safely(search, counted, start):
-    """Keep the start where a method gives up with an exception."""
+    """Keep the start if a method ends with an exception."""
     try:
         return search(counted, start).x
     except (ValueError, FloatingPointError, np.linalg.LinAlgError):

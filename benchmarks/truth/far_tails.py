@@ -230,7 +230,7 @@ def far_tails():
     loss : FunctionLoss
         Fitted loss.
     known : ndarray of shape (n_points, n_params) or callable
-        The critical points, or what tells which points are.
+        The critical points, or a function that recognises them.
     """
 
     def none(n):

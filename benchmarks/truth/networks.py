@@ -215,7 +215,7 @@ class Network:
         return None, way
 
     def saturates(self, theta):
-        """Tell whether a unit that is used is constant on all samples.
+        """Return whether a unit that is used is constant on all samples.
 
         Parameters
         ----------
@@ -237,7 +237,7 @@ class Network:
         return bool(np.any((np.max(slope, axis=0) < 1e-12) & (used > 1e-6)))
 
     def stays(self, theta):
-        """Tell whether Newton steps in long double stay near a point.
+        """Return whether Newton steps in long double stay near a point.
 
         Parameters
         ----------
@@ -379,7 +379,7 @@ def compared(name, loss, network, n_starts):
 
 
 def is_wrong(end, truth, way):
-    """Tell whether anything that is reported of an end contradicts the reference."""
+    """Return whether the report of an end contradicts the reference."""
     found = int(end["morse_index"]), int(end["nullity"])
     if found[0] >= 0 and found != truth:
         return True

@@ -164,7 +164,7 @@ def compared(surface, finder, length, shift):
 
 
 def is_wrong(end, truth, way, length):
-    """Tell whether what is reported of an end contradicts the reference."""
+    """Return whether the report of an end contradicts the reference."""
     index, nullity = int(end["morse_index"]), int(end["nullity"])
     if index >= 0 and (index, nullity) != truth:
         return True

@@ -1,4 +1,4 @@
-"""Points that are no critical points must not pass for any.
+"""Points that are not critical must not be reported as critical.
 
 Every loss has all of its critical points known by hand or by symmetry, many have none:
 their gradients vanish towards infinity, or they have poles.
@@ -111,7 +111,7 @@ def slope(power):
 
 
 def near(points):
-    """Return a function that tells which points are among those that are known."""
+    """Return a function that recognises the known points."""
 
     def is_critical(theta, distance):
         gaps = np.linalg.norm(theta[:, None] - points[None], axis=-1)
@@ -121,7 +121,7 @@ def near(points):
 
 
 def confirmed(network):
-    """Return a function that tells where Newton steps in long double lead nowhere."""
+    """Return a function that finds where Newton steps in long double lead nowhere."""
 
     def is_critical(theta, distance):
         good = [network.stays(t) and not network.saturates(t) for t in theta]
@@ -143,13 +143,13 @@ def free_networks(quick):
 
 
 def is_cluster(theta, distance):
-    """Tell which points are clusters of three atoms at rest."""
+    """Return which points are clusters of three atoms at rest."""
     pairs = squared_distances(theta, 3)[:, None] - np.array(CLUSTERS[3])
     return np.min(np.max(np.abs(pairs), axis=-1), axis=1, initial=np.inf) <= _NEAR
 
 
 def at_rest(n_atoms, known):
-    """Return a function that tells at which points atoms have known distances."""
+    """Return a function that finds the points at which atoms have known distances."""
 
     def is_critical(theta, distance):
         gaps = np.abs(distances(theta, n_atoms)[:, None] - known)
@@ -159,7 +159,7 @@ def at_rest(n_atoms, known):
 
 
 def cases(quick=False):
-    """Yield names, losses, and what tells which points are critical."""
+    """Yield names, losses, and functions that recognise critical points."""
     nothing, origin = near(np.empty((0, 2))), near(np.zeros((1, 2)))
     yield "exp(-x) + y^2, x beyond 745 too", exponential_tail(), nothing
     for degrees in (30, 45):

@@ -94,7 +94,7 @@ def test_errors_of_linear_networks(kind, hidden, params, rng):
         gap_H = (exact(loss.hessian(theta)) - hessian).astype(float)
         errors = [np.linalg.norm(gap.astype(float)), np.linalg.norm(gap_H, 2)]
         assert errors[0] <= bounds[1] and errors[1] <= bounds[2]
-        # Bounds that are right by being huge would be of no use.
+        # Bounds that are only right because they are huge would be useless.
         assert bounds[1] < 1e-10 * np.linalg.norm(loss.gradient(theta)) + 1e-11 * size
         worst = np.maximum(worst, np.array(errors) / bounds[1:])
     assert np.all(worst > 0)

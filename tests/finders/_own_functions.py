@@ -49,7 +49,7 @@ class OwnFunction(NamedTuple):
     describe: object
 
     def tally(self, theta):
-        """Count the known sets among points, and the points that are none.
+        """Count the known sets among points, and the points that are not known.
 
         Parameters
         ----------

@@ -99,7 +99,7 @@ def test_watched_batches_are_small_unless_told_otherwise(X):
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_callback_can_stop_a_fit(X, n_jobs):
-    # Tasks that nobody needs any more are still to come: nothing warns of them.
+    # Tasks that are not needed any more are still to come: nothing warns of them.
     params = {"batch_size": 2, "n_jobs": n_jobs}
     finder = make_finder(**params).set_callbacks(Recorder(("batch", 1))).fit(X)
     whole = make_finder().fit(X)

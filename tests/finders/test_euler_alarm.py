@@ -49,8 +49,8 @@ def test_tanh_network_says_that_sets_are_missing():
 
 
 def test_inequalities_see_what_the_sum_does_not():
-    # Of a double well in three dimensions and two points that are none: three minima
-    # need two saddles between them, and not two points of index three.
+    # Of a double well in three dimensions and two points that are not critical: three
+    # minima need two saddles between them, and not two points of index three.
     finder = landscape_of([0, 0, 0, 3, 3])
     finder.loss_.set_params(is_coercive=True).fit()
     assert alarm_text(finder) == (

@@ -257,7 +257,7 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path, n_jobs, monkeypatch):
     (tmp_path / "fit.py").write_text(FIT)
     folder = tmp_path / "memory"
     command = [sys.executable, str(tmp_path / "fit.py"), str(folder), str(n_jobs)]
-    errors = tmp_path / "errors.txt"  # a pipe that nobody reads would fill up
+    errors = tmp_path / "errors.txt"  # a pipe that is not read would fill up
     with errors.open("w") as stream:
         run = subprocess.Popen(
             command,

@@ -90,7 +90,7 @@ def kept(folder):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """What a fit finds that nobody disturbs."""
+    """What an undisturbed fit finds."""
     folder = tmp_path_factory.mktemp("whole")
     found = findings(fit(folder))
     assert len(solved(folder)) == N_BATCHES

@@ -1,4 +1,4 @@
-"""Which eigenvalues are zero, which are equal, and which are too close to tell."""
+"""Which eigenvalues are zero, which are equal, and which are too close to decide."""
 
 import re
 import warnings

@@ -273,7 +273,7 @@ def test_matching_is_batched():
 @pytest.mark.parametrize("at", [0, 1, 2, 3])
 @pytest.mark.parametrize("hidden", [1, 2, 3])
 def test_eigenvalue_at_the_threshold_of_the_penalty(at, hidden, rng):
-    # Its free units are flat, yet every set is told apart from every other.
+    # Its free units are flat, yet every set is distinguished from every other.
     lam = np.array([4.0, 3.0, 1.5, 1.0])
     with pytest.warns(ResolutionWarning, match="equals tau"):
         spectrum = AnalyticalSpectrum.from_eigenvalues(lam, hidden, alpha=lam[at] / 4)

@@ -275,7 +275,7 @@ def _with_history():
 
 
 def _record(cls):
-    """Make a record of what the library computes; nobody else fills it."""
+    """Make a record that only the library fills, with what it computes."""
     names = cls.__init__.__code__.co_varnames[1 : cls.__init__.__code__.co_argcount]
     return lambda **fields: cls(**dict.fromkeys(names) | fields)
 

@@ -110,7 +110,7 @@ MISTAKEN = FunctionLoss(no_value, no_value, n_params=2)
 
 
 def main():
-    """Fit as told by the command line: log, memory, and the number of workers."""
+    """Fit with the arguments of the command line: log, memory, number of workers."""
     log, memory, n_jobs = sys.argv[1:4]
     finder = fit(log, memory, n_jobs=int(n_jobs))
     print(finder.results_["loss"].tobytes().hex())

@@ -79,7 +79,7 @@ def _number(value):
 
 
 def _doubtful(value):
-    """Tell what some libraries take for a number and others do not."""
+    """Return whether only some libraries take a value for a number."""
     if isinstance(value, bool | np.bool_ | Decimal):
         return True
     if isinstance(value, numbers.Number) and not isinstance(value, complex):

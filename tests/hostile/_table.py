@@ -242,7 +242,7 @@ def kind_of(owner, parameter):
     Returns
     -------
     kind : Kind or None
-        What the parameter may be; None where nobody has said.
+        What the parameter may be; None if it is not stated.
     """
     keys = (f"{owner}.{parameter}", f"{owner.split('.')[0]}.{parameter}")
     for key in keys:

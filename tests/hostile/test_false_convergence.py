@@ -78,7 +78,7 @@ def search(finder, loss, starts, **params):
 
 
 def false_points(finder):
-    """Tell which converged starts are reported as something that they are not.
+    """Return which converged starts are reported as something that they are not.
 
     In a deep network the set does not determine the index of a point with free hidden
     units: it is at least the number of inversions, and at least that is checked. An

@@ -57,7 +57,7 @@ def expected(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """Folder with log and cache of a fit that nobody disturbed, and a copy of it."""
+    """Folder with log and cache of an undisturbed fit, and a copy of it."""
     base = tmp_path_factory.mktemp("whole")
     folder, copy = base / "used", base / "copy"
     folder.mkdir()

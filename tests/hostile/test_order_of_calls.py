@@ -107,7 +107,7 @@ def test_an_unfitted_loss_is_no_data():
 
 
 def takes_a_finder(name):
-    """Tell whether a metric is a function of a fitted finder."""
+    """Return whether a metric is a function of a fitted finder."""
     function = getattr(metrics, name)
     parameters = set(inspect.signature(function).parameters)
     return not isinstance(function, type) and parameters & {"finder", "estimator"}

@@ -1,4 +1,4 @@
-"""Stacks of matrices are decomposed even where LAPACK gives up on one of them."""
+"""Stacks of matrices are decomposed even if LAPACK fails on one of them."""
 
 import array_api_strict
 import numpy as np

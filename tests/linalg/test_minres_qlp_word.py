@@ -83,7 +83,7 @@ class Judged:
         self.rounding = terms * self.eps * size
 
     def regular(self, level):
-        """Where all eigenvalues are above a level, relative to the largest."""
+        """All eigenvalues are above a level, relative to the largest."""
         return self.eigenvalues.min(axis=-1) > level * self.norm
 
 
@@ -142,7 +142,7 @@ def test_no_solution_is_worse_than_zero(judged):
 
 
 def test_well_conditioned_systems_are_solved(judged, dtype, rtol):
-    """The verdicts are not bought by giving up."""
+    """The verdicts are not bought by ending early."""
     # Rounding may stop what it cannot improve any more, and nothing else may.
     stopped = {S.STAGNATED} if rtol < 50 * np.finfo(dtype).eps else set()
     blurred = {S.STAGNATED} if dtype == "float32" else set()

@@ -29,7 +29,7 @@ def backend(request):
 
 @pytest.fixture
 def on_device(backend):
-    """Tell whether an array belongs to the backend and lives on its device."""
+    """Return whether an array belongs to the backend and lives on its device."""
     xp, place = _backend.get_namespace(backend)
 
     def check(array, dtype="float64"):

@@ -1,4 +1,4 @@
-"""An independent sample tells which share of the critical sets is known."""
+"""An independent sample shows which share of the critical sets is known."""
 
 import numpy as np
 import pytest

@@ -106,5 +106,5 @@ def test_the_loss_is_never_negative_and_the_spectrum_bounds_it(loss, seed):
         size = np.max(np.abs(loss.gradient(theta))) + loss.eigenvalues_[0]
         assert np.max(np.abs(loss.gradient(point))) <= 1e-9 * size * 100
         lowest = spectrum.losses(name)
-        # Where the data are nearly blind, 1e-16 of the largest eigenvalue is rounding.
+        # If the data are nearly blind, 1e-16 of the largest eigenvalue is rounding.
         assert abs(loss.value(point) - lowest) <= 1e-9 * loss.eigenvalues_.sum()

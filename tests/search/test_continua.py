@@ -29,7 +29,7 @@ def moved(atoms, rng):
 
 
 def same(labels, expected):
-    """Tell whether two partitions are the same."""
+    """Return whether two partitions are the same."""
     pairs = set(zip(labels.tolist(), expected, strict=True))
     return len(pairs) == len(set(labels.tolist())) == len(set(expected))
 

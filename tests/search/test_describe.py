@@ -153,7 +153,7 @@ def test_shapes_and_balanced_norm(rng):
     balanced = loss.rescale(theta)
     norms = np.sum(loss.gradient(balanced) ** 2, axis=-1)
     np.testing.assert_allclose(result.squared_balanced_grad_norm, norms, rtol=1e-9)
-    # Random points are not critical, and nobody has looked at the others.
+    # Random points are not critical, and the others were not examined.
     assert np.all(result.morse_index == UNKNOWN)
     assert np.all(result.nullity == UNKNOWN)
     np.testing.assert_array_equal(result.morse_index_high[~examine], 16)

@@ -1,4 +1,4 @@
-"""What it costs to tell tails from critical points."""
+"""What it costs to distinguish tails from critical points."""
 
 import numpy as np
 

@@ -287,8 +287,8 @@ def test_curved_valleys_are_critical(degrees, rng):
 
 
 def test_declared_symmetries_hide_no_tail(rng):
-    # Far apart atoms feel nothing: all eigenvalues are zero, and which of them are
-    # those of the three declared motions of the plane cannot be told.
+    # Atoms that are far apart feel nothing: all eigenvalues are zero, and those of the
+    # three declared motions of the plane cannot be distinguished from the others.
     loss = morse(3, 2, declared=True)
     theta = np.array([-209.0, 536, -1877, -20, 5, -582]) + rng.standard_normal((20, 6))
     assert set(judged(loss, theta).status) == {Status.ESCAPED}

@@ -63,7 +63,7 @@ def test_batch_stays_full(problem):
 
     result = Noted().solve(loss, starts)
     assert sum(sizes) == result.n_iter.sum()
-    # Until nobody waits any more hardly a place is free.
+    # Hardly a place is free until no start waits any more.
     waiting = np.cumsum(sizes) < result.n_iter.sum() - result.n_iter[-4:].sum()
     assert max(sizes) == 4 and np.mean(np.array(sizes)[waiting]) > 3.4
 
@@ -73,5 +73,5 @@ def test_tasks_cover_all_rows(given, problem):
     slices, width = Batches(**given).tasks(9000, problem[0])
     rows = np.concatenate([np.arange(9000)[part] for part in slices])
     np.testing.assert_array_equal(rows, np.arange(9000))
-    # Only what nobody waits for runs through several batches.
+    # Several batches are run through only if nothing waits for them.
     assert (len(slices) * width < 9000) is (given == {})

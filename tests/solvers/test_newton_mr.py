@@ -52,7 +52,7 @@ class Counter:
         return self.inner.gradient(theta)
 
     def hvp(self, theta, v):
-        # The rows of finished linear systems are zero: nobody asked for them.
+        # The rows of finished linear systems are zero: they were not requested.
         self.n_hvp += int(np.sum(np.any(v != 0, axis=-1)))
         return self.inner.hvp(theta, v)
 
@@ -140,7 +140,7 @@ def test_gradient_flat(start):
     assert result.residual_ratio[0] == pytest.approx(1, abs=1e-6)
     assert result.squared_grad_norm[0] == pytest.approx(1)
     assert result.extra["inner_status"][0] == LinearStatus.INCONSISTENT
-    # A zero step is no step: the budget is not spent on it.
+    # A step of length zero does not count: the budget is not spent on it.
     assert result.n_iter[0] <= 10
 
 

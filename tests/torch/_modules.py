@@ -85,7 +85,7 @@ class Counter(nn.Module):
 
 
 class Memory(nn.Module):
-    """A layer that counts in an attribute, where nobody looks."""
+    """A layer that counts in an attribute, which is not examined."""
 
     calls = 0
 

@@ -109,7 +109,7 @@ def test_arguments_are_left_alone(rng):
         result[...] = 0
     np.testing.assert_array_equal(theta, copies[0])
     np.testing.assert_array_equal(v, copies[1])
-    # What was returned is no part of the loss.
+    # What was returned is not a part of the loss.
     assert np.all(loss.value(theta) != 0)
 
 

@@ -1,4 +1,4 @@
-"""Good losses pass, and each kind of broken loss is told what is wrong with it."""
+"""Good losses pass, and for each kind of broken loss the message names its fault."""
 
 import array_api_strict
 import numpy as np
