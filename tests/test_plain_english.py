@@ -24,7 +24,9 @@ TURNS = {
     r"(?<!there )(?<!There )\b(is|are) no (sample|step|point|part|good|critical)\b": (
         "is not a"
     ),
-    r"(^|\. )Where (a|an|the|it|they|this|nothing|there|no|all) [^.?]*,": "If",
+    r"(^|\. )Where (a|an|the|it|they|this|nothing|there|no|all) [^.?:]*, [^:]*?\.": (
+        "If"
+    ),
 }
 
 
