@@ -88,16 +88,33 @@ def test_minimum_is_found_as_the_page_on_choosing_says():
     table = tables("doc/choosing.md", "Success and cost")
     columns = table["starts"]
     assert "`NewtonTRFinder`" in columns
+    gradients = {}
+    indices, squares = [], []
     for init in ("auto", "gaussian", "height", "spread"):
         row = dict(zip(columns, table[f'`"{init}"`'], strict=True))
         for column in DESCENTS.keys() & set(columns):
             finder = DESCENTS[column](n_starts=40, init=init, random_state=0).fit(loss)
             found = finder.converged_ & (abs(finder.results_["loss"] - lowest) < 1e-9)
-            stalled = np.sum(finder.results_["status"] == "STALLED")
-            shown = (
-                f"{found.sum()} ({stalled} stalled)" if stalled else f"{found.sum()}"
-            )
+            stalled = finder.results_["status"] == "STALLED"
+            shown = f"{found.sum()}"
+            shown += f" ({stalled.sum()} stalled)" if stalled.any() else ""
             assert row[column] == shown
+            if init != "auto":
+                for point in finder.final_params_[stalled]:
+                    values = np.linalg.eigvalsh(loss.hessian(point))
+                    indices.append(np.sum(values < -1e-9 * np.max(np.abs(values))))
+                    squares.append(np.sum(loss.gradient(point) ** 2))
+            if init == "gaussian":
+                gradients[column] = np.median(finder.results_["n_gradient"])
+    text = read("doc/choosing.md")
+    assert f"At each of the {len(indices)} points" in text
+    assert f"has {min(indices)} to {max(indices)} negative eigenvalues" in text
+    assert f"gradients are up to {max(squares):.2f}" in text
+    medians = [
+        gradients[f"`{name}`"]
+        for name in ("NewtonTRFinder", "SaddleDynamicsFinder(index=0)")
+    ]
+    assert "are {:.0f} for `NewtonTRFinder`, {:.0f} for".format(*medians) in text
 
 
 INCLUDE = re.compile(
