@@ -1,4 +1,4 @@
-"""Steps that become longer than the bound while the model predicts the loss."""
+"""Steps that become longer than the bound while the loss is what its model says."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ __all__ = ["Move", "move"]
 # gradient before it.
 _GOOD = 0.25
 
-# A long step is refused if it makes the gradient larger by this factor.
+# A long step that makes the gradient so many times larger is not taken.
 _ASTRAY = 2.0
 
 # How trusted lengths grow and shrink. Directions are scaled so that steps are hardly
-# longer: a step of nearly this length was limited by it.
+# longer: those of nearly the length were held back by it.
 _LONGER, _SHORTER = 2.0, 0.25
 _NEARLY = 0.8
 

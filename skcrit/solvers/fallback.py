@@ -37,8 +37,7 @@ _LAST_PROGRESS = 0.5
 # Steps are trusted less when they miss the gradient that they aim at by its own size,
 # and more when they miss it by less than half; beyond the length of the loss only when
 # they hardly miss it and it gets smaller, as on the long slopes that lead in from far
-# away. A search that should climb without any critical point ahead would climb for
-# ever.
+# away. A search that is to climb where nothing is to be found would climb for ever.
 _TOO_FAR, _NEAR_ENOUGH, _EXACT = 1.0, 0.5, 0.01
 
 # What is carried besides what the method carries.
