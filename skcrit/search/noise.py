@@ -1,11 +1,11 @@
 """Rounding errors of gradients, measured at the points that are judged.
 
-They are what a change of the last digit of the point does to the gradient. If the
-Hessian is almost zero such a change does nothing, and gradients can be zero to the last
-bit: the cosine of 1e-9 is 1. So it is measured too how far gradients on a short line
-are from a cubic polynomial, by differences of fourth order, as in the algorithm ECnoise
-(J. J. More and S. M. Wild, "Estimating computational noise", SIAM J. Sci. Comput. 33,
-2011).
+They are the changes of the gradient when the last digit of the point changes. If the
+Hessian is almost zero such a change has no effect, and gradients can be zero to the
+last bit: the cosine of 1e-9 is 1. Therefore the deviation of gradients on a short line
+from a cubic polynomial is measured too, by differences of fourth order, as in the
+algorithm ECnoise (J. J. More and S. M. Wild, "Estimating computational noise", SIAM J.
+Sci. Comput. 33, 2011).
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ NOISE = 4.0
 # Changes of the last digit by which rounding errors are measured.
 _N_PROBES = 3
 
-# Points on a line are this power of eps apart, in length scales: smooth parts differ
-# from cubics by far less than rounding does. Far from the origin they are at least so
-# many last digits apart.
+# Points on a line are this power of eps apart, in length scales: smooth functions then
+# differ from cubics by far less than rounding errors. Far from the origin they are at
+# least this many units in the last place apart.
 _LINE, _APART, _N_LINES = 0.375, 64.0, 3
 
 # The points at which the gradient is taken, in steps: what two fourth differences need.
@@ -46,8 +46,8 @@ _FOURTH = (1.0, -4.0, 6.0, -4.0, 1.0)
 
 def last_digits(loss: Loss, theta: Array, scales: Scales) -> list[Array]:
     """Return changes of points by about one unit in the last place, of random signs."""
-    # An entry smaller than its length scale is changed by the rounding error of one
-    # that is as large.
+    # An entry smaller than its length scale is changed by the rounding error of a
+    # number as large as the length scale.
     xp = array_namespace(theta)
     size = xp.abs(theta)
     size = xp.where(size > scales.length, size, scales.length)
