@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-STUDIES = Path(__file__).parents[2] / "examples" / "nonlinear"
+ROOT = Path(__file__).parents[2]
+STUDIES = ROOT / "examples" / "nonlinear"
 
 
 @pytest.fixture
@@ -56,3 +57,27 @@ def test_bounds_on_what_nobody_knows_of_the_data(tools):
 def test_parts_list_what_they_measure(part, tools):
     tasks = runpy.run_path(str(STUDIES / f"{part}.py"))["tasks"]
     assert 0 < len(list(tasks(True))) <= len(list(tasks(False)))
+
+
+def test_tables_of_the_page_are_those_of_the_results():
+    """If not, ``python doc/nonlinear_numbers.py results`` takes over what is new."""
+    numbers = runpy.run_path(str(ROOT / "doc" / "nonlinear_numbers.py"))
+    text, found = numbers["PAGE"].read_text("utf-8"), numbers["results"]()
+    # Every part of the study has its file, and every table of the page its place.
+    assert set(found) == {"known", "checks", "large", "study", "verdict"}
+    assert text.count("<!-- measured: ") == len(numbers["blocks"](found))
+    assert numbers["rewritten"](text, found) == text
+    # With other results the page follows.
+    found["known"][0]["of them found"] = 99
+    assert "99" in numbers["blocks"](found)["known"]
+    assert numbers["rewritten"](text, found) != text
+    with pytest.raises(ValueError, match="0 places for 'study'"):
+        numbers["rewritten"]("", {"study": found["study"]})
+
+
+def test_explorations_of_the_page_are_complete():
+    numbers = runpy.run_path(str(ROOT / "doc" / "nonlinear_numbers.py"))
+    for row in numbers["results"]()["known"]:
+        assert row["of them found"] == row["known classes"]
+        assert row["wrong index"] == 0 and row["Euler sum"] == 1
+        assert row["searches"] <= 1000 and row["largest gradient"] < 1e-13
