@@ -1,4 +1,4 @@
-"""Steps that become longer than the bound while the loss is what its model says."""
+"""How far quadratic models are trusted, by the gradients behind steps."""
 
 from __future__ import annotations
 
@@ -7,18 +7,25 @@ from dataclasses import dataclass
 import numpy as np
 
 from skcrit._backend import array_namespace, to_host
-from skcrit._typing import Array, BoolArray, FloatArray, IntArray
+from skcrit._typing import Array, FloatArray, IntArray
 from skcrit.losses.base import Loss
 from skcrit.losses.local_model import LocalModel
 from skcrit.losses.symmetries import rescaled
 from skcrit.solvers._vectors import norm
 from skcrit.solvers.signed_step import LONGEST
 
-__all__ = ["Move", "move"]
+__all__ = ["Move", "adapted", "misses", "move"]
 
 # The gradient behind a step may differ from the predicted one by this part of the
 # gradient before it.
 _GOOD = 0.25
+
+# Bounds per direction grow while gradients are missed by less than this part, and
+# shrink if they are missed by their own size; beyond the length of the loss they grow
+# only if gradients are hardly missed and get smaller, as on the long slopes that lead
+# in from far away. A search that is to climb where nothing is to be found would climb
+# for ever.
+_NEAR_ENOUGH, _TOO_FAR, _EXACT = 0.5, 1.0, 0.01
 
 # A long step that makes the gradient so many times larger is not taken.
 _ASTRAY = 2.0
@@ -96,7 +103,8 @@ def move(
     if not is_long.any():
         return Move(there, LONGEST * ones, 1)
     change = loss.asarray(part)[:, None] * change
-    good, astray = _judged(local, there, change, unit)
+    error, growth = misses(local.gradient, there.gradient, change, unit)
+    good, astray = (error <= _GOOD) & (growth <= 1), ~(growth <= _ASTRAY)
     longer = np.where(size > _NEARLY * length, _LONGER * length, length)
     after = np.where(good, longer, np.maximum(_SHORTER * length, LONGEST))
     after = np.where(is_long, after, LONGEST)
@@ -115,12 +123,21 @@ def _placed(
     return theta, loss.at(rescaled(loss, theta) if balance else theta)
 
 
-def _judged(
-    local: LocalModel, there: LocalModel, change: Array, unit: Array
-) -> tuple[BoolArray, BoolArray]:
-    """Find the steps whose gradients are as predicted, and those that lead astray."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        error = norm((there.gradient - local.gradient - change) * unit)
-        before, after = norm(local.gradient * unit), norm(there.gradient * unit)
-        good = (error <= _GOOD * before) & (after <= before)
-        return good, ~(after <= _ASTRAY * before)
+def misses(
+    before: Array, after: Array, change: Array, unit: Array | float
+) -> tuple[FloatArray, FloatArray]:
+    """Measure how far gradients miss the model, before + change, and how they grow."""
+    # Both are norms in the unit of each parameter, relative to the gradients before.
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        size = norm(before * unit)
+        return norm((after - before - change) * unit) / size, norm(after * unit) / size
+
+
+def adapted(
+    trust: FloatArray, error: FloatArray, growth: FloatArray, least: float
+) -> FloatArray:
+    """Double or halve factors of bounds per direction, by what :func:`misses` finds."""
+    exact = (error < _EXACT) & (growth < 1)
+    grown = np.minimum(np.where(exact, np.inf, np.maximum(trust, 1.0)), 2 * trust)
+    trust = np.where(error < _NEAR_ENOUGH, grown, trust)
+    return np.where(error <= _TOO_FAR, trust, np.maximum(trust / 2, least))

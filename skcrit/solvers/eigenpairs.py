@@ -83,12 +83,6 @@ class Eigenpairs:
         combined = self._summed(self.values * weights)
         return combined if self.unit is None else combined / self.unit
 
-    def along(self, v: Array) -> Array:
-        """Compute the components of (n, n_params) vectors, in the unit of the pairs."""
-        xp, v = array_namespace(v), v[..., None]
-        v = v if self.basis is None else self.basis @ v
-        return (xp.matrix_transpose(self.vectors) @ v)[..., 0]
-
     def lengths(self, unit: Array) -> Array:
         """Compute the norms of the vectors, (n, size), in units of ``theta``."""
         xp, vectors = array_namespace(self.vectors), self.vectors

@@ -12,8 +12,9 @@ from skcrit._backend import array_namespace, replace_rows
 from skcrit._typing import Array, BoolArray, FloatArray, IntArray
 from skcrit.losses.base import Loss
 from skcrit.losses.symmetries import rescaled
+from skcrit.solvers._trust import adapted
 from skcrit.solvers.base import Solver
-from skcrit.solvers.natural_step import UNCHOSEN, NaturalStep, natural_step
+from skcrit.solvers.natural_step import UNCHOSEN, natural_step
 from skcrit.solvers.state import State
 from skcrit.solvers.tolerance import squared_norm
 
@@ -33,12 +34,6 @@ _AGAIN = (_PATIENCE, 3 * _PATIENCE)
 # bounded: with many directions to go they halve it only now and then.
 _LAST_PATIENCE = 100
 _LAST_PROGRESS = 0.5
-
-# Steps are trusted less when they miss the gradient that they aim at by its own size,
-# and more when they miss it by less than half; beyond the length of the loss only when
-# they hardly miss it and it gets smaller, as on the long slopes that lead in from far
-# away. A search that is to climb where nothing is to be found would climb for ever.
-_TOO_FAR, _NEAR_ENOUGH, _EXACT = 1.0, 0.5, 0.01
 
 # What is carried besides what the method carries.
 _WATCH = (
@@ -170,7 +165,9 @@ def _natural(loss: Loss, state: State) -> State:
     carry = state.carry.copy()
     step = natural_step(loss, state.local, carry["fallback_index"], carry["trust"])
     carry["fallback_index"] = step.index
-    carry["trust"] = _adapted(carry["trust"], step, _least_trust(state))
+    carry["trust"] = adapted(
+        carry["trust"], step.error, step.growth, _least_trust(state)
+    )
     carry["n_fallback"] = carry["n_fallback"] + 1
     # What took natural steps from its beginning has the method left to try.
     first = carry["n_fallback"] == state.n_iter
@@ -201,14 +198,6 @@ def _natural(loss: Loss, state: State) -> State:
 def _least_trust(state: State) -> float:
     """Return the factor for which all directions together have the length of one."""
     return state.local.theta.shape[-1] ** -0.5
-
-
-def _adapted(trust: FloatArray, step: NaturalStep, least: float) -> FloatArray:
-    """Double or halve bounds, depending on the errors of the quadratic model."""
-    exact = (step.error < _EXACT) & (step.change < 1)
-    grown = np.minimum(np.where(exact, np.inf, np.maximum(trust, 1.0)), 2 * trust)
-    trust = np.where(step.error < _NEAR_ENOUGH, grown, trust)
-    return np.where(step.error <= _TOO_FAR, trust, np.maximum(trust / 2, least))
 
 
 def _chosen(loss: Loss, which: BoolArray, theta: Array, other: Array) -> Array:

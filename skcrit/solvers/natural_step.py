@@ -12,6 +12,7 @@ from skcrit.linalg import direction_level, rounding_level
 from skcrit.linalg.dense import MAX_DENSE_FALLBACK
 from skcrit.losses.base import Loss
 from skcrit.losses.local_model import LocalModel
+from skcrit.solvers._trust import misses
 from skcrit.solvers._vectors import norm
 from skcrit.solvers.eigenpairs import (
     Eigenpairs,
@@ -45,18 +46,16 @@ class NaturalStep:
         Number of directions in which each went up.
     n_hvp : int or ndarray of int of shape (n,)
         Hessian-vector products spent.
-    error : ndarray of shape (n,)
-        Difference between the gradient after the step and that which the quadratic
-        model predicts, relative to the gradient before it, in natural units.
-    change : ndarray of shape (n,)
-        Norm of the gradient after the step relative to that before it, in these units.
+    error, growth : ndarray of shape (n,)
+        How far the gradients behind the steps miss those of the quadratic model, and
+        how large they are, see :func:`~skcrit.solvers._trust.misses`, in natural units.
     """
 
     p: Array
     index: IntArray
     n_hvp: int | IntArray
     error: FloatArray
-    change: FloatArray
+    growth: FloatArray
 
 
 def natural_step(
@@ -133,13 +132,13 @@ def _combined(
     signs: FloatArray,
     trust: FloatArray,
 ) -> tuple[Array, FloatArray, FloatArray]:
-    """Sum the directions, without what is rounding; return error and change."""
+    """Sum the directions, without what is rounding; return error and growth."""
     keep = np.abs(to_host(pairs.values)) > _column(rounding_level(pairs.values))
     length = pairs.lengths(loss.asarray(loss.length_scale()))
     xp = array_namespace(length)
     # A vector of no length, which an invariant space lacks, goes nowhere.
     bound = loss.asarray(LONGEST * trust)[:, None]
-    p, _ = signed_step(
+    p, change = signed_step(
         loss,
         pairs,
         signs,
@@ -150,19 +149,8 @@ def _combined(
         bounds=bound / xp.where(length > 0, length, xp.ones_like(length)),
     )
     p = xp.where(xp.isfinite(p), p, xp.zeros_like(p))
-    return p, *_measured(loss, local.theta + p, pairs, p)
-
-
-def _measured(
-    loss: Loss, theta: Array, pairs: Eigenpairs, p: Array
-) -> tuple[FloatArray, FloatArray]:
-    """Compare the gradient after a step with its quadratic model and that before."""
     unit = 1.0 if pairs.unit is None else pairs.unit
-    after = pairs.along(unit * loss.gradient(theta))
-    predicted = pairs.components + pairs.values * pairs.along(p / unit)
-    before = norm(pairs.components)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return norm(after - predicted) / before, norm(after) / before
+    return p, *misses(local.gradient, loss.gradient(local.theta + p), change, unit)
 
 
 def _column(level: Array) -> FloatArray:

@@ -11,10 +11,11 @@ from sklearn.preprocessing import StandardScaler
 from skcrit import LinearAutoencoderLoss, NewtonMRFinder, SaddleDynamicsFinder
 from skcrit.losses import FunctionLoss
 from skcrit.solvers import Fallback, NewtonMR, Status
+from skcrit.solvers._trust import adapted, misses
 from skcrit.solvers.eigenpairs import Eigenpairs, dense_eigenpairs
 from skcrit.solvers.natural_step import UNCHOSEN, natural_step
 
-from ._potentials import BOWL, HIMMELBLAU
+from ._potentials import BOWL, HIMMELBLAU, SADDLE
 
 BREAST_CANCER = load_breast_cancer().data
 
@@ -69,6 +70,29 @@ def test_a_natural_step_turns_the_lowest_directions_up():
     assert step.index.tolist() == [1, 1]
     forced = natural_step(loss, loss.at(theta[:1]), np.array([0]))
     np.testing.assert_allclose(forced.p[0], [0.1, -0.02, 0.03], rtol=1e-12)
+
+
+def test_models_are_trusted_by_the_gradients_behind_steps(rng):
+    before, after, change, unit = rng.standard_normal((4, 3, 5))
+    error, growth = misses(before, after, change, unit)
+    for i in range(3):
+        size = np.linalg.norm(unit[i] * before[i])
+        miss = np.linalg.norm(unit[i] * (after[i] - (before[i] + change[i])))
+        np.testing.assert_allclose(error[i], miss / size, rtol=1e-12)
+        grown = np.linalg.norm(unit[i] * after[i]) / size
+        np.testing.assert_allclose(growth[i], grown, rtol=1e-12)
+    # A quadratic function is its own model, whatever the bounds of a step.
+    theta = rng.standard_normal((4, 2))
+    for trust in (0.1, 10.0):
+        step = natural_step(SADDLE, SADDLE.at(theta), np.full(4, UNCHOSEN), trust)
+        np.testing.assert_allclose(step.error, 0.0, atol=1e-12)
+    # Missed by its own size, by three quarters, by a third, and hardly, growing or not.
+    error = np.array([1.1, 0.75, 0.3, 0.3, 0.005, 0.005])
+    growth = np.array([2.0, 0.5, 0.5, 0.5, 0.5, 2.0])
+    trust = np.array([1.0, 0.5, 0.25, 4.0, 4.0, 4.0])
+    expected = [0.5, 0.5, 0.5, 4.0, 8.0, 4.0]
+    np.testing.assert_array_equal(adapted(trust, error, growth, 0.1), expected)
+    np.testing.assert_array_equal(adapted(trust[:1], error[:1], growth[:1], 0.8), 0.8)
 
 
 def test_each_direction_of_a_natural_step_has_a_bound_of_its_own():
