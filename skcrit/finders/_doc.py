@@ -99,7 +99,8 @@ results_ : dict of str to ndarray of shape ({rows},)
       and a "kernel_ratio" of at most 5e-4;
     - STALLED: no step was accepted;
     - MAX_ITER: all iterations were used;
-    - DIVERGED: the loss was not finite, or the norm of the point has grown by 1e8.
+    - DIVERGED: the loss was not finite, or the norm of the point has grown by 1e8 and
+      the gradient does not vanish towards infinity.
 critical_points_ : ndarray of shape (n_critical_sets_, n_params)
     A refined, well-scaled point of each distinct critical set found, in the order of
     increasing loss.
