@@ -28,7 +28,17 @@ OPTIONS = {
     "skip_symmetries": {"skip_symmetries": True},
     "heavy ball 0.5": {"momentum": 0.5},
     "Nesterov 0.5": {"momentum": 0.5, "nesterovs_momentum": True},
+    "precondition": {"precondition": True},
 }
+
+
+def applies(ground, option):
+    """Return whether an option can be used; not every loss has a preconditioner."""
+    loss = GROUNDS[ground]()
+    origin = np.zeros((1, loss.n_params_))
+    return "precondition" not in OPTIONS[option] or (
+        loss.preconditioner(origin) is not None
+    )
 
 
 def options():
@@ -42,6 +52,9 @@ def options():
     for ground in PLACES:
         cells = []
         for name in OPTIONS:
+            if not applies(ground, name):
+                cells.append("")
+                continue
             rows = [measure(ground, name, seed) for seed in SEEDS]
             accuracy, _, coverage, evenness, products = np.median(rows, axis=0)[:5]
             cells.append(
