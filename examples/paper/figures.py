@@ -20,6 +20,7 @@ __all__ = ["figure1", "figure2", "figure3", "figure_costs"]
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9"]
 COLOURS += ["black", "0.6"]
 SMALL = {"fontsize": "small", "framealpha": 0.9, "handlelength": 1.8}
+COUNTS = {"fontsize": "small", "linespacing": 1.3}
 TITLE = {"fontsize": "medium"}
 
 # Thousands of points in each of many panels: not as shapes.
@@ -106,24 +107,37 @@ def figure2(fits):
         definition of the index; below, ours.
     """
     figure, axes = plt.subplots(
-        2, 4, figsize=(9.6, 4.8), sharex=True, sharey=True, layout="constrained"
+        2, 4, figsize=(7.2, 4.8), sharex=True, sharey=True, layout="constrained"
     )
     above = select(fits, column=PUBLISHED, method="Newton-MR", draw=0)[0]
     below = select(fits, column=INTENDED, method="Newton-MR", draw=0)[0]
     for place, tol in enumerate((SUCCESS, 1e-8, 1e-6, np.inf)):
         ax = axes[0, place]
         _with_published_index(_at(above, tol), ax)
-        title = "starts" if np.isinf(tol) else f"squared norm $\\leq$ {tol:.0e}"
+        title = "starts" if np.isinf(tol) else f"$|g|^2 \\leq$ {tol:.0e}"
         ax.set_title(title, **TITLE)
         ax.set_xlabel("")
         _loss_index(_at(below, tol), axes[1, place])
     for ax in axes[:, 1:].flat:
         ax.set_ylabel("")
-    _make_room(axes[0, 0])
+    entries = {}
+    for ax in axes.flat:
+        entries |= _legend_entries(ax)
+    _legend(figure, entries, ncols=3)
     for ax, column, letter in zip(axes[:, 0], (PUBLISHED, INTENDED), "ab", strict=True):
         ax.set_ylabel(f"{column.capitalize()}\n\nLoss")
         _letter(ax, letter)
     return figure
+
+
+def _legend_entries(ax):
+    """Replace the legend of a small panel by its numbers; return handles by name."""
+    handles, labels = ax.get_legend_handles_labels()
+    ax.get_legend().remove()
+    known, *counts = [label.removesuffix(" starts") for label in labels]
+    ax.text(0.97, 0.04, "\n".join(counts), transform=ax.transAxes, ha="right", **COUNTS)
+    names = [known, *(count.partition(":")[0] for count in counts)]
+    return dict(zip(names, handles, strict=True))
 
 
 def _make_room(ax):
@@ -168,38 +182,48 @@ def figure3(fits):
     figure : matplotlib.figure.Figure
         The figure.
     """
-    figure = plt.figure(figsize=(9.6, 8.4), layout="constrained")
-    # The second row is the legend of panel c: intervals can span that whole panel.
-    grid = figure.add_gridspec(4, 8, height_ratios=[1, 0.16, 1, 1])
-    for place, column in enumerate((PUBLISHED, INTENDED)):
-        ax = figure.add_subplot(grid[0, 3 * place : 3 * place + 3])
+    figure = plt.figure(figsize=(7.2, 8.6), layout="constrained")
+    above, below = figure.subfigures(2, height_ratios=[1, 1.5])
+    histograms = above.subplots(1, 3, width_ratios=[1.2, 1.2, 1])
+    columns = (PUBLISHED, INTENDED)
+    for ax, column, letter in zip(histograms[:2], columns, "ab", strict=True):
         fit = select(fits, column=column, method="Newton-MR", noise=0.0)[0]
         ParticipationDisplay.from_estimator(fit.found, ax=ax, random_state=0)
-        ax.set_title(f"Newton-MR, {column}", **TITLE)
-        _letter(ax, "ab"[place])
-    _entropies(fits, figure.add_subplot(grid[0, 6:]), figure.add_subplot(grid[1, :]))
-    first = None
-    for place, noise in enumerate(NOISE):
+        ax.set_title(column, **TITLE)
+        _letter(ax, letter)
+    histograms[1].set_ylabel("")
+    _entropies(fits, histograms[2])
+    entries = dict(zip(*histograms[2].get_legend_handles_labels()[::-1], strict=True))
+    _legend(above, entries, ncols=3, title="Panel c")
+    panels = below.subplots(2, 4, sharex=True)
+    entries = {}
+    for noise, (top, bottom) in zip(NOISE, panels.T, strict=True):
         fit = select(fits, column=INTENDED, method="Newton-MR", noise=noise)[0]
-        cells = slice(2 * place, 2 * place + 2)
-        top = figure.add_subplot(grid[2, cells], sharex=first, sharey=first)
-        first = first or top
         _loss_index(fit.found, top)
-        top.set_title(f"noise variance {noise:g}", **TITLE)
-        bottom = figure.add_subplot(grid[3, cells], sharex=first)
+        entries |= _legend_entries(top)
+        top.set_title(f"variance {noise:g}", **TITLE)
         _index_histogram(fit.found, bottom)
-        if place == 0:
-            _letter(top, "d")
-            _letter(bottom, "e")
-        else:
-            top.set_ylabel("")
-            bottom.set_ylabel("")
-    _make_room(first)
+    for row, letter in zip(panels, "de", strict=True):
+        _letter(row[0], letter)
+        for ax in row[1:]:
+            ax.set_ylabel("")
+    for ax in panels[0]:
+        ax.set_xlabel("")
+        ax.sharey(panels[0, 0])
+    for handle, label in zip(*panels[1, 0].get_legend_handles_labels(), strict=True):
+        entries[f"share of {label}"] = handle
+    _legend(below, entries, ncols=4)
     return figure
 
 
-def _entropies(fits, ax, below):
-    """Draw entropies by noise with their intervals, and the legend below."""
+def _legend(figure, entries, **options):
+    """Draw a legend of handles by name below the panels of a figure."""
+    place = {"loc": "outside lower center", **options}
+    figure.legend(entries.values(), entries.keys(), **place, **SMALL)
+
+
+def _entropies(fits, ax):
+    """Draw entropies by noise with their intervals."""
     names = list(dict.fromkeys((f.column, f.method) for f in fits if f.method != "GNM"))
     for place, (column, method) in enumerate(names):
         own = [select(fits, column=column, method=method, noise=n)[0] for n in NOISE]
@@ -233,9 +257,6 @@ def _entropies(fits, ax, below):
     ax.set_xlabel("Noise variance")
     ax.set_ylabel("Entropy (bits)")
     ax.set_ylim(1.2, 4.3)
-    below.axis("off")
-    handles, labels = ax.get_legend_handles_labels()
-    below.legend(handles, labels, loc="center", ncols=3, title="Panel c", **SMALL)
     _letter(ax, "c")
 
 
@@ -263,11 +284,8 @@ def _index_histogram(finder, ax):
         color=COLOURS[0],
         label="found",
     )
-    ax.set_xlabel("Index / number of\nparameters")
+    ax.set_xlabel("Index / number\nof parameters")
     ax.set_ylabel("Share")
-    # Above the bars.
-    ax.set_ylim(top=1.25 * ax.get_ylim()[1])
-    ax.legend(loc="upper center", ncols=2, **SMALL)
 
 
 def figure_costs(fits):
@@ -284,7 +302,7 @@ def figure_costs(fits):
         The figure: Hessian-vector products on the left, gradients on the right.
     """
     figure, axes = plt.subplots(
-        1, 2, figsize=(9.6, 5.0), sharey=True, layout="constrained"
+        1, 2, figsize=(7.2, 5.0), sharey=True, layout="constrained"
     )
     names = list(dict.fromkeys((fit.column, fit.method) for fit in fits))
     for ax, unit in zip(axes, ("n_hvp", "n_gradient"), strict=True):
