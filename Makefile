@@ -123,7 +123,8 @@ bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.speed.run --backend $(BACKEND)
 
 bench-large: $(VENV)/.installed
-	$(BIN)/python -m benchmarks.speed.run --backend $(BACKEND) --large
+	$(BIN)/python -m benchmarks.speed.run --backend $(BACKEND) --group large
+	$(BIN)/python -m benchmarks.speed.run --backend $(BACKEND) --group landscape
 
 many: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --editable ".[dask]"

@@ -1,6 +1,7 @@
 """Run the benchmarks of speed, and write raw numbers, tables and a figure.
 
-Usage: ``python -m benchmarks.speed.run [--backend numpy] [--large]``.
+Usage: ``python -m benchmarks.speed.run [--backend numpy] [--group small]``. Each group
+has a record of its own, with the machine on which it was measured.
 """
 
 import argparse
@@ -18,29 +19,30 @@ from .page import write_page
 FOLDER = Path(__file__).resolve().parents[2] / "doc" / "benchmarks"
 
 
-def plan(backend, is_large):
+def plan(backend, group):
     """List what is measured.
 
     Parameters
     ----------
     backend : str
         Array library; what compares with other programs runs on the host only.
-    is_large : bool
-        Whether to measure what takes longer.
+    group : {"small", "large", "landscape"}
+        What belongs together; the last two take long.
 
     Returns
     -------
     plan : dict of str to callable
         What makes each table.
     """
-    if is_large:
+    if group == "landscape":
+        # The explorer works on the host.
+        return {"landscape": large.landscape} if backend == "numpy" else {}
+    if group == "large":
         sizes = (1_000, 10_000, 100_000)
-        sized = {
+        return {
             "image": lambda: large.image_sized(backend=backend),
             "starts_large": lambda: growth.starts(sizes, backend=backend),
         }
-        # The explorer works on the host.
-        return sized | ({"landscape": large.landscape} if backend == "numpy" else {})
     anywhere = {
         "products": lambda: kernels.products(backend),
         "batches": lambda: growth.batches(backend=backend),
@@ -60,15 +62,17 @@ def main():
     """Measure, keep the raw numbers, and write the page from all that are kept."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--backend", default="numpy", choices=("numpy", "cupy"))
-    parser.add_argument("--large", action="store_true")
+    groups = ("small", "large", "landscape")
+    parser.add_argument("--group", default="small", choices=groups)
     options = parser.parse_args()
     FOLDER.mkdir(exist_ok=True)
     record = {"machine": machine.describe(options.backend), "results": {}}
-    for name, run in plan(options.backend, options.large).items():
+    for name, run in plan(options.backend, options.group).items():
         begin = time.perf_counter()
         record["results"][name] = run()
         print(f"{name}: {time.perf_counter() - begin:.0f} s", flush=True)
-    name = f"{options.backend}{'_large' if options.large else ''}"
+    suffix = "" if options.group == "small" else f"_{options.group}"
+    name = f"{options.backend}{suffix}"
     text = json.dumps(record, indent=1) + "\n"
     (FOLDER / f"{name}.json").write_text(text, encoding="utf-8")
     write_page(FOLDER)
