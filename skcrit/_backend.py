@@ -22,6 +22,7 @@ from skcrit._typing import Array, FloatArray, IntArray
 
 __all__ = [
     "BACKENDS",
+    "are_few",
     "array_namespace",
     "chunks_of_rows",
     "device",
@@ -44,6 +45,8 @@ BACKENDS = ("numpy", "cupy", "array_api_strict")
 # Numbers in the dense matrices of a chunk: 4 and 64 MiB of float64. On the host 64 MiB
 # took twice as long to describe the ends of searches, and 8 MiB a tenth longer.
 _HOST_NUMBERS = 2**19
+# The calls that describe points cost more than this many numbers in their Hessians.
+_FEW_NUMBERS = 2**15
 _DEVICE_NUMBERS = 2**23
 
 
@@ -149,6 +152,11 @@ def chunks_of_rows(rows: IntArray, numbers: int, array: FloatArray) -> list[IntA
     is_host = isinstance(array, np.ndarray)
     size = max((_HOST_NUMBERS if is_host else _DEVICE_NUMBERS) // numbers, 1)
     return [rows[i : i + size] for i in range(0, len(rows), size)]
+
+
+def are_few(n_rows: int, numbers: int) -> bool:
+    """Return whether rows of this many numbers cost less than a call does."""
+    return n_rows * numbers <= _FEW_NUMBERS
 
 
 def _as_index(array: Array, rows: IntArray) -> Array:

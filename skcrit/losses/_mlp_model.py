@@ -53,8 +53,9 @@ class MLPModel(LocalModel):
     theta : array of shape (..., n_params)
         Points.
     once : bool, default=False
-        Whether nothing is asked for twice: then no sweep is kept. Memory that is taken
-        and given back for every product costs more than the sweep.
+        Whether one thing is asked for: then no sweep is kept, and the gradient does not
+        evaluate the loss as well. Memory that is taken and given back for every product
+        costs more than the sweep.
     """
 
     forms_cheaply = True
@@ -70,7 +71,7 @@ class MLPModel(LocalModel):
         self._pairs = max(numbers // max(widest * block, loss.n_params_), 1)
         limit = _HOST_KEPT if is_host else _DEVICE_KEPT
         self._n_kept = 0 if once else limit // loss.numbers_per_point_
-        self._sweeps = {}
+        self._once, self._sweeps = once, {}
 
     def _chunks(self):
         # Points, in chunks.
@@ -123,17 +124,18 @@ class MLPModel(LocalModel):
 
     @cached_property
     def gradient(self):
-        xp, rows, values = array_namespace(self.theta), [], []
-        for chunk in self._chunks():
+        xp, shape = array_namespace(self.theta), self.theta.shape
+
+        def parts(sweep):
             # The value costs little more, and both are usually wanted.
-            value, *blocks = self._over_samples(
-                chunk,
-                lambda sweep: [xp.sum(sweep.values(), axis=-1), *sweep.gradient()],
-            )
-            values.append(value)
-            rows.append(self.loss._join(blocks))
-        shape = self.theta.shape
-        self.__dict__["value"] = self._with_penalty(self._joined(values, shape[:-1]))
+            values = [] if self._once else [xp.sum(sweep.values(), axis=-1)]
+            return values + sweep.gradient()
+
+        totals = [self._over_samples(chunk, parts) for chunk in self._chunks()]
+        if not self._once:
+            value = self._joined([total.pop(0) for total in totals], shape[:-1])
+            self.__dict__["value"] = self._with_penalty(value)
+        rows = [self.loss._join(total) for total in totals]
         return self._with_decay(self._joined(rows, shape), self.theta)
 
     def _with_decay(self, total, v):

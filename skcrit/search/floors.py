@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skcrit._backend import array_namespace, to_host
+from skcrit._backend import array_namespace, take_rows, to_host
 from skcrit._rows import Rows
 from skcrit._typing import Array, BoolArray, FloatArray, IntArray
 from skcrit.losses.base import Loss
@@ -79,7 +79,7 @@ class _Walk(Rows):
 
 
 def fades_along_floor(
-    loss: Loss, frame: Frame, n_flat: IntArray, start: Array, scales: Scales
+    loss: Loss, frame: Frame, n_flat: IntArray, starts: Array, scales: Scales
 ) -> BoolArray:
     """Return where the gradient along a floor is that of a tail.
 
@@ -91,8 +91,8 @@ def fades_along_floor(
         Points with flat directions, n of them.
     n_flat : ndarray of int of shape (n,)
         Number of flat directions at each.
-    start : array of shape (n_params,)
-        Target of the ways.
+    starts : array of shape (n, n_params)
+        Targets of the ways.
     scales : Scales
         Natural units of the loss.
 
@@ -106,7 +106,7 @@ def fades_along_floor(
     Costs about ten dense Hessians for each point, and several times as many on tails.
     """
     n = len(n_flat)
-    ahead = walk(loss, frame, n_flat, start, scales, np.ones(n), np.full(n, np.inf))
+    ahead = walk(loss, frame, n_flat, starts, scales, np.ones(n), np.full(n, np.inf))
     result = ahead.end == End.SEEN
     rows = np.flatnonzero(result)
     if len(rows):
@@ -115,7 +115,7 @@ def fades_along_floor(
             loss,
             frame.take(rows),
             n_flat[rows],
-            start,
+            take_rows(starts, rows),
             scales,
             -np.ones(len(rows)),
             limit,
@@ -128,17 +128,17 @@ def walk(
     loss: Loss,
     frame: Frame,
     n_flat: IntArray,
-    start: Array,
+    starts: Array,
     scales: Scales,
     sign: FloatArray,
     limit: FloatArray,
 ) -> _Walk:
-    """Follow floors towards a start, or away from it, until a gradient appears."""
+    """Follow floors towards starts, or away from them, until a gradient appears."""
     n = len(n_flat)
     walk = _Walk(
         frame=frame,
         n_flat=n_flat,
-        target=0 * frame.theta + start[None, :],
+        target=starts,
         sign=sign,
         arc=np.zeros(n),
         limit=limit,

@@ -12,11 +12,12 @@ tail it grows gradually, and to one side only.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 
 import numpy as np
 
-from skcrit._backend import array_namespace, to_host
+from skcrit._backend import are_few, array_namespace, take_rows, to_host
 from skcrit._typing import Array, BoolArray, FloatArray, IntArray
 from skcrit.losses.base import Loss
 from skcrit.search.floors import BEHIND, GROWTH, JUMP, SEEN, fades_along_floor
@@ -93,15 +94,16 @@ def fades(
         result[rows] = way.grows_on_one_side()
         if k < _N_FOLLOWED:
             curved[rows] |= way.leaves_floor()
-    n_flat = np.sum(flat, axis=1)
-    for k in range(_N_FOLLOWED):
+    n_flat, numbers = np.sum(flat, axis=1), np.arange(_N_FOLLOWED)
+    few = are_few(np.sum(curved[rows]) * _N_FOLLOWED, flat.shape[1] ** 2)
+    for together in [numbers] if few else numbers[:, None]:
         left = rows[curved[rows] & ~result[rows]]
         if len(left) == 0:
             break
-        frame = end.frame.take(left)
-        result[left] = fades_along_floor(
-            loss, frame, n_flat[left], starts[k, :], scales
-        )
+        both, k = np.repeat(left, len(together)), np.tile(together, len(left))
+        frame, goals = end.frame.take(both), take_rows(starts, k)
+        faded = fades_along_floor(loss, frame, n_flat[both], goals, scales)
+        result[left] = np.any(faded.reshape(len(left), -1), axis=1)
     return result
 
 
@@ -168,26 +170,30 @@ class _Way:
         gradient = xp.reshape(self.loss.gradient(rows), theta.shape)
         return self.frame.unit * gradient
 
-    def gradient(self, theta: Array) -> tuple[Array, FloatArray]:
+    def weak(self, gradient: Array) -> tuple[Array, FloatArray]:
         """Return gradients along flat directions, and their sizes over the noise."""
-        gradient = self.scaled(theta)
         weak = self.flat * self.frame.components(gradient)
         size = norm(weak) / (self.noise + self.turn * norm(gradient))
         return weak, np.where(np.isfinite(size), size, np.inf)
 
-    def sizes(self, parts: FloatArray) -> FloatArray:
-        """Return the sizes at the same parts of all ways, a row for each part."""
+    def all_along(self, parts: FloatArray) -> Array:
+        """Return scaled gradients at the same parts of all ways, a row each part."""
         # All together: one by one, most of the time would be spent on calls.
-        every = parts[:, None] * np.ones(len(self.noise))
-        return self.gradient(self.at(every))[1]
+        return self.scaled(self.at(parts[:, None] * np.ones(len(self.noise))))
+
+    @cached_property
+    def ahead(self) -> Array:
+        """Scaled gradients on the way to the start."""
+        return self.all_along(_PARTS)
 
     def grows_on_one_side(self) -> BoolArray:
         """Return where a gradient appears gradually ahead, and not as far behind."""
-        ahead = self.sizes(_PARTS)
+        ahead = self.weak(self.ahead)[1]
         first = np.argmax(ahead > 1, axis=0)[None]
-        behind = np.maximum.accumulate(self.sizes(-BEHIND * _PARTS), axis=0)
+        behind = self.weak(self.all_along(-BEHIND * _PARTS))[1]
+        behind = np.maximum.accumulate(behind, axis=0)
         behind = np.take_along_axis(behind, first, axis=0)[0]
-        here = self.sizes(np.zeros(1))[0]
+        here = self.weak(self.all_along(np.zeros(1)))[1][0]
         one_sided = np.any(ahead > 1, axis=0) & (np.maximum(here, behind) <= 1)
         if not np.any(one_sided):
             return one_sided
@@ -199,10 +205,9 @@ class _Way:
     def leaves_floor(self) -> BoolArray:
         """Return where a gradient appears across flat directions before along them."""
         across = self.loss.asarray(~to_host(self.frame.is_tangent())) * (1 - self.flat)
-        theta = self.at(_PARTS[:, None] * np.ones(len(self.noise)))
-        gradient = across * self.frame.components(self.scaled(theta))
+        gradient = across * self.frame.components(self.ahead)
         seen = ~(norm(gradient) <= self.noise)
-        along = np.cumsum(self.gradient(theta)[1] > 1, axis=0)
+        along = np.cumsum(self.weak(self.ahead)[1] > 1, axis=0)
         before = np.concatenate([np.zeros_like(along[:1]), along[:-1]]) == 0
         return np.any(seen & before, axis=0)
 
@@ -210,14 +215,14 @@ class _Way:
         """Find by bisection where the gradient exceeds a level."""
         for _ in range(_HALVINGS):
             middle = (low + high) / 2
-            under = self.gradient(self.at(middle))[1] <= level
+            under = self.weak(self.scaled(self.at(middle)))[1] <= level
             low, high = np.where(under, middle, low), np.where(under, high, middle)
         return high
 
     def is_sure(self, part: FloatArray) -> BoolArray:
         """Return where the gradient is not due to errors of the way."""
         theta = self.at(part)
-        weak = self.gradient(theta)[0]
+        weak = self.weak(self.scaled(theta))[0]
         size = self.turn * part * norm(self.move / self.frame.unit)
         sure = np.isfinite(norm(weak))
         for change in last_digits(self.loss, theta, self.scales):
@@ -227,6 +232,6 @@ class _Way:
                 aside
                 * self.loss.asarray(size / np.where(length > 0, length, 1.0))[:, None]
             )
-            moved = self.gradient(theta + _LEAK * change + aside)[0]
+            moved = self.weak(self.scaled(theta + _LEAK * change + aside))[0]
             sure &= norm(moved - weak) <= _CHANGED * norm(weak)
         return sure

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from skcrit._backend import chunks_of_rows, take_rows, to_host
+from skcrit._backend import are_few, chunks_of_rows, take_rows, to_host
 from skcrit._typing import Array, BoolArray, FloatArray, IntArray
 from skcrit.losses.base import Loss
 from skcrit.search.noise import NOISE
@@ -68,19 +68,40 @@ def is_valley(
     valley, turns = np.ones(len(small), dtype=bool), np.cumsum(small, axis=1) * small
     first = np.zeros(len(small), dtype=int)
     for turn in range(1, np.max(turns, initial=0) + 1):
-        left, columns = np.nonzero((turns == turn) & valley[:, None])
-        for k, step in enumerate(STEPS):
-            ready = np.flatnonzero(first[left] <= k)
-            good = np.zeros(len(left), dtype=bool)
-            for part in chunks_of_rows(ready, small.shape[1] ** 2, end.noise):
-                rows, levels = left[part], level[left[part]]
-                good[part] = _goes_on(
-                    loss, end.take(rows), columns[part], step, levels, scales
-                )
-            first[left[good]] = k
-            left, columns = left[~good], columns[~good]
-        valley[left] = False
+        rows, columns = np.nonzero((turns == turn) & valley[:, None])
+        first[rows] = _longest(loss, end, rows, columns, level, first[rows], scales)
+        valley[rows] = first[rows] < len(STEPS)
     return valley
+
+
+def _longest(
+    loss: Loss,
+    end: Polished,
+    points: IntArray,
+    columns: IntArray,
+    level: FloatArray,
+    begin: IntArray,
+    scales: Scales,
+) -> IntArray:
+    """Return the longest step that leads along a valley, its number from begin on."""
+    steps, size, width = np.array(STEPS), end.noise.shape[1] ** 2, 1
+    best = np.full(len(columns), len(steps))
+    while True:
+        rows = np.flatnonzero((best == len(steps)) & (begin < len(steps)))
+        if len(rows) == 0:
+            return best
+        numbers = begin[rows, None] + np.arange(width)
+        at, ahead = np.nonzero(numbers < len(steps))
+        rows, numbers = rows[at], numbers[at, ahead]
+        for part in chunks_of_rows(np.arange(len(rows)), size, end.noise):
+            row, number = rows[part], numbers[part]
+            some, levels = end.take(points[row]), level[points[row]]
+            good = _goes_on(loss, some, columns[row], steps[number], levels, scales)
+            np.minimum.at(best, row[good], number[good])
+        begin = begin + width
+        # If they are few, shorter steps are tried together, needed or not.
+        left = np.sum(best == len(steps)) * len(steps)
+        width = len(steps) if are_few(left, size) else 1
 
 
 def _along(
@@ -99,7 +120,7 @@ def _goes_on(
     loss: Loss,
     end: Polished,
     columns: IntArray,
-    step: float,
+    step: FloatArray,
     level: FloatArray,
     scales: Scales,
 ) -> BoolArray:
@@ -113,13 +134,14 @@ def _goes_on(
         if len(rows) == 0:
             break
         part = end.take(rows)
-        shift = side * step * take_rows(p, rows)
+        far = abs(side) * step[rows]
+        shift = loss.asarray(side * step[rows])[:, None] * take_rows(p, rows)
         found = polish(loss, part.frame.theta + shift, scales)
         moved = norm(loss.asarray(found.shift) / scales.length)
         rest = _weak_gradient(found) / natural[rows]
         good[rows] = found.code == Status.CONVERGED
-        good[rows] &= moved <= _MOVED * abs(side) * step
-        good[rows] &= rest <= level[rows] * abs(side) * step
+        good[rows] &= moved <= _MOVED * far
+        good[rows] &= rest <= level[rows] * far
     return good
 
 

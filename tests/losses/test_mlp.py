@@ -16,6 +16,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from skcrit import LinearAutoencoderLoss, MLPLoss
 from skcrit._backend import to_host
 from skcrit.exceptions import NoGroundTruthError
+from skcrit.losses._output_losses import OUTPUT_LOSSES
 from skcrit.utils.testing import check_loss
 
 close = np.testing.assert_allclose
@@ -87,6 +88,20 @@ def test_value_and_gradient_are_scikit_learns(kind, activation, hidden, X, rng):
         # Near a critical point the gradient is smaller than what it is summed from.
         atol = 1e-12 * np.abs(gradient).max() + 1e-16
         close(loss.gradient(point), gradient, rtol=0, atol=atol)
+
+
+def test_a_gradient_alone_takes_no_values(X, rng, monkeypatch):
+    loss = MLPLoss((3, 2), loss="log_loss").fit(X, rng.integers(3, size=len(X)))
+    theta = rng.normal(size=(4, loss.n_params_))
+    known = loss.at(theta).gradient
+
+    def values(*arguments):
+        raise AssertionError("values")
+
+    monkeypatch.setattr(OUTPUT_LOSSES["softmax"], "values", values, raising=True)
+    np.testing.assert_array_equal(loss.gradient(theta), known)
+    with pytest.raises(AssertionError, match="values"):
+        loss.at(theta).gradient  # noqa: B018
 
 
 def test_several_numbers_count_as_in_the_gradient_of_scikit_learn(X, rng):
