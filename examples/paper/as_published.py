@@ -25,6 +25,7 @@ budget. ``RUNS`` holds these settings as parameters of the finders; with a posit
 from dataclasses import replace
 
 import numpy as np
+from halving import BACKTRACK, halve
 
 from skcrit import BaseFinder
 from skcrit.linalg import minres_qlp
@@ -48,7 +49,6 @@ RUNS = {
 }
 
 FIRST_STEP = 0.1
-BACKTRACK = 0.5
 SUFFICIENT_DECREASE = 1e-4
 CURVATURE = 0.9
 # Their limits on norm (1e7) and condition (1e15) do not bind on this problem.
@@ -103,29 +103,27 @@ class Backtracking(Solver):
         alpha = np.full(len(theta0), FIRST_STEP)
         if self.leak:
             alpha = self._last[: len(theta0)].copy()
-        return replace(state, carry={"alpha": alpha})
+        # What the line search compares is carried along: it was computed there.
+        known = self._look(loss, state.local.theta)
+        return replace(state, carry={"alpha": alpha, "known": known})
 
-    def _search(self, theta, p, alpha, accepts):
+    def _search(self, loss, state, p, accepts):
         """Halve lengths until they are accepted, or nothing is left of them."""
-        new, alpha, pending = theta.copy(), alpha.copy(), np.arange(len(theta))
-        n_tests = np.zeros(len(theta), dtype=int)
-        while len(pending):
-            n_tests[pending] += 1
-            size = alpha[pending]
-            trial = theta[pending] + size[:, None] * p[pending]
-            good = accepts(trial, size, pending)
-            new[pending[good]] = trial[good]
-            pending = pending[~good & (size > 0)]
-            alpha[pending] *= BACKTRACK
-        return new, alpha, n_tests
+        known = {"theta": state.local.theta, **state.carry["known"]}
 
-    def _move(self, loss, state, theta, alpha, **counts):
+        def look(theta):
+            return {"theta": theta, **self._look(loss, theta)}
+
+        return halve(look, known, p, state.carry["alpha"], accepts)
+
+    def _move(self, loss, state, new, alpha, **counts):
         """Go to the new points. A run whose point does not move has ended."""
         alpha = np.minimum(alpha / BACKTRACK, self.longest)
         if self.leak:
             self._last[state.rows] = alpha
+        theta = new.pop("theta")
         stuck = np.all(theta == state.local.theta, axis=-1)
-        carry = {**state.carry, "alpha": alpha}
+        carry = {**state.carry, "alpha": alpha, "known": new}
         return replace(state, local=loss.at(theta), carry=carry, stuck=stuck, **counts)
 
 
@@ -154,34 +152,33 @@ class PublishedNewtonMR(Backtracking):
 
     def step(self, loss, state):
         """Take one iteration."""
-        local, alpha = state.local, state.carry["alpha"]
+        local, reference = state.local, state.carry["known"]["merit"]
         g = local.gradient
         system = minres_qlp(local.hvp, -g, refine=False, **INNER)
         # H p = -(g + r)
         slope = -2 * _dot(g, g + system.residual)
-        reference = self._merit(loss, local.theta)
 
-        def accepts(trial, size, rows):
+        def accepts(there, size, rows):
             bound = reference[rows] + SUFFICIENT_DECREASE * size * slope[rows]
-            return self._merit(loss, trial) <= bound
+            return there["merit"] <= bound
 
-        theta, alpha, n_tests = self._search(local.theta, system.x, alpha, accepts)
+        new, alpha, n_tests = self._search(loss, state, system.x, accepts)
         n_gradient = (1 if self.repaired else 2) * n_tests + 1
         return self._move(
             loss,
             _with_inner_status(state, system.status),
-            theta,
+            new,
             alpha,
             n_gradient=state.n_gradient + n_gradient,
             n_hvp=state.n_hvp + system.n_matvec,
         )
 
-    def _merit(self, loss, theta):
+    def _look(self, loss, theta):
         """Compute what the line search compares."""
         g = loss.gradient(theta)
         if not self.repaired:
             g = loss.gradient(g)
-        return _dot(g, g)
+        return {"merit": _dot(g, g)}
 
 
 class PublishedNewtonTR(Solver):
@@ -240,13 +237,12 @@ class PublishedGradNorm(Backtracking):
 
     def step(self, loss, state):
         """Take one iteration."""
-        theta, alpha = state.local.theta, state.carry["alpha"]
-        phi, d = _descent(state.local)
+        known = state.carry["known"]
 
-        def accepts(trial, size, rows):
-            return _wolfe(loss, trial, size, phi[rows], d[rows])
+        def accepts(there, size, rows):
+            return _wolfe(there, size, {name: known[name][rows] for name in known})
 
-        new, alpha, n_tests = self._search(theta, d, alpha, accepts)
+        new, alpha, n_tests = self._search(loss, state, known["d"], accepts)
         return self._move(
             loss,
             state,
@@ -255,6 +251,10 @@ class PublishedGradNorm(Backtracking):
             n_gradient=state.n_gradient + n_tests,
             n_hvp=state.n_hvp + n_tests + 1,
         )
+
+    def _look(self, loss, theta):
+        """Compute what the line search compares."""
+        return _descent(loss.at(theta))
 
 
 class PublishedNewtonTRFinder(BaseFinder):
@@ -350,9 +350,10 @@ def collapses(loss, theta, *, n_lengths=2000):
     """
     lengths, length = np.logspace(-12, 6, n_lengths), np.full(len(theta), np.nan)
     for row, point in enumerate(theta):
-        phi, d = _descent(loss.at(point))
+        here = _descent(loss.at(point))
         with np.errstate(over="ignore", invalid="ignore"):
-            good = _wolfe(loss, point + lengths[:, None] * d, lengths, phi, d)
+            there = _descent(loss.at(point + lengths[:, None] * here["d"]))
+            good = _wolfe(there, lengths, here)
         if good.any():
             length[row] = lengths[np.argmax(good)]
     return ~np.isnan(length), length
@@ -361,15 +362,14 @@ def collapses(loss, theta, *, n_lengths=2000):
 def _descent(local):
     """Compute ``phi = |g|^2 / 2`` and its direction of steepest descent, ``-H g``."""
     g = local.gradient
-    return _dot(g, g) / 2, -local.hvp(g)
+    return {"phi": _dot(g, g) / 2, "d": -local.hvp(g)}
 
 
-def _wolfe(loss, trial, size, phi, d):
+def _wolfe(there, size, here):
     """Test both weak Wolfe conditions for steps ``size * d``."""
-    slope = -_dot(d, d)
-    new, new_d = _descent(loss.at(trial))
-    decrease = new <= phi + SUFFICIENT_DECREASE * size * slope
-    return decrease & (-_dot(d, new_d) >= CURVATURE * slope)
+    slope = -_dot(here["d"], here["d"])
+    decrease = there["phi"] <= here["phi"] + SUFFICIENT_DECREASE * size * slope
+    return decrease & (-_dot(here["d"], there["d"]) >= CURVATURE * slope)
 
 
 def _loop(finder):

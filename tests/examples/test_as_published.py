@@ -16,7 +16,9 @@ from skcrit.solvers.flatness import flatness
 PATH = Path(__file__).parents[2] / "examples" / "paper" / "as_published.py"
 SPEC = importlib.util.spec_from_file_location("as_published", PATH)
 published = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(published)
+with pytest.MonkeyPatch.context() as patch:
+    patch.syspath_prepend(PATH.parent)
+    SPEC.loader.exec_module(published)
 
 SOLVERS = {
     "MR": published.PublishedNewtonMR,
