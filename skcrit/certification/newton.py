@@ -37,18 +37,10 @@ _ROOM = 0.99
 
 @dataclass
 class Ball:
-    """Balls on a slice.
+    """Balls on a slice."""
 
-    Attributes
-    ----------
-    radius : float
-        rho: exactly one zero lies within.
-    error : float
-        t: it lies within.
-    """
-
-    radius: float
-    error: float
+    radius: float  # rho: exactly one zero lies within
+    error: float  # t: it lies within
 
 
 def certified_ball(proved: Proved, lipschitz: float, radius: float) -> Ball | None:

@@ -37,21 +37,11 @@ _RANK_RTOL = 1e-5
 
 @dataclass
 class Slice:
-    """A slice through one point.
+    """A slice through one point, of codimension m."""
 
-    Attributes
-    ----------
-    basis : ndarray of shape (n_params, n_params - m)
-        Q, rotated so that the Hessian is close to diagonal in it.
-    combination : ndarray of shape (n_tangents, m)
-        B.
-    curvatures : ndarray of shape (n_params - m,)
-        The diagonal, computed and not proved.
-    """
-
-    basis: FloatArray
-    combination: FloatArray
-    curvatures: FloatArray
+    basis: FloatArray  # Q, (n_params, n_params - m); the Hessian is nearly diagonal
+    combination: FloatArray  # B, (n_tangents, m)
+    curvatures: FloatArray  # the diagonal, computed and not proved
 
     def newton(self, gradient: FloatArray) -> FloatArray:
         """Compute the Newton step on the slice."""
@@ -63,38 +53,18 @@ class Slice:
 
 @dataclass
 class Proved:
-    """What holds at one point, whatever the rounding.
+    """What holds at one point, whatever the rounding."""
 
-    Attributes
-    ----------
-    curvature : float
-        sigma, a lower bound; not positive if nothing is proved.
-    uncertainty : float
-        What was subtracted from the smallest modulus of a curvature.
-    slope : float
-        Bound on the gradient on the slice.
-    slope_error : float
-        Part of it that is rounding.
-    turn : float
-        Distance up to which the slice crosses the orbits.
-    stretch : float
-        sqrt(1 + eta), a bound on the norm of Q.
-    gradient, hessian : float
-        Bounds on the norms of the full gradient and Hessian.
-    morse_index, nullity : int
-        Negative eigenvalues on the slice, and its codimension.
-    """
-
-    curvature: float
-    uncertainty: float
-    slope: float
-    slope_error: float
-    turn: float
-    stretch: float
-    gradient: float
+    curvature: float  # sigma, a lower bound; not positive if nothing is proved
+    uncertainty: float  # what was subtracted from the least modulus of a curvature
+    slope: float  # bound on the gradient on the slice
+    slope_error: float  # part of it that is rounding
+    turn: float  # distance up to which the slice crosses the orbits
+    stretch: float  # sqrt(1 + eta), a bound on the norm of Q
+    gradient: float  # bounds on the norms of the full gradient and Hessian
     hessian: float
-    morse_index: int
-    nullity: int
+    morse_index: int  # negative eigenvalues on the slice
+    nullity: int  # its codimension
 
 
 def make_slice(hessian: FloatArray, tangents: FloatArray, length: float) -> Slice:

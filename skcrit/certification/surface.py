@@ -26,38 +26,18 @@ _STEP = 1e-4
 
 @dataclass
 class Expansion(Rows):
-    """A loss at points: numbers, and bounds on their errors, a row each.
-
-    Attributes
-    ----------
-    theta : ndarray of shape (n, n_params)
-        Points.
-    value : ndarray of shape (n,)
-        Computed losses.
-    gradient : ndarray of shape (n, n_params)
-        Computed gradients.
-    hessian : ndarray of shape (n, n_params, n_params)
-        Computed Hessians, symmetric.
-    value_error, gradient_error, hessian_error : ndarray of shape (n,)
-        Bounds on their errors, in the 2-norm and the spectral norm.
-    tangents : ndarray of shape (n, n_tangents, n_params)
-        Tangents of the symmetry orbits.
-    change : ndarray of shape (n,)
-        How fast they change.
-    estimated : ndarray of bool of shape (n,)
-        Whether errors or tangents are estimates.
-    """
+    """A loss at points: numbers, and bounds on their errors, a row each."""
 
     theta: FloatArray
     value: FloatArray
     gradient: FloatArray
-    hessian: FloatArray
-    value_error: FloatArray
+    hessian: FloatArray  # symmetric
+    value_error: FloatArray  # of shape (n,), like the two below
     gradient_error: FloatArray
-    hessian_error: FloatArray
-    tangents: FloatArray
-    change: FloatArray
-    estimated: BoolArray
+    hessian_error: FloatArray  # in the spectral norm
+    tangents: FloatArray  # (n, n_tangents, n_params), of the symmetry orbits
+    change: FloatArray  # how fast they change
+    estimated: BoolArray  # whether errors or tangents are estimates
 
 
 def tangents_at(

@@ -143,20 +143,7 @@ history_ : dict of str to ndarray of shape ({rows}, n_iter_ + 1)
 
 
 def documented(finder: _Class) -> _Class:
-    """Put the shared text in place of ``<parameters>`` and ``<attributes>``.
-
-    Parameters
-    ----------
-    finder : type
-        Finder whose constructor has the common parameters. The class attribute
-        ``_columns`` describes what its method adds to ``results_``, by the names of
-        the columns, and ``_row_count`` says how many rows there are.
-
-    Returns
-    -------
-    finder : type
-        The same class.
-    """
+    """Put the shared text in place of ``<parameters>`` and ``<attributes>``."""
     method: Any = finder
     signature = inspect.signature(method.__init__)
     names = ("n_starts", "init", "tol", "max_iter")

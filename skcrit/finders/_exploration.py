@@ -59,16 +59,8 @@ _WIDE = (1.0, 2.0)
 class Exploration:
     """Run round after round until there is a reason to stop.
 
-    Parameters
-    ----------
-    explorer : LandscapeExplorer
-        Explorer that is being fitted.
-    landscape : Landscape
-        What is known, which the rounds extend.
-    reach : tuple of (float, float)
-        Range of the length of displacements, in length scales.
-    watch : list
-        What looks at every round.
+    Displacements are ``reach`` long, a range in length scales; ``watch`` looks at every
+    round.
     """
 
     def __init__(

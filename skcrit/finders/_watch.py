@@ -14,21 +14,10 @@ __all__ = ["FitReport", "Progress", "SearchBar", "interruptible", "progress_bar"
 
 
 class FitReport:
-    """Report the batches of a fit to the callbacks of a finder.
+    """Report the batches of a fit of a finder to X and y to its callbacks.
 
-    Parameters
-    ----------
-    finder : BaseFinder
-        Finder that is being fitted.
-    X : array-like or Loss
-        What it is fitted to.
-    y : object
-        Passed on.
-    task_name : str
-        What a part of the fit is called.
-    attributes : callable
-        Maps the outcome so far to the fitted attributes of a fit that ends here. It is
-        called if a callback asks for them.
+    A part of the fit is called ``task_name``. ``attributes`` maps the outcome so far to
+    the fitted attributes of a fit that ends here, if a callback asks for them.
     """
 
     def __init__(

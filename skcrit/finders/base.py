@@ -163,13 +163,7 @@ class BaseFinder(
 
     @abstractmethod
     def _make_solver(self) -> Any:
-        """Build the solver from the parameters.
-
-        Returns
-        -------
-        solver : Solver
-            Object with ``solve(loss, theta0)``.
-        """
+        """Build the solver from the parameters."""
 
     @with_callbacks
     def fit(

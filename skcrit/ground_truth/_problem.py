@@ -32,45 +32,25 @@ class Problem:
     An autoencoder has its eigenvectors as both bases, c = lambda + tau and t = lambda.
     With targets, the inputs are whitened: c is the square of ``scale`` and t = scale
     sqrt(lambda), for the eigenvalues lambda of Syx Sxx^+ Sxy. The largest s is 1.
-
-    Parameters
-    ----------
-    eigenvalues : ndarray of shape (n_outputs,)
-        Cleaned eigenvalues, descending.
-    outputs : ndarray of shape (n_outputs, n_outputs)
-        Orthonormal basis of the outputs, as columns: the eigenvectors.
-    inputs, directions : ndarray of shape (n_inputs, n_columns), (n_columns, n_inputs)
-        Matrices that turn rows of the first layer into coordinates, and back.
-    layer_sizes : tuple of int
-        Widths from the input to the output.
-    tau_sum, tau_product : float
-        Threshold of a penalty on the weights, or on the end-to-end matrix, on the scale
-        of the eigenvalues; 0 without one.
-    scale : float, default=None
-        Typical size of the targets; None for an autoencoder.
-    residual : float
-        Part of m times the loss that no network explains.
-    null : ndarray of shape (n_null, n_inputs), default=None
-        Directions of the inputs without data, as rows; None for those of an
-        autoencoder.
-    growth : float, default=None
-        How fast the rounding error of the loss grows with the size of W; None is the
-        loss at the origin.
-    grad_factor : float
-        Lower bound of the ratio of the gradient norm to that in the coordinates.
     """
 
-    eigenvalues: np.ndarray
-    outputs: np.ndarray
+    eigenvalues: np.ndarray  # cleaned, descending
+    outputs: np.ndarray  # orthonormal basis of the outputs, as columns
+    # Rows of the first layer into coordinates, (n_inputs, n_columns), and back.
     inputs: np.ndarray
     directions: np.ndarray
-    layer_sizes: tuple
+    layer_sizes: tuple  # from the input to the output
+    # Thresholds of a penalty on the weights, or on the end-to-end matrix, on the scale
+    # of the eigenvalues; 0 without one.
     tau_sum: float = 0.0
     tau_product: float = 0.0
-    scale: float | None = None
-    residual: float = 0.0
+    scale: float | None = None  # of the targets; None for an autoencoder
+    residual: float = 0.0  # part of m times the loss that no network explains
+    # Directions of the inputs without data, as rows; None for an autoencoder's.
     null: np.ndarray | None = None
+    # How the rounding error of the loss grows with W; None is the loss at the origin.
     growth: float | None = None
+    # Least ratio of the gradient norm to that in the coordinates
     grad_factor: float = 1.0
 
     @cached_property

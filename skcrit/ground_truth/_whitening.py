@@ -22,29 +22,15 @@ class Whitened:
     With the second moment S of the inputs and the cross moment T of the targets with
     them, S = root root^T and T inverse^T = outputs diag(sqrt(values)), up to columns of
     zeros: the singular value decomposition of the cross moment of whitened inputs.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_outputs,)
-        Cleaned eigenvalues of T S^+ T^T, descending.
-    outputs : ndarray of shape (n_outputs, n_outputs)
-        Their eigenvectors, as columns.
-    root, inverse : ndarray of shape (n_inputs, n_seen), (n_seen, n_inputs)
-        A root of S, and its pseudo-inverse.
-    null : ndarray of shape (n_inputs - n_seen, n_inputs)
-        Basis of the kernel of S, as rows.
-    spectrum : ndarray of shape (n_seen,)
-        Positive eigenvalues of S, descending.
-    moment, cross : ndarray of shape (n_inputs, n_inputs), (n_outputs, n_inputs)
-        S and T. If cleaning changed more than rounding they have changed along.
     """
 
-    values: np.ndarray
-    outputs: np.ndarray
-    root: np.ndarray
-    inverse: np.ndarray
-    null: np.ndarray
-    spectrum: np.ndarray
+    values: np.ndarray  # cleaned eigenvalues of T S^+ T^T, descending
+    outputs: np.ndarray  # their eigenvectors, as columns
+    root: np.ndarray  # (n_inputs, n_seen)
+    inverse: np.ndarray  # (n_seen, n_inputs)
+    null: np.ndarray  # basis of the kernel of S, as rows
+    spectrum: np.ndarray  # positive eigenvalues of S, descending
+    # S and T; they change along if cleaning changed more than rounding
     moment: np.ndarray
     cross: np.ndarray
 

@@ -83,18 +83,11 @@ def participation_counts(finder: FittedFinder) -> IntArray:
 
 @dataclass(frozen=True, eq=False)
 class Participation:
-    """What each start adds to the participation counts.
+    """What each start adds to the participation counts."""
 
-    Parameters
-    ----------
-    rows : ndarray of int of shape (n_starts, n_bins)
-        A row per start, zero if the start does not count.
-    labels : list of str
-        Names of the bins: zero-based indices of eigenvectors, "i-j" for those of a
-        repeated eigenvalue, and "at 0".
-    """
-
-    rows: np.ndarray
+    rows: np.ndarray  # of int, (n_starts, n_bins); zero if the start does not count
+    # zero-based indices of eigenvectors, "i-j" for those of a repeated eigenvalue, and
+    # "at 0"
     labels: list
 
     @property

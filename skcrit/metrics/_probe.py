@@ -137,18 +137,7 @@ def probe_coverage_interval(
 
 
 def match_finders(probe: FittedFinder, finder: FittedFinder) -> IntArray:
-    """Find the critical sets of one finder among those of another.
-
-    Parameters
-    ----------
-    probe, finder : BaseFinder
-        Fitted finders.
-
-    Returns
-    -------
-    rows : ndarray of int of shape (n_critical_sets,)
-        Rows of the other's ``critical_points_``; -1 for a set that it does not have.
-    """
+    """Find the row of each set of ``probe`` in ``finder``, -1 if it is not there."""
     for name, thing in (("finder", finder), ("probe", probe)):
         check_fitted(thing, name, _ATTRIBUTES)
     _check_same_loss(finder, probe)

@@ -26,24 +26,13 @@ _NULL = 1e-8
 
 
 class KnownSets(NamedTuple):
-    """All critical sets of a ground, a row each.
+    """All critical sets of a ground, a row each."""
 
-    Parameters
-    ----------
-    points : ndarray of shape (n_sets, n_params)
-        A point of each set.
-    morse_indices, nullities : sequence of int
-        Numbers of negative and of zero eigenvalues of the Hessian.
-    names : sequence of str
-        Names of the sets.
-    listed_indices : sequence of int, default=None
-        Morse indices of which all sets are listed; None is all indices.
-    """
-
-    points: FloatArray
+    points: FloatArray  # (n_sets, n_params)
     morse_indices: Sequence[int]
     nullities: Sequence[int]
     names: Sequence[str]
+    # indices of which all sets are listed; None: all
     listed_indices: Sequence[int] | None = None
 
 

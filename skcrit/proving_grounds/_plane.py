@@ -22,13 +22,6 @@ class PlaneSurface(Ground):
 
     A subclass defines its derivatives and sets ``_digits``, critical points to a few
     digits by Morse index, and ``_box``, the region that holds them.
-
-    Parameters
-    ----------
-    backend : {"numpy", "cupy", "array_api_strict"}, default="numpy"
-        Array library that computes.
-    dtype : {"float64", "float32"}, default="float64"
-        Precision in which it computes.
     """
 
     _digits: ClassVar[tuple[tuple[tuple[float, float], ...], ...]]

@@ -95,21 +95,7 @@ def make_starts(
 
 
 def lie_on_one_descent(init: Any, n_starts: int) -> bool:
-    """Check whether several starts are points of a single gradient descent.
-
-    Parameters
-    ----------
-    init : str, array or sampler
-        As in :func:`make_starts`.
-    n_starts : int
-        Number of starts.
-
-    Returns
-    -------
-    answer : bool
-        True for the names "height" and "iteration", and for their samplers with one
-        descent and no noise.
-    """
+    """Return whether several starts are points of one descent without noise."""
     sampler = _SAMPLERS.get(init) if isinstance(init, str) else init
     if n_starts == 1 or not isinstance(sampler, TrajectoryStarts):
         return False
