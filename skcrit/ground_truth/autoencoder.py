@@ -268,26 +268,9 @@ class AnalyticalSpectrum(LinearSpectrum):
         values = self.hessian_spectrum(index_set, kind)
         return int(np.sum(values < -float(eps))), int(np.sum(values <= float(eps)))
 
-    def to_dict(
+    def to_dict(  # noqa: D102 (documented in LinearSpectrum)
         self, sets: Sets | None = None, max_sets: int = 10**6, kind: str = "balanced"
     ) -> dict[str, Any]:
-        """Tabulate critical sets.
-
-        Parameters
-        ----------
-        sets : list of tuple of int, or ndarray of bool, default=None
-            Critical sets; None is all of them.
-        max_sets : int, default=10**6
-            A ValueError refuses to tabulate all sets if there are more than this.
-        kind : {"balanced", "open"}, default="balanced"
-            Which points of a deep network.
-
-        Returns
-        -------
-        table : dict of str to list or ndarray
-            Columns of equal length for ``pandas.DataFrame``: "set" (canonical name),
-            "rank", "loss", "morse_index", "index_fraction", "nullity" and "mu_min".
-        """
         table = super().to_dict(sets, max_sets, kind)
         return table | {"mu_min": self.mu_min(table["set"], kind)}
 

@@ -10,7 +10,14 @@ import numpy as np
 from skcrit._typing import ArrayLike, BoolArray, FloatArray, IntArray, RandomState
 from skcrit.utils._arguments import as_numbers, shown
 
-__all__ = ["PRECISIONS", "GroundTruth", "Match", "check_grad_norm", "check_theta"]
+__all__ = [
+    "PRECISIONS",
+    "GroundTruth",
+    "Match",
+    "NamedSets",
+    "check_grad_norm",
+    "check_theta",
+]
 
 # In which losses can be computed.
 PRECISIONS = ("float64", "float32")
@@ -85,8 +92,102 @@ class Match:
         return cls(**values)
 
 
+class NamedSets(Protocol):
+    """What every ground truth says of critical sets by their names."""
+
+    def all_sets(self, max_sets: int = 10**6) -> list[Any]:
+        """List the names of all critical sets.
+
+        Parameters
+        ----------
+        max_sets : int, default=10**6
+            A ValueError refuses to list more sets than this.
+
+        Returns
+        -------
+        names : list
+            Hashable names that can be sorted.
+        """
+
+    def sample_sets(self, n: int, random_state: RandomState = None) -> list[Any]:
+        """Draw critical sets uniformly, independently and with replacement.
+
+        Parameters
+        ----------
+        n : int
+            Number of draws.
+        random_state : int, RandomState, Generator or None, default=None
+            Source of randomness.
+
+        Returns
+        -------
+        names : list
+            Names of sets.
+        """
+
+    def losses(self, sets: Any) -> FloatArray:
+        """Return the loss on each of several sets.
+
+        Parameters
+        ----------
+        sets : list
+            Names of sets; one name gives one number.
+
+        Returns
+        -------
+        losses : ndarray of shape (n_sets,)
+            The losses, penalty included.
+        """
+
+    def morse_indices(self, sets: Any) -> IntArray:
+        """Return the Morse index of each of several sets, -1 if it is not known.
+
+        Parameters
+        ----------
+        sets : list
+            Names of sets; one name gives one number.
+
+        Returns
+        -------
+        morse_indices : ndarray of int of shape (n_sets,)
+            The numbers of negative Hessian eigenvalues.
+        """
+
+    def nullities(self, sets: Any) -> IntArray:
+        """Return the nullity of each of several sets, -1 if it is not known.
+
+        Parameters
+        ----------
+        sets : list
+            Names of sets; one name gives one number.
+
+        Returns
+        -------
+        nullities : ndarray of int of shape (n_sets,)
+            The numbers of zero Hessian eigenvalues.
+        """
+
+    def to_dict(self, sets: Any = None, max_sets: int = 10**6) -> dict[str, Any]:
+        """Tabulate critical sets.
+
+        Parameters
+        ----------
+        sets : list, default=None
+            Names of sets; None is all of them.
+        max_sets : int, default=10**6
+            A ValueError refuses to tabulate all sets if there are more than this.
+
+        Returns
+        -------
+        table : dict of str to list or ndarray
+            Columns of equal length for ``pandas.DataFrame``, among them "set", "loss",
+            "morse_index", "index_fraction" and "nullity". What is not known is -1, or
+            NaN in fractions.
+        """
+
+
 @runtime_checkable
-class GroundTruth(Protocol):
+class GroundTruth(NamedSets, Protocol):
     """The known critical points of a loss, as metrics and figures use them.
 
     A loss whose critical points are known returns an object of this kind from
@@ -141,95 +242,6 @@ class GroundTruth(Protocol):
         -------
         match : Match
             A row per point.
-        """
-
-    def all_sets(self, max_sets: int = 10**6) -> list[Any]:
-        """List the names of all critical sets.
-
-        Parameters
-        ----------
-        max_sets : int, default=10**6
-            A ValueError refuses to list more sets than this.
-
-        Returns
-        -------
-        names : list
-            Hashable names that can be sorted.
-        """
-
-    def sample_sets(self, n: int, random_state: RandomState = None) -> list[Any]:
-        """Draw critical sets uniformly, independently and with replacement.
-
-        Parameters
-        ----------
-        n : int
-            Number of draws.
-        random_state : int, RandomState, Generator or None, default=None
-            Source of randomness.
-
-        Returns
-        -------
-        names : list
-            Names of sets.
-        """
-
-    def losses(self, sets: Any) -> FloatArray:
-        """Return the loss on each of several sets.
-
-        Parameters
-        ----------
-        sets : list
-            Names of sets.
-
-        Returns
-        -------
-        losses : ndarray of shape (n_sets,)
-            The losses.
-        """
-
-    def morse_indices(self, sets: Any) -> IntArray:
-        """Return the Morse index of each of several sets, -1 if it is not known.
-
-        Parameters
-        ----------
-        sets : list
-            Names of sets.
-
-        Returns
-        -------
-        morse_indices : ndarray of int of shape (n_sets,)
-            The numbers of negative Hessian eigenvalues.
-        """
-
-    def nullities(self, sets: Any) -> IntArray:
-        """Return the nullity of each of several sets, -1 if it is not known.
-
-        Parameters
-        ----------
-        sets : list
-            Names of sets.
-
-        Returns
-        -------
-        nullities : ndarray of int of shape (n_sets,)
-            The numbers of zero Hessian eigenvalues.
-        """
-
-    def to_dict(self, sets: Any = None, max_sets: int = 10**6) -> dict[str, Any]:
-        """Tabulate critical sets.
-
-        Parameters
-        ----------
-        sets : list, default=None
-            Names of sets; None is all of them.
-        max_sets : int, default=10**6
-            A ValueError refuses to tabulate all sets if there are more than this.
-
-        Returns
-        -------
-        table : dict of str to list or ndarray
-            Columns of equal length, among them "set", "loss", "morse_index",
-            "index_fraction" and "nullity".
         """
 
 

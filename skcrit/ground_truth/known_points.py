@@ -21,7 +21,13 @@ from skcrit.ground_truth._point_checks import (
     invariants_at,
     separate,
 )
-from skcrit.ground_truth.base import PRECISIONS, Match, check_grad_norm, check_theta
+from skcrit.ground_truth.base import (
+    PRECISIONS,
+    Match,
+    NamedSets,
+    check_grad_norm,
+    check_theta,
+)
 from skcrit.utils._arguments import (
     check_choice,
     check_int,
@@ -43,7 +49,7 @@ _ROUNDING = 100.0
 _BETWEEN = 0.1
 
 
-class KnownPoints:
+class KnownPoints(NamedSets):
     """A list of known critical points, as a ground truth for the scores of searches.
 
     Each point stands for one *critical set*: the point, or all that the symmetries of
@@ -231,110 +237,27 @@ class KnownPoints:
         }
         return Match.from_columns(columns, shape)
 
-    def all_sets(self, max_sets: int = 10**6) -> list[Any]:
-        """List the names of all sets.
-
-        Parameters
-        ----------
-        max_sets : int, default=10**6
-            Largest number of sets to list.
-
-        Returns
-        -------
-        names : list
-            Names, in the order of the points.
-
-        Raises
-        ------
-        ValueError
-            If there are more than ``max_sets`` sets.
-        """
+    def all_sets(self, max_sets: int = 10**6) -> list[Any]:  # noqa: D102 (documented in GroundTruth)
         if self.n_sets > check_int(max_sets, "max_sets"):
             raise ValueError(
                 f"max_sets={max_sets} is too small to list all {self.n_sets} sets."
             )
         return list(self.names)
 
-    def sample_sets(self, n: int, random_state: RandomState = None) -> list[Any]:
-        """Draw sets uniformly, independently and with replacement.
-
-        Parameters
-        ----------
-        n : int
-            Number of draws.
-        random_state : int, RandomState, Generator or None, default=None
-            Source of randomness.
-
-        Returns
-        -------
-        names : list
-            Names of sets.
-        """
+    def sample_sets(self, n: int, random_state: RandomState = None) -> list[Any]:  # noqa: D102
         rows = check_seed(random_state).randint(self.n_sets, size=check_int(n, "n"))
         return [self.names[row] for row in rows]
 
-    def losses(self, sets: Any) -> FloatArray:
-        """Return the loss on each of several sets.
-
-        Parameters
-        ----------
-        sets : list
-            Names of sets; one name gives one number.
-
-        Returns
-        -------
-        losses : ndarray of shape (n_sets,)
-            The losses.
-        """
+    def losses(self, sets: Any) -> FloatArray:  # noqa: D102
         return self._losses[self._find(sets)]
 
-    def morse_indices(self, sets: Any) -> IntArray:
-        """Return the Morse index of each of several sets.
-
-        Parameters
-        ----------
-        sets : list
-            Names of sets; one name gives one number.
-
-        Returns
-        -------
-        morse_indices : ndarray of int of shape (n_sets,)
-            Numbers of negative Hessian eigenvalues, -1 if not known.
-        """
+    def morse_indices(self, sets: Any) -> IntArray:  # noqa: D102
         return self._indices[self._find(sets)]
 
-    def nullities(self, sets: Any) -> IntArray:
-        """Return the nullity of each of several sets.
-
-        Parameters
-        ----------
-        sets : list
-            Names of sets; one name gives one number.
-
-        Returns
-        -------
-        nullities : ndarray of int of shape (n_sets,)
-            Numbers of zero Hessian eigenvalues, -1 if not known.
-        """
+    def nullities(self, sets: Any) -> IntArray:  # noqa: D102
         return self._nullities[self._find(sets)]
 
-    def to_dict(self, sets: Any = None, max_sets: int = 10**6) -> dict[str, Any]:
-        """Tabulate sets.
-
-        Parameters
-        ----------
-        sets : list, default=None
-            Names of sets; None is all of them.
-        max_sets : int, default=10**6
-            A ValueError refuses to tabulate all sets if there are more than this.
-
-        Returns
-        -------
-        table : dict of str to list or ndarray
-            Columns of equal length for ``pandas.DataFrame``: "set", "loss",
-            "morse_index", "index_fraction" and "nullity"; what is not known is -1, or
-            NaN in fractions.
-        """
+    def to_dict(self, sets: Any = None, max_sets: int = 10**6) -> dict[str, Any]:  # noqa: D102
         sets = self.all_sets(max_sets) if sets is None else sets
         rows = np.atleast_1d(self._find(sets))
         index = self._indices[rows]

@@ -19,7 +19,12 @@ from skcrit.ground_truth._counting import (
 from skcrit.ground_truth._identification import LinearMatch, match_points, resolution
 from skcrit.ground_truth._names import parse_one, parse_sets, to_names
 from skcrit.ground_truth._representatives import random_source, representative
-from skcrit.ground_truth.base import PRECISIONS, check_grad_norm, check_theta
+from skcrit.ground_truth.base import (
+    PRECISIONS,
+    NamedSets,
+    check_grad_norm,
+    check_theta,
+)
 from skcrit.utils._arguments import check_choice, check_int, check_number
 
 if TYPE_CHECKING:
@@ -31,7 +36,7 @@ __all__ = ["LinearSpectrum"]
 _N_SHOWN, _MAX_SHOWN_FROM = 10, 10_000
 
 
-class LinearSpectrum:
+class LinearSpectrum(NamedSets):
     """The critical sets of a linear network, by name.
 
     :class:`~skcrit.AnalyticalSpectrum` explains the names of sets and ``kind``.
@@ -118,39 +123,12 @@ class LinearSpectrum:
             for name in iterate_names(self._problem.multiplicities, rank)
         )
 
-    def all_sets(self, max_sets: int = 10**6) -> list[tuple[int, ...]]:
-        """List all critical sets in the order of ``index_sets``.
-
-        Parameters
-        ----------
-        max_sets : int, default=10**6
-            A ValueError refuses to list more sets than this.
-
-        Returns
-        -------
-        names : list of tuple of int
-            Canonical names.
-        """
+    def all_sets(self, max_sets: int = 10**6) -> list[tuple[int, ...]]:  # noqa: D102 (documented in GroundTruth)
         return list(self.index_sets(check_int(max_sets, "max_sets")))
 
-    def sample_sets(
+    def sample_sets(  # noqa: D102
         self, n: int, random_state: RandomState = None
     ) -> list[tuple[int, ...]]:
-        """Draw critical sets uniformly, independently and with replacement.
-
-        Parameters
-        ----------
-        n : int
-            Number of draws.
-        random_state : int, RandomState, Generator or None, default=None
-            Source of randomness; an int makes the draw reproducible.
-
-        Returns
-        -------
-        names : list of tuple of int
-            Canonical names. All sets have exactly the same probability, however many
-            there are.
-        """
         problem, rng = self._problem, random_source(random_state)
         counts = sample_counts(
             problem.multiplicities, self.max_rank, check_int(n, "n"), rng
@@ -187,19 +165,7 @@ class LinearSpectrum:
         """
         return self._per_set(sets, lambda counts, q: counts)
 
-    def losses(self, sets: Sets) -> FloatArray:
-        """Compute the critical values, penalty included.
-
-        Parameters
-        ----------
-        sets : list of tuple of int, or ndarray of bool
-            Critical sets.
-
-        Returns
-        -------
-        losses : ndarray of shape (n_sets,)
-            Value of the loss on each set.
-        """
+    def losses(self, sets: Sets) -> FloatArray:  # noqa: D102
         return self._per_set(sets, lambda counts, q: self._problem.losses(counts))
 
     def morse_indices(self, sets: Sets, kind: str = "balanced") -> IntArray:
@@ -277,7 +243,8 @@ class LinearSpectrum:
         -------
         table : dict of str to list or ndarray
             Columns of equal length for ``pandas.DataFrame``: "set" (canonical name),
-            "rank", "loss", "morse_index", "index_fraction" and "nullity".
+            "rank", "loss", "morse_index", "index_fraction" and "nullity"; for
+            autoencoders also "mu_min".
         """
         max_sets = check_int(max_sets, "max_sets")
         counts, _ = parse_sets(
