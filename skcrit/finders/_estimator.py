@@ -5,13 +5,18 @@ from __future__ import annotations
 import warnings
 from typing import Any, Self
 
+import numpy as np
+
 from skcrit._version import __version__
+from skcrit.exceptions import NotConvergedWarning
+from skcrit.solvers.status import Status
+from skcrit.starts.make import lie_on_one_descent
 
 __all__ = ["CarefulEstimator"]
 
 
 class CarefulEstimator:
-    """Warn if another version saved a finder; refuse parameters of a missing loss."""
+    """Warn of old versions, of failures; refuse parameters of a missing loss."""
 
     def __getstate__(self) -> dict[str, Any]:
         return super().__getstate__() | {"_skcrit_version": __version__}  # type: ignore[operator]
@@ -54,3 +59,32 @@ class CarefulEstimator:
                 "loss=LinearAutoencoderLoss()."
             )
         return super().set_params(**params)  # type: ignore[misc]
+
+    def _warn_of_one_descent(self: Any) -> None:
+        """Warn if all starts lie on one descent and found one set only."""
+        if self.n_critical_sets_ == 1 and lie_on_one_descent(self.init, self.n_starts):
+            warnings.warn(
+                f"{type(self).__name__}: all {self.n_starts} starts lie on one "
+                "gradient descent and found one critical set; others are missed. "
+                'Take init="auto", "spread" or TrajectoryStarts(n_trajectories=25).',
+                NotConvergedWarning,
+                stacklevel=3 + hasattr(self.fit, "__wrapped__"),
+            )
+
+    def _warn_of_failures(self: Any) -> None:
+        """Count the starts that failed and say what to change, once."""
+        status = self.results_["status"]
+        failed = [s for s in Status if s != Status.CONVERGED and s.name in status]
+        if failed:
+            reasons = "; ".join(
+                f"{np.sum(status == code.name)} {code.name} ({code.text})"
+                for code in failed
+            )
+            warnings.warn(
+                f"{type(self).__name__}: {np.sum(~self.converged_)} of {len(status)} "
+                f"starts did not end at a critical point with tol={self.tol}: "
+                f"{reasons}.",
+                NotConvergedWarning,
+                # The decorator of fit is a frame of its own.
+                stacklevel=3 + hasattr(self.fit, "__wrapped__"),
+            )

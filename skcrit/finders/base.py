@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from numbers import Integral, Real
@@ -30,7 +29,7 @@ from skcrit._typing import (
 )
 from skcrit.certification.certificates import Certificates
 from skcrit.certification.certify import certify
-from skcrit.exceptions import NoGroundTruthError, NotConvergedWarning
+from skcrit.exceptions import NoGroundTruthError
 from skcrit.finders._display import NotebookDisplay
 from skcrit.finders._doc import documented
 from skcrit.finders._estimator import CarefulEstimator
@@ -44,8 +43,7 @@ from skcrit.metrics._summary import summarize
 from skcrit.search.batches import Batches
 from skcrit.search.engine import search
 from skcrit.solvers.log import history_names
-from skcrit.solvers.status import Status
-from skcrit.starts.make import lie_on_one_descent, make_starts
+from skcrit.starts.make import make_starts
 from skcrit.utils._validation import (
     CallbackSupportMixin,
     HasMethods,
@@ -357,35 +355,6 @@ class BaseFinder(
     def _n_features_out(self) -> int:
         """Number of columns of ``transform``, for ``get_feature_names_out``."""
         return self.n_critical_sets_
-
-    def _warn_of_one_descent(self) -> None:
-        """Warn if all starts lie on one descent and found one set only."""
-        if self.n_critical_sets_ == 1 and lie_on_one_descent(self.init, self.n_starts):
-            warnings.warn(
-                f"{type(self).__name__}: all {self.n_starts} starts lie on one "
-                "gradient descent and found one critical set; others are missed. "
-                'Take init="auto", "spread" or TrajectoryStarts(n_trajectories=25).',
-                NotConvergedWarning,
-                stacklevel=3 + hasattr(self.fit, "__wrapped__"),
-            )
-
-    def _warn_of_failures(self) -> None:
-        """Count the starts that failed and say what to change, once."""
-        status = self.results_["status"]
-        failed = [s for s in Status if s != Status.CONVERGED and s.name in status]
-        if failed:
-            reasons = "; ".join(
-                f"{np.sum(status == code.name)} {code.name} ({code.text})"
-                for code in failed
-            )
-            warnings.warn(
-                f"{type(self).__name__}: {np.sum(~self.converged_)} of {len(status)} "
-                f"starts did not end at a critical point with tol={self.tol}: "
-                f"{reasons}.",
-                NotConvergedWarning,
-                # The decorator of fit is a frame of its own.
-                stacklevel=3 + hasattr(self.fit, "__wrapped__"),
-            )
 
 
 # Here and not in the class, where set_output would wrap the method and the condition.
