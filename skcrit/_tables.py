@@ -6,7 +6,19 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["html_table", "text_table"]
+__all__ = ["data_frame", "html_table", "text_table"]
+
+
+def data_frame(columns: Mapping[str, Any]) -> Any:
+    """Make a data frame; ImportError says what is needed."""
+    try:
+        import pandas
+    except ImportError as error:
+        raise ImportError(
+            "to_frame needs pandas: install skcrit[plot]; to_dict returns the same "
+            "columns as arrays."
+        ) from error
+    return pandas.DataFrame(columns)
 
 
 def text_table(columns: Mapping[str, Iterable[Any]]) -> str:

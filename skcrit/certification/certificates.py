@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skcrit._rows import Rows
+from skcrit._tables import data_frame
 from skcrit._typing import BoolArray, FloatArray, IntArray
 from skcrit.certification.completeness import alternating_sum
 
@@ -138,9 +139,7 @@ class Certificates(Rows):
         frame : pandas.DataFrame
             A row per point, with the columns of :meth:`to_dict`.
         """
-        import pandas as pd
-
-        return pd.DataFrame(self.to_dict())
+        return data_frame(self.to_dict())
 
     def _reasons(self) -> str:
         """Count the kinds of reasons, most frequent first."""

@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 from skcrit._backend import to_host
 from skcrit._typing import FittedFinder, IntArray
 from skcrit.losses.adapt import as_loss
-from skcrit.metrics._unseen import undefined
+from skcrit.metrics._undefined import undefined
 from skcrit.search.critical_sets import Identity, match_points
 from skcrit.search.describe import invariants_of
 from skcrit.utils._arguments import check_number

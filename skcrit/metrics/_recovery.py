@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
-
-from sklearn.exceptions import UndefinedMetricWarning
 
 from skcrit._typing import FittedFinder
 from skcrit.ground_truth.base import GroundTruth
 from skcrit.metrics._judgement import judge
+from skcrit.metrics._undefined import undefined
 
 __all__ = [
     "index_error",
@@ -212,10 +210,4 @@ def index_error(finder: FittedFinder, *, truth: GroundTruth | None = None) -> fl
 def _defined(judgement: Any, name: str, reason: str) -> float:
     """Return a score, with a warning if there was nothing to average."""
     score = getattr(judgement, name)
-    if math.isnan(score):
-        warnings.warn(
-            f"{name} is undefined and set to NaN: {reason}.",
-            UndefinedMetricWarning,
-            stacklevel=3,
-        )
-    return score
+    return undefined(name, reason, stacklevel=4) if math.isnan(score) else score

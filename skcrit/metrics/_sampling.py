@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-import warnings
-
-from sklearn.exceptions import UndefinedMetricWarning
 
 from skcrit._typing import ArrayLike, FittedFinder, RandomState
 from skcrit.metrics._entropy import entropy_interval, estimate_entropy
 from skcrit.metrics._participation import participation
+from skcrit.metrics._undefined import undefined
 from skcrit.utils._arguments import check_seed
 
 __all__ = ["participation_entropy", "participation_entropy_interval"]
@@ -100,7 +98,7 @@ def participation_entropy(
     units = participation(finder).units(groups)
     value = estimate_entropy(units, bias_correction)
     if math.isnan(value):
-        _warn("participation_entropy", _NO_START)
+        undefined("participation_entropy", _NO_START)
     return value
 
 
@@ -191,14 +189,5 @@ def participation_entropy_interval(
         units, confidence_level, n_resamples, bias_correction, rng
     )
     if math.isnan(interval[0]):
-        _warn("participation_entropy_interval", _ONE_UNIT)
+        undefined("participation_entropy_interval", _ONE_UNIT)
     return interval
-
-
-def _warn(name: str, reason: str) -> None:
-    """Warn the caller of a metric that there was nothing to measure."""
-    warnings.warn(
-        f"{name} is undefined and set to NaN: {reason}.",
-        UndefinedMetricWarning,
-        stacklevel=3,
-    )

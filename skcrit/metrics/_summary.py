@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skcrit._tables import html_table, text_table
+from skcrit._tables import data_frame, html_table, text_table
 from skcrit._typing import BoolArray, FittedFinder, FloatArray, IntArray
 from skcrit.linalg.dense import MAX_DENSE_FORMED
 from skcrit.losses.adapt import as_loss
@@ -120,14 +120,7 @@ class Summary:
         ImportError
             If pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError as error:
-            raise ImportError(
-                "to_frame needs pandas: install skcrit[plot]; to_dict returns the same "
-                "columns as arrays."
-            ) from error
-        return pandas.DataFrame(self.to_dict()).set_index("set")
+        return data_frame(self.to_dict()).set_index("set")
 
     def rows(self, order: IntArray) -> dict[str, list[str]]:
         """Return some rows as texts.

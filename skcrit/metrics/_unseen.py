@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 from scipy.stats import norm
-from sklearn.exceptions import UndefinedMetricWarning
 
 from skcrit._typing import ArrayLike, IntArray
+from skcrit.metrics._undefined import undefined
 from skcrit.utils._arguments import as_numbers, check_number, shown
 
 __all__ = [
@@ -295,13 +294,3 @@ def quantile(confidence_level: float) -> float:
     """Return the two-sided quantile of the normal distribution."""
     level = check_number(confidence_level, "confidence_level", 0, 1, closed="neither")
     return norm.ppf((1 + level) / 2)
-
-
-def undefined(name: str) -> float:
-    """Warn that there is nothing to estimate from."""
-    warnings.warn(
-        f"{name} is undefined and set to NaN: no set was hit.",
-        UndefinedMetricWarning,
-        stacklevel=3,
-    )
-    return float("nan")

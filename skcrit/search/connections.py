@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skcrit._rows import Rows
-from skcrit._tables import text_table
+from skcrit._tables import data_frame, text_table
 from skcrit._typing import FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -201,9 +201,7 @@ class Connections(Rows):
         frame : pandas.DataFrame
             A row per way, with the columns of :meth:`to_dict`.
         """
-        import pandas
-
-        return pandas.DataFrame(self.to_dict())
+        return data_frame(self.to_dict())
 
     def __str__(self) -> str:
         edges = self.edges()
