@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
-from sklearn.exceptions import UndefinedMetricWarning
 
 from skcrit._backend import to_host
 from skcrit._typing import ArrayLike, BoolArray, FittedFinder, FloatArray, IntArray
 from skcrit.losses.adapt import as_loss
 from skcrit.losses.proofs import Provable
+from skcrit.metrics._undefined import undefined
 from skcrit.utils._arguments import as_numbers
 from skcrit.utils._validation import check_fitted
 
@@ -120,12 +119,7 @@ def euler_sum(
     try:
         return float(np.sum(euler_terms(finder, characteristics)))
     except ArithmeticError as reason:
-        warnings.warn(
-            f"euler_sum is undefined and set to NaN: {reason}.",
-            UndefinedMetricWarning,
-            stacklevel=2,
-        )
-        return float("nan")
+        return undefined("euler_sum", str(reason))
 
 
 def morse_inequalities(finder: FittedFinder) -> BoolArray:
