@@ -47,22 +47,8 @@ def eigh(matrices: Array) -> tuple[Array, Array]:
 
 
 def eigvalsh(matrices: Array) -> Array:
-    """Compute the eigenvalues of symmetric matrices.
-
-    Parameters
-    ----------
-    matrices : array of shape (..., n, n)
-        Symmetric matrices, finite.
-
-    Returns
-    -------
-    values : array of shape (..., n)
-        Eigenvalues, ascending.
-
-    Notes
-    -----
-    A matrix on which LAPACK fails is decomposed in reverse order; see :func:`eigh`.
-    """
+    """Compute the eigenvalues of finite symmetric matrices, ascending."""
+    # A matrix on which LAPACK fails is decomposed in reverse order, as in eigh.
     xp = array_namespace(matrices)
 
     def straight(matrix: Array) -> tuple[Array, ...]:

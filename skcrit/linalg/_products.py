@@ -16,27 +16,15 @@ __all__ = ["Products", "norms_and_units", "row_norms"]
 
 @dataclass(frozen=True)
 class Products:
-    """Products with A - shift I, for a batch of matrices A.
+    """Products with A - shift I, for a batch of matrices A."""
 
-    Parameters
-    ----------
-    matvec : callable
-        Maps an array (n_systems, n) to the products ``A v`` of the same shape.
-    like : array of shape (n_systems, n)
-        An array like those that are multiplied.
-    shift : array of shape (n_systems, 1) or (), or None
-        Multiples of the identity; None is zero.
-    take : callable or None
-        Maps row numbers (an ndarray of int) to the ``matvec`` of these systems. If
-        None, products are computed for the whole batch.
-    rows : ndarray of int of shape (n_systems,) or None
-        The numbers by which ``take`` knows these systems; None counts from zero.
-    """
-
-    matvec: Callable[..., Any]
-    like: Array
-    shift: Array | None = None
+    matvec: Callable[..., Any]  # (n_systems, n) to ``A v`` of the same shape
+    like: Array  # an array like those that are multiplied
+    shift: Array | None = None  # (n_systems, 1) or ()
+    # Maps row numbers to the ``matvec`` of these systems; None computes products for
+    # the whole batch.
     take: Callable[..., Any] | None = None
+    # Numbers by which ``take`` knows these systems; None counts from zero.
     rows: IntArray | None = None
 
     def __call__(self, v: Array) -> Array:

@@ -42,28 +42,11 @@ def iterate(
     ls_tol: float,
     max_iter: int,
 ) -> SimpleNamespace:
-    """Iterate until every system has ended.
-
-    Parameters
-    ----------
-    products : Products
-        Products with the matrices.
-    b : tuple of array of shape (n_systems,) and array of shape (n_systems, n)
-        Right-hand sides, divided by :func:`norms_and_units`.
-    goal : array of shape (n_systems,)
-        Absolute tolerance on the residual norm.
-    ls_tol : float
-        Relative tolerance on the norm of ``A r``.
-    max_iter : int
-        Largest number of iterations.
-
-    Returns
-    -------
-    end : SimpleNamespace
-        ``x`` of shape (n_systems, n), and of shape (n_systems,) ``n_iter``,
-        ``n_matvec``, ``status`` (what the recurrences claim), ``norm`` (of A),
-        ``condition`` and ``curvature``.
-    """
+    """Iterate until every system has ended."""
+    # ``b`` is (norms, right-hand sides divided by them), ``goal`` an absolute tolerance
+    # on the residual norms, ``ls_tol`` a relative one on the norm of A r. The result
+    # has ``x``, and for each system ``n_iter``, ``n_matvec``, ``status`` (what the
+    # recurrences claim), ``norm`` (of A), ``condition`` and ``curvature``.
     s = _start(products, b, goal)
     for k in range(1, max_iter + 1):
         if s.n_alive == 0:

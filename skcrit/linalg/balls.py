@@ -37,15 +37,7 @@ def _up(radius: Any, n: int = 1) -> Any:
 
 
 class Balls:
-    """Numbers with bounds on their errors.
-
-    Parameters
-    ----------
-    mid : array-like
-        Centres.
-    rad : array-like or float, default=0.0
-        Radii; they are broadcast to the centres.
-    """
+    """Numbers with bounds on their errors: centres, and radii that fit them."""
 
     # With this, NumPy leaves operations between arrays and balls to the methods below.
     __array_ufunc__ = None
