@@ -16,19 +16,9 @@ __all__ = ["ACTIVATIONS", "logistic", "softplus"]
 
 
 class Activation:
-    """What all activations have; the identity.
+    """What all activations have; the identity."""
 
-    Attributes
-    ----------
-    parity : {"odd", "affine", None}
-        "odd": phi(-z) = -phi(z). "affine": phi - 1/2 is odd.
-    smooth : bool
-        Whether three derivatives exist everywhere.
-    bounds : tuple of float
-        Suprema of the modulus of the first, second and third derivative.
-    """
-
-    parity: str | None = "odd"
+    parity: str | None = "odd"  # "odd": phi(-z) = -phi(z). "affine": phi - 1/2 is odd
     smooth = True
     bounds = (1.0, 0.0, 0.0)
 

@@ -35,13 +35,7 @@ def uncorrelated(weights: list[Array], root: Array) -> list[Array]:
 
 
 class EigenCoordinates(Coordinates):
-    """An autoencoder in the eigenbasis of its data.
-
-    Parameters
-    ----------
-    loss : LinearAutoencoderLoss
-        Fitted loss.
-    """
+    """An autoencoder in the eigenbasis of its data."""
 
     def __init__(self, loss: Any) -> None:
         rotated = copy(loss)

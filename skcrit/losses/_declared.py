@@ -46,18 +46,6 @@ class DeclaredLoss(Loss):
         return 2 * self.n_params_ + 1
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Get the constructor arguments.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Ignored: no argument is an estimator.
-
-        Returns
-        -------
-        params : dict
-            Arguments by name.
-        """
         given = self._given
         return {
             name: given[name] if name in given else getattr(self, name)
@@ -65,23 +53,6 @@ class DeclaredLoss(Loss):
         }
 
     def set_params(self, **params: Any) -> Self:
-        """Set constructor arguments.
-
-        Parameters
-        ----------
-        **params : dict
-            Arguments by name.
-
-        Returns
-        -------
-        self : Loss
-            The same object.
-
-        Raises
-        ------
-        ValueError
-            If a name is not an argument.
-        """
         valid = self._get_param_names()
         unknown = sorted(set(params) - set(valid))
         if unknown:
@@ -201,18 +172,6 @@ class DeclaredLoss(Loss):
         return np.clip(total / 2, low, high)
 
     def inside(self, theta: Array) -> BoolArray:
-        """Return which points lie within the bounds.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-
-        Returns
-        -------
-        inside : ndarray of bool of shape (...,)
-            True everywhere without bounds.
-        """
         theta = self._as_points(theta)
         if self._bounds is None:
             return super().inside(theta)
@@ -307,21 +266,8 @@ class DeclaredLoss(Loss):
     def enclose_invariants(
         self, theta: Array, radius: ArrayLike
     ) -> tuple[Array, Array] | None:
-        """Enclose what distinguishes critical sets: the points, without symmetries.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-        radius : float or array of shape (...,)
-            Radii of balls around them.
-
-        Returns
-        -------
-        enclosure : (array of shape (..., n_params), array of shape (...,)) or None
-            The balls; None if symmetries are declared, because two balls may then
-            contain points of one orbit.
-        """
+        # None if symmetries are declared: two balls may then contain points of one
+        # orbit.
         names = ("symmetries", "invariants", "representative")
         if any(self._given[name] is not None for name in names):
             return None

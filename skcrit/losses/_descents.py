@@ -28,23 +28,10 @@ _NOTHING = 1e-12
 
 
 def lengthened(loss: Loss, center: FloatArray, length: FloatArray) -> FloatArray:
-    """Make lengths longer if descents of these units lead far beyond them.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    center : ndarray of shape (n_params,)
-        Point from which lengths are measured.
-    length : ndarray of shape (n_params,)
-        Lengths at which the loss turns beside it.
-
-    Returns
-    -------
-    length : ndarray of shape (n_params,)
-        The same, or the median distances to the ends of descents if these are longer,
-        and most descents end far away at a place beyond which the loss rises again.
-    """
+    """Make lengths longer if descents of these units lead far beyond them."""
+    # Lengths at which the loss turns beside ``center`` become the median distances to
+    # the ends of descents if these are longer, and most descents end far away at a
+    # place beyond which the loss rises again.
     rng, ends = np.random.default_rng(13), []
     for number in range(_N_DESCENTS):
         # At the centre itself a symmetric loss is level.

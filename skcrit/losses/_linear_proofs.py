@@ -50,56 +50,16 @@ class LinearProofs(Provable):
         return self._decay > 0
 
     def hessian_lipschitz(self, theta: Array, radius: ArrayLike) -> Array:
-        r"""Bound how fast the Hessian changes around points.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-        radius : float or array of shape (...,)
-            Radii of balls around the points, in the 2-norm of ``theta``; nonnegative.
-
-        Returns
-        -------
-        bound : array of shape (...,)
-            Numbers K such that :math:`|H(\theta') - H(\theta'')|_2 \le K |\theta' -
-            \theta''|_2` for all points of the ball around each point.
-
-        Raises
-        ------
-        ValueError
-            If a radius is negative or not finite, or the radii do not fit the points.
-
-        Notes
-        -----
-        The bound is explicit and rounded upwards; the derivation is in the module
-        ``skcrit.losses._network_bounds``. It costs about one gradient.
-        """
+        # Explicit and rounded upwards, see _network_bounds; it costs about one
+        # gradient.
         theta, radius = as_radius(self, theta, radius)
         moments = self._moment, self._shapes[-1][0], self._tau, self._target
         sweep = _network.Sweep(self._split(theta), _network.Moments(*moments))
         return _network_bounds.hessian_lipschitz(sweep, radius)
 
     def evaluation_error(self, theta: Array) -> tuple[Array, Array, Array]:
-        """Bound the rounding errors of value, gradient and Hessian.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-
-        Returns
-        -------
-        value, gradient, hessian : arrays of shape (...,)
-            The polynomial and its derivatives differ from :meth:`value`,
-            :meth:`gradient` (in the 2-norm) and :meth:`hessian` (in the spectral norm)
-            by at most this.
-
-        Notes
-        -----
-        Costs a gradient and a dense Hessian. The derivation is in the module
-        ``skcrit.losses._network_bounds``.
-        """
+        # Of the polynomial, see _network_bounds; it costs a gradient and a dense
+        # Hessian.
         theta = self._as_points(theta)
         weights, unit = self._split(theta), unit_roundoff(self.dtype)
         errors = _network_bounds.evaluation_errors(*(
@@ -136,23 +96,10 @@ class LinearProofs(Provable):
         return value + constant, 1.01 * more * error + 8 * unit * constant
 
     def exact_tangents(self, theta: Array) -> tuple[Array, float]:
-        r"""Return the tangents of changes of basis of the hidden layers, exactly.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-
-        Returns
-        -------
-        tangents : array of shape (..., n_tangents, n_params)
-            Vectors :math:`A_i \theta` in rows, exact, possibly linearly dependent, for
-            all invertible changes of basis, or for rotations if there is a penalty on
-            the weights. Their entries are entries of ``theta``, up to the sign.
-        change : float
-            A bound c such that :math:`(\sum_i |A_i v|^2)^{1/2} \le c |v|` for all v:
-            the root of the width, and of twice the width for more hidden layers.
-        """
+        # Of all invertible changes of basis of the hidden layers, or of rotations if
+        # there is a penalty on the weights; entries are those of theta, up to the sign.
+        # The bound is the root of the width, and of twice the width for more hidden
+        # layers.
         theta = self._as_points(theta)
         weights, only_rotations = self._split(theta), self._decay > 0
         xp = array_namespace(theta)
@@ -168,20 +115,7 @@ class LinearProofs(Provable):
     def enclose_invariants(
         self, theta: Array, radius: ArrayLike
     ) -> tuple[Array, Array]:
-        """Enclose the end-to-end matrices of all points of balls.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-        radius : float or array of shape (...,)
-            Radii of the balls.
-
-        Returns
-        -------
-        enclosure : array of shape (..., n_invariants), array of shape (...,)
-            Entries of W at the centres, and radii in the Frobenius norm.
-        """
+        # The entries of the end-to-end matrix W, and radii in the Frobenius norm.
         theta, radius = as_radius(self, theta, radius)
         weights, unit = self._split(theta), unit_roundoff(self.dtype)
         W, size = weights[0], frobenius_bound(weights[0])
@@ -194,20 +128,9 @@ class LinearProofs(Provable):
         return flat, (1 + 1e3 * unit) * (change + rounding)
 
     def degeneracies(self, theta: Array) -> list[str]:
-        """Name the ties, or the missing rank, that make critical points degenerate.
-
-        Parameters
-        ----------
-        theta : array of shape (n, n_params)
-            Critical points.
-
-        Returns
-        -------
-        causes : list of str, one per point
-            Such as "eigenvalues 1 and 2 are tied", numbered as in ``eigenvalues_``.
-            Only eigenvalues are named that contribute to the point, so that rotations
-            among them move it. Empty if the data are not the cause.
-        """
+        # Such as "eigenvalues 1 and 2 are tied", numbered as in eigenvalues_, or the
+        # missing rank. Only eigenvalues are named that contribute to the point, so that
+        # rotations among them move it.
         theta = self._as_points(theta)
         xp = array_namespace(theta)
         theta = xp.where(xp.isfinite(theta), theta, xp.zeros_like(theta))
@@ -227,13 +150,7 @@ class LinearProofs(Provable):
         return [" and ".join(texts) for texts in found]
 
     def conditioning(self) -> str:
-        """Describe the range of the eigenvalues of the data, and how close they are.
-
-        Returns
-        -------
-        text : str
-            Range of the positive eigenvalues, and their least relative distance.
-        """
+        # The range of the positive eigenvalues, and their least relative distance.
         check_is_fitted(self)
         values = np.unique(self.eigenvalues_[self.eigenvalues_ > 0])
         if len(values) < 2:

@@ -30,18 +30,7 @@ _MOST_NUMBERS = 2**17
 
 
 def hessian_of(sweep: Sweep) -> Array:
-    """Form the Hessian of the sum over samples.
-
-    Parameters
-    ----------
-    sweep : Sweep
-        Sweep of some points over some samples.
-
-    Returns
-    -------
-    hessian : array of shape (n_points, n_params, n_params)
-        Matrices that are symmetric but for rounding.
-    """
+    """Form the Hessians of the sum over samples, symmetric but for rounding."""
     corners = [0]
     for W in sweep.weights:
         corners.append(corners[-1] + W.shape[-2] * W.shape[-1])

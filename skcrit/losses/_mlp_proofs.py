@@ -29,19 +29,7 @@ class MLPProofs(Provable):
     _once: Any
 
     def degeneracies(self, theta: Array) -> list[str]:
-        """Name the hidden units that make critical points degenerate.
-
-        Parameters
-        ----------
-        theta : array of shape (n, n_params)
-            Critical points.
-
-        Returns
-        -------
-        causes : list of str, one per point
-            Such as "units 0, 2 of hidden layer 0 are duplicates: 1 free direction", by
-            :meth:`unit_degeneracies`. Empty if units are not the cause.
-        """
+        # Such as "units 0, 2 of hidden layer 0 are duplicates: 1 free direction".
         causes = []
         for point in self._as_points(theta):
             finite = np.all(np.isfinite(to_host(point)))
@@ -50,35 +38,10 @@ class MLPProofs(Provable):
         return causes
 
     def hessian_lipschitz(self, theta: Array, radius: ArrayLike) -> Array:
-        r"""Bound how fast the Hessian changes around points.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-        radius : float or array of shape (...,)
-            Radii of balls around the points, in the 2-norm of ``theta``; nonnegative.
-
-        Returns
-        -------
-        bound : array of shape (...,)
-            Numbers K such that :math:`|H(\theta') - H(\theta'')|_2 \le K |\theta' -
-            \theta''|_2` for all points of the ball around each point; infinite for
-            ``activation="relu"``.
-
-        Raises
-        ------
-        ValueError
-            If a radius is negative or not finite, or the radii do not fit the points.
-
-        Notes
-        -----
-        The bound is explicit, a recursion over the layers for every sample (the
-        derivation is in the module ``skcrit.losses._mlp_bounds``); it costs about one
-        gradient and the singular values of the weights, and does not depend on the
-        penalty. It is evaluated in floating point and increased by more than its
-        rounding error.
-        """
+        # Explicit, a recursion over the layers for every sample (see _mlp_bounds),
+        # increased by more than its rounding error. It costs about one gradient and the
+        # singular values of the weights, and does not depend on the penalty. Relu has
+        # no such bound.
         theta, radius = as_radius(self, theta, radius)
         if not ACTIVATIONS[self.activation].smooth:
             return array_namespace(radius).full_like(radius, float("inf"))
@@ -94,27 +57,10 @@ class MLPProofs(Provable):
         return self.alpha > 0 and everything
 
     def evaluation_error(self, theta: Array) -> tuple[Array, Array, Array]:
-        """Bound the rounding errors of value, gradient and Hessian.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-
-        Returns
-        -------
-        value, gradient, hessian : arrays of shape (...,)
-            The loss and its derivatives differ from :meth:`value`, :meth:`gradient` (in
-            the 2-norm) and :meth:`hessian` (in the spectral norm) by at most this;
-            infinite for ``activation="relu"``.
-
-        Notes
-        -----
-        Everything is computed again on the host, with bounds on all rounding errors
-        (the module ``skcrit.losses._mlp_enclosures``), and compared, which takes as
-        long as several Hessians. The elementary functions of NumPy are assumed to err
-        by at most four units in the last place.
-        """
+        # Everything is computed again on the host, with bounds on all rounding errors
+        # (see _mlp_enclosures), and compared, which takes as long as several Hessians.
+        # The elementary functions of NumPy are assumed to err by at most four units in
+        # the last place.
         theta = self._as_points(theta)
         if not ACTIVATIONS[self.activation].smooth:
             return super().evaluation_error(theta)

@@ -66,18 +66,9 @@ def _t_mul(a: Array, b: Array) -> Array:
 class Moments:
     """Moments of the data, times 2/m for m outputs.
 
-    Parameters
-    ----------
-    C : array of shape (d, d)
-        Second moment.
-    n_outputs : int
-        The number m.
-    tau : float, default=0.0
-        K_0 is C plus tau times the identity, under a penalty on the product.
-    target : array of shape (m, d), default=None
-        Cross moment T of m outputs with the inputs; None is C.
-    diagonal : array of shape (d,), default=None
-        Diagonal of a C that has zeros beside it; None if it has not.
+    C is their second moment of shape (d, d), or ``diagonal`` if it has zeros beside it,
+    and ``target`` the cross moment T of shape (m, d) of the outputs with the inputs;
+    None is C. Under a penalty on the product, K_0 is C plus ``tau`` times the identity.
     """
 
     def __init__(
@@ -127,23 +118,9 @@ class Moments:
 class Sweep:
     """Forward and backward sweep at fixed weights, kept for the products that follow.
 
-    Parameters
-    ----------
-    weights : list of arrays of shape (..., n_out, n_in)
-        Matrices of the layers, first layer first.
-    moments : Moments
-        Moments of the data.
-
-    Attributes
-    ----------
-    A, K : lists of arrays of shape (..., n_l, d)
-        A_l and K_l for l = 0, ..., L-1.
-    B : list of arrays of shape (..., n_l, d)
-        B_l for l = 1, ..., L-1.
-
-    Notes
-    -----
-    K, B and E carry the factor 2/m, for m outputs.
+    The layers, first one first, are matrices of shape (..., n_out, n_in). A_l and K_l
+    for l = 0, ..., L-1 and B_l for l = 1, ..., L-1 have the shape (..., n_l, d); K, B
+    and E carry the factor 2/m, for m outputs.
     """
 
     def __init__(self, weights: list[Array], moments: Moments) -> None:

@@ -24,14 +24,7 @@ _MANY_POINTS = 16
 class TorchModel(LocalModel):
     """Share the evaluation of the module between value, gradient and products.
 
-    Parameters
-    ----------
-    loss : TorchLoss
-        Fitted loss.
-    theta : ndarray of shape (..., n_params)
-        Points.
-    keep : bool, default=True
-        Whether graphs stay for what is asked next.
+    With ``keep``, graphs stay for what is asked next.
     """
 
     def __init__(self, loss: Any, theta: Any, *, keep: Any = True) -> None:

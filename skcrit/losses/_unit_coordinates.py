@@ -76,19 +76,9 @@ class UnitCoordinates:
         return relu or self.projector is not None or self.shifted.stop > 0
 
     def rescaled(self, weights: list[Array]) -> list[Array]:
-        """Move along the orbit to the point of least norm.
-
-        Parameters
-        ----------
-        weights : list of arrays of shape (..., n_out, n_in)
-            Matrices of the layers.
-
-        Returns
-        -------
-        weights : list of arrays of shape (..., n_out, n_in)
-            Matrices without directions that no sample sees, with centred inputs of the
-            softmax and balanced relu units.
-        """
+        """Move along the orbit to the point of least norm."""
+        # Without directions that no sample sees, with centred inputs of the softmax and
+        # balanced relu units.
         weights = list(weights)
         if self.projector is not None:
             weights[0] = weights[0] @ self.projector
@@ -123,19 +113,9 @@ class UnitCoordinates:
         weights[layer + 1] = xp.concat([units / scale[..., None, :], ones], axis=-1)
 
     def centred(self, weights: list[Array]) -> list[Array]:
-        """Return coordinates in which symmetries permute units and change signs.
-
-        Parameters
-        ----------
-        weights : list of arrays of shape (..., n_out, n_in)
-            Matrices of the layers.
-
-        Returns
-        -------
-        weights : list of arrays of shape (..., n_out, n_in)
-            Those of :meth:`rescaled`, in which logistic units have given half of their
-            outgoing weights to the next intercepts.
-        """
+        """Return coordinates in which symmetries permute units and change signs."""
+        # Those of ``rescaled``, in which logistic units have given half of their
+        # outgoing weights to the next intercepts.
         weights = self.rescaled(weights)
         if not (self.is_logistic and self.flips):
             return weights
@@ -148,20 +128,8 @@ class UnitCoordinates:
         return weights
 
     def tangents(self, weights: list[Array], unseen: bool = True) -> Array:
-        """Span the tangent space of the continuous orbit.
-
-        Parameters
-        ----------
-        weights : list of ndarray of shape (n_points, n_out, n_in)
-            Matrices of the layers, on the host.
-        unseen : bool, default=True
-            Whether to list directions that no sample sees.
-
-        Returns
-        -------
-        tangents : ndarray of shape (n_points, n_tangents, n_params)
-            Vectors in rows.
-        """
+        """Span the tangent space of the continuous orbit, on the host."""
+        # ``unseen`` lists the directions that no sample sees, too.
         rows = [*(self._unseen_tangents() if unseen else ()), *self._shift_tangents()]
         if self.is_relu and not self.penalised:
             rows += self._relu_tangents(weights)
@@ -246,18 +214,7 @@ class UnitCoordinates:
 
 
 def seen_by_data(loss: Any) -> Any:
-    """Find coordinates of the parameters that the data see.
-
-    Parameters
-    ----------
-    loss : MLPLoss
-        Fitted loss.
-
-    Returns
-    -------
-    subspace : DataSubspace or None
-        None if they see all parameters.
-    """
+    """Find coordinates of the parameters that the data see; None if they see all."""
     penalised, n_in = loss.alpha > 0, loss._shapes[0][1]
     # Without its penalty an intercept differs from the weights along such a direction.
     alike = not penalised or loss.penalize_intercept
@@ -271,20 +228,8 @@ def seen_by_data(loss: Any) -> Any:
 
 
 def null_directions(X: Array, has_ones: bool) -> Array:
-    """Find the directions of weights to which no sample contributes.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        Data.
-    has_ones : bool
-        Whether there is an intercept beside the features.
-
-    Returns
-    -------
-    null : ndarray of shape (n_null, n_features or n_features + 1)
-        Orthonormal rows.
-    """
+    """Find the directions of weights to which no sample contributes."""
+    # Orthonormal rows of length n_features, or one more if there is an intercept.
     if has_ones:
         X = np.column_stack([X, np.ones(len(X))])
     scale = np.max(np.abs(X), axis=0)

@@ -47,13 +47,7 @@ def _frames(seed: int, n: Any) -> Array:
 
 
 class UnitFeatures:
-    """Features of the hidden units of a network, and their projections.
-
-    Parameters
-    ----------
-    loss : MLPLoss
-        Fitted loss.
-    """
+    """Features of the hidden units of a network, and their projections."""
 
     def __init__(self, loss: Any) -> None:
         self.widths, self.asarray = loss._widths, loss.asarray

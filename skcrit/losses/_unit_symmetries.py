@@ -293,46 +293,15 @@ class UnitSymmetries(NetworkLayout, Symmetries):
         return self.asarray(tangents.reshape(shape))
 
     def count_tangents(self, theta: Array) -> int:
-        """Count the vectors of :meth:`orbit_tangents` without forming them.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-
-        Returns
-        -------
-        n_tangents : int
-            Number of vectors per point.
-        """
         self._as_points(theta)
         return self._coordinates.n_tangents
 
     def seen_tangents(self, theta: Array) -> Array:
-        """Span the part of the tangent space that lies in :meth:`data_subspace`.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-
-        Returns
-        -------
-        tangents : array of shape (..., n_tangents, n_params)
-            Those of :meth:`orbit_tangents` except the directions that no sample sees.
-        """
         return self._tangents(theta, unseen=False)
 
     def data_subspace(self) -> DataSubspace | None:
-        """Return coordinates of the parameters on which the fit to the data depends.
-
-        Returns
-        -------
-        subspace : DataSubspace or None
-            It leaves out the weights of the first layer along directions in which no
-            sample extends; on these the Hessian is the weight of the penalty. None if
-            there are no such directions.
-        """
+        # It leaves out the weights of the first layer along directions in which no
+        # sample extends; on these the Hessian is the weight of the penalty.
         check_is_fitted(self)
         return self._subspace
 

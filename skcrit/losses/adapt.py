@@ -178,10 +178,7 @@ def _advice(thing: Any) -> str:
 class AdaptedLoss(Loss):
     """Complete an object that follows the contract without deriving from Loss.
 
-    Parameters
-    ----------
-    loss : object
-        Fitted object with ``n_params_``, ``value``, ``gradient`` and ``hvp``.
+    It is fitted, and has ``n_params_``, ``value``, ``gradient`` and ``hvp``.
     """
 
     def __init__(self, loss: Any) -> None:

@@ -24,23 +24,14 @@ class DataSubspace:
     """Coordinates of the parameters on which the fit to the data depends.
 
     The Hessian maps the subspace to itself, and so its orthogonal complement.
-
-    Parameters
-    ----------
-    basis : array of shape (n_seen, n_inputs)
-        Orthonormal directions of the weights of a unit of the first layer.
-    n_units : int
-        Units of the first layer, whose weights are the first parameters.
-    n_params : int
-        Number of parameters.
-    decay : float
-        The Hessian on the complement is this multiple of the identity.
     """
 
+    # Orthonormal directions of the weights of a unit of the first layer, (n_seen,
+    # n_inputs).
     basis: Array
-    n_units: int
+    n_units: int  # of the first layer, whose weights are the first parameters
     n_params: int
-    decay: float
+    decay: float  # the Hessian is this times the identity on the complement
 
     @property
     def n_coordinates(self) -> int:
@@ -54,33 +45,11 @@ class DataSubspace:
         return 0 if self.decay else self.n_params - self.n_coordinates
 
     def expand(self, coordinates: Array) -> Array:
-        """Return parameters, or directions of them, from coordinates.
-
-        Parameters
-        ----------
-        coordinates : array of shape (..., n_coordinates)
-            Vectors.
-
-        Returns
-        -------
-        v : array of shape (..., n_params)
-            Vectors of the same length.
-        """
+        """Return parameters, or directions of them, of these coordinates."""
         return self._changed(coordinates, self.basis)
 
     def reduce(self, v: Array) -> Array:
-        """Return the coordinates of the projection of parameters.
-
-        Parameters
-        ----------
-        v : array of shape (..., n_params)
-            Vectors.
-
-        Returns
-        -------
-        coordinates : array of shape (..., n_coordinates)
-            Of their orthogonal projections on the subspace.
-        """
+        """Return the coordinates of the orthogonal projections of parameters."""
         return self._changed(v, array_namespace(v).matrix_transpose(self.basis))
 
     def _changed(self, v: Any, matrix: Any) -> Any:

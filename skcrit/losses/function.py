@@ -220,51 +220,14 @@ class FunctionLoss(DeclaredLoss):
         model = _ExactModel if exact else DifferenceModel
         return model(self, self._as_points(theta))
 
-    def hessian_lipschitz(self, theta: Array, radius: ArrayLike) -> Array:
-        """Bound how fast the Hessian changes, by the function if there is one.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-        radius : float or array of shape (...,)
-            Radii of balls around the points.
-
-        Returns
-        -------
-        bound : array of shape (...,)
-            Lipschitz constants of the Hessian; infinite without the function.
-
-        Raises
-        ------
-        ValueError
-            If a radius is negative or not finite, the radii do not fit the points, or
-            the function returns something else.
-        """
+    def hessian_lipschitz(self, theta: Array, radius: ArrayLike) -> Array:  # noqa: D102
         if self._given["hessian_lipschitz"] is None:
             return super().hessian_lipschitz(theta, radius)
         theta, radius = as_radius(self, theta, radius)
         args = np.array(theta), np.array(radius)
         return self._call("hessian_lipschitz", radius.shape, *args)
 
-    def evaluation_error(self, theta: Array) -> tuple[Array, Array, Array]:
-        """Bound rounding errors, by the function if there is one.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-
-        Returns
-        -------
-        value, gradient, hessian : arrays of shape (...,)
-            Bounds on the errors; infinite without the function.
-
-        Raises
-        ------
-        ValueError
-            If the function does not return three arrays of this shape.
-        """
+    def evaluation_error(self, theta: Array) -> tuple[Array, Array, Array]:  # noqa: D102
         theta = self._as_points(theta)
         function = self._given["evaluation_error"]
         if function is None:

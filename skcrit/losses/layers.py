@@ -72,29 +72,12 @@ def _with_ones(a: Array) -> Array:
 class Sweep:
     """Forward and backward sweep of some points over some samples.
 
+    The layers, first one first, have the shape (n_points, 1, n_out, n_in), with
+    intercepts in the last column; ``inputs`` and ``targets`` have a sample in each
+    column, with a row of ones if there are intercepts. The attribute ``inputs`` lists
+    what each layer multiplies, of shape (n_points, 1, n_in, n_samples), and ``units``
+    the columns of the weights that multiply units, or features, not the intercepts.
     Whatever is asked for is computed once and kept.
-
-    Parameters
-    ----------
-    weights : list of arrays of shape (n_points, 1, n_out, n_in)
-        Matrices of the layers, first layer first, intercepts in the last column.
-    inputs : array of shape (n_in, n_samples)
-        Samples, in columns, with a row of ones if there are intercepts.
-    targets : array of shape (n_outputs, n_samples)
-        What the outputs are compared with.
-    activation : Activation
-        Activation of the hidden units.
-    output : OutputLoss
-        Loss per sample.
-
-    Attributes
-    ----------
-    inputs : list of arrays of shape (n_points, 1, n_in, n_samples)
-        What the layers multiply, with rows of ones.
-    outputs : array of shape (n_points, 1, n_outputs, n_samples)
-        Outputs of the network.
-    units : list of arrays of shape (n_points, 1, n_out, n_units)
-        Columns of the weights that multiply units, or features, not the intercepts.
     """
 
     def __init__(
@@ -214,26 +197,12 @@ class Sweep:
             block[..., : activity.shape[-2]] += delta @ transposed(activity)
 
     def third_derivative(self, U: list[Array], V: list[Array]) -> list[Array]:
-        """Contract the third derivative with two directions.
-
-        Parameters
-        ----------
-        U, V : lists of arrays of shape (n_points or 1, n_directions, n_out, n_in)
-            Directions, in matrices.
-
-        Returns
-        -------
-        contraction : list of arrays of shape (n_points, n_directions, n_out, n_in)
-            ``D^3 f [U, V, .]``, in matrices.
-
-        Notes
-        -----
-        Two dashes for the derivative along both directions:
-        z''_l = U_l a^v + V_l a^u + W_l a'',  a'' = phi'' z^u z^v + phi' z'',
-        e''_l = U_(l+1)^T d^v + V_(l+1)^T d^u + W_(l+1)^T d'',
-        d'' = phi''' z^u z^v e + phi'' (z'' e + z^u e^v + z^v e^u) + phi' e''.
-        The blocks are d'' a^T + d^u a^vT + d^v a^uT + d a''T.
-        """
+        """Contract the third derivative with two directions, all in matrices."""
+        # Two dashes for the derivative along both directions:
+        # z''_l = U_l a^v + V_l a^u + W_l a'',  a'' = phi'' z^u z^v + phi' z'',
+        # e''_l = U_(l+1)^T d^v + V_(l+1)^T d^u + W_(l+1)^T d'',
+        # d'' = phi''' z^u z^v e + phi'' (z'' e + z^u e^v + z^v e^u) + phi' e''.
+        # The blocks are d'' a^T + d^u a^vT + d^v a^uT + d a''T.
         u, v, depth = self._along(U), self._along(V), len(U)
         z2, a2 = [None], []
         for layer in range(1, depth):

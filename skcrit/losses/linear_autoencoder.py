@@ -249,15 +249,10 @@ class LinearAutoencoderLoss(TransformerMixin, LinearLoss):
         """
         return self._seen_by_the_data(theta)
 
-    def parameter_unit(self) -> float | FloatArray:
-        """Return units in which all directions of the data have equal variance.
-
-        Returns
-        -------
-        unit : float or ndarray of shape (n_params,)
-            In the eigenbasis of the data one for each parameter. In any other basis,
-            in which the parameters mix large and small variances, one for all.
-        """
+    def parameter_unit(self) -> float | FloatArray:  # noqa: D102
+        # In these all directions of the data have equal variance. There is one for each
+        # parameter in the eigenbasis of the data, and one for all in any other basis,
+        # in which the parameters mix large and small variances.
         self._check_fitted()
         if np.any(self.eigenvectors_ != np.eye(self.n_features_in_)):
             return 1.0
@@ -268,32 +263,16 @@ class LinearAutoencoderLoss(TransformerMixin, LinearLoss):
         first, last = first * np.sqrt(unit), last * np.sqrt(unit)[:, None]
         return np.concatenate([part.ravel() for part in (first, *middle, last)])
 
-    def preconditioner(self, theta: Array) -> Array:
-        """Return the squares of the units in which the data have equal variance.
-
-        Parameters
-        ----------
-        theta : array of shape (n_points, n_params)
-            Points in the eigenbasis of the data; in any other basis there is one unit.
-
-        Returns
-        -------
-        diagonal : array of shape (n_points, n_params)
-            The same for all points.
-        """
+    def preconditioner(self, theta: Array) -> Array:  # noqa: D102
+        # Squares of the units in which the data have equal variance, the same for all
+        # points; in any other basis than the eigenbasis there is one unit.
         theta = self._as_points(theta)
         squares = self.asarray(np.asarray(self.parameter_unit()) ** 2)
         return array_namespace(theta).ones_like(theta) * squares
 
-    def coordinates(self) -> Coordinates:
-        """Return the loss in the eigenbasis of the data.
-
-        Returns
-        -------
-        coordinates : Coordinates
-            In them the second moment is diagonal, so that rounding errors of directions
-            with large variance do not affect those with small variance.
-        """
+    def coordinates(self) -> Coordinates:  # noqa: D102
+        # In the eigenbasis the second moment is diagonal, so that rounding errors of
+        # directions with large variance do not affect those with small variance.
         self._check_fitted()
         return _bases.EigenCoordinates(self)
 
@@ -342,20 +321,10 @@ class LinearAutoencoderLoss(TransformerMixin, LinearLoss):
 
     curvature_cost = 0
 
-    def curvature(self, theta: Array) -> FloatArray:
-        """Return half the spectral norm of the Hessian at the global minimum.
-
-        Parameters
-        ----------
-        theta : array of shape (n_points, n_params)
-            Points; only their number counts.
-
-        Returns
-        -------
-        curvature : ndarray of shape (n_points,)
-            ``L lambda_0 / d``, plus ``2 alpha`` under a penalty on the weights; for
-            depth two and no penalty also the spectral norm at the origin.
-        """
+    def curvature(self, theta: Array) -> FloatArray:  # noqa: D102
+        # Half the spectral norm of the Hessian at the global minimum, L lambda_0 / d,
+        # plus 2 alpha under a penalty on the weights; for depth two and no penalty also
+        # the spectral norm at the origin.
         n_points = self._as_points(theta).shape[0]
         size = len(self._shapes) * self.eigenvalues_[0] / self.n_features_in_
         return np.full(n_points, size + 2 * self._decay)

@@ -325,19 +325,7 @@ class LinearLoss(LinearProofs, Loss):
         weights, only_rotations = self._split(theta), self._decay > 0
         return orbit_tangents(weights, self._moment, self._tau, only_rotations, *free)
 
-    def count_tangents(self, theta: Array) -> int:
-        """Count the vectors of :meth:`orbit_tangents` without forming them.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-
-        Returns
-        -------
-        n_tangents : int
-            Number of vectors per point.
-        """
+    def count_tangents(self, theta: Array) -> int:  # noqa: D102
         weights, only_rotations = self.weights(theta), self._decay > 0
         widths = [W.shape[-2] for W in weights[:-1]]
         count = sum(h * (h - 1) // 2 if only_rotations else h * h for h in widths)

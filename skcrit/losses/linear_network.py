@@ -244,15 +244,10 @@ class LinearNetworkLoss(LinearLoss):
         """
         return self._seen_by_the_data(theta)
 
-    def length_scale(self) -> float:
-        """Return a typical size of a balanced layer at critical points.
-
-        Returns
-        -------
-        length : float
-            The mean square of the largest singular values of the best linear map, as
-            many as the network can have, to the power of 1 / (2 L).
-        """
+    def length_scale(self) -> float:  # noqa: D102
+        # The mean square of the largest singular values of the best linear map, as many
+        # as the network can have, to the power of 1 / (2 L): the size of a balanced
+        # layer.
         check_is_fitted(self)
         most = min(*(shape[0] for shape in self._shapes[:-1]), self.rank_)
         if most == 0:
@@ -260,21 +255,10 @@ class LinearNetworkLoss(LinearLoss):
         mean = np.mean(self._best_sizes[:most] ** 2)
         return float(mean ** (0.5 / len(self._shapes)))
 
-    def curvature(self, theta: Array) -> FloatArray:
-        """Return about half the spectral norm of the Hessian at the global minimum.
-
-        Parameters
-        ----------
-        theta : array of shape (n_points, n_params)
-            Points; only their number counts.
-
-        Returns
-        -------
-        curvature : ndarray of shape (n_points,)
-            ``L s^(2 - 2/L) lambda / m``, plus ``2 alpha``, for the largest singular
-            value s of the best linear map and the largest eigenvalue of the second
-            moment.
-        """
+    def curvature(self, theta: Array) -> FloatArray:  # noqa: D102
+        # About half the spectral norm of the Hessian at the global minimum, L s^(2 -
+        # 2/L) lambda / m, plus 2 alpha, for the largest singular value s of the best
+        # linear map and the largest eigenvalue of the second moment.
         n_points, depth = self._as_points(theta).shape[0], len(self._shapes)
         largest = np.max(self._form.spectrum, initial=0.0)
         top = np.max(self._best_sizes, initial=0.0) ** (2 - 2 / depth)

@@ -28,7 +28,7 @@ class Provable(Symmetries):
     euler_characteristic = 1
 
     def hessian_lipschitz(self, theta: Array, radius: ArrayLike) -> Array:
-        r"""Bound how fast the Hessian changes around points; by default infinite.
+        r"""Bound how fast the Hessian changes around points; infinite if not known.
 
         Parameters
         ----------
@@ -54,7 +54,7 @@ class Provable(Symmetries):
     def evaluation_error(self, theta: Array) -> tuple[Array, Array, Array]:
         """Bound the rounding errors of value, gradient and Hessian.
 
-        By default the bounds are infinite.
+        The bounds are infinite if the loss knows none.
 
         Parameters
         ----------
