@@ -43,25 +43,14 @@ def phi_3(z: FloatArray) -> FloatArray:
 
 @dataclass
 class Flow(Rows):
-    r"""The flow ``-S g``, linearised at a batch of points.
-
-    Attributes
-    ----------
-    theta : array of shape (n, n_params)
-        Points.
-    vectors : array of shape (n, n_params, n_params)
-        Eigenvectors of the Hessian there, in columns.
-    values, components : ndarray of shape (n, n_params)
-        Eigenvalues, and components of the gradient along the eigenvectors.
-    signs : ndarray of shape (n, n_params)
-        The diagonal of S in this basis.
-    """
+    """The flow ``-S g``, linearised at a batch of points."""
 
     theta: Array
-    vectors: Array
+    vectors: Array  # of the Hessian there, in columns
+    # Eigenvalues, and components of the gradient along the eigenvectors.
     values: FloatArray
     components: FloatArray
-    signs: FloatArray
+    signs: FloatArray  # the diagonal of S in this basis
 
     def longest(self) -> FloatArray:
         """Bound the time of a step: until what grows has grown by ``exp(20)``."""

@@ -17,34 +17,12 @@ SAFEGUARD, LARGEST, FIRST_FORCING = 0.1, 0.9, 0.5
 def forcing_terms(
     squared: FloatArray, last_squared: FloatArray, last: FloatArray
 ) -> FloatArray:
-    r"""Choose relative residuals by the last decrease of the gradient.
-
-    It is choice 2 of Eisenstat and Walker, their equation (2.6),
-
-    .. math::
-
-        \eta_k = \gamma (|g_k| / |g_{k-1}|)^\alpha,
-
-    with the safeguard that it is at least :math:`\gamma \eta_{k-1}^\alpha` if that
-    exceeds 0.1, and at most 0.9; :math:`\gamma = 0.9, \alpha = 2`.
-
-    Parameters
-    ----------
-    squared, last_squared : ndarray of shape (n,)
-        Squared gradient norms here and one step before; NaN if there was none.
-    last : ndarray of shape (n,)
-        Terms of the last step.
-
-    Returns
-    -------
-    terms : ndarray of shape (n,)
-        Bounds on ``|H p + g| / |g|`` for the next step.
-
-    References
-    ----------
-    .. [1] S. C. Eisenstat and H. F. Walker. "Choosing the forcing terms in an inexact
-       Newton method". SIAM J. Sci. Comput. 17(1), 1996, doi:10.1137/0917003.
-    """
+    """Choose bounds on ``|H p + g| / |g|`` by the last decrease of the gradient."""
+    # Choice 2 of S. C. Eisenstat and H. F. Walker ("Choosing the forcing terms in an
+    # inexact Newton method", SIAM J. Sci. Comput. 17(1), 1996, doi:10.1137/0917003),
+    # their equation (2.6): gamma (|g_k| / |g_(k-1)|)^alpha, with the safeguard that it
+    # is at least gamma eta_(k-1)^alpha if that exceeds 0.1, and at most 0.9; gamma =
+    # 0.9, alpha = 2. ``last_squared`` is NaN before the first step.
     with np.errstate(divide="ignore", over="ignore"):
         terms = GAMMA * (squared / last_squared) ** (ALPHA / 2)
     guard = GAMMA * last**ALPHA

@@ -22,18 +22,14 @@ _COLLAPSED = 0.1
 
 @dataclass
 class Directions(Rows):
-    """Steps of a group of starts, how they change gradients, and what they cost.
-
-    ``departs`` says which leave a critical point, ``may_depart`` which have directions
-    for that, ``lowest`` has the approximate lowest eigenvectors if they were computed.
-    """
+    """Steps of a group of starts, how they change gradients, and what they cost."""
 
     p: Array
     change: Array
-    departs: BoolArray
-    may_depart: BoolArray
+    departs: BoolArray  # which leave a critical point
+    may_depart: BoolArray  # which have directions for that
     n_hvp: IntArray
-    lowest: Array | None
+    lowest: Array | None  # approximate lowest eigenvectors, if they were computed
 
 
 def beside_symmetries(
@@ -55,22 +51,11 @@ def beside_symmetries(
 
 
 def lasting_tangents(tangents: Array, after: Array) -> tuple[Array, BoolArray]:
-    """Combine tangents to those that do not vanish at the end of a step.
-
-    Parameters
-    ----------
-    tangents, after : array of shape (n, n_tangents, n_params)
-        Tangents before and after the step.
-
-    Returns
-    -------
-    lasting : array of shape (n, min(n_tangents, n_params), n_params)
-        Vectors in rows, of length one or zero.
-    some_vanish : ndarray of bool of shape (n,)
-        Whether there are others. At a critical point to which an orbit shrinks, such
-        as that of two hidden units at zero, its tangents are ordinary directions, in
-        which the loss may fall.
-    """
+    """Combine tangents to those that do not vanish at the end of a step."""
+    # The rows of the result, at most n_params of them, have length one or zero. The
+    # other result says whether some vanish. A tangent vanishes at a critical point to
+    # which an orbit shrinks, such as that of two hidden units at zero. There it is an
+    # ordinary direction, in which the loss may fall.
     xp = array_namespace(tangents)
     finite = xp.all(xp.isfinite(tangents) & xp.isfinite(after), axis=(-2, -1))
     tangents, after = (

@@ -30,29 +30,12 @@ def depart(
     ways: BoolArray,
     level: FloatArray,
 ) -> tuple[Array, BoolArray]:
-    """Replace steps to critical points from which more directions lead down.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    pairs : Eigenpairs
-        Eigenpairs, and the components of the gradient along them.
-    p : array of shape (n, n_params)
-        Steps, in the unit of theta.
-    ways : ndarray of bool of shape (n, size)
-        Directions that may be followed downwards.
-    level : ndarray of shape (n, 1)
-        Moduli up to which eigenvalues are zero.
-
-    Returns
-    -------
-    p : array of shape (n, n_params)
-        Steps; half a length scale of the loss along directions whose curvature is
-        negative at the critical point too, to the side on which the search is.
-    departs : ndarray of bool of shape (n,)
-        Which of them are these.
-    """
+    """Replace steps to critical points from which more directions lead down."""
+    # ``ways`` of shape (n, size) are the directions that may be followed downwards, and
+    # ``level`` of shape (n, 1) the moduli up to which eigenvalues are zero. The new
+    # steps are half a length scale of the loss along directions whose curvature is
+    # negative at the critical point too, to the side on which the search is. The mask
+    # says which steps these are.
     values, components = to_host(pairs.values), to_host(pairs.components)
     largest = np.max(np.abs(values), axis=1, keepdims=True)
     unit = loss.asarray(loss.length_scale())

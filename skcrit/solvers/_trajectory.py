@@ -15,30 +15,23 @@ __all__ = ["Frame", "Track", "make_frame", "off_curve"]
 
 @dataclass
 class Track(Rows):
-    """Where each start is on its trajectory.
-
-    ``direction`` is the unit gradient that the trajectory keeps, ``tangent`` the last
-    direction of travel (zero before the first step), ``length`` the next step in length
-    scales. ``is_landing`` says whether the critical point sought has been passed and
-    Newton steps go there from ``beyond``, where the trajectory goes on with the same
-    tangent, ``goes_on`` whether the point that they led to does not count,
-    ``is_second`` whether the start is on its way uphill, ``is_gone`` whether it has
-    left that way too.
-    """
+    """Where each start is on its trajectory."""
 
     theta: Array
     gradient: Array
     begin: Array
-    direction: Array
-    tangent: Array
-    length: FloatArray
+    direction: Array  # the unit gradient that the trajectory keeps
+    tangent: Array  # last direction of travel; zero before the first step
+    length: FloatArray  # of the next step, in length scales
+    # Where the trajectory goes on, with the same tangent, after a landing.
     beyond: Array
     order: IntArray
     n_passed: IntArray
+    # Whether the critical point sought has been passed and Newton steps go there.
     is_landing: BoolArray
-    goes_on: BoolArray
-    is_second: BoolArray
-    is_gone: BoolArray
+    goes_on: BoolArray  # whether the point that they led to does not count
+    is_second: BoolArray  # whether the start is on its way uphill
+    is_gone: BoolArray  # whether it has left that way too
     stuck: BoolArray
     n_gradient: IntArray
 

@@ -38,21 +38,11 @@ _NEARLY = 0.8
 
 @dataclass
 class Move:
-    """Where steps have led.
-
-    Attributes
-    ----------
-    local : LocalModel
-        Loss there.
-    length : ndarray of shape (n,)
-        How long the next steps may be, in length scales.
-    n_gradient : ndarray of int of shape (n,)
-        Gradients spent, that of the new point included.
-    """
+    """Where steps have led."""
 
     local: LocalModel
-    length: FloatArray
-    n_gradient: IntArray | int
+    length: FloatArray  # how long the next steps may be, in length scales
+    n_gradient: IntArray | int  # spent, that of the new point included
 
 
 def move(
@@ -64,32 +54,13 @@ def move(
     *,
     balance: bool = True,
 ) -> Move:
-    """Take steps, shortened to the lengths that are trusted.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    local : LocalModel
-        Loss at a batch of points.
-    p : array of shape (n, n_params)
-        Steps of any length.
-    change : array of shape (n, n_params)
-        How they change the gradient, to first order.
-    length : ndarray of shape (n,)
-        How long they may be, in length scales; at least ``LONGEST``. None takes the
-        steps as they are.
-    balance : bool, default=True
-        Whether points are rescaled.
-
-    Returns
-    -------
-    moved : Move
-        A row per step. A step that was shortened allows the next one to be twice as
-        long, if the gradient has not grown and is what the Hessian predicts. Otherwise
-        the next one is shorter, and if the gradient has doubled this one is ``LONGEST``
-        in place of more. Points that are rescaled allow no more than that.
-    """
+    """Take steps, shortened to the lengths that are trusted."""
+    # ``change`` is how the steps change the gradient, to first order; ``length`` how
+    # long they may be, in length scales, at least LONGEST; None takes them as they are.
+    # A step that was shortened allows the next one to be twice as long, if the gradient
+    # has not grown and is what the Hessian predicts. Otherwise the next one is shorter,
+    # and if the gradient has doubled this one is LONGEST in place of more. Points that
+    # are rescaled (``balance``) allow no more than that.
     unit = loss.asarray(loss.length_scale())
     size = norm(p / unit)
     ones = np.ones(len(size), dtype=int)

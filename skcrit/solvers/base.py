@@ -240,17 +240,7 @@ class Solver(ABC):
 
 
 class _Waiting:
-    """Starts that wait for a place in a batch that runs.
-
-    Parameters
-    ----------
-    solver : Solver
-        Local search.
-    loss : Loss
-        Fitted loss.
-    theta0 : array of shape (n_starts, n_params)
-        All starts.
-    """
+    """Starts that wait for a place in a batch that runs."""
 
     def __init__(self, solver: Solver, loss: Loss, theta0: Array) -> None:
         self.solver, self.loss, self.theta0 = solver, loss, theta0

@@ -44,33 +44,18 @@ DEPENDENT = 1e-8
 
 @dataclass
 class Eigenpairs:
-    """Eigenpairs of a batch of Hessians, or Ritz pairs on a space for each.
+    """Eigenpairs of a batch of Hessians, or Ritz pairs on a space for each."""
 
-    Attributes
-    ----------
-    values : array of shape (n, size)
-        Values, ascending.
-    components : array of shape (n, size)
-        Components of the gradient along the vectors.
-    vectors : array of shape (n, size, size)
-        Vectors in columns, in the coordinates of the space.
-    basis : array of shape (n, size, n_params) or None
-        Orthonormal basis of the space, in rows; None is the identity.
-    lowest : array of shape (n, m, n_params) or None
-        Approximations of the lowest eigenvectors, to begin with at the next point.
-    n_hvp : int or ndarray of int of shape (n,)
-        Products spent.
-    unit : array of shape (n, n_params) or None
-        Units D in which the pairs are those of ``D H D``, and the components those of
-        ``D g``; None is the unit of ``theta``.
-    """
-
-    values: Any
-    components: Any
-    vectors: Any
-    basis: Any = None
+    values: Any  # ascending, (n, size)
+    components: Any  # of the gradient along the vectors
+    vectors: Any  # in columns, in the coordinates of the space
+    basis: Any = None  # orthonormal basis of the space, in rows; None is the identity
+    # Approximations of the lowest eigenvectors, to begin with at the next point, (n, m,
+    # n_params).
     lowest: Any = None
-    n_hvp: Any = 0
+    n_hvp: Any = 0  # products spent
+    # Units D in which the pairs are those of D H D, and the components those of D g;
+    # None is the unit of theta.
     unit: Any = None
 
     def combine(self, weights: Array) -> Array:

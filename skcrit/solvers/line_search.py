@@ -16,20 +16,10 @@ __all__ = ["LineSearchResult", "armijo", "push_reference"]
 
 @dataclass
 class LineSearchResult:
-    """Accepted points of a line search.
+    """Accepted points of a line search."""
 
-    Attributes
-    ----------
-    theta : array of shape (n, n_params)
-        New points; the old ones if no step was accepted.
-    step_size : ndarray of shape (n,)
-        Accepted step lengths, zero if none was.
-    n_gradient : ndarray of int of shape (n,)
-        Gradients spent.
-    """
-
-    theta: object
-    step_size: np.ndarray
+    theta: object  # the old ones if no step was accepted
+    step_size: np.ndarray  # zero if none was
     n_gradient: np.ndarray
 
 
@@ -45,47 +35,14 @@ def armijo(
     backtrack: Any = 0.5,
     max_backtracks: Any = 30,
 ) -> LineSearchResult:
-    """Shorten steps until the squared gradient norm decreases sufficiently.
-
-    The first length ``gamma`` of ``step_size * backtrack**j`` is accepted for which
-
-    ``|g(theta + gamma p)|^2 <= reference + sufficient_decrease * gamma * slope``
-
-    and the left side is below ``reference``, so that a step must have an effect.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    theta : array of shape (n, n_params)
-        Points.
-    p : array of shape (n, n_params)
-        Steps.
-    reference : ndarray of shape (n,)
-        Value that must be undercut: the squared gradient norm at ``theta``, or for a
-        non-monotone search the largest of the last few.
-    slope : ndarray of shape (n,)
-        Derivative ``2 p^T H g`` of the squared gradient norm along ``p``; a positive
-        one, from rounding or a regularised system, counts as zero.
-    step_size : float, default=1.0
-        First length.
-    sufficient_decrease : float, default=1e-4
-        Fraction of the predicted decrease that must be achieved (rho).
-    backtrack : float, default=0.5
-        Factor between lengths.
-    max_backtracks : int, default=30
-        Largest number of reductions.
-
-    Returns
-    -------
-    result : LineSearchResult
-        New points and what they cost.
-
-    Notes
-    -----
-    One gradient per length tried; only starts that still search are evaluated. A point
-    with a non-finite gradient is never accepted.
-    """
+    """Shorten steps until the squared gradient norm decreases sufficiently."""
+    # The first length gamma of step_size * backtrack**j is accepted for which
+    #     |g(theta + gamma p)|^2 <= reference + sufficient_decrease * gamma * slope
+    # and the left side is below the reference, so that a step must have an effect.
+    # The reference is the squared gradient norm at theta, or for a non-monotone search
+    # the largest of the last few. The slope is 2 p^T H g; a positive one, from rounding
+    # or a regularised system, counts as zero. A length costs one gradient, but only for
+    # starts that still search. Points with a non-finite gradient are never accepted.
     n = len(reference)
     accepted_size, n_gradient = np.zeros(n), np.zeros(n, dtype=int)
     new_theta, pending, gamma = theta, np.arange(n), step_size

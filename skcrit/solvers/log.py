@@ -26,19 +26,11 @@ _FAILED = (Status.STALLED, Status.MAX_ITER, Status.GRADIENT_FLAT)
 
 @dataclass
 class Look(Rows):
-    """What a last look at the ends of failed searches found, a row per running start.
+    """What a last look at the ends of failed searches found, a row per start."""
 
-    Attributes
-    ----------
-    residual_ratio, kernel_ratio : ndarray of shape (n,)
-        How flat the loss is; NaN for starts that were not examined.
-    n_hvp : ndarray of int of shape (n,)
-        Hessian-vector products spent; beside them one gradient.
-    """
-
-    residual_ratio: FloatArray
+    residual_ratio: FloatArray  # how flat the loss is; NaN if not examined
     kernel_ratio: FloatArray
-    n_hvp: IntArray
+    n_hvp: IntArray  # products spent; beside them one gradient
 
     @classmethod
     def nothing(cls, n: int) -> Self:
@@ -49,12 +41,7 @@ class Look(Rows):
 class Log:
     """Collect what is known of each start until it ends.
 
-    Parameters
-    ----------
-    n_starts, n_params : int
-        Numbers of starts and of parameters.
-    columns : sequence of str
-        Names of the columns that the method adds.
+    ``columns`` are the names of what the method adds.
     """
 
     def __init__(self, n_starts: int, n_params: int, columns: Sequence[str]) -> None:
@@ -128,15 +115,7 @@ def history_names(store_history: bool | Sequence[str]) -> tuple[str, ...]:
 
 
 class History:
-    """Collect the iterates of all starts, once for all tolerances.
-
-    Parameters
-    ----------
-    n_starts : int
-        Number of starts.
-    names : tuple of str
-        What to keep.
-    """
+    """Collect the iterates of all starts, once for all tolerances."""
 
     def __init__(self, n_starts: int, names: tuple[str, ...]) -> None:
         self.n_starts, self.names = n_starts, names

@@ -36,24 +36,13 @@ _N_VECTORS = 100
 
 @dataclass
 class NaturalStep:
-    """Steps from a batch of points.
+    """Steps from a batch of points."""
 
-    Attributes
-    ----------
-    p : array of shape (n, n_params)
-        Steps, in the unit of theta.
-    index : ndarray of int of shape (n,)
-        Number of directions in which each went up.
-    n_hvp : int or ndarray of int of shape (n,)
-        Hessian-vector products spent.
-    error, growth : ndarray of shape (n,)
-        How far the gradients behind the steps miss those of the quadratic model, and
-        how large they are, see :func:`~skcrit.solvers._trust.misses`, in natural units.
-    """
-
-    p: Array
-    index: IntArray
+    p: Array  # in the unit of theta
+    index: IntArray  # number of directions in which each went up
     n_hvp: int | IntArray
+    # How far the gradients behind the steps miss those of the quadratic model, and how
+    # large they are, see ``_trust.misses``, in natural units.
     error: FloatArray
     growth: FloatArray
 
@@ -61,49 +50,20 @@ class NaturalStep:
 def natural_step(
     loss: Loss, local: LocalModel, index: IntArray, trust: FloatArray | float = 1.0
 ) -> NaturalStep:
-    r"""Step up along the k lowest eigenvectors of the Hessian, down along the others.
-
-    With a diagonal matrix D of natural units, and eigenpairs :math:`\lambda_i, q_i` of
-    ``D H D``, the step is
-
-    .. math::
-
-        p = -D \sum_i s_i \frac{q_i^T D g}{\max(|\lambda_i|, \epsilon |D H D|)} q_i,
-        \qquad s_i = -1 \text{ for } i < k, \text{ else } 1,
-
-    and each term is at most half a length scale of the loss long, times ``trust``. One
-    bound for their sum would let the longest term, that of an eigenvalue which happens
-    to be small, hold up all others.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    local : LocalModel
-        Loss at a batch of points.
-    index : ndarray of int of shape (n,)
-        Number k of ascent directions; ``UNCHOSEN`` takes the number of negative
-        eigenvalues here.
-    trust : float or ndarray of shape (n,), default=1.0
-        Factor of the bound.
-
-    Returns
-    -------
-    step : NaturalStep
-        A row per point.
-
-    Notes
-    -----
-    It costs a gradient, and a dense Hessian up to 512 parameters. Beyond that the
-    eigenvectors are the Ritz vectors of the gradient's Krylov space of 100 products, D
-    is the identity, and every direction has the sign of its Ritz value, whatever
-    ``index``: a space of one vector does not say which directions are the lowest.
-
-    References
-    ----------
-    .. [1] C. J. Cerjan and W. H. Miller. "On finding transition states". J. Chem. Phys.
-       75, 1981, doi:10.1063/1.442352.
-    """
+    """Step up along the k lowest eigenvectors of the Hessian, down along the others."""
+    # With a diagonal matrix D of natural units, and eigenpairs l_i, q_i of D H D, it is
+    #     p = -D sum_i s_i q_i^T D g / max(|l_i|, epsilon |D H D|) q_i,
+    # s_i = -1 for i < k, else 1 (k is the index, or the number of negative eigenvalues
+    # here if it is UNCHOSEN), and each term is at most half a length scale of the loss
+    # long, times trust. One bound for their sum would let the longest term, that of an
+    # eigenvalue which happens to be small, hold up all others.
+    #
+    # It costs a gradient, and a dense Hessian up to 512 parameters. Beyond that the
+    # eigenvectors are the Ritz vectors of the gradient's Krylov space of 100 products,
+    # D is the identity, and every direction has the sign of its Ritz value, whatever
+    # the index: a space of one vector does not say which directions are the lowest. See
+    # C. J. Cerjan and W. H. Miller, "On finding transition states", J. Chem. Phys. 75,
+    # 1981, doi:10.1063/1.442352.
     n, n_params = local.theta.shape
     trust = np.broadcast_to(trust, (n,))
     if n_params > MAX_DENSE_FALLBACK:

@@ -26,40 +26,15 @@ def signed_step(
     longest: FloatArray,
     bounds: Array | None = None,
 ) -> tuple[Array, Array]:
-    r"""Sum :math:`-s_i q_i^T g / \max(|\lambda_i|, \epsilon |H|)\, q_i`.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    pairs : Eigenpairs
-        Eigenpairs, and the components of the gradient along them.
-    signs : ndarray of shape (n, size)
-        Signs s: minus one is upwards, one is downwards, zero does not move.
-    keep : ndarray of bool of shape (n, size)
-        Directions in which to move; others belong to symmetries, or are rounding.
-    gradient_norm : ndarray of shape (n,)
-        Norms of the gradients, in the unit of the pairs.
-    floor : float
-        Largest epsilon. It is ``|g| / (|H| longest)`` if that is smaller, for quadratic
-        convergence.
-    longest : ndarray of shape (n, 1)
-        Lengths of the longest steps, in the unit of the pairs.
-    bounds : array of shape (n, size), default=None
-        Largest moduli of the factors of :math:`q_i`; None bounds nothing.
-
-    Returns
-    -------
-    p : array of shape (n, n_params)
-        Steps, in the unit of theta.
-    change : array of shape (n, n_params)
-        How they change the gradient, to first order.
-
-    References
-    ----------
-    .. [1] C. J. Cerjan and W. H. Miller. "On finding transition states". J. Chem. Phys.
-       75, 1981, doi:10.1063/1.442352.
-    """
+    """Sum ``-s_i q_i^T g / max(|l_i|, epsilon |H|) q_i``, and how that changes g."""
+    # A sign s of minus one is upwards, one downwards, zero does not move. Directions
+    # that keep leaves out belong to symmetries, or are rounding; both have the shape
+    # (n, size). epsilon is floor, or |g| / (|H| longest) if that is smaller, for
+    # quadratic convergence. longest, of shape (n, 1), is the length of the longest
+    # steps, and gradient_norm that of the gradients, in the unit of the pairs. bounds,
+    # of shape (n, size), are the largest moduli of the factors of q_i. See C. J. Cerjan
+    # and W. H. Miller, "On finding transition states", J. Chem. Phys. 75, 1981,
+    # doi:10.1063/1.442352.
     values = np.abs(to_host(pairs.values))
     largest = np.max(values, axis=1, keepdims=True)
     # The gradient in the unit of a step: the floor goes where the search goes.

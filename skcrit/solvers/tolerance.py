@@ -25,16 +25,9 @@ _REFRESH = 25
 class Tolerance:
     """Decide which starts of a batch have reached a tolerance.
 
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    n_starts : int
-        Number of starts.
-    tol : float or "auto"
-        A number is an absolute bound on the squared gradient norm. "auto" has no unit:
-        the gradient, per length scale of the loss, must be as small as rounding allows,
-        at most ``64 eps`` times the curvature times the size of the point.
+    A number is an absolute bound on the squared gradient norm. "auto" has no unit: the
+    gradient, per length scale of the loss, must be as small as rounding allows, at most
+    ``64 eps`` times the curvature times the size of the point.
     """
 
     def __init__(self, loss: Loss, n_starts: int, tol: float | str) -> None:

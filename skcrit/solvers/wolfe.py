@@ -19,23 +19,12 @@ _MARGIN = 0.1
 
 @dataclass
 class WolfeResult:
-    """Accepted points of a Wolfe search.
+    """Accepted points of a Wolfe search."""
 
-    Attributes
-    ----------
-    theta, slope : array of shape (n, n_params)
-        New points and the slopes ``H g`` there; the old ones if no step was
-        accepted.
-    step_size : ndarray of shape (n,)
-        Accepted step lengths, zero if none was.
-    n_trials : ndarray of int of shape (n,)
-        Lengths tried: a gradient and a product each.
-    """
-
-    theta: object
-    slope: object
-    step_size: np.ndarray
-    n_trials: np.ndarray
+    theta: object  # the old ones if no step was accepted
+    slope: object  # the slopes ``H g`` there
+    step_size: np.ndarray  # zero if none was accepted
+    n_trials: np.ndarray  # a gradient and a product each
 
 
 def wolfe(
@@ -51,63 +40,23 @@ def wolfe(
     strong: Any = False,
     max_trials: Any = 60,
 ) -> WolfeResult:
-    r"""Find step lengths that meet the Wolfe conditions on the squared gradient norm.
-
-    With :math:`\phi(t) = |g(\theta + t p)|^2 / 2`, a length t is accepted for which
-
-    .. math::
-
-        \phi(t) \le \phi(0) + c_1 t \phi'(0), \qquad
-        \phi'(t) \ge c_2 \phi'(0) \text{ or, if strong, } |\phi'(t)| \le c_2 |\phi'(0)|.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    theta : array of shape (n, n_params)
-        Points.
-    p : array of shape (n, n_params)
-        Directions of descent.
-    slope : array of shape (n, n_params)
-        Slopes ``H g`` at the points.
-    value : ndarray of shape (n,)
-        Half the squared gradient norm at the points.
-    step_size : ndarray of shape (n,)
-        First lengths to try.
-    sufficient_decrease : float, default=1e-4
-        Fraction c1 of the predicted decrease that must be achieved.
-    curvature : float, default=0.9
-        Fraction c2 of the initial slope that may be left; above
-        ``sufficient_decrease``.
-    strong : bool, default=False
-        Whether a positive derivative is bounded too.
-    max_trials : int, default=60
-        Largest number of lengths.
-
-    Returns
-    -------
-    result : WolfeResult
-        New points and what they cost; a row without descent is not moved.
-
-    Notes
-    -----
-    Backtracking alone never lengthens a step, and so cannot meet the second condition
-    if the step is too short. Here a step that is too short and one that is too long
-    bracket an interval: at ``lo`` the decrease is sufficient and the descent still
-    steeper than allowed, at ``hi`` the value is too large or the derivative positive.
-    Such an interval contains acceptable lengths (lemma 3.1 of [1]_). Doubling finds
-    one, and zooming by cubic interpolation, kept away from the ends, narrows it until a
-    length is accepted (algorithms 3.5 and 3.6). For a smooth function that is bounded
-    below such a length always exists.
-
-    A trial costs one gradient and one Hessian-vector product, but only for those rows
-    that still search.
-
-    References
-    ----------
-    .. [1] J. Nocedal and S. J. Wright. "Numerical Optimization", 2nd ed., chapter 3.
-       Springer, 2006.
-    """
+    """Find step lengths that meet the Wolfe conditions on the squared gradient norm."""
+    # With phi(t) = |g(theta + t p)|^2 / 2, whose value and slope H g at zero are given,
+    # and first lengths step_size to try, a length t is accepted for which
+    #     phi(t) <= phi(0) + sufficient_decrease * t * phi'(0) and
+    #     phi'(t) >= curvature * phi'(0), or if strong |phi'(t)| <= curvature |phi'(0)|.
+    # A row without descent is not moved.
+    #
+    # Backtracking alone never lengthens a step, and so cannot meet the second condition
+    # if the step is too short. Here a step that is too short and one that is too long
+    # bracket an interval: at lo the decrease is sufficient and the descent still
+    # steeper than allowed, at hi the value is too large or the derivative positive.
+    # Such an interval contains acceptable lengths (J. Nocedal and S. J. Wright,
+    # "Numerical Optimization", 2nd ed., Springer, 2006, lemma 3.1). Doubling finds one,
+    # and zooming by cubic interpolation, kept away from the ends, narrows it until a
+    # length is accepted (algorithms 3.5 and 3.6). For a smooth function that is bounded
+    # below such a length always exists. A trial costs one gradient and one
+    # Hessian-vector product, but only for those rows that still search.
     n = len(value)
     first = dot(slope, p)
     bracket = _Bracket(value, first)
