@@ -21,13 +21,6 @@ class Atlas:
     """All critical sets found so far, in the order of discovery.
 
     A continuum can be represented by several points.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    scales : Scales
-        Its natural units.
     """
 
     def __init__(self, loss: Loss, scales: Scales) -> None:

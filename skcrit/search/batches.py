@@ -47,27 +47,12 @@ _DEVICE_HELD = 2**27
 
 
 class Batches:
-    """Describe how rows are divided into batches and which workers compute them.
+    """How rows are divided into batches and which workers compute them.
 
-    Parameters
-    ----------
-    batch_size : int or None, default=None
-        Rows per batch; None divides them over the workers, so that a batch of points
-        fits into the cache.
-    n_jobs : int or None, default=None
-        Workers, through joblib.
-    memory : str, path-like, joblib.Memory or None, default=None
-        Folder where finished batches are kept.
-    on_device : bool, default=False
-        Whether the loss computes on a device: then one process works, with large
-        batches.
-    watched : bool, default=False
-        Whether every batch is observed as it ends.
-
-    Warns
-    -----
-    UserWarning
-        If ``n_jobs`` asks for workers that a device cannot serve.
+    ``batch_size=None`` divides them over the ``n_jobs`` workers of joblib, so that a
+    batch of points fits into the cache; finished batches are kept in the folder
+    ``memory``. If the loss computes ``on_device``, one process works, with large
+    batches. ``watched`` means that every batch is observed as it ends.
     """
 
     def __init__(

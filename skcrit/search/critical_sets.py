@@ -40,21 +40,11 @@ _PAIRS = 2**12
 
 @dataclass
 class Identity(Rows):
-    """Quantities that distinguish critical sets, a row per point, on the host.
+    """Quantities that distinguish critical sets, a row per point, on the host."""
 
-    Attributes
-    ----------
-    invariants : ndarray of shape (n, n_invariants)
-        Invariants in their natural units.
-    uncertainty : ndarray of shape (n,)
-        Their estimated errors, in the Euclidean norm.
-    morse_index, nullity : ndarray of int of shape (n,)
-        Inertia; -1 if unknown, which is compatible with every inertia.
-    """
-
-    invariants: FloatArray
-    uncertainty: FloatArray
-    morse_index: IntArray
+    invariants: FloatArray  # in their natural units, (n, n_invariants)
+    uncertainty: FloatArray  # their estimated errors, in the Euclidean norm
+    morse_index: IntArray  # -1 if unknown, which is compatible with every inertia
     nullity: IntArray
 
 

@@ -44,30 +44,12 @@ _LEFT = 0.1
 
 @np.errstate(over="ignore", invalid="ignore")  # steps across may lead anywhere
 def grows_all_around(loss: Loss, theta: FloatArray, scales: Scales) -> BoolArray:
-    """Return at which points gradients are small compared with all those around.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    theta : ndarray of shape (n, n_params)
-        Points with small gradients.
-    scales : Scales
-        Natural units of the loss.
-
-    Returns
-    -------
-    grows : ndarray of bool of shape (n,)
-        Whether the gradient along weak directions, the loss being stationary across
-        them, is larger by a factor of 100 on both sides of the point, on each of some
-        lines, at a distance of at most a tenth of a length scale. A point without weak
-        directions is regular. Gradients within their noise must not be those of a tail.
-
-    Notes
-    -----
-    Costs six dense Hessians, and at most 960 gradients, and what
-    :func:`~skcrit.search.tails.fades` costs.
-    """
+    """Return at which points gradients are small compared with all those around."""
+    # The gradient along weak directions, the loss being stationary across them, must be
+    # larger by a factor of 100 on both sides of the point, on each of some lines, at a
+    # distance of at most a tenth of a length scale. A point without weak directions is
+    # regular. Gradients within their noise must not be those of a tail. It costs six
+    # dense Hessians, at most 960 gradients, and what ``fades`` costs.
     grows = np.zeros(len(theta), dtype=bool)
     if len(theta) == 0:
         return grows

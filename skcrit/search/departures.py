@@ -20,53 +20,25 @@ _CHUNK = 32
 
 @dataclass
 class Origins(Rows):
-    """Origins of searches, a row per search.
+    """Origins of searches, a row per search."""
 
-    Attributes
-    ----------
-    parent : ndarray of int of shape (n,)
-        Set, in the order of discovery; -1 for the first searches.
-    direction : ndarray of int of shape (n,)
-        Number of the direction; -1 for the first searches.
-    sign : ndarray of int of shape (n,)
-        Orientation along the direction; 0 for the first searches.
-    """
-
-    parent: IntArray
-    direction: IntArray
-    sign: IntArray
+    parent: IntArray  # set, in the order of discovery; -1 for the first searches
+    direction: IntArray  # its number; -1 for the first searches
+    sign: IntArray  # orientation along the direction; 0 for the first searches
 
 
 @dataclass
 class Displaced(Rows):
-    """Starts beside known sets, not computed yet, a row per search.
-
-    Attributes
-    ----------
-    origins : Origins
-        Sets and directions.
-    point : ndarray of shape (n, n_params)
-        Points of the sets.
-    morse_index, nullity : ndarray of int of shape (n,)
-        Their inertia.
-    vector : list of (ndarray of shape (n_params,) or None)
-        The directions, if they are kept.
-    length : ndarray of shape (n,)
-        Lengths of the displacements, in length scales.
-    noise : ndarray of shape (n, n_params)
-        Random displacement that is added, in length scales.
-    max_directions : int or None
-        Largest number of directions of a set.
-    """
+    """Starts beside known sets, not computed yet, a row per search."""
 
     origins: Origins
-    point: FloatArray
-    morse_index: IntArray
+    point: FloatArray  # points of the sets
+    morse_index: IntArray  # their inertia
     nullity: IntArray
-    vector: list[FloatArray | None]
-    length: FloatArray
-    noise: FloatArray
-    max_directions: int | None
+    vector: list[FloatArray | None]  # the directions, if they are kept
+    length: FloatArray  # of the displacements, in length scales
+    noise: FloatArray  # random displacement that is added, in length scales
+    max_directions: int | None  # of a set
 
     def starts(self, problem: Problem) -> FloatArray:
         """Compute the starts, and the directions that are not kept."""
@@ -101,21 +73,11 @@ class Displaced(Rows):
 
 @dataclass
 class Searches:
-    """A round of searches to come.
-
-    Attributes
-    ----------
-    solver : Solver
-        Local search.
-    starts : ndarray of shape (n, n_params), or Displaced
-        Their starts.
-    origins : Origins
-        The sets and directions from which they begin.
-    """
+    """A round of searches to come."""
 
     solver: Any
-    starts: Any
-    origins: Origins
+    starts: Any  # (n, n_params), or Displaced
+    origins: Origins  # the sets and directions from which they begin
 
     def __len__(self) -> int:
         return len(self.origins.parent)

@@ -30,25 +30,14 @@ _EQUAL = 1e-6
 
 @dataclass
 class Directions:
-    """Directions that lead away from a critical point.
+    """Directions that lead away from a critical point."""
 
-    Attributes
-    ----------
-    vectors : ndarray of float32 of shape (n_directions, n_params)
-        Unit vectors, in the order in which they are tried; no rows after they were
-        discarded.
-    n_unstable : int
-        Number of unstable ones, which come first.
-    curvatures : ndarray of shape (n_directions,)
-        Eigenvalues of the Hessian; zero for flat directions.
-    error : float
-        Difference up to which two curvatures may be equal.
-    """
-
+    # Unit vectors of float32, in the order in which they are tried; no rows after they
+    # were discarded.
     vectors: FloatArray
-    n_unstable: int
-    curvatures: FloatArray
-    error: float = 0.0
+    n_unstable: int  # these come first
+    curvatures: FloatArray  # eigenvalues of the Hessian; 0 for flat directions
+    error: float = 0.0  # difference up to which two curvatures may be equal
 
 
 def directions_at(
@@ -58,24 +47,8 @@ def directions_at(
     nullity: IntArray,
     max_directions: int | None,
 ) -> list[Directions]:
-    """Order the directions that lead away from critical points.
-
-    Parameters
-    ----------
-    problem : Problem
-        The loss and its units.
-    point : ndarray of shape (n, n_params)
-        Critical points, in the coordinates of the search.
-    morse_index, nullity : ndarray of int of shape (n,)
-        Negative and zero eigenvalues of their Hessians; -1 if unknown.
-    max_directions : int or None
-        Largest number of directions per point.
-
-    Returns
-    -------
-    directions : list of Directions
-        Directions at each point.
-    """
+    """Order the directions that lead away from each of some critical points."""
+    # The points are in the coordinates of the search; -1 is an unknown inertia.
     loss = problem.loss
     hessian = loss.hessian(loss.asarray(point))
     xp = array_namespace(hessian)

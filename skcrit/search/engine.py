@@ -180,26 +180,9 @@ def search_tols(
 def solve_batch(
     solver: Any, problem: Any, theta0: Any, tols: Any, width: Any = None
 ) -> Any:
-    """Solve and describe some starts, as a worker does; the store keeps the result.
-
-    Parameters
-    ----------
-    solver : Solver
-        Local search.
-    problem : Problem
-        The loss and its units.
-    theta0 : ndarray of shape (n, n_params)
-        Starting points.
-    tols : sequence of float or "auto", or None
-        Tolerances; None is that of the solver.
-    width : int or None, default=None
-        How many starts run at a time; None is all.
-
-    Returns
-    -------
-    outcomes : list of tuple of (SolverResult, Description)
-        For each tolerance.
-    """
+    """Solve and describe some starts, as a worker does; the store keeps the result."""
+    # A pair of SolverResult and Description for each tolerance; None is that of the
+    # solver. ``width`` starts run at a time, None is all.
     loss, coordinates = problem.loss, problem.coordinates
     begin = coordinates.into(loss.asarray(theta0))
     if isinstance(solver, Solver):

@@ -39,43 +39,22 @@ _MOVED, _CLEAR = 200.0, 20.0
 
 @dataclass
 class Frame(Rows):
-    """Points with their Hessians in natural units, a row each.
-
-    Attributes
-    ----------
-    theta : array of shape (n, n_params)
-        Points.
-    gradient : array of shape (n, n_params)
-        ``D g``.
-    unit : array of shape (n, n_params)
-        Diagonal of D.
-    hessian : array of shape (n, n_params, n_params)
-        ``D H D``.
-    values : array of shape (n, n_params)
-        Eigenvalues of the Hessian, ascending, with the directions of symmetries last.
-    vectors : array of shape (n, n_params, n_params)
-        Eigenvectors, in columns.
-    norm : ndarray of shape (n,)
-        Spectral norms without the directions of symmetries; NaN for a Hessian that is
-        not finite.
-    n_tangent : ndarray of int of shape (n,)
-        Dimensions of the symmetry orbits.
-    tangent_norm : ndarray of shape (n,)
-        Norm of ``D H D`` on the directions of symmetries: zero at a critical point, up
-        to errors.
-    is_rough : ndarray of bool of shape (n,)
-        Whether the smallest entries of the Hessian were neglected in its eigenpairs.
-    """
+    """Points with their Hessians in natural units, a row each."""
 
     theta: Array
-    gradient: Array
-    unit: Array
-    hessian: Array
-    values: Array
-    vectors: Array
+    gradient: Array  # D g
+    unit: Array  # diagonal of D
+    hessian: Array  # D H D
+    values: Array  # eigenvalues, ascending, with the directions of symmetries last
+    vectors: Array  # in columns
+    # Spectral norms without the directions of symmetries; NaN for a Hessian that is not
+    # finite.
     norm: FloatArray
-    n_tangent: IntArray
+    n_tangent: IntArray  # dimensions of the symmetry orbits
+    # Norm of D H D on the directions of symmetries: zero at a critical point, up to
+    # errors.
     tangent_norm: FloatArray
+    # Whether the smallest entries of the Hessian were neglected in its eigenpairs.
     is_rough: BoolArray
 
     def components(self, v: Array) -> Array:

@@ -39,27 +39,19 @@ class Frontier:
     """Untried displacements, in stages: unstable directions, the others, and again.
 
     Two passes over the unstable directions come before two over the others. Every
-    second try leaves the Morse index of the end open. The others ask for a critical
-    point of the next Morse index, lower along unstable directions and higher along
-    stable ones, because each kind of search finds other sets easily.
+    second try leaves the Morse index of the end open (none with ``always_asks``). The
+    others ask for a critical point of the next Morse index, lower along unstable
+    directions and higher along stable ones, because each kind of search finds other
+    sets easily.
 
     Within a stage, displacements from the sets with the fewest unsuccessful tries come
     first, and among these those of the newest set, because a set from which others were
     found is likely to have more neighbours. A set tries every direction of a stage in
-    one orientation, then in the other. If the :class:`~skcrit.search.forecast.Forecast`
-    predicts from the loss that a displacement leads to a known set, or to the end of
-    another search of the round, it waits for the end of its stage. A try that asks for
-    the next index waits until earlier ones on the same way have ended, and comes last
-    of all if one of them has ended at that index.
-
-    Parameters
-    ----------
-    n_passes : int
-        Number of tries of every direction in each orientation.
-    eps : float, default=2**-52
-        Machine epsilon of the losses.
-    always_asks : bool, default=False
-        Whether every try, not every other one, asks for the next Morse index.
+    one orientation, then in the other, ``n_passes`` times. If the
+    :class:`~skcrit.search.forecast.Forecast` predicts from the loss that a displacement
+    leads to a known set, or to the end of another search of the round, it waits for the
+    end of its stage. A try that asks for the next index waits until earlier ones on the
+    same way have ended, and comes last of all if one of them has ended at that index.
     """
 
     def __init__(

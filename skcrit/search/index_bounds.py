@@ -83,26 +83,17 @@ _SAFETY = 3.0
 
 @dataclass
 class IndexBounds(Rows):
-    """Bounds of the Morse index from products, one row per point, on the host.
+    """Bounds of the Morse index from products, one row per point, on the host."""
 
-    Attributes
-    ----------
-    n_below : ndarray of int of shape (n,)
-        Lower bound of the number of negative eigenvalues, up to rounding.
-    fraction : ndarray of shape (n,)
-        Estimated part of the eigenvalues that are negative; NaN if more than one
-        hundredth of the spectrum is left undecided.
-    low, high : ndarray of shape (n,)
-        Interval of at least 95 % confidence for that part.
-    inertia : InertiaShares
-        Parts that are negative, flat and positive, to the lowest of the levels tried
-        (powers of ten times the error of products) at which they are resolved.
-    """
-
-    n_below: IntArray
+    n_below: IntArray  # least number of negative eigenvalues, up to rounding
+    # Estimated part of the eigenvalues that are negative, NaN if more than one
+    # hundredth of the spectrum is undecided; and an interval of at least 95 %
+    # confidence for it.
     fraction: FloatArray
     low: FloatArray
     high: FloatArray
+    # Parts that are negative, flat and positive, to the lowest of the levels tried
+    # (powers of ten times the error of products) at which they are resolved.
     inertia: InertiaShares
 
 
@@ -125,35 +116,14 @@ class _Hessian:
 
 
 def bound_index(loss: Loss, theta: Array, scales: Scales) -> IndexBounds:
-    """Bound the Morse index at points by Hessian-vector products.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    theta : array of shape (n, n_params)
-        Finite points.
-    scales : Scales
-        Natural units of the loss.
-
-    Returns
-    -------
-    bounds : IndexBounds
-        One row per point, which does not depend on the others.
-
-    Notes
-    -----
-    If at most 4096 parameters act on the data, it costs as many products and the
-    eigenvalues of a dense matrix, and the intervals do not contain the error of a
-    sample. Beyond, it costs at most 1774 products per point, and storage for 400
-    vectors, or for 512 MiB of them. Eigenvalues count as negative if they are below
-    minus the measured error of the products, in the natural units of the parameters. If
-    products are not finite the index remains unknown.
-
-    References
-    ----------
-    .. [1] B. N. Parlett. "The Symmetric Eigenvalue Problem". SIAM, 1998, chapter 10.
-    """
+    """Bound the Morse index at finite points by Hessian-vector products, row by row."""
+    # If at most 4096 parameters act on the data, it costs as many products and the
+    # eigenvalues of a dense matrix, and the intervals do not contain the error of a
+    # sample. Beyond, it costs at most 1774 products per point, and storage for 400
+    # vectors, or for 512 MiB of them. Eigenvalues count as negative if they are below
+    # minus the measured error of the products, in the natural units of the parameters.
+    # If products are not finite the index remains unknown. See B. N. Parlett, "The
+    # Symmetric Eigenvalue Problem", SIAM, 1998, chapter 10.
     rows = [
         _bound(loss, take_rows(theta, np.array([i])), scales)
         for i in range(theta.shape[0])

@@ -15,23 +15,15 @@ __all__ = ["InertiaShares"]
 
 @dataclass
 class InertiaShares(Rows):
-    """Fractions of the eigenvalues of Hessians by sign, one row per point, on the host.
+    """Shares of the eigenvalues of Hessians by sign, a row per point, on the host."""
 
-    Attributes
-    ----------
-    level : ndarray of shape (n,)
-        Relative, to the spectral norm of the Hessian: eigenvalues up to it count as
-        flat; NaN if nothing is known.
-    share : ndarray of shape (n, 3)
-        Estimated parts of the eigenvalues below minus the level, within it and above
-        it; NaN if unknown, or if more than one hundredth of the spectrum is undecided.
-    low, high : ndarray of shape (n, 3)
-        Interval of at least 95 % confidence for each share alone.
-    """
-
+    # Relative, to the spectral norm of the Hessian: eigenvalues up to it count as flat;
+    # NaN if nothing is known.
     level: FloatArray
+    # Estimated parts below minus the level, within it and above it, (n, 3); NaN if
+    # unknown, or if more than one hundredth of the spectrum is undecided.
     share: FloatArray
-    low: FloatArray
+    low: FloatArray  # interval of at least 95 % confidence for each share alone
     high: FloatArray
 
     @classmethod

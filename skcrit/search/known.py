@@ -17,15 +17,9 @@ __all__ = ["KnownSets"]
 
 @dataclass
 class KnownSets:
-    """Recognise points of critical sets by their invariants.
+    """Recognise points of critical sets by their invariants."""
 
-    Parameters
-    ----------
-    sets : Description
-        A point of each set.
-    """
-
-    sets: Description
+    sets: Description  # a point of each set
 
     def __call__(self, loss: Loss, theta: Array) -> BoolArray:
         """Return which points are in one of the sets."""

@@ -60,29 +60,14 @@ class Landscape:
     """Search in rounds, and keep the ends of all searches.
 
     Points are in the coordinates of the search.
-
-    Parameters
-    ----------
-    problem : Problem
-        The loss and its units.
-    batches : Batches
-        How searches are divided and distributed.
-    max_directions : int or None
-        Largest number of directions tried from a set.
-    n_passes : int
-        Number of tries of every direction in each orientation.
-    tol : float or "auto"
-        Tolerance of the local searches.
-    max_index : int or None
-        Largest Morse index that is sought.
     """
 
     problem: Problem
     batches: Batches
-    max_directions: int | None
-    n_passes: int
+    max_directions: int | None  # tried from a set
+    n_passes: int  # tries of every direction in each orientation
     tol: float | str
-    max_index: int | None = None
+    max_index: int | None = None  # largest Morse index that is sought
     rounds: list[_Round] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -113,17 +98,10 @@ class Landscape:
         return self._open is not None
 
     def step(self, searches: Searches | None) -> Generator[None, None, None]:
-        """Describe the ends of the last searches, and run the next ones.
-
-        It yields once, when the results of the last searches are known and the next
-        ones still run, so that the round after these can be prepared while all workers
-        are busy. The knowledge of a round does not depend on timing.
-
-        Parameters
-        ----------
-        searches : Searches or None
-            The next searches, if there are any.
-        """
+        """Describe the ends of the last searches, and run the next ones, if any."""
+        # It yields once, when the results of the last searches are known and the next
+        # ones still run, so that the round after these can be prepared while all
+        # workers are busy. The knowledge of a round does not depend on timing.
         last, self._open = self._open, None
         calls = [] if last is None else self._to_describe(last)
         n_calls = len(calls)
@@ -239,14 +217,9 @@ class Landscape:
         return labels, found.status
 
     def result(self) -> SearchResult:
-        """Collect all rounds, with the sets by increasing loss.
-
-        Returns
-        -------
-        result : SearchResult
-            A row per search, in the coordinates of the user. The ends of searches are
-            without points, and all descriptions without invariants.
-        """
+        """Collect all rounds, in the user's coordinates, sets by increasing loss."""
+        # The ends of searches are without points, and all descriptions without
+        # invariants.
         runs = SolverResult.concatenate([r.runs for r in self.rounds])
         status = np.concatenate([r.status for r in self.rounds])
         labels = np.concatenate([r.labels for r in self.rounds])

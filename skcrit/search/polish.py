@@ -84,50 +84,32 @@ _ALL = 1
 
 @dataclass
 class Polished(Rows):
-    """Critical points near the ends of searches, a row each.
+    """Critical points near the ends of searches, a row each."""
 
-    Attributes
-    ----------
-    frame : Frame
-        Refined points with their Hessians.
-    noise : array of shape (n, n_params)
-        Rounding errors of the components of the gradient along the eigenvectors.
-    shift : ndarray of shape (n, n_params)
-        From the given point to the refined one, in the unit of theta.
-    code : ndarray of int of shape (n,)
-        CONVERGED, UNCONFIRMED or ESCAPED, a :class:`~skcrit.solvers.Status`.
-    """
-
-    frame: Frame
+    frame: Frame  # refined points with their Hessians
+    # Rounding errors of the components of the gradient along the eigenvectors.
     noise: Array
-    shift: FloatArray
-    code: IntArray
+    shift: FloatArray  # from the given point to the refined one, in the unit of theta
+    code: IntArray  # CONVERGED, UNCONFIRMED or ESCAPED
 
 
 @dataclass
 class _Run(Rows):
-    """Points on their way; sizes of steps are in length scales.
-
-    ``size`` is the length of the last step, ``ratio`` that of the next one relative to
-    it, ``first_ratio`` the same for the first step, and ``path`` the sum of all
-    lengths. ``is_fresh`` is true if the frame is that of the present point, and
-    ``attempt`` determines which directions are included. ``ahead`` is the next step and
-    ``left_out`` the size of the part that it leaves out, if ``is_known`` is true for
-    the row.
-    """
+    """Points on their way; sizes of steps are in length scales."""
 
     frame: Frame
     noise: Array
     shift: Array
     step: Array
-    ahead: Array
+    ahead: Array  # the next step
+    # Size of the part that it leaves out, if ``is_known`` is true for the row.
     left_out: FloatArray
     is_known: BoolArray
-    ratio: FloatArray
-    first_ratio: FloatArray
-    path: FloatArray
-    is_fresh: BoolArray
-    attempt: IntArray
+    ratio: FloatArray  # length of the next step relative to the last one
+    first_ratio: FloatArray  # the same for the first step
+    path: FloatArray  # sum of all lengths
+    is_fresh: BoolArray  # whether the frame is that of the present point
+    attempt: IntArray  # determines which directions are included
     n_slow: IntArray
     code: IntArray
 
@@ -160,22 +142,7 @@ def polish(loss: Loss, theta: Array, scales: Scales, false: float = FALSE) -> Po
 
 
 def newton_length(loss: Loss, theta: Array, scales: Scales) -> FloatArray:
-    """Measure Newton steps, without the noise of the gradient.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    theta : array of shape (n, n_params)
-        Points.
-    scales : Scales
-        Natural units of the loss.
-
-    Returns
-    -------
-    length : ndarray of shape (n,)
-        In length scales.
-    """
+    """Measure Newton steps in length scales, without the noise of the gradient."""
     run = _begin(loss, loss.asarray(theta), scales)
     run.attempt[:] = _ALL
     return _size(_newton(run, run.frame.gradient)[0], scales)

@@ -24,19 +24,10 @@ _ROWS = 2**12
 
 @dataclass
 class Problem:
-    """Everything that a worker needs besides the starts.
+    """Everything that a worker needs besides the starts."""
 
-    Attributes
-    ----------
-    coordinates : Coordinates
-        The loss in the coordinates of the search, and the transformations to and from
-        them.
-    scales : Scales
-        Its natural units there.
-    """
-
-    coordinates: Coordinates
-    scales: Scales
+    coordinates: Coordinates  # the loss in them, and the ways to and from them
+    scales: Scales  # natural units there
 
     @property
     def loss(self) -> Loss:

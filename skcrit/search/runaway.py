@@ -32,24 +32,8 @@ _FADED = 0.5
 
 
 def escapes(loss: Loss, starts: Array, runs: SolverResult, scales: Scales) -> BoolArray:
-    """Return which searches ran away to where the gradient fades towards infinity.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    starts : array of shape (n, n_params)
-        Where the searches began.
-    runs : SolverResult
-        How they ended.
-    scales : Scales
-        Natural units of the loss.
-
-    Returns
-    -------
-    escapes : ndarray of bool of shape (n,)
-        False for searches that have reached the tolerance.
-    """
+    """Return which searches ran away to where the gradient fades towards infinity."""
+    # False for searches that have reached the tolerance.
     result = np.zeros(len(runs.status), dtype=bool)
     length = to_host(scales.length)
     far, begin = norm(runs.theta / length), norm(to_host(starts) / length)

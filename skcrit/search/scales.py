@@ -19,21 +19,11 @@ _N_POINTS = 8
 
 @dataclass(frozen=True)
 class Scales:
-    """Natural units of a loss, the same for all of its points.
+    """Natural units of a loss, the same for all of its points."""
 
-    Attributes
-    ----------
-    length : array of shape (n_params,)
-        Typical distance between critical points, along each parameter.
-    unit : array of shape (n_params,)
-        Unit of each parameter in which the entries of the Hessian are comparable.
-    curvature : float
-        Typical size of the Hessian per squared length scale, in the unit of the loss.
-    """
-
-    length: Array
-    unit: Array
-    curvature: float
+    length: Array  # typical distance between critical points, along each parameter
+    unit: Array  # unit of each parameter that makes entries of the Hessian comparable
+    curvature: float  # typical size of the Hessian per squared length scale
 
 
 def natural_scales(loss: Loss) -> Scales:

@@ -34,17 +34,12 @@ _ELSEWHERE = object()
 
 
 class Shared:
-    """A value that is the same for all tasks.
+    """A value that is the same for all tasks, and that nothing changes.
 
     Processes on this machine read it from a file once, and their tasks contain only the
     name of the file. Workers of a Dask cluster receive it before the first task, or
     when they join. Workers of other backends, which may run elsewhere, receive it with
     each task.
-
-    Parameters
-    ----------
-    value : object
-        Value that tasks need. It must not be changed.
     """
 
     def __init__(self, value: Any) -> None:

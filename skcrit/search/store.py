@@ -35,17 +35,11 @@ _BROKEN = (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFErro
 class BatchStore:
     """Keep results of tasks under their keys, in a file each.
 
-    Parameters
-    ----------
-    folder : str or path-like
-        Folder of the files; it is created when the first one is written.
-
-    Notes
-    -----
-    A file is an archive of NumPy arrays that are read with ``allow_pickle=False``, and
-    a description of how they belong together: reading it runs no code. It is written
-    under a temporary name and then renamed, so that it is either complete or absent,
-    and fits that share the folder do not disturb each other.
+    The folder is created when the first file is written. A file is an archive of NumPy
+    arrays that are read with ``allow_pickle=False``, and a description of how they
+    belong together: reading it runs no code. It is written under a temporary name and
+    then renamed, so that it is either complete or absent, and fits that share the
+    folder do not disturb each other.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:

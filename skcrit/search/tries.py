@@ -41,30 +41,14 @@ class Queue:
 
 @dataclass
 class Displacement:
-    """A search to come: from which set, along which direction.
+    """A search to come: from which set, along which direction."""
 
-    Attributes
-    ----------
-    label : int
-        Set.
-    direction : int
-        Number of the direction.
-    sign : int
-        One or minus one.
-    turn : int
-        Number of earlier tries of the direction in this orientation.
-    vector : ndarray of shape (n_params,), or None
-        The direction, if it is kept.
-    change : int
-        Requested change of the Morse index; 0 for any index.
-    """
-
-    label: int
-    direction: int
-    sign: int
-    turn: int
-    vector: FloatArray | None
-    change: int
+    label: int  # set
+    direction: int  # its number
+    sign: int  # one or minus one
+    turn: int  # earlier tries of the direction in this orientation
+    vector: FloatArray | None  # the direction, if it is kept
+    change: int  # requested, of the Morse index; 0 for any index
 
     @property
     def way(self) -> Way:
