@@ -64,59 +64,35 @@ _STEADY = _SAFETY / 256
 
 @dataclass
 class Description(Rows):
-    """Critical points and their properties, one row each, on the host.
+    """Critical points and their properties, one row each, on the host."""
 
-    Attributes
-    ----------
-    status : ndarray of int of shape (n,)
-        CONVERGED, UNCONFIRMED or ESCAPED for the rows that were examined, the given
-        status for the others.
-    point : ndarray of shape (n, n_params)
-        Refined critical points, well-scaled; the end points themselves if not
-        confirmed.
-    loss : ndarray of shape (n,)
-        Loss there.
-    squared_balanced_grad_norm : ndarray of shape (n,)
-        Squared gradient norm at the rescaled end point, before it was refined.
-    distance : ndarray of shape (n,)
-        Estimated distance from the rescaled end point to the critical set, in the unit
-        of theta; NaN if not confirmed.
-    morse_index, nullity : ndarray of int of shape (n,)
-        Negative and zero eigenvalues of the Hessian; -1 if unknown.
-    morse_index_low, morse_index_high : ndarray of int of shape (n,)
-        Smallest and largest Morse index that the measured error allows.
-    index_fraction : ndarray of shape (n,)
-        Estimate of the Morse index over ``n_params``; NaN if unknown.
-    index_fraction_low, index_fraction_high : ndarray of shape (n,)
-        Interval for it, from the bounds of the index. If no dense Hessian is formed, it
-        is an interval of at least 95 % confidence; it and the estimate then refer to
-        the eigenvalues below minus the level of ``inertia``.
-    inertia : InertiaShares
-        Parts of the eigenvalues that are negative, flat and positive.
-    n_tangent : ndarray of int of shape (n,)
-        Dimension of the symmetry orbit, as far as the loss declares it.
-    invariants : ndarray of shape (n, n_invariants)
-        Invariants of ``point`` in their natural units.
-    uncertainty : ndarray of shape (n,)
-        Estimated error of the invariants, in their Euclidean norm.
-    """
-
+    # CONVERGED, UNCONFIRMED or ESCAPED for rows that were examined, the given status
+    # for the others.
     status: IntArray
+    # Refined critical points, well-scaled; the end points themselves if not confirmed.
     point: FloatArray
     loss: FloatArray
+    # At the rescaled end point, before it was refined.
     squared_balanced_grad_norm: FloatArray
+    # Estimated, from the rescaled end point to the critical set, in the unit of theta;
+    # NaN if not confirmed.
     distance: FloatArray
-    morse_index: IntArray
+    morse_index: IntArray  # -1 if unknown
     nullity: IntArray
+    # Smallest and largest Morse index that the measured error allows.
     morse_index_low: IntArray
     morse_index_high: IntArray
+    # Estimate of the Morse index over ``n_params``, NaN if unknown, and an interval for
+    # it, from the bounds of the index. If no dense Hessian is formed, it is an interval
+    # of at least 95 % confidence; it and the estimate then refer to the eigenvalues
+    # below minus the level of ``inertia``.
     index_fraction: FloatArray
     index_fraction_low: FloatArray
     index_fraction_high: FloatArray
     inertia: InertiaShares
-    n_tangent: IntArray
-    invariants: FloatArray
-    uncertainty: FloatArray
+    n_tangent: IntArray  # of the symmetry orbit, as far as declared
+    invariants: FloatArray  # of ``point``, in their natural units
+    uncertainty: FloatArray  # estimated error, in their Euclidean norm
 
 
 @np.errstate(over="ignore", invalid="ignore")  # failed searches can end anywhere

@@ -54,34 +54,14 @@ def fades(
     rows: IntArray,
     scales: Scales,
 ) -> BoolArray:
-    """Return where the gradient along flat directions is that of a tail.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    end : Polished
-        Points whose gradients are at the level of rounding, n of them.
-    flat : ndarray of bool of shape (n, n_params)
-        Eigenvalues that may be zero and that no declared symmetry explains.
-    error : ndarray of shape (n,)
-        Measured errors of the Hessians, in their Frobenius norms.
-    rows : ndarray of int
-        Points to examine.
-    scales : Scales
-        Natural units of the loss.
-
-    Returns
-    -------
-    fades : ndarray of bool of shape (n,)
-        False for rows that are not examined.
-
-    Notes
-    -----
-    Costs nothing at points without flat directions, otherwise about 350 gradients, and
-    as many again if the gradient grows to one side only. If a straight way leaves the
-    floor of a valley, about 40 dense Hessians are added.
-    """
+    """Return where the gradient along flat directions is that of a tail."""
+    # ``end`` holds points whose gradients are at the level of rounding; ``flat``, of
+    # shape (n, n_params), marks eigenvalues that may be zero and that no declared
+    # symmetry explains; ``error`` is that of the Hessians, in their Frobenius norms.
+    # Only ``rows`` are examined, the others are False. It costs nothing at points
+    # without flat directions, otherwise about 350 gradients, and as many again if the
+    # gradient grows to one side only. If a straight way leaves the floor of a valley,
+    # about 40 dense Hessians are added.
     result, rows = np.zeros(len(flat), dtype=bool), rows[np.any(flat[rows], axis=1)]
     starts, curved = probes(loss), np.zeros(len(flat), dtype=bool)
     for k in range(starts.shape[0]):
@@ -109,31 +89,15 @@ def fades(
 
 @dataclass
 class _Way:
-    """The way from points along their flat directions to a start.
-
-    Attributes
-    ----------
-    loss, scales : Loss, Scales
-        Loss of the points, and its natural units.
-    frame : Frame
-        The points.
-    flat : array of shape (n, n_params)
-        One for flat directions, else zero.
-    move : array of shape (n, n_params)
-        The way, in the unit of theta.
-    noise : ndarray of shape (n,)
-        Size above which a gradient exceeds its noise.
-    turn : ndarray of shape (n,)
-        Error of the directions.
-    """
+    """The way from points along their flat directions to a start."""
 
     loss: Loss
     scales: Scales
     frame: Frame
-    flat: Array
-    move: Array
-    noise: FloatArray
-    turn: FloatArray
+    flat: Array  # one for flat directions, else zero, (n, n_params)
+    move: Array  # the way, in the unit of theta
+    noise: FloatArray  # size above which a gradient exceeds its noise
+    turn: FloatArray  # error of the directions
 
     @classmethod
     def towards(

@@ -39,32 +39,12 @@ _FLAT = 1e-6
 def is_valley(
     loss: Loss, end: Polished, small: BoolArray, level: FloatArray, scales: Scales
 ) -> BoolArray:
-    """Return where critical points continue in all directions of small eigenvalues.
-
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    end : Polished
-        Critical points, n of them.
-    small : ndarray of bool of shape (n, n_params)
-        Eigenvalues in question.
-    level : ndarray of shape (n,)
-        Level below which eigenvalues count as zero.
-    scales : Scales
-        Natural units of the loss.
-
-    Returns
-    -------
-    valley : ndarray of bool of shape (n,)
-        Whether the mean curvature between the point and critical points at most a tenth
-        of a length scale away, along each of the directions, is below the level.
-
-    Notes
-    -----
-    Costs nothing if rounding errors of the gradient exceed the level; otherwise two
-    to three dense Hessians for each direction and side, until one fails.
-    """
+    """Return where critical points continue in all directions of small eigenvalues."""
+    # The mean curvature between the point and critical points at most a tenth of a
+    # length scale away, along each of the directions ``small`` of shape (n, n_params),
+    # must be below the level below which eigenvalues count as zero. It costs nothing if
+    # rounding errors of the gradient exceed the level; otherwise two to three dense
+    # Hessians for each direction and side, until one fails.
     valley, turns = np.ones(len(small), dtype=bool), np.cumsum(small, axis=1) * small
     first = np.zeros(len(small), dtype=int)
     for turn in range(1, np.max(turns, initial=0) + 1):
