@@ -23,8 +23,8 @@ __all__ = ["Directions", "directions_at", "order_directions", "within"]
 _N_FLAT = 16
 
 # Eigenvalues with a smaller relative difference count as one of higher multiplicity.
-# With differences relative to the largest, all weak directions of raw data would be
-# one.
+# If differences were relative to the largest one, all weak directions of raw data would
+# count as one.
 _EQUAL = 1e-6
 
 
@@ -70,7 +70,7 @@ def order_directions(
     nullity: int,
     limit: int | None,
 ) -> Directions:
-    """Order eigenvectors: unstable, stable, flat; weak before strong, no repeats."""
+    """Order eigenvectors: unstable, stable, flat; weak ones before strong ones."""
     size = np.abs(values)
     null = direction_level(values)
     same = np.maximum(_EQUAL * size, rounding_level(values))
@@ -92,8 +92,8 @@ def order_directions(
     chosen = np.concatenate([vectors[rows], flat])[:limit].astype(np.float32)
     curvatures = np.concatenate([values[rows], np.zeros(len(flat))])[:limit]
     n_unstable = min(int(np.sum(sign_of < 0)), len(chosen))
-    # Rounding errors of eigenvalues are far below their bound, rounding_level. It is
-    # ten times this level, and would not separate the weak directions of raw data.
+    # Rounding errors of eigenvalues are far below their bound, rounding_level, which is
+    # ten times this level and would not separate the weak directions of raw data.
     error = float(pseudoinverse_level(values))
     return Directions(chosen, n_unstable, curvatures, error)
 
@@ -112,7 +112,7 @@ def within(directions: Directions, index: int, max_index: int | None) -> Directi
 
 
 def _flat(kernel: FloatArray) -> FloatArray:
-    """Draw directions in the kernel: degenerate saddles have no unstable ones."""
+    """Draw directions in the kernel: a degenerate saddle can lack unstable ones."""
     if len(kernel) == 0:
         return kernel
     weights = np.random.default_rng(0).standard_normal((_N_FLAT, len(kernel)))

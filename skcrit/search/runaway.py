@@ -1,9 +1,9 @@
 """Searches that ran away to where a gradient fades as a power of the distance.
 
 On such a tail every Newton step multiplies the distance, and the gradient never gets
-small beside the curvature times the distance: a search ends because it is too far away,
-or spent. That is a tail if along the ray to its end, and on from there over many orders
-of magnitude, the gradient only gets smaller.
+small beside the curvature times the distance: a search ends because it is too far away
+or has used all of its iterations. Its end lies on a tail if the gradient only gets
+smaller along the ray from the origin, over many orders of magnitude beyond the end.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from skcrit.solvers.tolerance import ROUNDING, scaled_curvature
 
 __all__ = ["escapes"]
 
-# A search ran away if its distance from the origin, in length scales and at least one
-# of them, has grown by this factor.
+# A search ran away if its distance from the origin, in length scales, has grown by this
+# factor; a smaller distance than one length scale counts as one.
 _FAR = 1e4
 
 # Points on the ray, each so many times as far as the one before: twelve orders of
-# magnitude. Over these the gradient falls at least to this part.
+# magnitude. Over these the gradient must fall to this part at least.
 _TIMES = 10.0 ** np.arange(13)
 _FADED = 0.5
 
@@ -47,12 +47,12 @@ def escapes(loss: Loss, starts: Array, runs: SolverResult, scales: Scales) -> Bo
 
 @np.errstate(over="ignore", invalid="ignore")
 def _fades(loss: Loss, theta: Array, scales: Scales) -> BoolArray:
-    """Return where the gradient gets smaller all along the ray from the origin."""
+    """Return where the gradient gets smaller all along the ray beyond a point."""
     sizes = []
     for times in _TIMES:
         there = times * theta
         size = norm(scales.length * loss.gradient(there))
-        # What is below rounding errors is not seen to be anything.
+        # A gradient below its rounding error counts as zero.
         curvature = scaled_curvature(loss, there, scales.length)
         far = norm(there / scales.length)
         noise = ROUNDING * np.finfo(loss.dtype).eps * curvature * far

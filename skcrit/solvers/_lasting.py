@@ -1,4 +1,4 @@
-"""Steps beside the symmetries that last: some orbits shrink to points."""
+"""Steps across symmetry orbits, except those that shrink to a point."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from skcrit.solvers.eigenpairs import DEPENDENT
 
 __all__ = ["Directions", "beside_symmetries", "lasting_tangents"]
 
-# A tangent that a step makes shorter than this part of its length has no limit.
+# A tangent vanishes if a step shortens it to less than this part of its length.
 _COLLAPSED = 0.1
 
 
@@ -35,7 +35,7 @@ class Directions(Rows):
 def beside_symmetries(
     loss: Loss, theta: Array, step: Callable[[IntArray, Array], Directions]
 ) -> Directions:
-    """Take steps beside all tangents, and again beside the lasting ones of these."""
+    """Take steps across all tangents; if some vanish, again across the others."""
     tangents, everything = loss.orbit_tangents(theta), np.arange(theta.shape[0])
     found = step(everything, tangents)
     if tangents.shape[1] == 0:

@@ -1,7 +1,7 @@
-"""Losses that do not change along the rays from the origin, as a Rayleigh quotient.
+"""Losses that are constant along the rays from the origin, such as a Rayleigh quotient.
 
-There H theta = -g at every point, so that p = theta solves H p = -g exactly: Newton
-steps double the point and get nowhere. Steps have to be sought across the rays.
+For them H theta = -g at every point, so that the Newton step is the point itself: it
+doubles the point and does not change the loss. Steps must therefore go across the rays.
 """
 
 from __future__ import annotations
@@ -23,24 +23,14 @@ Products = Callable[[Array], Array]
 class Rays:
     """The rays through points, where the loss is constant along them.
 
-    Parameters
-    ----------
-    local : LocalModel
-        Loss at the points, n of them.
-    products : callable, default=None
-        Products with the Hessians; None takes those of the loss.
-
-    Attributes
-    ----------
-    is_flat : ndarray of bool of shape (n,)
-        Whether the loss is constant along the ray, to second order.
-    n_hvp : ndarray of int of shape (n,)
-        Products spent: none where the gradient has a part along the ray.
+    ``is_flat`` says for each point whether the loss is constant along its ray, to
+    second order. ``n_hvp`` counts the products spent: none if the gradient has a part
+    along the ray. ``products=None`` takes the products of the loss with its Hessians.
     """
 
     def __init__(self, local: LocalModel, products: Products | None = None) -> None:
         theta, gradient = local.theta, local.gradient
-        # Differences of gradients err by less than the root of eps.
+        # The error of a difference of gradients is below the root of eps.
         xp = array_namespace(theta)
         level = float(xp.finfo(theta.dtype).eps) ** 0.5
         self.size, slope = norm(theta), norm(gradient)
@@ -54,7 +44,7 @@ class Rays:
         self.unit = theta / _column(length, theta)
 
     def across(self, products: Products, rows: IntArray | None = None) -> Products:
-        """Return products with what lies across flat rays, of all or some points."""
+        """Restrict products to what is across flat rays, at all or some points."""
         if not self.is_flat.any():
             return products
         unit = self.unit if rows is None else take_rows(self.unit, rows)
@@ -66,8 +56,8 @@ class Rays:
         return lambda v: projected(products(projected(v)))
 
     def brought_back(self, theta: Array) -> Array:
-        """Bring points to the distance from the origin that they had, on flat rays."""
-        # The gradient is smaller farther out, which is no progress.
+        """Scale points on flat rays back to their former distance from the origin."""
+        # Farther out the gradient is smaller, but that is not progress.
         if not self.is_flat.any():
             return theta
         far = norm(theta)
@@ -77,6 +67,6 @@ class Rays:
 
 
 def _column(numbers: FloatArray, like: Array) -> Array:
-    """Bring a number for each point to where the points are."""
+    """Make a column of one number per point, on the device of the points."""
     xp = array_namespace(like)
     return xp.asarray(numbers, dtype=like.dtype, device=device(like))[:, None]
