@@ -355,3 +355,28 @@ def test_relu_is_an_estimate_at_most(rng):
             rng.standard_normal((9, 2)), np.ones(9)
         )
     assert not np.any(certify(loss, np.ones((3, loss.n_params_))).certified)
+
+
+def test_computed_tangents_of_a_circle_of_minima_are_an_estimate():
+    # f = (|t|^2 - 1)^2 has the third derivative 24 (t . u) for unit vectors u.
+    def square(t):
+        return np.sum(t**2, axis=-1)
+
+    circle = FunctionLoss(
+        lambda t: (square(t) - 1) ** 2,
+        lambda t: 4 * (square(t) - 1)[..., None] * t,
+        lambda t, v: (
+            4 * (square(t) - 1)[..., None] * v
+            + 8 * np.sum(t * v, axis=-1, keepdims=True) * t
+        ),
+        n_params=2,
+        symmetries=lambda t: np.stack([-t[..., 1], t[..., 0]], axis=-1)[..., None, :],
+        invariants=lambda t: square(t)[..., None],
+        hessian_lipschitz=lambda t, radius: 24 * (np.sqrt(square(t)) + radius),
+    ).fit()
+    record = certify(circle, [[0.6, 0.8], [0.0, 0.0]])
+    assert np.all(record.estimated) and not np.any(record.certified)
+    np.testing.assert_array_equal(record.morse_index, [0, 2])
+    np.testing.assert_array_equal(record.nullity, [1, 0])
+    assert record.reason[0] == "no bound on rounding errors or tangents: estimated"
+    assert record.reason[1] == "no bound on rounding errors: estimated"
