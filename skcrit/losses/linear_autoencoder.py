@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skcrit._backend import array_namespace, to_device, to_host
+from skcrit._backend import array_namespace, one_blas_thread, to_device, to_host
 from skcrit._typing import Array, ArrayLike, FloatArray
 from skcrit.ground_truth._eigenvalues import clean_eigenvalues
 from skcrit.ground_truth.autoencoder import AnalyticalSpectrum
@@ -211,7 +211,8 @@ class LinearAutoencoderLoss(TransformerMixin, LinearLoss):
 
     def _set_moment(self, moment: Array) -> None:
         # Clean the eigenvalues once, and let loss and ground truth share the result.
-        eigenvalues, eigenvectors = eigh((moment + moment.T) / 2)
+        with one_blas_thread():
+            eigenvalues, eigenvectors = eigh((moment + moment.T) / 2)
         eigenvalues, eigenvectors = eigenvalues[::-1], eigenvectors[:, ::-1]
         cleaned = clean_eigenvalues(
             eigenvalues,

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skcrit._backend import to_device, to_host
+from skcrit._backend import one_blas_thread, to_device, to_host
 from skcrit._typing import Array, ArrayLike, FloatArray
 from skcrit.exceptions import NoGroundTruthError
 from skcrit.ground_truth._whitening import whiten
@@ -216,7 +216,8 @@ class LinearNetworkLoss(LinearLoss):
     def _set_moments(self, X: Array, Y: Array, moment: Array, cross: Array) -> None:
         # Clean the eigenvalues once, and let loss and ground truth share the result.
         rules = (self.n_samples_seen_, self.zero_rtol, self.tie_rtol)
-        form = self._form = whiten(moment, cross, *rules)
+        with one_blas_thread():
+            form = self._form = whiten(moment, cross, *rules)
         self.second_moment_, self.cross_moment_ = form.moment, form.cross
         self.eigenvalues_, self.eigenvectors_ = form.values, form.outputs
         self.rank_ = form.rank

@@ -1,11 +1,13 @@
 """Derivatives of the linear autoencoder's loss, and published numbers."""
 
+import pkgutil
 from functools import partial
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
-from skcrit.losses import LinearAutoencoderLoss
+from skcrit.losses import LinearAutoencoderLoss, LinearNetworkLoss
 from tests.losses import _reference as ref
 
 NETWORKS = [(2,), (6,), (3, 2), (2, 3), (2, 3, 2)]
@@ -250,3 +252,25 @@ def test_data_larger_than_a_chunk_give_the_same_moment(center, tmp_path, monkeyp
     np.testing.assert_allclose(parts.second_moment_, whole.second_moment_, rtol=1e-13)
     np.testing.assert_allclose(parts.mean_, whole.mean_, rtol=1e-13)
     assert parts.rank_ == whole.rank_
+
+
+@pytest.mark.parametrize(
+    ("kind", "called"),
+    [
+        (LinearAutoencoderLoss, "skcrit.losses.linear_autoencoder.eigh"),
+        (LinearNetworkLoss, "skcrit.losses.linear_network.whiten"),
+    ],
+)
+def test_eigenpairs_take_one_thread(rng, monkeypatch, kind, called):
+    seen, decompose = [], pkgutil.resolve_name(called)
+
+    def watched(*arguments):
+        blas = [part for part in threadpool_info() if part["user_api"] == "blas"]
+        seen.extend(part["num_threads"] for part in blas)
+        return decompose(*arguments)
+
+    monkeypatch.setattr(called, watched)
+    with threadpool_limits(limits=2, user_api="blas"):
+        kind((2,)).fit(rng.standard_normal((20, 4)))
+    assert seen
+    assert set(seen) == {1}
