@@ -18,6 +18,7 @@ from skcrit._backend import array_namespace
 from skcrit._typing import Array
 from skcrit.losses.base import Loss
 from skcrit.search.frame import Frame
+from skcrit.search.plateaus import plateau_noise
 from skcrit.search.scales import Scales
 
 __all__ = ["NOISE", "gradient_noise", "last_digits"]
@@ -59,7 +60,7 @@ def last_digits(loss: Loss, theta: Array, scales: Scales) -> list[Array]:
 def gradient_noise(loss: Loss, frame: Frame, scales: Scales) -> Array:
     """Measure rounding errors of the gradient's components."""
     xp = array_namespace(frame.theta)
-    noise = _unsmooth(loss, frame, scales)
+    noise = _unsmooth(loss, frame, scales) + plateau_noise(loss, frame, scales)
     moved = _gradients(loss, frame, last_digits(loss, frame.theta, scales))
     error = _largest(xp, xp.abs(frame.components(moved - frame.gradient)))
     return xp.where(error > noise, error, noise)

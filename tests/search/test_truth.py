@@ -355,3 +355,45 @@ def test_flat_valleys_and_constants_are_critical(rng):
     ).fit()
     on_axis = np.stack([rng.uniform(0.5, 2, 10), np.zeros(10)], axis=1)
     assert_inertia(judged(valley, on_axis), 0, 1)
+
+
+@pytest.mark.parametrize("products", [True, False])
+@pytest.mark.parametrize("force", [1e8, 1e10])
+def test_forces_that_cancel_hide_no_degenerate_point(force, products, rng):
+    # A gradient is zero to the last bit in a whole region around the monkey saddle,
+    # where the Hessians have signs, but none of these points is critical.
+    def gradient(t):
+        x, y = t[..., 0], t[..., 1]
+        pull = np.stack([3 * (x * x - y * y), -6 * x * y], axis=-1)
+        return (pull + force) - force
+
+    def hvp(t, v):
+        a, b = 6 * t[..., :1], 6 * t[..., 1:]
+        return np.concatenate(
+            [a * v[..., :1] - b * v[..., 1:], -b * v[..., :1] - a * v[..., 1:]], axis=-1
+        )
+
+    loss = FunctionLoss(
+        lambda t: t[..., 0] ** 3 - 3 * t[..., 0] * t[..., 1] ** 2,
+        gradient,
+        hvp if products else None,
+        n_params=2,
+    ).fit()
+    turn = rng.uniform(0, 2 * np.pi, 30)
+    radius = 0.5 * np.sqrt(np.spacing(force) / 6)
+    theta = radius * np.stack([np.cos(turn), np.sin(turn)], axis=-1)
+    assert np.all(loss.gradient(theta) == 0)
+    assert_inertia(judged(loss, theta), 0, 2, known=0.0)
+
+
+@pytest.mark.parametrize("products", [True, False])
+def test_forces_that_cancel_leave_regular_points_known(products, rng):
+    loss = FunctionLoss(
+        lambda t: np.sum((t * t - 1) ** 2, axis=-1),
+        lambda t: (4 * t * (t * t - 1) + 1e8) - 1e8,
+        (lambda t, v: (12 * t * t - 4) * v) if products else None,
+        n_params=2,
+    ).fit()
+    places = rng.integers(-1, 2, (40, 2)).astype(float)
+    found = judged(loss, places + 1e-9 * rng.standard_normal(places.shape))
+    assert_inertia(found, np.sum(places == 0, axis=1), 0)
