@@ -1,4 +1,4 @@
-"""Gradients that rounding keeps constant around a point, though the Hessian is not zero.
+"""Gradients that rounding keeps constant around a point, though it is not flat.
 
 If large forces cancel, as in ``(g + 1e8) - 1e8``, a small gradient has no digits left:
 it is constant, often zero to the last bit, in a whole region. No change of the point
@@ -20,15 +20,15 @@ from skcrit.solvers._vectors import norm
 __all__ = ["plateau_noise"]
 
 # Lengths of steps, in length scales, until each entry of the gradient has changed. The
-# first ones are as long as the lines on which rounding errors are measured otherwise.
-_LENGTHS = 4.0 ** np.arange(-8, -1)
+# first is as short as those in which rounding errors are measured otherwise.
+_LENGTHS = 4.0 ** np.arange(-10, -1)
 
 # Predicted changes above this multiple of the rounding errors of a Hessian are real.
 _PREDICTED = 1e4
 
 
 def plateau_noise(loss: Loss, frame: Frame, scales: Scales) -> Array:
-    """Measure errors of the gradient's components where it does not change as predicted.
+    """Measure errors of gradients that do not change as their Hessians predict.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def plateau_noise(loss: Loss, frame: Frame, scales: Scales) -> Array:
 
     Notes
     -----
-    Costs two gradients, and up to twelve more on plateaus.
+    Costs two gradients, and up to sixteen more on plateaus.
     """
     xp = array_namespace(frame.theta)
     draw = np.random.default_rng(5).standard_normal(frame.theta.shape[1])
@@ -56,7 +56,7 @@ def plateau_noise(loss: Loss, frame: Frame, scales: Scales) -> Array:
     constant, rows = error == 0, np.arange(len(frame.norm))
     for length in _LENGTHS:
         part, mask = frame.take(rows), take_rows(constant, rows)
-        change, stays = _changes(loss, part, length * way, mask)
+        change, stays = _changes(loss, part, float(length) * way, mask)
         # What has been constant so far is known up to its first change.
         before = take_rows(error, rows)
         counts = stays | (mask & (before > 0) & (change > before))
@@ -69,9 +69,7 @@ def plateau_noise(loss: Loss, frame: Frame, scales: Scales) -> Array:
     return (weights @ error[..., None])[..., 0]
 
 
-def _changes(
-    loss: Loss, frame: Frame, step: Array, mask: Array
-) -> tuple[Array, Array]:
+def _changes(loss: Loss, frame: Frame, step: Array, mask: Array) -> tuple[Array, Array]:
     """Return changes to both sides, and which entries stay though they should not."""
     xp = array_namespace(frame.theta)
     both = xp.concat([frame.theta + step, frame.theta - step], axis=0)
