@@ -1,71 +1,16 @@
-"""Speed on 4-5-3, index fractions against eigenvalues, and points at infinity."""
+"""Index fractions against eigenvalues, and points at infinity."""
 
 import time
 from functools import partial
 
 import numpy as np
-from sklearn.datasets import load_digits, load_iris
-from sklearn.preprocessing import scale
+from sklearn.datasets import load_digits
 from tools import bounds_at, enlarged_digits, fitted
 
-from skcrit import (
-    GradNormFinder,
-    MLPLoss,
-    NewtonMRFinder,
-    NewtonTRFinder,
-    SaddleDynamicsFinder,
-)
+from skcrit import MLPLoss, NewtonTRFinder
 
 # Relative to the largest eigenvalue, and of shares.
 ROUNDING = 1e-12
-
-
-def finders():
-    """List what searches 4-5-3 from ten starts."""
-    common = {"n_starts": 10, "init": "gaussian", "random_state": 0}
-    return [
-        NewtonMRFinder(**common),
-        NewtonMRFinder(max_iter=100, **common),
-        NewtonMRFinder(tol=1e-20, **common),
-        NewtonMRFinder(tol=1e-20, max_iter=100, **common),
-        GradNormFinder(minimizer="lm", **common),
-        GradNormFinder(minimizer="lm", max_iter=500, **common),
-        SaddleDynamicsFinder(**common),
-        NewtonTRFinder(max_iter=200, fallback=False, **common),
-        # Others, to see what the ten starts are worth.
-        NewtonMRFinder(
-            tol=1e-20, max_iter=100, n_starts=100, init="gaussian", random_state=1
-        ),
-    ]
-
-
-def ten_starts(finder):
-    """Search 4-5-3 with softplus units on iris from ten starts.
-
-    The published finder took 10.2 s per start, it is not known of which kind, and got 2
-    of 10 other starts below 1e-20.
-    """
-    X, y = load_iris(return_X_y=True)
-    # Penalty: 1e-3 times the squared norm of the weights.
-    loss = MLPLoss((5,), "softplus", loss="log_loss", alpha=0.3).fit(scale(X), y)
-    finder, seconds = fitted(finder, loss)
-    small_gradient = finder.results_["squared_grad_norm"] < 1e-20
-    # The classes are of equal size: log 3 is the loss without any weights.
-    constant = np.abs(finder.results_["loss"] - np.log(3)) < 1e-9
-    return {
-        "what": "4-5-3 softplus on iris",
-        "finder": type(finder).__name__,
-        "starts": finder.n_starts,
-        "max_iter, tol": [finder.max_iter, finder.tol],
-        "below 1e-20": int(np.sum(small_gradient)),
-        "of them constant predictors": int(np.sum(small_gradient & constant)),
-        "confirmed": int(np.sum(finder.converged_)),
-        "sets": finder.n_critical_sets_,
-        "seconds per start: processor, wall": [
-            round(seconds.processor / finder.n_starts, 3),
-            round(seconds.wall / finder.n_starts, 3),
-        ],
-    }
 
 
 def dense(small):
@@ -195,8 +140,6 @@ def tasks(small=False):
     task : callable
         Returns what was measured, for each check.
     """
-    for finder in finders()[1:2] if small else finders():
-        yield partial(ten_starts, finder)
     yield partial(dense, small)
     for name in ("squared_error", "log_loss"):
         yield partial(infinity, name, small)

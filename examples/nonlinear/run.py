@@ -1,8 +1,8 @@
 """Study small nonlinear networks: write a JSON file for each part.
 
 Usage: ``python examples/nonlinear/run.py [--scale small] [--output results] [--parts
-known checks large study]``. Started again, it goes on after the last row in the files;
-remove them to measure anew.
+known starts checks large study]``. Started again, it goes on after the last row in the
+files; remove them to measure anew.
 """
 
 import argparse
@@ -12,14 +12,15 @@ from pathlib import Path
 import checks
 import known
 import large
+import starts
 import study
 from tools import saved
 
-PARTS = {part.__name__: part.tasks for part in (known, checks, large, study)}
+PARTS = {part.__name__: part.tasks for part in (known, starts, checks, large, study)}
 
 
 def main():
-    """Run the comparison with SciPy, the checks, large networks and the study."""
+    """Compare with SciPy, measure speed, check, and study large and small networks."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", choices=["small", "full"], default="full")
     parser.add_argument("--output", default="results", type=Path)
