@@ -276,7 +276,7 @@ def errors_at(
     # weak eigenvectors, and the Hessian is formed at the displaced point.
     frame = end.frame
     error = rounding_level(frame.values, frame.norm)
-    error = error + _systematic(loss, frame)
+    error = error + _SAFETY * _systematic(loss, frame)
     changes = last_digits(loss, frame.theta, scales)[:2]
     for change in changes:
         error = np.maximum(error, _SAFETY * _change(loss, frame, change))

@@ -14,6 +14,7 @@ from skcrit.search.inertia_shares import InertiaShares
 from skcrit.search.polish import Polished
 from skcrit.search.scales import Scales
 from skcrit.search.valleys import is_valley
+from skcrit.search.vanishing import vanishes
 from skcrit.solvers.status import Status
 
 __all__ = [
@@ -62,7 +63,8 @@ def count_signs(
     # the errors of the Hessians; they are unknown if a declared symmetry does not hold.
     frame = end.frame
     values, tangent = to_host(frame.values), to_host(frame.is_tangent())
-    values = _without_declared(values, tangent, loss.n_zero_modes)
+    declared = _declared(values, tangent, loss.n_zero_modes)
+    values = np.where(declared, 0.0, values)
     negative = np.sum((values < -error[:, None]) & ~tangent, axis=1)
     small = (np.abs(values) <= error[:, None]) & ~tangent
     undecided = np.sum(small, axis=1)
@@ -70,12 +72,16 @@ def count_signs(
     nothing = np.all(small | tangent, axis=1)
     size = np.where(nothing, np.maximum(frame.norm, scales.curvature), frame.norm)
     symmetric = is_symmetric(frame, error) & _has_symmetric_products(loss, frame)
-    rounding = _ROUNDING * rounding_level(values, size)
+    rounding = _ROUNDING * rounding_level(values, frame.norm)
     known = symmetric & ((undecided == 0) | (error <= rounding))
     rows = np.flatnonzero(symmetric & ~known)
-    known[rows] = error[rows] <= _negligible_around(loss, frame.take(rows), scales)
+    level = _negligible_around(loss, frame.take(rows), scales)
+    typical = _ROUNDING * rounding_level(values[rows], size[rows])
+    rows = rows[error[rows] <= np.maximum(level, typical)]
+    # A Hessian that is small beside others is not zero for that.
+    known[rows] = vanishes(loss, frame.take(rows), small[rows], scales)
     rows = np.flatnonzero(symmetric & ~known & (end.code == Status.CONVERGED))
-    small &= values != 0  # the declared ones
+    small &= ~declared
     known[rows] = is_valley(
         loss, end.take(rows), small[rows], _ZERO * size[rows], scales
     )
@@ -121,17 +127,10 @@ def unexplained(loss: Loss, frame: Frame, error: FloatArray) -> BoolArray:
     return small & (np.sum(small, axis=1) > loss.n_zero_modes)[:, None]
 
 
-def _without_declared(
-    values: FloatArray, tangent: BoolArray, n_zero: int
-) -> FloatArray:
-    """Set the smallest eigenvalues to zero, as many as are declared to be."""
-    if n_zero == 0:
-        return values
+def _declared(values: FloatArray, tangent: BoolArray, n_zero: int) -> BoolArray:
+    """Return which eigenvalues are the smallest, as many as are declared to be zero."""
     size = np.where(tangent, np.inf, np.abs(values))
-    smallest = np.argsort(size, axis=1)[:, :n_zero]
-    values = values.copy()
-    np.put_along_axis(values, smallest, 0.0, axis=1)
-    return values
+    return np.argsort(np.argsort(size, axis=1), axis=1) < n_zero
 
 
 def _has_symmetric_products(loss: Loss, frame: Frame) -> BoolArray:

@@ -86,12 +86,19 @@ def _unsmooth(loss: Loss, frame: Frame, scales: Scales) -> Array:
     xp, eps = array_namespace(frame.theta), _eps(frame.theta)
     size, far = scales.length, _APART * eps * xp.abs(frame.theta)
     size = xp.where(far > eps**_LINE * size, far, eps**_LINE * size)
-    rng, here = np.random.default_rng(3), frame.components(frame.gradient)
+    rng = np.random.default_rng(3)
     draws = rng.standard_normal((_N_LINES, frame.theta.shape[1]))
     steps = [size * loss.asarray(draw)[None, :] for draw in draws]
+    # The rounding of the points would be taken for that of the gradient, though at the
+    # middle of a flat region it has no effect: all points lie on a grid of numbers.
+    longest = size * loss.asarray(np.max(np.abs(draws), axis=0))[None, :]
+    large = 2 * (xp.abs(frame.theta) + _MULTIPLES[-1] * longest)
+    middle = (large + frame.theta) - large - frame.theta
+    steps = [(large + step) - large for step in steps]
     # All lines at once: axes of multiples, lines, points and components.
-    changes = [k * step for k in _MULTIPLES for step in steps]
+    changes = [middle] + [middle + k * step for k in _MULTIPLES for step in steps]
     line = frame.components(_gradients(loss, frame, changes))
+    here, line = line[0, ...], line[1:, ...]
     line = xp.reshape(line, (len(_MULTIPLES), _N_LINES, *here.shape))
     values = [here, *(line[i, ...] for i in range(len(_MULTIPLES)))]
     near, wide = _fourth(xp, values[:5]), _fourth(xp, values[:5:2] + values[5:])

@@ -25,6 +25,10 @@ __all__ = ["STEPS", "is_valley"]
 # a long step out of a curved valley, Newton steps do not lead back.
 STEPS = (0.1, 1e-2, 1e-3, 1e-4, 1e-5)
 
+# Valleys of structures that are small compared with lengths need shorter ones, which
+# are tried if rounding errors allow it.
+_TRIED = (*STEPS, 1e-6, 1e-7, 1e-8)
+
 # Steps to both sides, of different lengths because of mirror images.
 _SIDES = (1.0, -0.7)
 
@@ -50,7 +54,7 @@ def is_valley(
     for turn in range(1, np.max(turns, initial=0) + 1):
         rows, columns = np.nonzero((turns == turn) & valley[:, None])
         first[rows] = _longest(loss, end, rows, columns, level, first[rows], scales)
-        valley[rows] = first[rows] < len(STEPS)
+        valley[rows] = first[rows] < len(_TRIED)
     return valley
 
 
@@ -64,7 +68,7 @@ def _longest(
     scales: Scales,
 ) -> IntArray:
     """Return the longest step that leads along a valley, its number from begin on."""
-    steps, size, width = np.array(STEPS), end.noise.shape[1] ** 2, 1
+    steps, size, width = np.array(_TRIED), end.noise.shape[1] ** 2, 1
     best = np.full(len(columns), len(steps))
     while True:
         rows = np.flatnonzero((best == len(steps)) & (begin < len(steps)))
