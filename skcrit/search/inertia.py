@@ -77,9 +77,9 @@ def count_signs(
     rows = np.flatnonzero(symmetric & ~known)
     level = _negligible_around(loss, frame.take(rows), scales)
     typical = _ROUNDING * rounding_level(values[rows], size[rows])
-    rows = rows[error[rows] <= np.maximum(level, typical)]
     # A Hessian that is small beside others is not zero for that.
-    known[rows] = vanishes(loss, frame.take(rows), small[rows], scales)
+    negligible = error[rows] <= np.maximum(level, typical)
+    known[rows] = vanishes(loss, frame.take(rows), small[rows], negligible, scales)
     rows = np.flatnonzero(symmetric & ~known & (end.code == Status.CONVERGED))
     small &= ~declared
     known[rows] = is_valley(

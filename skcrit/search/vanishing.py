@@ -24,7 +24,7 @@ __all__ = ["vanishes"]
 
 # Distances in units in the last place, and the least factor by which the gradient grows
 # from one to the next: between that of a linear gradient, 4, and of a quadratic one.
-_DISTANCES, _GROWTH = (16.0, 64.0, 256.0), 8.0
+_DISTANCES, _GROWTH = (4.0, 16.0, 64.0, 256.0), 12.0
 
 # Newton steps to the point from which distances count, their largest total length, in
 # length scales, and their largest ratio.
@@ -32,7 +32,9 @@ _MAX_STEPS, _FAR, _SLOW = 40, 0.1, 0.95
 
 
 @np.errstate(all="ignore")  # eigenvalues and gradients may be zero
-def vanishes(loss: Loss, frame: Frame, small: BoolArray, scales: Scales) -> BoolArray:
+def vanishes(
+    loss: Loss, frame: Frame, small: BoolArray, negligible: BoolArray, scales: Scales
+) -> BoolArray:
     """Return where Hessians are zero along eigenvectors, and not only small.
 
     Parameters
@@ -43,19 +45,24 @@ def vanishes(loss: Loss, frame: Frame, small: BoolArray, scales: Scales) -> Bool
         Critical points, n of them.
     small : ndarray of bool of shape (n, n_params)
         Eigenvalues in question.
+    negligible : ndarray of bool of shape (n,)
+        Whether errors are far below Hessians elsewhere. If not, a gradient that does
+        not grow at all decides nothing: rounding may keep it constant.
     scales : Scales
         Natural units of the loss.
 
     Returns
     -------
     vanishes : ndarray of bool of shape (n,)
-        Whether the gradient grows faster than the distance, over three distances of 16
+        Whether the gradient grows faster than the distance, over four distances of 4
         to 256 units in the last place.
 
     Notes
     -----
-    Costs at most 40 dense Hessians and gradients, and 13 gradients.
+    Costs at most 40 dense Hessians and gradients, and 17 gradients.
     """
+    if len(small) == 0:
+        return np.zeros(0, dtype=bool)
     mask = loss.asarray(small)
     theta = _nearest(loss, frame, mask, scales)
 
@@ -67,14 +74,14 @@ def vanishes(loss: Loss, frame: Frame, small: BoolArray, scales: Scales) -> Bool
         line = frame.combine(mask * frame.components(change / frame.unit))
         sizes = [norm(components(theta + k * line) - here) for k in _DISTANCES]
         for near, far in zip(sizes[:-1], sizes[1:], strict=True):
-            result &= far >= _GROWTH * near
+            result &= (far >= _GROWTH * near) & (negligible | (near > 0))
     return result
 
 
 def _nearest(loss: Loss, frame: Frame, mask: Array, scales: Scales) -> Array:
     """Take Newton steps along eigenvectors, noise or not, while gradients decrease."""
     xp, theta = array_namespace(mask), frame.theta
-    path, last = np.zeros(len(theta)), np.full(len(theta), np.inf)
+    path, last = np.zeros(theta.shape[0]), np.full(theta.shape[0], np.inf)
     gradient = mask * frame.components(frame.unit * loss.gradient(theta))
     for _ in range(_MAX_STEPS):
         step = frame.combine(_newton(loss, frame, theta, mask, gradient))

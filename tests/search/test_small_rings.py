@@ -8,7 +8,7 @@ has to be right, whatever can be resolved.
 import numpy as np
 import pytest
 
-from skcrit import LandscapeExplorer, NewtonMRFinder, SaddleDynamicsFinder
+from skcrit import NewtonMRFinder, SaddleDynamicsFinder
 from skcrit.solvers import Status
 
 from ._surfaces import ring
