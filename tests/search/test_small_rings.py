@@ -8,7 +8,7 @@ has to be right, whatever can be resolved.
 import numpy as np
 import pytest
 
-from skcrit import NewtonMRFinder, SaddleDynamicsFinder
+from skcrit import LandscapeExplorer, NewtonMRFinder, SaddleDynamicsFinder
 from skcrit.solvers import Status
 
 from ._surfaces import ring
@@ -72,3 +72,14 @@ def test_sets_of_searches(radius, distance, n, products):
         assert_true_sets(finder.fit(), middle, radius)
         known = finder.morse_indices_ >= 0
         assert not distance * RESOLVED <= radius or radius < SHORTEST or known.all()
+
+
+@pytest.mark.filterwarnings("ignore::skcrit.exceptions.NotConvergedWarning")
+@pytest.mark.parametrize("products", [True, False])
+@pytest.mark.parametrize("distance", [0.0, 1.0, 1e4])
+@pytest.mark.parametrize("radius", [1e-4, 1e-8, 1e-9, 1e-10])
+def test_sets_of_explorations(radius, distance, products):
+    middle = center(2, distance)
+    loss = ring(2, radius, middle, products)
+    finder = LandscapeExplorer(loss, max_searches=16, random_state=0)
+    assert_true_sets(finder.fit(), middle, radius)
