@@ -8,7 +8,12 @@ has to be right, whatever can be resolved.
 import numpy as np
 import pytest
 
-from skcrit import LandscapeExplorer, NewtonMRFinder, SaddleDynamicsFinder
+from skcrit import (
+    FunctionLoss,
+    LandscapeExplorer,
+    NewtonMRFinder,
+    SaddleDynamicsFinder,
+)
 from skcrit.solvers import Status
 
 from ._surfaces import ring
@@ -83,3 +88,20 @@ def test_sets_of_explorations(radius, distance, products):
     loss = ring(2, radius, middle, products)
     finder = LandscapeExplorer(loss, max_searches=16, random_state=0)
     assert_true_sets(finder.fit(), middle, radius)
+
+
+@pytest.mark.parametrize("power", [3, 4, 6])
+@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.parametrize("middle", [0.0, 1.0, 1e4])
+def test_hessians_that_vanish_are_known(middle, n, power):
+    """What a small ring is not: a point of higher multiplicity, wherever it lies."""
+    loss = FunctionLoss(
+        lambda theta: np.sum((theta - middle) ** power, axis=-1),
+        lambda theta: power * (theta - middle) ** (power - 1),
+        hvp=lambda theta, v: power * (power - 1) * (theta - middle) ** (power - 2) * v,
+        n_params=n,
+    )
+    finder = NewtonMRFinder(loss, n_starts=10, random_state=0).fit()
+    assert finder.n_critical_sets_ == 1
+    np.testing.assert_array_equal(finder.morse_indices_, [0])
+    np.testing.assert_array_equal(finder.nullities_, [n])
