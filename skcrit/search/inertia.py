@@ -75,11 +75,8 @@ def count_signs(
     rounding = _ROUNDING * rounding_level(values, frame.norm)
     known = symmetric & ((undecided == 0) | (error <= rounding))
     rows = np.flatnonzero(symmetric & ~known)
-    level = _negligible_around(loss, frame.take(rows), scales)
-    typical = _ROUNDING * rounding_level(values[rows], size[rows])
-    # A Hessian that is small beside others is not zero for that.
-    negligible = error[rows] <= np.maximum(level, typical)
-    known[rows] = vanishes(loss, frame.take(rows), small[rows], negligible, scales)
+    part = frame.take(rows)
+    known[rows] = _is_zero(loss, part, small[rows], error[rows], size[rows], scales)
     rows = np.flatnonzero(symmetric & ~known & (end.code == Status.CONVERGED))
     small &= ~declared
     known[rows] = is_valley(
@@ -116,6 +113,27 @@ def size_around(loss: Loss, frame: Frame, scales: Scales) -> FloatArray:
     beside = frame.theta + _AROUND * scales.length * loss.asarray(signs)
     hessian = scaled_hessian(frame, loss.at(beside))
     return np.max(np.abs(to_host(eigvalsh(hessian))), axis=1, initial=0.0)
+
+
+def _is_zero(
+    loss: Loss,
+    frame: Frame,
+    small: BoolArray,
+    error: FloatArray,
+    size: FloatArray,
+    scales: Scales,
+) -> BoolArray:
+    """Return where Hessians are zero along the eigenvectors of small eigenvalues."""
+    level = _negligible_around(loss, frame, scales)
+    nothing = np.all(small | to_host(frame.is_tangent()), axis=1)
+    zero = ~nothing & (error <= level)
+    # A Hessian that is small beside others is not zero for that.
+    typical = _ROUNDING * rounding_level(to_host(frame.values), size)
+    rows = np.flatnonzero(nothing)
+    negligible = error[rows] <= np.maximum(level, typical)[rows]
+    part = frame.take(rows)
+    zero[rows] = vanishes(loss, part, small[rows], negligible, scales)
+    return zero
 
 
 def unexplained(loss: Loss, frame: Frame, error: FloatArray) -> BoolArray:
