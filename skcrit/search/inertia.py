@@ -82,14 +82,26 @@ def count_signs(
     known[rows] = is_valley(
         loss, end.take(rows), small[rows], _ZERO * size[rows], scales
     )
-    open_counts = np.where(known, 0, undecided)
-    n = values.shape[1]
-    open_counts = np.where(symmetric, open_counts, n)
-    low = np.where(symmetric, negative, 0)
-    high = np.minimum(low + open_counts, n)
+    flat = frame.n_tangent + undecided
+    counts = _columns(values.shape[1], negative, flat, undecided, known, symmetric)
     relative = error / np.where(frame.norm > 0, frame.norm, 1.0)
-    flat, level = frame.n_tangent + undecided, np.where(symmetric, relative, np.nan)
-    counts = {
+    level = np.where(symmetric, relative, np.nan)
+    return counts, InertiaShares.counted(negative, flat, values.shape[1], level)
+
+
+def _columns(
+    n: int,
+    negative: IntArray,
+    flat: IntArray,
+    undecided: IntArray,
+    known: BoolArray,
+    symmetric: BoolArray,
+) -> dict[str, IntArray | FloatArray]:
+    """Return index and nullity if known, and bounds of the index."""
+    low = np.where(symmetric, negative, 0)
+    more = np.where(symmetric, np.where(known, 0, undecided), n)
+    high = np.minimum(low + more, n)
+    return {
         "morse_index": np.where(known, negative, UNKNOWN),
         "nullity": np.where(known, flat, UNKNOWN),
         "morse_index_low": low,
@@ -98,7 +110,6 @@ def count_signs(
         "index_fraction_low": low / n,
         "index_fraction_high": high / n,
     }
-    return counts, InertiaShares.counted(negative, flat, n, level)
 
 
 def _negligible_around(loss: Loss, frame: Frame, scales: Scales) -> FloatArray:
