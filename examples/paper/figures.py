@@ -120,6 +120,7 @@ def figure2(fits):
         _loss_index(_at(below, tol), axes[1, place])
     for ax in axes[:, 1:].flat:
         ax.set_ylabel("")
+    _make_room(axes[0, 0], 0.12)
     entries = {}
     for ax in axes.flat:
         entries |= _legend_entries(ax)
@@ -140,10 +141,10 @@ def _legend_entries(ax):
     return dict(zip(names, handles, strict=True))
 
 
-def _make_room(ax):
-    """Leave room for the legend below all points."""
+def _make_room(ax, share=0.35):
+    """Leave room for a legend or a number below all points."""
     low, high = ax.get_ylim()
-    ax.set_ylim(bottom=low - 0.35 * (high - low))
+    ax.set_ylim(bottom=low - share * (high - low))
 
 
 def _at(fit, tol):
@@ -210,6 +211,7 @@ def figure3(fits):
     for ax in panels[0]:
         ax.set_xlabel("")
         ax.sharey(panels[0, 0])
+    _make_room(panels[0, 0], 0.08)
     for handle, label in zip(*panels[1, 0].get_legend_handles_labels(), strict=True):
         entries[f"share of {label}"] = handle
     _legend(below, entries, ncols=4)
