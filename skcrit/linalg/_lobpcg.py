@@ -25,6 +25,7 @@ def lowest_eigenpairs(
     *,
     rtol: float = 1e-3,
     max_iter: int = 100,
+    below: float = -np.inf,
     take: Callable[..., Any] | None = None,
 ) -> tuple[Array, Array, Array, Array]:
     r"""Compute the m lowest eigenpairs of each matrix of a batch, by LOBPCG.
@@ -46,6 +47,9 @@ def lowest_eigenpairs(
         norm of all products ``A x`` replaces ``|A|``.
     max_iter : int, default=100
         Largest number of iterations.
+    below : float, default=-inf
+        Absolute: a matrix is finished too as soon as all m Ritz values are below this,
+        and so at least m eigenvalues.
     take : callable, default=None
         ``take(rows)`` returns the `matvec` of some of the matrices, ``rows`` an ndarray
         of int. If it is given, the rows of finished matrices are dropped as soon as
@@ -106,6 +110,7 @@ def lowest_eigenpairs(
     for _ in range(max_iter):
         R = s.HX - s.values[..., None] * s.X
         s.running = s.running & (xp.max(_norms(xp, R), axis=-1) > rtol * s.scale)
+        s.running = s.running & ~(s.values[:, -1] < below)
         running = to_host(s.running)
         if not running.any():
             break

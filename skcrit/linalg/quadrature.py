@@ -29,7 +29,7 @@ from skcrit.linalg._decompositions import eigh
 from skcrit.linalg._lanczos import lanczos
 from skcrit.utils._arguments import check_int, check_number, check_seed
 
-__all__ = ["InertiaFractions", "inertia_fractions"]
+__all__ = ["InertiaFractions", "SpectrumSample", "inertia_fractions", "sample_spectrum"]
 
 # Numbers in the Krylov bases that are held together: 256 MiB in double precision.
 _MAX_NUMBERS = 2**25
@@ -180,8 +180,6 @@ def inertia_fractions(
     >>> found.negative_interval[0] <= 0.3 <= found.negative_interval[1]
     True
     """
-    n, n_probes = check_int(n, "n", 1), check_int(n_probes, "n_probes", 1)
-    n_vectors = min(check_int(n_vectors, "n_vectors", 1), n)
     several = not isinstance(level, Real)
     levels = [check_number(x, "level", low=0.0) for x in np.atleast_1d(level).tolist()]
     if not levels:
@@ -189,48 +187,98 @@ def inertia_fractions(
     confidence_level = check_number(
         confidence_level, "confidence_level", 0.0, 1.0, closed="neither"
     )
+    like = like if like is not None else np.zeros(0) if kernel is None else kernel
+    sample = sample_spectrum(*(
+        matvec,
+        n,
+        n_probes,
+        n_vectors,
+        random_state,
+        kernel,
+        like,
+    ))
+    results = [sample.fractions(x, confidence_level) for x in levels]
+    return results if several else results[0]
+
+
+def sample_spectrum(
+    matvec: Callable[..., Any],
+    n: int,
+    n_probes: int,
+    n_vectors: int,
+    random_state: RandomState,
+    kernel: Array | None,
+    like: Array,
+) -> SpectrumSample:
+    """Run the Lanczos processes of :func:`inertia_fractions`, whatever the level."""
+    n, n_probes = check_int(n, "n", 1), check_int(n_probes, "n_probes", 1)
+    n_vectors = min(check_int(n_vectors, "n_vectors", 1), n)
     # Data are often drawn with the same seed, and vectors from the same stream would
     # not be independent of them.
     seed = check_seed(random_state).randint(2**32, size=4, dtype=np.uint64)
     rng = np.random.default_rng(seed)
-    like = like if like is not None else np.zeros(0) if kernel is None else kernel
     basis = _kernel_basis(kernel, n, like)
     free = n - basis.shape[0]
-    n_vectors, n_matvec = min(n_vectors, free), 0
-    bounds = np.zeros((len(levels), 6))
+    n_vectors, rules = min(n_vectors, free), []
     if free:
-        probes = _probes(rng, n, n_probes, n_vectors, like)
-        bounds, n_matvec = _pooled(matvec, probes, basis, n_vectors, levels)
-    sample = n, free, n_probes, 1 - confidence_level
-    results = [_result(row, sample, n_matvec) for row in bounds]
-    return results if several else results[0]
+        rules = [
+            _rule(
+                lambda v: _without(matvec(v), basis), _without(some, basis), n_vectors
+            )
+            for some in _probes(rng, n, n_probes, n_vectors, like)
+        ]
+    return SpectrumSample(n, free, n_probes, rules)
 
 
-def _result(
-    bounds: FloatArray, sample: tuple[int, int, int, float], n_matvec: int
-) -> InertiaFractions:
-    """Convert fractions of a sample below two thresholds into those of all."""
-    n, free, n_probes, alpha = sample
-    lower, upper, guess = np.split(bounds, 3)
-    # Resolved thresholds need no estimate of the rest.
-    resolved = upper[0] <= lower[1]
-    middle = (lower + upper) / 2 if resolved else np.clip(guess, lower, upper)
+@dataclass(frozen=True)
+class _Rule:
+    """The quadrature of some vectors."""
 
-    def interval(low: float, high: float, n_more: int = 0) -> tuple[float, float]:
-        least, most = _compatible(low, high, free, n_probes, alpha)
-        return (least + n_more) / n, (most + n_more) / n
+    T: FloatArray
+    ritz: tuple[FloatArray, FloatArray]
+    error: FloatArray  # of Ritz values: within it their side of a level is undecided
+    squares: FloatArray  # of the norms of the vectors
+    # Estimated parts below zero, and with the kernel, for levels not resolved.
+    guess: tuple[FloatArray, FloatArray]
+    n_matvec: int
 
-    negative, positive = middle[0] * free / n, (1 - middle[1]) * free / n
-    return InertiaFractions(
-        negative=float(negative),
-        zero=float(1 - negative - positive),
-        positive=float(positive),
-        negative_interval=interval(lower[0], upper[0]),
-        zero_interval=interval(lower[1] - upper[0], upper[1] - lower[0], n - free),
-        positive_interval=interval(1 - upper[1], 1 - lower[1]),
-        smearing=(float(upper[0] - lower[0]), float(upper[1] - lower[1])),
-        n_matvec=n_matvec,
-    )
+
+@dataclass(frozen=True)
+class SpectrumSample:
+    """Quadratures of random vectors, which give the fractions to any level."""
+
+    n: int
+    n_free: int  # without the known kernel
+    n_probes: int
+    rules: list[_Rule]
+
+    def fractions(
+        self, level: float, confidence_level: float = 0.95
+    ) -> InertiaFractions:
+        """Convert fractions of the sample below two thresholds into those of all."""
+        n, free, alpha = self.n, self.n_free, 1 - confidence_level
+        sums = sum((_sums(rule, level) for rule in self.rules), np.zeros(7))
+        bounds = sums[1:] / sums[0] if free else np.zeros(6)
+        lower, upper, guess = np.split(bounds, 3)
+        # Resolved thresholds need no estimate of the rest.
+        resolved = upper[0] <= lower[1]
+        middle = (lower + upper) / 2 if resolved else np.clip(guess, lower, upper)
+
+        def interval(low: float, high: float, n_more: int = 0) -> tuple[float, float]:
+            least, most = _compatible(low, high, free, self.n_probes, alpha)
+            return (least + n_more) / n, (most + n_more) / n
+
+        negative, positive = middle[0] * free / n, (1 - middle[1]) * free / n
+        return InertiaFractions(
+            negative=float(negative),
+            zero=float(1 - negative - positive),
+            positive=float(positive),
+            negative_interval=interval(lower[0], upper[0]),
+            zero_interval=interval(lower[1] - upper[0], upper[1] - lower[0], n - free),
+            positive_interval=interval(1 - upper[1], 1 - lower[1]),
+            smearing=(float(upper[0] - lower[0]), float(upper[1] - lower[1])),
+            n_matvec=sum(rule.n_matvec for rule in self.rules),
+        )
 
 
 def _kernel_basis(kernel: Array | None, n: int, like: Array) -> Array:
@@ -264,30 +312,8 @@ def _probes(
         yield xp.asarray(drawn, dtype=like.dtype, device=device(like))
 
 
-def _pooled(
-    matvec: Callable[..., Any],
-    probes: Iterator[Array],
-    basis: Array,
-    n_vectors: int,
-    levels: Sequence[float],
-) -> tuple[FloatArray, int]:
-    """Compute the parts of all vectors together below the thresholds, and count."""
-    totals, n_matvec = np.zeros((len(levels), 7)), 0
-    for some in probes:
-        sums, count = _sums(
-            lambda v: _without(matvec(v), basis),
-            _without(some, basis),
-            n_vectors,
-            levels,
-        )
-        totals, n_matvec = totals + sums, n_matvec + count
-    return totals[:, 1:] / totals[:, :1], n_matvec
-
-
-def _sums(
-    matvec: Callable[..., Any], probes: Array, n_vectors: int, levels: Sequence[float]
-) -> tuple[FloatArray, int]:
-    """Sum the squares of vectors and the parts of them below the thresholds."""
+def _rule(matvec: Callable[..., Any], probes: Array, n_vectors: int) -> _Rule:
+    """Run the Lanczos processes of some vectors."""
     _, tridiagonal, count = lanczos(matvec, probes, n_vectors)
     # All matrices below are small, and are decomposed on the host in double precision.
     # If all spaces are invariant, there is no further vector.
@@ -297,21 +323,25 @@ def _sums(
     if not np.all(np.isfinite(T)):
         raise ValueError("matvec must return finite products, got others.")
     eps = float(array_namespace(probes).finfo(probes.dtype).eps)
-    # Error of Ritz values, within which their side of a threshold is undecided.
     error = 10 * n_vectors * eps * np.max(np.abs(T), axis=(1, 2))[:, None]
     values, vectors = eigh(T[:, :-1, :])
     ritz = values, vectors[:, -1, :] ** 2
     left, here, near = _radau(T, ritz, 0.0, error)
     kernel = np.maximum(here - near, 0.0)
     negative = left + (here - kernel) / 2
-    # Lower bounds, upper bounds, and an estimate for a level that is not resolved.
-    parts = np.empty((len(levels), 7, len(T)))
-    for row, level in enumerate(levels):
-        below, within = (_radau(T, ritz, t, error) for t in (-level, level))
-        bounds = below[0], within[0], below[0] + below[1], within[0] + within[1]
-        parts[row] = (np.ones(len(T)), *bounds, negative, negative + kernel)
     squares = np.sum(to_host(probes).astype(float) ** 2, axis=-1)
-    return parts @ squares, int(np.sum(count))
+    guess = negative, negative + kernel
+    return _Rule(T, ritz, error, squares, guess, int(np.sum(count)))
+
+
+def _sums(rule: _Rule, level: float) -> FloatArray:
+    """Sum the squares of vectors and the parts of them below the thresholds."""
+    # Lower bounds, upper bounds, and an estimate for a level that is not resolved.
+    below, within = (_radau(rule.T, rule.ritz, t, rule.error) for t in (-level, level))
+    bounds = below[0], within[0], below[0] + below[1], within[0] + within[1]
+    parts = np.stack([np.ones(len(rule.T)), *bounds, *rule.guess])
+    sums: FloatArray = parts @ rule.squares
+    return sums
 
 
 def _radau(

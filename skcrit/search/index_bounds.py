@@ -11,6 +11,11 @@ Stochastic Lanczos quadrature estimates the number of these, with a confidence i
 If the k vectors are the eigenvectors of all negative eigenvalues and a gap follows,
 quadrature finds no others, and both bounds of the index are k.
 
+How many random vectors the quadrature takes, and how many products with each, is chosen
+by a pilot, one vector more: as few as give intervals that are no wider than those of
+four vectors without any error of the quadrature. What the pilot says depends on neither
+of the others, so that the choice leaves their confidence as it is.
+
 If many eigenvalues are close to zero, their signs cannot be determined down to rounding
 from far fewer products than parameters. They can be determined down to a coarser level,
 and this level is part of the answer: the fractions of eigenvalues below minus the level
@@ -21,6 +26,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -28,15 +35,10 @@ import numpy as np
 from skcrit._backend import array_namespace, device, take_rows, to_host
 from skcrit._rows import Rows
 from skcrit._typing import Array, FloatArray, IntArray
-from skcrit.linalg import (
-    InertiaFractions,
-    inertia_fractions,
-    lowest_eigenpairs,
-    spectral_norm,
-    svd,
-)
+from skcrit.linalg import InertiaFractions, lowest_eigenpairs, spectral_norm, svd
 from skcrit.linalg._decompositions import eigvalsh
 from skcrit.linalg.dense import MAX_DENSE_FORMED
+from skcrit.linalg.quadrature import SpectrumSample, sample_spectrum
 from skcrit.losses.base import Loss
 from skcrit.losses.data_subspace import DataSubspace
 from skcrit.search.inertia_shares import InertiaShares
@@ -48,10 +50,17 @@ __all__ = ["IndexBounds", "bound_index"]
 # Ritz pairs that are sought, and iterations for them: at most 150 products.
 _N_LOWEST, _MAX_ITER = 6, 24
 
+# If at least this many eigenvalues are negative, a few of their eigenvectors do not
+# narrow an interval, and rough Ritz values serve as well.
+_MANY = 10 * _N_LOWEST
+
 # Vectors of the quadrature: beyond 4096 parameters the error of the sample is below
 # 0.01 (two standard errors). With this dimension of their Krylov spaces they cost 1600
-# products.
+# products, the most that is spent.
 _N_PROBES, _N_VECTORS = 4, 400
+
+# Dimensions of Krylov spaces that are tried on one vector, in this order.
+_PILOTS = 10, 30, 90
 
 # One Krylov space takes at most this many numbers, 512 MiB.
 _MAX_KRYLOV_NUMBERS = 2**26
@@ -74,11 +83,17 @@ _SMEARED = 0.005
 # the Hessian.
 _LEVEL_STEP = 10.0
 
+# Weights of a quadrature are rounded.
+_ROUNDING = 1e-12
+
 # Columns of a dense Hessian that are formed together.
 _COLUMNS = 16
 
 # Safety factor on the measured error of products.
 _SAFETY = 3.0
+
+# Random vectors along tangents on which the Hessian must vanish.
+_N_TRIED = 4
 
 
 @dataclass
@@ -102,7 +117,6 @@ class _Hessian:
     """The Hessian in natural units, restricted to parameters that act on the data."""
 
     product: Callable[[Array], Array]
-    reduce: Callable[[Array], Array]
     n: int
     n_params: int
     decay: float
@@ -119,10 +133,11 @@ def bound_index(loss: Loss, theta: Array, scales: Scales) -> IndexBounds:
     """Bound the Morse index at finite points by Hessian-vector products, row by row."""
     # If at most 4096 parameters act on the data, it costs as many products and the
     # eigenvalues of a dense matrix, and the intervals do not contain the error of a
-    # sample. Beyond, it costs at most 1774 products per point, and storage for 400
-    # vectors, or for 512 MiB of them. Eigenvalues count as negative if they are below
-    # minus the measured error of the products, in the natural units of the parameters.
-    # If products are not finite the index remains unknown. See B. N. Parlett, "The
+    # sample. Beyond, it costs about 100 products per point if a gap at zero separates
+    # the eigenvalues, at most 1918 if they crowd there, and storage for 400 vectors, or
+    # for 512 MiB of them. Eigenvalues count as negative if they are below minus the
+    # measured error of the products, in the natural units of the parameters. If
+    # products are not finite the index remains unknown. See B. N. Parlett, "The
     # Symmetric Eigenvalue Problem", SIAM, 1998, chapter 10.
     rows = [
         _bound(loss, take_rows(theta, np.array([i])), scales)
@@ -162,15 +177,18 @@ def _hessian(loss: Loss, theta: Array, scales: Scales) -> _Hessian:
     draw = np.random.default_rng(5).standard_normal((1, n))
     size = float(to_host(spectral_norm(product, loss.asarray(draw)))[0])
     decay = 0.0 if seen is None else seen.decay * float(units[0]) ** 2
+    level = _level(loss, theta, scales, size)
+    tangents = _tangents(loss, theta, unit, seen)
+    if not _vanishes(product, tangents, level):
+        tangents = tangents[:0, :]
     return _Hessian(
         product=product,
-        reduce=reduce,
         n=n,
         n_params=n_params,
         decay=decay,
         size=max(size, decay),
-        level=_level(loss, theta, scales, size),
-        tangents=_tangents(loss, theta, unit, seen),
+        level=level,
+        tangents=tangents,
     )
 
 
@@ -200,46 +218,88 @@ def _sampled(H: _Hessian, loss: Loss) -> tuple[Any, ...]:
     """Bound the shares by Ritz values and quadrature."""
     draws = np.random.default_rng(5).standard_normal((_N_LOWEST, H.n))
     start = loss.asarray(draws)[None, :, :]
-    values, vectors, _, _ = lowest_eigenpairs(
-        H.product, start, rtol=1e-6, max_iter=_MAX_ITER
-    )
-    ritz = to_host(values)[0]
-    known = take_rows(vectors[0], np.flatnonzero(ritz < -H.level))
-    known = array_namespace(known).concat([known, H.tangents], axis=0)
-    n_steps = int(np.log(max(H.size / H.level, 1.0)) / np.log(_LEVEL_STEP))
-    levels = [H.level * _LEVEL_STEP**step for step in range(n_steps + 1)]
     try:
-        rest = inertia_fractions(
-            H.product,
-            H.n,
-            level=levels,
-            n_probes=_N_PROBES,
-            n_vectors=max(min(_N_VECTORS, _MAX_KRYLOV_NUMBERS // H.n), 20),
-            kernel=known,
-            random_state=0,
+        first = _sample(H, H.tangents, 1, _PILOTS[0], 1).fractions(H.level)
+        many = H.n * (first.negative - first.smearing[0] / 2) >= _MANY
+        values, vectors, _, _ = lowest_eigenpairs(
+            *(H.product, start),
+            rtol=1e-6,
+            max_iter=_MAX_ITER,
+            below=-H.level if many else -np.inf,
         )
+        ritz = to_host(values)[0]
+        removed = np.flatnonzero((ritz < -H.level) & ~many)
+        known = take_rows(vectors[0], removed)
+        known = array_namespace(known).concat([known, H.tangents], axis=0)
+        sample = _sample(H, known, *_enough(H, known))
     except ValueError:  # products that are not finite
         return _UNKNOWN
-    fine = _shares(H, ritz, levels[0], levels[0], rest[0])
-    decided = max(rest[0].smearing) <= _UNDECIDED
-    smearing = [max(result.smearing) for result in rest]
-    resolved = np.flatnonzero(np.array(smearing) <= _SMEARED)
-    best = int(resolved[0] if len(resolved) else np.argmin(smearing))
-    share, low, high = _shares(H, ritz, levels[0], levels[best], rest[best])
-    if smearing[best] > _UNDECIDED:
-        share = np.full(3, np.nan)
-    fraction = fine[0][0] if decided else np.nan
-    bounds = int(np.sum(ritz < -H.level)), fraction, fine[1][0], fine[2][0]
-    return *bounds, H.relative(levels[best]), share, low, high
+    found: list[tuple[Any, ...]] = []
+    for level in _levels(H):
+        rest = sample.fractions(level)
+        share, low, high = _shares(H, ritz, len(removed), level, rest)
+        smearing = max(rest.smearing)
+        share = share if smearing <= _UNDECIDED else np.full(3, np.nan)
+        found.append((smearing, H.relative(level), share, low, high))
+        if smearing <= _SMEARED:
+            break
+    fine, best = found[0][2:], min(found, key=itemgetter(0))[1:]
+    return int(np.sum(ritz < -H.level)), *(part[0] for part in fine), *best
+
+
+def _levels(H: _Hessian) -> list[float]:
+    """List the levels that are tried."""
+    ratio = H.size / H.level if H.level else 1.0
+    n_steps = int(np.log(max(ratio, 1.0)) / np.log(_LEVEL_STEP))
+    return [H.level * _LEVEL_STEP**step for step in range(n_steps + 1)]
+
+
+def _sample(
+    H: _Hessian, known: Array, n_probes: int, n_vectors: int, seed: int = 0
+) -> SpectrumSample:
+    """Take a sample of the spectrum, without known vectors."""
+    n_vectors = min(n_vectors, max(_MAX_KRYLOV_NUMBERS // H.n, 20))
+    return sample_spectrum(H.product, H.n, n_probes, n_vectors, seed, known, known)
+
+
+def _enough(H: _Hessian, known: Array) -> tuple[int, int]:
+    """Choose numbers of vectors and of products with each, by a pilot."""
+    best = _N_PROBES, _N_VECTORS
+    for n_vectors in _PILOTS:
+        if (_N_PROBES + 1) * n_vectors >= prod(best):
+            break
+        pilot = _sample(H, known, 1, n_vectors, 1).fractions(H.level)
+        n_probes = _n_probes(pilot, H.n)
+        if n_probes * n_vectors < prod(best):
+            best = int(n_probes), n_vectors
+    return best
+
+
+def _n_probes(pilot: InertiaFractions, n: int) -> float:
+    """Return how many vectors make up for what the quadrature leaves undecided."""
+    # The interval for a part f is w / sqrt(N) wide for N vectors, and wider by what is
+    # undecided. Four vectors without that are the measure. The width is that of the
+    # smallest part that is possible, so that zero remains zero.
+    smearing = np.array(pilot.smearing)
+    if max(smearing) > _SMEARED:
+        return np.inf
+    f = np.array([pilot.negative, pilot.positive]) - smearing / 2
+    width = 4 * np.sqrt(2 * np.clip(f * (1 - f), 0.0, None) / n)
+    left = width / np.sqrt(_N_PROBES) - np.maximum(smearing - _ROUNDING, 0.0)
+    if np.any(left < 0) or np.any((left == 0) & (width > 0)):
+        return np.inf
+    ratio = width / np.where(left > 0, left, 1.0)
+    return max(float(np.ceil(np.max(ratio**2) - _ROUNDING)), _N_PROBES)
 
 
 def _shares(
-    H: _Hessian, ritz: FloatArray, finest: float, level: float, rest: InertiaFractions
+    H: _Hessian, ritz: FloatArray, k: int, level: float, rest: InertiaFractions
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Add removed eigenvalues to the fractions of the rest: estimates and bounds."""
-    # Vectors with Ritz values below the finest level were removed and counted as zero;
+    """Add k removed eigenvalues to the fractions of the rest: estimates and bounds."""
+    # Their vectors have Ritz values below the finest level, and were counted as zero;
     # fewer of them are below this level.
-    k, k_here = int(np.sum(ritz < -finest)), int(np.sum(ritz < -level))
+    n_least = int(np.sum(ritz < -level))
+    k_here = min(k, n_least)
     more, n = _unseen(H, level), H.n_params
     estimate = H.n * np.array([rest.negative, rest.zero, rest.positive])
     estimate += more + np.array([k_here, -k_here, 0])
@@ -247,7 +307,7 @@ def _shares(
     low, high = np.round(H.n * np.array(intervals)).T
     low += more + np.array([0, -2 * k, 0])
     high += more + np.array([k, 0, k])
-    low[0] = max(low[0], k_here)
+    low[0] = max(low[0], n_least)
     low, high = np.clip(low, 0, n), np.clip(high, 0, n)
     return np.clip(estimate, low, high) / n, low / n, high / n
 
@@ -290,3 +350,15 @@ def _tangents(
     largest = float(to_host(values)[0])
     keep = np.flatnonzero(to_host(values) > 1e-10 * largest)
     return take_rows(basis, keep)
+
+
+def _vanishes(product: Callable[[Array], Array], rows: Array, level: float) -> bool:
+    """Check that the Hessian is zero along rows: at other points symmetries bend."""
+    if len(rows) == 0:
+        return True
+    xp = array_namespace(rows)
+    draws = np.random.default_rng(7).standard_normal((_N_TRIED, len(rows)))
+    weights = xp.asarray(draws, dtype=rows.dtype, device=device(rows))
+    image = to_host(product(weights @ rows))
+    # Its mean square is that of the Frobenius norm of the Hessian on the rows.
+    return bool(_SAFETY * np.max(np.linalg.norm(image, axis=1)) <= level)

@@ -181,3 +181,14 @@ def test_finished_matrices_are_dropped_without_a_trace(backend, rng):
         np.testing.assert_array_equal(to_host(one), to_host(other))
     assert to_host(result[3]).sum() <= sum(n_rows) < n_whole
     assert sum(n_rows) <= 1.15 * to_host(result[3]).sum()
+
+
+def test_a_search_for_negative_ones_ends_when_all_are(rng):
+    a, start = matrices(SPECTRA["indefinite"], 2), rng.standard_normal((2, 4, 40))
+    options = {"rtol": 1e-9, "max_iter": 300}
+    every = lowest_eigenpairs(product(a), start, **options)[3]
+    values, _, _, some = lowest_eigenpairs(product(a), start, below=-0.1, **options)
+    assert np.all(values < -0.1)
+    assert np.all(some < every / 3)
+    same = lowest_eigenpairs(product(a), start, below=-4.0, **options)[3]
+    np.testing.assert_array_equal(same, every)

@@ -183,6 +183,68 @@ def test_networks_against_dense_eigenvalues(alpha, loss, rng, way):
     assert found.n_below[0] <= np.sum(values < -1e-9)
 
 
+def test_tangents_of_points_that_are_not_critical(rng, way):
+    """There the Hessian is not zero along the directions of symmetries."""
+    X = make_gaussian_spectrum(60, eigenvalues=np.arange(12, 0, -1.0), random_state=0)
+    f = LinearAutoencoderLoss((4,)).fit(X)
+    hits = []
+    for size in (1e-2, 0.1, 1.0):
+        theta = size * rng.normal(size=f.n_params_)
+        values = np.linalg.eigvalsh(f.hessian(theta))
+        found = bounds_of(f, theta)
+        hits.append(found.low[0] <= np.mean(values < 0) <= found.high[0])
+        # None of the sixteen directions counts as zero.
+        assert found.inertia.low[0, 1] == 0
+    assert all(hits)
+
+
+def counted(d):
+    """Return a quadratic form and the numbers of its products, call by call."""
+    calls = []
+
+    def product(t, v):
+        calls.append(v.shape[0])
+        return d * v
+
+    values = quadratic(d)
+    return FunctionLoss(
+        values.value, values.gradient, product, n_params=len(d)
+    ).fit(), calls
+
+
+def halves(rng, n, part):
+    """Eigenvalues of two signs with a gap at zero, as near a strict saddle."""
+    return np.where(rng.random(n) < part, -1, 1) * rng.uniform(0.5, 1.5, n)
+
+
+@pytest.mark.parametrize("part", [0.1, 0.5])
+def test_few_products_suffice_beside_a_gap(part, rng):
+    """A quarter of those for a crowd, and no interval is wider for it."""
+    n = 5000
+    f, calls = counted(halves(rng, n, part))
+    problem = pose(f)
+    calls.clear()
+    found = bound_index(problem.loss, np.zeros((1, n)), problem.scales)
+    assert sum(calls) < 400
+    # Of four random vectors without an error of their quadrature.
+    normal = 2 * 1.96 * np.sqrt(2 * part * (1 - part) / (4 * n))
+    assert found.high[0] - found.low[0] <= 1.1 * normal
+    assert found.fraction[0] == pytest.approx(part, abs=0.02)
+
+
+def test_intervals_from_few_products_hold_at_their_rate(monkeypatch):
+    monkeypatch.setattr(module, "MAX_DENSE_FORMED", 0)
+    rng, hits = np.random.default_rng(0), []
+    for _ in range(60):
+        d = halves(rng, 400, rng.uniform(0.05, 0.95))
+        found = bounds_of(quadratic(d), np.zeros(400))
+        part, level = np.mean(d < 0), found.inertia.level[0]
+        hits.append(found.low[0] <= part <= found.high[0])
+        assert level < 1e-9
+    # Of 60 with a probability of 0.95 less than 52 have one of 0.005.
+    assert 52 <= np.sum(hits)
+
+
 def test_what_is_not_resolved_is_nan(monkeypatch):
     monkeypatch.setattr(module, "MAX_DENSE_FORMED", 0)
     monkeypatch.setattr(module, "_N_VECTORS", 5)
