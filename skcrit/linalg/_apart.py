@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import coo_array
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from skcrit._typing import Array, BoolArray, FloatArray, IntArray
@@ -118,12 +118,13 @@ def _small(blocks: FloatArray) -> tuple[FloatArray, FloatArray]:
 def _blocks_by_size(links: BoolArray) -> list[IntArray]:
     """List blocks as rows of indices into the rows of all matrices."""
     count, n = links.shape[:2]
-    matrix, row, column = np.nonzero(links)
-    size = (count * n, count * n)
-    places = matrix * n + row, matrix * n + column
-    graph = coo_array((np.ones(len(row), dtype=np.int8), places), shape=size)
+    # In one dimension the search for what is not zero is several times faster.
+    place, column = np.divmod(np.flatnonzero(links), n)
+    begin = np.searchsorted(place, np.arange(count * n + 1))
+    parts = np.ones(len(place)), place - place % n + column, begin
+    graph = csr_array(parts, shape=(count * n, count * n))
     # Links are mutual, so that strong components are the connected components.
-    _, label = connected_components(graph.tocsr(), connection="strong")
+    _, label = connected_components(graph, connection="strong")
     order = np.argsort(label, kind="stable")
     _, first, sizes = np.unique(label[order], return_index=True, return_counts=True)
     return [order[first[sizes == m, None] + np.arange(m)] for m in np.unique(sizes)]
