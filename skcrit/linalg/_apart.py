@@ -52,7 +52,7 @@ def eigh_apart(matrices: Array, level: Array) -> tuple[Array, Array, FloatArray]
         return *eigh(matrices), left_out
     links, sums = _links(matrices, level)
     apart = sums <= level
-    apart &= np.count_nonzero(links, axis=(1, 2)) <= _FULL * n * n
+    apart &= [np.count_nonzero(link) <= _FULL * n * n for link in links]
     if not apart.any():
         return *eigh(matrices), left_out
     rows, others = np.flatnonzero(apart), np.flatnonzero(~apart)
@@ -69,7 +69,7 @@ def _links(matrices: FloatArray, level: FloatArray) -> tuple[BoolArray, FloatArr
     """Find the entries that connect rows, and the largest row sums of all others."""
     size = np.abs(matrices)
     links = size > level[:, None, None]
-    size[links] = 0.0
+    size *= ~links
     return links, np.max(np.sum(size, axis=2), axis=1)
 
 

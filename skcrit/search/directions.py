@@ -54,9 +54,10 @@ def directions_at(
     xp = array_namespace(hessian)
     level = rounding_level(hessian[:, 0, :], xp.max(xp.abs(hessian), axis=(-2, -1)))
     values, vectors, _ = eigh_apart(hessian, to_host(level))
-    values, vectors = to_host(values), to_host(vectors)
+    values, vectors = to_host(values), to_host(xp.matrix_transpose(vectors))
+    vectors = np.ascontiguousarray(vectors)
     return [
-        order_directions(value, vector.T, index, n_zero, limit=max_directions)
+        order_directions(value, vector, index, n_zero, limit=max_directions)
         for value, vector, index, n_zero in zip(
             values, vectors, morse_index, nullity, strict=True
         )
@@ -88,9 +89,11 @@ def order_directions(
         order += [rows[first], rows[~first]]
     flat = _flat(vectors[sign_of == 0])
     # Single precision is sufficient for a displacement, and saves much memory.
-    rows = np.concatenate(order)
-    chosen = np.concatenate([vectors[rows], flat])[:limit].astype(np.float32)
-    curvatures = np.concatenate([values[rows], np.zeros(len(flat))])[:limit]
+    rows = np.concatenate(order)[:limit]
+    flat = flat[: None if limit is None else limit - len(rows)]
+    chosen = np.empty((len(rows) + len(flat), vectors.shape[1]), dtype=np.float32)
+    chosen[: len(rows)], chosen[len(rows) :] = vectors[rows], flat
+    curvatures = np.concatenate([values[rows], np.zeros(len(flat))])
     n_unstable = min(int(np.sum(sign_of < 0)), len(chosen))
     # Rounding errors of eigenvalues are far below their bound, rounding_level, which is
     # ten times this level and would not separate the weak directions of raw data.

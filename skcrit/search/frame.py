@@ -60,7 +60,11 @@ class Frame(Rows):
     def components(self, v: Array) -> Array:
         """Return the components of vectors in natural units."""
         xp = array_namespace(v)
-        return (xp.matrix_transpose(self.vectors) @ v[..., None])[..., 0]
+        if v.ndim == 2:
+            return (xp.matrix_transpose(self.vectors) @ v[..., None])[..., 0]
+        # Several vectors at each point: one product, which reads the matrix once.
+        stacked = xp.permute_dims(v, (1, 0, 2)) @ self.vectors
+        return xp.permute_dims(stacked, (1, 0, 2))
 
     def combine(self, components: Array) -> Array:
         """Return steps, in the unit of theta, of given components."""
@@ -164,27 +168,34 @@ def _orbit_basis(xp, tangents, unit, scales, hessian, false):
         return tangents, np.zeros(n, dtype=int)
     # Linear dependence is decided in length scales: with units that differ by orders of
     # magnitude, some vectors would be negligible compared with others.
-    _, size, right = svd(tangents / scales.length)
+    size, right = _row_space(xp, tangents / scales.length)
     used = size > DEPENDENT * size[:, :1]
     right = _normalized(xp, right * scales.length / unit[:, None, :])
     image = xp.sqrt(xp.sum((right @ hessian) ** 2, axis=-1))
     typical = xp.max(xp.sqrt(xp.vecdot(hessian, hessian)), axis=-1)[:, None]
     used = used & (image <= false * typical)
     right = xp.where(used[..., None], right, xp.zeros_like(right))
-    _, size, basis = svd(right)
+    size, basis = _row_space(xp, right)
     # Tangents that differ only in weak directions are almost parallel now.
     lost = np.sum(to_host(used), axis=1) > np.sum(to_host(size > DEPENDENT), axis=1)
     if np.any(lost):
         apart = _eliminated(xp, right)
         image = xp.sqrt(xp.sum((apart @ hessian) ** 2, axis=-1))
         apart = xp.where((image <= false * typical)[..., None], apart, 0 * apart)
-        _, apart_size, apart_basis = svd(apart)
+        apart_size, apart_basis = _row_space(xp, apart)
         mask = xp.asarray(lost, device=device(size))
         size = xp.where(mask[:, None], apart_size, size)
         basis = xp.where(mask[:, None, None], apart_basis, basis)
     used = size > DEPENDENT
     basis = xp.where(used[..., None], basis, xp.zeros_like(basis))
     return basis, np.sum(to_host(used), axis=1)
+
+
+def _row_space(xp, rows):
+    """Return singular values, and orthonormal rows that span the same space."""
+    # LAPACK is faster on tall matrices.
+    columns, size, _ = svd(xp.matrix_transpose(rows))
+    return size, xp.matrix_transpose(columns)
 
 
 def _eliminated(xp, rows):

@@ -65,7 +65,7 @@ def plateau_noise(loss: Loss, frame: Frame, scales: Scales) -> Array:
         rows = rows[to_host(xp.any(stays, axis=-1))]
         if len(rows) == 0:
             break
-    if not bool(xp.any(error > 0)):
+    if not bool(xp.any(error != 0)):
         return error
     weights = xp.abs(xp.matrix_transpose(frame.vectors))
     return (weights @ error[..., None])[..., 0]
