@@ -55,7 +55,9 @@ def plateau_noise(loss: Loss, frame: Frame, scales: Scales) -> Array:
     error = xp.zeros_like(frame.theta)
     constant, rows = error == 0, np.arange(len(frame.norm))
     for length in _LENGTHS:
-        part, mask = frame.take(rows), take_rows(constant, rows)
+        # Matrices are copied only if a part of them is wanted.
+        part = frame if len(rows) == len(frame.norm) else frame.take(rows)
+        mask = take_rows(constant, rows)
         change, stays = _changes(loss, part, float(length) * way, mask)
         # What has been constant so far is known up to its first change.
         before = take_rows(error, rows)

@@ -130,10 +130,10 @@ def polish(loss: Loss, theta: Array, scales: Scales, false: float = FALSE) -> Po
             ended.append((rows[over], run.take(np.flatnonzero(over))))
             run, rows = run.take(np.flatnonzero(~over)), rows[~over]
         run = _advance(loss, run, scales, false)
-    ended.append((rows, run))
-    order = np.argsort(np.concatenate([rows for rows, _ in ended]))
-    run = _Run.concatenate([part for _, part in ended])
-    run = run if len(ended) == 1 else run.take(order)
+    if ended:
+        ended.append((rows, run))
+        order = np.argsort(np.concatenate([rows for rows, _ in ended]))
+        run = _Run.concatenate([part for _, part in ended]).take(order)
     run.code[run.code == RUNNING] = Status.UNCONFIRMED
     stale = np.flatnonzero(~run.is_fresh)
     if len(stale):
