@@ -26,10 +26,14 @@ __all__ = [
     "array_namespace",
     "chunks_of_rows",
     "device",
+    "empty_like",
     "erf",
+    "evaluate",
     "get_namespace",
     "keep_freed_memory",
     "one_blas_thread",
+    "one_minus",
+    "over_rows",
     "replace_rows",
     "take",
     "take_rows",
@@ -116,6 +120,37 @@ def erf(array: FloatArray) -> FloatArray:
     from cupyx.scipy.special import erf as device_erf
 
     return device_erf(array)
+
+
+def evaluate(name: str, *arrays: Any, spare: Any = None) -> Any:
+    """Evaluate a function entry by entry, on the host into an array that is spare."""
+    # Fresh memory is not in the cache, and takes longer to write than most functions.
+    function = getattr(array_namespace(arrays[-1]), name)
+    if type(spare) is np.ndarray:
+        return function(*arrays, out=spare)
+    return function(*arrays)
+
+
+def empty_like(array: Any, shape: tuple[int, ...]) -> Any:
+    """Make an array of another shape beside an array."""
+    if type(array) is np.ndarray:  # the function of the namespace takes five times that
+        return np.empty(shape, array.dtype)
+    xp = array_namespace(array)
+    return xp.empty(shape, dtype=array.dtype, device=device(array))
+
+
+def over_rows(name: str, array: Any) -> Any:
+    """Reduce matrices to one row each by "sum" or "max", with little overhead."""
+    if type(array) is np.ndarray:
+        return getattr(array, name)(axis=-2, keepdims=True)
+    return getattr(array_namespace(array), name)(array, axis=-2, keepdims=True)
+
+
+def one_minus(array: Any) -> Any:
+    """Subtract from one, on the host in place."""
+    if type(array) is np.ndarray:
+        return np.subtract(1, array, out=array)
+    return 1 - array
 
 
 def take_rows(array: FloatArray, rows: IntArray) -> FloatArray:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from skcrit._backend import array_namespace, device, erf
+from skcrit._backend import array_namespace, device, erf, evaluate, one_minus
 from skcrit._typing import Array
 
 __all__ = ["ACTIVATIONS", "logistic", "softplus"]
@@ -26,6 +26,11 @@ class Activation:
         # The activation, and what its derivatives need besides.
         return z, None
 
+    def write(self, z: Array, room: Array) -> Any:
+        # Write the activation into an array, and return what its derivatives need.
+        room[...], kept = self.value(z)
+        return kept
+
     def slope(self, a: Array, kept: Any) -> Array:
         # The first derivative.
         return None
@@ -39,10 +44,11 @@ class Activation:
         return None
 
     def bent(
-        self, a: Array, kept: Any, slope: Array, delta: Array, error: Any
+        self, a: Array, kept: Any, slope: Array, delta: Array, error: Any, last: bool
     ) -> Array:
         # The second derivative times an error e, from delta = phi' e or from error(),
-        # whichever is less work.
+        # whichever is less work. If this is the last use of delta, it may be
+        # overwritten.
         bend = self.bend(a, kept, slope)
         return None if bend is None else bend * error()
 
@@ -55,8 +61,13 @@ class Tanh(Activation):
     def value(self, z: Array) -> tuple[Array, Any]:
         return array_namespace(z).tanh(z), None
 
+    def write(self, z: Array, room: Array) -> Any:
+        a = evaluate("tanh", z, spare=room)
+        if a is not room:
+            room[...] = a
+
     def slope(self, a: Array, kept: Any) -> Array:
-        return 1 - a * a
+        return one_minus(a * a)
 
     def bend(self, a: Array, kept: Any, slope: Array) -> Array:
         return -2 * a * slope
@@ -65,9 +76,9 @@ class Tanh(Activation):
         return slope * (6 * a * a - 2)
 
     def bent(
-        self, a: Array, kept: Any, slope: Array, delta: Array, error: Any
+        self, a: Array, kept: Any, slope: Array, delta: Array, error: Any, last: bool
     ) -> Array:
-        bend = a * delta
+        bend = evaluate("multiply", a, delta, spare=delta if last else None)
         bend *= -2
         return bend
 
@@ -91,7 +102,7 @@ class Logistic(Activation):
         return slope * (1 - 6 * slope)
 
     def bent(
-        self, a: Array, kept: Any, slope: Array, delta: Array, error: Any
+        self, a: Array, kept: Any, slope: Array, delta: Array, error: Any, last: bool
     ) -> Array:
         bend = 1 - 2 * a
         bend *= delta
@@ -107,7 +118,8 @@ class Softplus(Activation):
     def value(self, z: Array) -> tuple[Array, Any]:
         a = softplus(z)
         # exp z / (1 + exp z), without a second case for positive z.
-        return a, array_namespace(z).exp(z - a)
+        kept = z - a
+        return a, evaluate("exp", kept, spare=kept)
 
     def slope(self, a: Array, kept: Any) -> Array:
         return kept
@@ -119,7 +131,7 @@ class Softplus(Activation):
         return kept * (1 - kept) * (1 - 2 * kept)
 
     def bent(
-        self, a: Array, kept: Any, slope: Array, delta: Array, error: Any
+        self, a: Array, kept: Any, slope: Array, delta: Array, error: Any, last: bool
     ) -> Array:
         bend = 1 - kept
         bend *= delta
@@ -171,7 +183,7 @@ class Erf(Activation):
         return slope * (4 * kept * kept - 2)
 
     def bent(
-        self, a: Array, kept: Any, slope: Array, delta: Array, error: Any
+        self, a: Array, kept: Any, slope: Array, delta: Array, error: Any, last: bool
     ) -> Array:
         bend = kept * delta
         bend *= -2
@@ -207,13 +219,17 @@ def logistic(z: Array) -> Array:
 def softplus(z: Array) -> Array:
     """Evaluate log(1 + exp z) to relative accuracy, without overflow."""
     # logaddexp takes several times as long.
-    return positive_part(z) + array_namespace(z).log1p(_decay(z))
+    decay = _decay(z)
+    total = evaluate("log1p", decay, spare=decay)
+    total += positive_part(z)
+    return total
 
 
 def _decay(z: Array) -> Array:
     # exp(-|z|), between 0 and 1.
-    xp = array_namespace(z)
-    return xp.exp(-xp.abs(z))
+    decay = array_namespace(z).abs(z)
+    decay = evaluate("negative", decay, spare=decay)
+    return evaluate("exp", decay, spare=decay)
 
 
 ACTIVATIONS: dict[str, Activation] = {

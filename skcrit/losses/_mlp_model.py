@@ -13,9 +13,9 @@ from skcrit.losses.local_model import LocalModel
 __all__ = ["MLPModel", "sample_blocks"]
 
 # Numbers in one array of a sweep, points by directions by units by samples. On the host
-# 256 KiB: the arrays of a layer stay in the cache together, and the samples of one
+# 512 KiB: the arrays of a layer stay in the cache together, and the samples of one
 # point are taken in blocks of an eighth of that.
-_HOST_NUMBERS = 2**15
+_HOST_NUMBERS = 2**16
 _DEVICE_NUMBERS = 2**24
 
 # Numbers that the sweeps of a local model may keep for the products that follow, 256
@@ -35,7 +35,10 @@ def sample_blocks(n_samples, width, is_host):
     # width is that of the widest layer but the inputs. They depend on nothing else, so
     # that sums over samples round in the same way in every batch.
     size = _HOST_NUMBERS // 8 if is_host else _DEVICE_NUMBERS
-    return _slices(n_samples, max(size // width, 32))
+    size = max(size // width, 32)
+    # As many blocks, all but the last of one size, a multiple of eight.
+    n_blocks = -(-n_samples // size)
+    return _slices(n_samples, -(-n_samples // (8 * n_blocks)) * 8)
 
 
 def _slices(n, size):
@@ -65,7 +68,7 @@ class MLPModel(LocalModel):
         xp = array_namespace(theta)
         self._points = xp.reshape(theta, (prod(theta.shape[:-1]), 1, theta.shape[-1]))
         is_host = isinstance(theta, np.ndarray)
-        widest, block = max(loss._widths[1:]), loss._blocks[0][0].shape[-1]
+        widest, block = max(loss._widths[1:]), loss._blocks[0][1].shape[-1]
         numbers = _HOST_NUMBERS if is_host else _DEVICE_NUMBERS
         # How many pairs of a point and a direction make a chunk.
         self._pairs = max(numbers // max(widest * block, loss.n_params_), 1)
@@ -77,22 +80,27 @@ class MLPModel(LocalModel):
         # Points, in chunks.
         return _slices(self._points.shape[0], self._pairs)
 
-    def _sweep(self, chunk, block):
-        # Sweep over a chunk of points and a block of samples.
-        key = chunk.start, block
-        if key in self._sweeps:
-            return self._sweeps[key]
-        weights = self.loss._split(self._points[chunk, ...])
-        sweep = self.loss._sweep(weights, *self.loss._blocks[block])
-        if chunk.stop <= self._n_kept:
-            self._sweeps[key] = sweep
-        return sweep
+    def _over_blocks(self, chunk):
+        # Sweeps of a chunk of points over one block of samples after the other. Who
+        # deletes a sweep before the next one is made has its memory, which is in the
+        # cache, taken by that one.
+        weights = None
+        for number, block in enumerate(self.loss._blocks):
+            sweep = self._sweeps.get((chunk.start, number))
+            if sweep is None:
+                weights = weights or self.loss._split(self._points[chunk, ...])
+                sweep = self.loss._sweep(weights, *block)
+                if chunk.stop <= self._n_kept:
+                    self._sweeps[chunk.start, number] = sweep
+            yield sweep
+            del sweep
 
     def _over_samples(self, chunk, function):
         # Sum a list of arrays of each sweep over blocks of samples.
         total = None
-        for block in range(len(self.loss._blocks)):
-            parts = function(self._sweep(chunk, block))
+        for sweep in self._over_blocks(chunk):
+            parts = function(sweep)
+            del sweep
             total = parts if total is None else _added(total, parts)
         return total
 
@@ -170,10 +178,10 @@ class MLPModel(LocalModel):
         """Bound how fast the Hessian changes near the points."""
         xp, shape = array_namespace(self.theta), self.theta.shape[:-1]
         radius = xp.reshape(radius, (prod(shape), 1, 1))
-        blocks, rows = range(len(self.loss._blocks)), []
-        for chunk in self._chunks():
-            sweeps = (self._sweep(chunk, block) for block in blocks)
-            rows.append(hessian_lipschitz(self.loss, sweeps, radius[chunk, ...]))
+        rows = [
+            hessian_lipschitz(self.loss, self._over_blocks(chunk), radius[chunk, ...])
+            for chunk in self._chunks()
+        ]
         return self._joined(rows, shape)
 
     def _contracted(self, directions, function, decayed=None):
@@ -224,12 +232,13 @@ class MLPModel(LocalModel):
         own = [d if d.shape[0] == 1 else d[chunk, ...] for d in stacks]
         cut = [[loss._split(d[:, part, :]) for d in own] for part in parts]
         totals = [None] * len(parts)
-        for block in range(len(loss._blocks)):
-            sweep = self._sweep(chunk, block)
+        for sweep in self._over_blocks(chunk):
+            sweep.is_spent = self._once and len(parts) == 1
             for number, matrices in enumerate(cut):
                 result = function(sweep, *matrices)
                 total = totals[number]
                 totals[number] = result if total is None else _added(total, result)
+            del sweep
         xp = array_namespace(self.theta)
         joined = [loss._join(total) for total in totals]
         return joined[0] if len(joined) == 1 else xp.concat(joined, axis=1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import inf, sqrt
 from typing import Any
 
-from skcrit._backend import array_namespace
+from skcrit._backend import array_namespace, evaluate, over_rows
 from skcrit._typing import Array
 from skcrit.losses._activations import logistic, softplus
 
@@ -33,14 +33,16 @@ class SquaredError:
         gap = z - y
         return array_namespace(z).sum(gap * gap, axis=-2) / 2
 
-    def state(self, z: Array) -> Array:
+    def state(self, z: Array, spare: Any = None) -> Array:
+        # What the derivatives need. ``spare`` is an array of this shape, z itself
+        # perhaps, that may be overwritten, here and below.
         return z
 
     def slope(self, state: Array, y: Array) -> Array:
         # Derivative by the outputs.
         return state - y
 
-    def product(self, state: Array, u: Array) -> Array:
+    def product(self, state: Array, u: Array, spare: Any = None) -> Array:
         # Second derivative times a direction.
         return u
 
@@ -57,13 +59,13 @@ class LogisticLoss:
     def values(self, z: Array, y: Array) -> Array:
         return array_namespace(z).sum(softplus(z) - y * z, axis=-2)
 
-    def state(self, z: Array) -> Array:
+    def state(self, z: Array, spare: Any = None) -> Array:
         return logistic(z)
 
     def slope(self, state: Array, y: Array) -> Array:
         return state - y
 
-    def product(self, state: Array, u: Array) -> Array:
+    def product(self, state: Array, u: Array, spare: Any = None) -> Array:
         return state * (1 - state) * u
 
     def contraction(self, state: Array, u: Array, v: Array) -> Array:
@@ -90,19 +92,20 @@ class SoftmaxLoss:
         total = xp.sum(xp.exp(shifted), axis=-2)
         return xp.log(total) - xp.sum(y * shifted, axis=-2)
 
-    def state(self, z: Array) -> Array:
-        xp = array_namespace(z)
-        weight = xp.exp(z - xp.max(z, axis=-2, keepdims=True))
-        weight /= xp.sum(weight, axis=-2, keepdims=True)
+    def state(self, z: Array, spare: Any = None) -> Array:
+        weight = evaluate("subtract", z, over_rows("max", z), spare=spare)
+        weight = evaluate("exp", weight, spare=weight)
+        # A reciprocal per sample, for a division takes several times as long.
+        weight *= 1 / over_rows("sum", weight)
         return weight
 
     def slope(self, state: Array, y: Array) -> Array:
         return state - y
 
-    def product(self, state: Array, u: Array) -> Array:
+    def product(self, state: Array, u: Array, spare: Any = None) -> Array:
         weighted = state * u
-        mean = array_namespace(u).sum(weighted, axis=-2, keepdims=True)
-        weighted -= state * mean
+        mean = over_rows("sum", weighted)
+        weighted -= evaluate("multiply", state, mean, spare=spare)
         return weighted
 
     def contraction(self, state: Array, u: Array, v: Array) -> Array:

@@ -29,11 +29,18 @@ References
 
 from __future__ import annotations
 
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, NamedTuple
 
-from skcrit._backend import array_namespace, device, transposed
+from skcrit._backend import (
+    array_namespace,
+    device,
+    empty_like,
+    evaluate,
+    transposed,
+)
 from skcrit._typing import Array
+from skcrit.losses._lazy import lazy
 
 __all__ = ["Sweep"]
 
@@ -47,8 +54,8 @@ def _times_into(a: Array, b: Array) -> Array:
     # The same, overwriting b, which is not needed afterwards.
     if a is None:
         return b
-    if b.shape[0] < a.shape[0]:  # a direction shared by several points
-        return a * b
+    if b.shape[0] < a.shape[0] or b.shape[1] < a.shape[1]:
+        return a * b  # a direction shared by several points, or the reverse
     b *= a
     return b
 
@@ -60,13 +67,12 @@ def _plus(a: Array | None, b: Array | None) -> Any:
     return a + b
 
 
-def _with_ones(a: Array) -> Array:
-    # Append a row of ones, which intercepts multiply.
-    shape = (*a.shape[:-2], a.shape[-2] + 1, a.shape[-1])
-    longer = array_namespace(a).empty(shape, dtype=a.dtype, device=device(a))
-    longer[..., :-1, :] = a
-    longer[..., -1, :] = 1
-    return longer
+def _room(like: Array, n_rows: int) -> Array:
+    # An array for the inputs of a layer, the last row of which, if it is one more than
+    # the units, consists of ones that intercepts multiply.
+    room = empty_like(like, (*like.shape[:-2], n_rows, like.shape[-1]))
+    room[..., like.shape[-2] :, :] = 1
+    return room
 
 
 class Sweep:
@@ -74,31 +80,35 @@ class Sweep:
 
     The layers, first one first, have the shape (n_points, 1, n_out, n_in), with
     intercepts in the last column; ``inputs`` and ``targets`` have a sample in each
-    column, with a row of ones if there are intercepts. The attribute ``inputs`` lists
-    what each layer multiplies, of shape (n_points, 1, n_in, n_samples), and ``units``
-    the columns of the weights that multiply units, or features, not the intercepts.
-    Whatever is asked for is computed once and kept.
+    column, with a row of ones if there are intercepts; ``samples`` are the inputs alone
+    with a sample in each row, or None if that would save no time. The attribute
+    ``inputs`` lists what each layer multiplies, of shape (n_points, 1, n_in,
+    n_samples), and ``units`` the columns of the weights that multiply units, not the
+    intercepts. Whatever is asked for is computed once and kept. If ``is_spent`` is
+    true, a product is the last thing that is asked for, and overwrites what is kept.
     """
+
+    is_spent = False
 
     def __init__(
         self,
         weights: list[Array],
         inputs: Array,
+        samples: Array | None,
         targets: Array,
         activation: Any,
         output: Any,
     ) -> None:
-        self.weights, self.targets = weights, targets
+        self.weights, self.samples, self.targets = weights, samples, targets
         self.activation, self.output = activation, output
         widths = [inputs.shape[-2], *(W.shape[-2] for W in weights)]
         self.units = [W[..., :n] for W, n in zip(weights, widths, strict=False)]
         self.inputs, self._kept = [inputs], []
         for W, following in zip(weights[:-1], weights[1:], strict=True):
-            a, kept = activation.value(W @ self.inputs[-1])
-            self._kept.append(kept)
-            if following.shape[-1] > a.shape[-2]:
-                a = _with_ones(a)
-            self.inputs.append(a)
+            z = W @ self.inputs[-1]
+            room = _room(z, following.shape[-1])
+            self._kept.append(activation.write(z, room[..., : z.shape[-2], :]))
+            self.inputs.append(room)
         self.outputs = weights[-1] @ self.inputs[-1]
 
     def _activity(self, layer: int) -> Array:
@@ -110,11 +120,11 @@ class Sweep:
         pairs = zip(V, self.units, strict=True)
         return [matrix[..., : W.shape[-1]] for matrix, W in pairs]
 
-    @cached_property
+    @lazy
     def _state(self) -> Array:
-        return self.output.state(self.outputs)
+        return self.output.state(self.outputs, self.outputs if self.is_spent else None)
 
-    @cached_property
+    @lazy
     def _slopes(self) -> list[Array]:
         # phi' of the hidden layers.
         return [
@@ -122,9 +132,9 @@ class Sweep:
             for layer, kept in enumerate(self._kept)
         ]
 
-    @cached_property
+    @lazy
     def deltas(self) -> list[Array]:
-        """Derivatives d_l of the samples' losses by the z_l, one array a layer."""
+        """Differentiate the samples' losses by the z_l: the d_l, one array a layer."""
         deltas = [self.output.slope(self._state, self.targets)]
         for layer in range(len(self.weights) - 1, 0, -1):
             error = transposed(self.units[layer]) @ deltas[-1]
@@ -135,7 +145,7 @@ class Sweep:
         # e_l of a hidden layer.
         return transposed(self.units[layer + 1]) @ self.deltas[layer + 1]
 
-    @cached_property
+    @lazy
     def _bends(self) -> list[Any]:
         # phi'' e of the hidden layers.
         return [
@@ -145,6 +155,8 @@ class Sweep:
                 self._slopes[layer],
                 self.deltas[layer],
                 partial(self._error, layer),
+                # Only a gradient needs the signals of the first layer as well.
+                self.is_spent and layer == 0,
             )
             for layer, kept in enumerate(self._kept)
         ]
@@ -155,46 +167,80 @@ class Sweep:
 
     def gradient(self) -> list[Array]:
         """Compute the gradient, one matrix per layer, first layer first."""
-        pairs = zip(self.deltas, self.inputs, strict=True)
-        return [d @ transposed(a) for d, a in pairs]
+        pairs = zip(self.deltas[1:], self.inputs[1:], strict=True)
+        rest = [d @ transposed(a) for d, a in pairs]
+        return [self._by_first(self.deltas[0]), *rest]
 
-    def _along(self, V: list[Array], again: bool = True) -> _Direction:
-        # Differentiate the sweep along V. Unless its parts are used again, z' of hidden
-        # layers is overwritten by phi'' e z', and e' by d': memory that stays in the
-        # cache counts more than the operations.
-        times = _times if again else _times_into
-        units = self._from_units(V)
-        z, a, bent = [V[0] @ self.inputs[0]], [], []
-        for layer in range(1, len(V)):
-            a.append(_times(self._slopes[layer - 1], z[-1]))
-            bend = self._bends[layer - 1]
-            bent.append(None if bend is None else times(bend, z[-1]))
-            change = V[layer] @ self.inputs[layer]
-            change += self.units[layer] @ a[-1]
-            z.append(change)
-        d, e = [self.output.product(self._state, z[-1])], []
-        for layer in range(len(V) - 1, 0, -1):
-            error = transposed(units[layer]) @ self.deltas[layer]
-            error += transposed(self.units[layer]) @ d[-1]
-            delta = times(self._slopes[layer - 1], error)
-            if bent[layer - 1] is not None:
-                delta += bent[layer - 1]
-            e.append(error)
-            d.append(delta)
-        return _Direction(units, z, a, e[::-1], d[::-1])
+    def _by_first(self, signal: Array) -> Array:
+        # The product with the inputs of the first layer.
+        inputs, samples = self.inputs[0], self.samples
+        if samples is None:
+            return signal @ transposed(inputs)
+        n = samples.shape[-1]
+        if inputs.shape[-2] == n:
+            return signal @ samples
+        block = empty_like(signal, (*signal.shape[:-1], n + 1))
+        place = block[..., :n]
+        part = evaluate("matmul", signal, samples, spare=place)
+        if part is not place:
+            block[..., :n] = part
+        block[..., n] = signal @ inputs[n, :]  # ones
+        return block
 
     def hvp(self, V: list[Array]) -> list[Array]:
         """Multiply the Hessian by directions, in matrices."""
-        v = self._along(V, again=False)
-        product = [d @ transposed(a) for d, a in zip(v.d, self.inputs, strict=True)]
+        # Arrays are overwritten, or dropped, as soon as nobody needs them: memory that
+        # stays in the cache counts more than the operations. a' takes the place of z'.
+        product, moved, bent = [], [], []
+        change = V[0] @ self.inputs[0]
         for layer in range(1, len(V)):
-            self._add_from_units(product[layer], self.deltas[layer], v.a[layer - 1])
-        return product
+            bent.append(self._bent(layer - 1, change))
+            moved.append(_times_into(self._slopes[layer - 1], change))
+            change = V[layer] @ self.inputs[layer]
+            change += self.units[layer] @ moved[-1]
+        signal = self.output.product(self._state, change, spare=change)
+        del change
+        for layer in range(len(V) - 1, 0, -1):
+            block = signal @ transposed(self.inputs[layer])
+            self._add_from_units(block, self.deltas[layer], moved.pop())
+            product.append(block)
+            units = self.units[layer]
+            error = transposed(V[layer][..., : units.shape[-1]]) @ self.deltas[layer]
+            error += transposed(units) @ signal
+            signal = _times_into(self._slopes[layer - 1], error)
+            part = bent.pop()
+            if part is not None:
+                signal += part
+        product.append(self._by_first(signal))
+        return product[::-1]
+
+    def _bent(self, layer: int, change: Array) -> Any:
+        # phi'' e z' of a hidden layer; None for zero.
+        bend = self._bends[layer]
+        if bend is None:
+            return None
+        return _times_into(change, bend) if self.is_spent else bend * change
 
     def _add_from_units(self, block: Array, delta: Array, activity: Array) -> None:
         # Add, in place, the product of a layer's signal with what comes in from units.
-        if activity is not None:
-            block[..., : activity.shape[-2]] += delta @ transposed(activity)
+        block[..., : activity.shape[-2]] += delta @ transposed(activity)
+
+    def _along(self, V: list[Array]) -> _Direction:
+        # Differentiate the sweep along V.
+        units = self._from_units(V)
+        z, a = [V[0] @ self.inputs[0]], []
+        for layer in range(1, len(V)):
+            a.append(_times(self._slopes[layer - 1], z[-1]))
+            z.append(V[layer] @ self.inputs[layer] + self.units[layer] @ a[-1])
+        d, e = [self.output.product(self._state, z[-1])], []
+        for layer in range(len(V) - 1, 0, -1):
+            error = transposed(units[layer]) @ self.deltas[layer]
+            e.append(error + transposed(self.units[layer]) @ d[-1])
+            d.append(_times(self._slopes[layer - 1], e[-1]))
+            bend = self._bends[layer - 1]
+            if bend is not None:
+                d[-1] = d[-1] + bend * z[layer - 1]
+        return _Direction(units, z, a, e[::-1], d[::-1])
 
     def third_derivative(self, U: list[Array], V: list[Array]) -> list[Array]:
         """Contract the third derivative with two directions, all in matrices."""
@@ -218,13 +264,14 @@ class Sweep:
             block = d2 @ transposed(self.inputs[layer])
             self._add_from_units(block, u.d[layer], v.a[layer - 1])
             self._add_from_units(block, v.d[layer], u.a[layer - 1])
-            self._add_from_units(block, self.deltas[layer], a2[layer - 1])
+            if a2[layer - 1] is not None:
+                self._add_from_units(block, self.deltas[layer], a2[layer - 1])
             contraction.append(block)
             e2 = transposed(u.units[layer]) @ v.d[layer]
             e2 = e2 + transposed(v.units[layer]) @ u.d[layer]
             e2 = e2 + transposed(self.units[layer]) @ d2
             d2 = self._second_signal(layer - 1, u, v, z2[layer - 1], e2)
-        return [d2 @ transposed(self.inputs[0]), *contraction[::-1]]
+        return [self._by_first(d2), *contraction[::-1]]
 
     def curvature(self) -> Array:
         """Compute ell'', of shape (n_points, n_outputs, n_outputs, n_samples)."""

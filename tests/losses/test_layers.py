@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from skcrit import MLPLoss
+from skcrit._backend import to_host
 
 from ._networks import PHI, Network, relative_error
 
@@ -93,6 +94,27 @@ def test_hessian(kind, activation, hidden, rng):
         columns = [reference.hvp(theta[index], e) for e in np.eye(loss.n_params_)]
         assert relative_error(hessian[index], np.stack(columns, axis=1)) < 1e-12
     np.testing.assert_array_equal(loss.at(theta).hessian(), hessian)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "array_api_strict"])
+@pytest.mark.parametrize("intercept", [True, False])
+def test_many_features_in_blocks(intercept, backend, rng, monkeypatch):
+    # From 32 features on samples are kept in rows as well, here in blocks of 32.
+    monkeypatch.setattr("skcrit.losses._mlp_model._HOST_NUMBERS", 2**6)
+    X, Y = rng.standard_normal((70, 40)), rng.standard_normal((70, 2))
+    params = {"alpha": 0.3, "fit_intercept": intercept, "backend": backend}
+    loss = MLPLoss((5,), "silu", **params).fit(X, Y)
+    reference = Network(
+        (40, 5, 2), "silu", X, Y, "squared_error", alpha=0.3, intercept=intercept
+    )
+    theta, v = 0.4 * rng.standard_normal((2, loss.n_params_))
+    points = [loss.asarray(array) for array in (theta, v)]
+    for found, expected in [
+        (loss.gradient(points[0]), reference.gradient(theta)),
+        (loss.hvp(*points), reference.hvp(theta, v)),
+        (loss.at(points[0]).hvp(points[1]), reference.hvp(theta, v)),
+    ]:
+        assert relative_error(to_host(found), expected) < 1e-12
 
 
 @pytest.mark.parametrize("hidden", [(3,), (3, 2, 4)], ids=str)

@@ -223,10 +223,11 @@ def test_same_numbers_on_every_backend(
     np.testing.assert_array_equal(loss.orbit_size(points[0]), plain.orbit_size(theta))
 
 
+@pytest.mark.parametrize("n_features", [5, 41])
 @pytest.mark.parametrize("n_samples", [1, 20, 300, 1500])
 @pytest.mark.parametrize("hidden", [(1,), (7, 2), (30,)], ids=str)
-def test_rows_do_not_depend_on_their_batch(n_samples, hidden, rng):
-    X, y = rng.standard_normal((n_samples, 5)), np.arange(n_samples) % 3
+def test_rows_do_not_depend_on_their_batch(n_samples, hidden, n_features, rng):
+    X, y = rng.standard_normal((n_samples, n_features)), np.arange(n_samples) % 3
     for loss in (
         MLPLoss(hidden, "softplus", loss="log_loss", alpha=0.1).fit(X, y),
         MLPLoss(hidden, fit_intercept=False).fit(X),
