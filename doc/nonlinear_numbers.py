@@ -318,6 +318,9 @@ def main(folder):
     FOLDER.mkdir(exist_ok=True)
     for path in folder.glob("nonlinear_*.json"):
         shutil.copy(path, FOLDER / path.name)
+    for path in FOLDER.glob("nonlinear_small_*.json"):
+        if (FOLDER / path.name.replace("_small", "", 1)).exists():
+            path.unlink()  # of the quick version, in place of which the whole one is
     text = rewritten(PAGE.read_text("utf-8"), results())
     PAGE.write_text(text, encoding="utf-8")
 

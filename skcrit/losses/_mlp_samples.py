@@ -64,7 +64,8 @@ class SampleLosses(NetworkLayout, TransformerMixin):
         # Sweep over a block of samples.
         activation = ACTIVATIONS[self.activation]
         output = OUTPUT_LOSSES[self._targets.kind]
-        return Sweep(weights, *inputs, targets, activation, output)
+        columns, rows = inputs
+        return Sweep(weights, columns, rows, targets, activation, output)
 
     def transform(
         self, X: ArrayLike, theta: Array | None = None, y: ArrayLike | None = None

@@ -101,3 +101,34 @@ def test_ten_starts_of_the_page_are_as_the_page_says():
     assert row["below 1e-20"] >= 8
     seconds = row["seconds per start: processor, wall"][0]
     assert 100 * seconds <= numbers["PUBLISHED_SECONDS"]
+
+
+def test_intervals_of_the_page_are_as_the_page_says():
+    numbers = runpy.run_path(str(ROOT / "doc" / "nonlinear_numbers.py"))
+    found = numbers["results"]()
+    n_dense = n_levels = n_infinity = 0
+    for row in found["checks"]:
+        if "dense" in row["what"]:
+            assert row["covered"] == row["points"] and row["median width"] < 0.01
+            assert row["fraction unknown"] == 0
+            n_dense += 1
+        elif "level" in row["what"]:
+            for point in row["points"]:
+                assert all(point["covered"]) and max(point["widths"]) < 0.01
+                n_levels += 1
+        else:
+            assert row["converged that 20 Newton steps move by more than 1 %"] == 0
+            n_infinity += 1
+    assert (n_dense, n_levels, n_infinity) == (1, 6, 2)
+
+
+def test_large_networks_of_the_page_are_as_the_page_says():
+    numbers = runpy.run_path(str(ROOT / "doc" / "nonlinear_numbers.py"))
+    rows = numbers["results"]()["large"]
+    assert {row["network"] for row in rows} == {"784-30-10", "784-100-10"}
+    for row in rows:
+        assert row["peak memory, MB"] < 4000
+        (low, high), *_ = row["their intervals"]
+        counted = row["network"] == "784-30-10"
+        assert (low == high) if counted else (0 < high - low < 0.01)
+        assert row["processor seconds: gradient, product, search, verdict"][3] < 120
