@@ -189,8 +189,8 @@ class Sweep:
 
     def hvp(self, V: list[Array]) -> list[Array]:
         """Multiply the Hessian by directions, in matrices."""
-        # Arrays are overwritten, or dropped, as soon as nobody needs them: memory that
-        # stays in the cache counts more than the operations. a' takes the place of z'.
+        # Results overwrite what is used up: memory that stays in the cache counts more
+        # than the operations. a' takes the place of z'.
         product, moved, bent = [], [], []
         change = V[0] @ self.inputs[0]
         for layer in range(1, len(V)):
