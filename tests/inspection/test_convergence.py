@@ -123,7 +123,12 @@ def test_odd_values_and_one_iterate(end):
     squared = np.array([[1.0, 1e-3, end], [1e-12, np.nan, np.nan]])
     display = ConvergenceDisplay(squared, np.array([False, True]), 1e-10).plot()
     display.figure_.canvas.draw()
-    assert all(np.isfinite(display.ax_.get_ylim()))
+    low, high = display.ax_.get_ylim()
+    # All that a logarithmic axis can show, but for what lies far below the tolerance.
+    assert 1e-16 <= low <= 1e-12
+    assert 1.0 < high < np.inf
+    assert_array_equal(display.lines_[0].get_ydata(), squared[0])
+    assert_array_equal(display.lines_[1].get_ydata(), [1e-12])
 
 
 def test_needs_history(data):
