@@ -13,6 +13,7 @@ from skcrit.linalg import svd
 
 __all__ = [
     "balanced_layers",
+    "column_signs",
     "halves",
     "join_weights",
     "layer_shapes",
@@ -86,9 +87,15 @@ def thin_svd(weights: list[Array]) -> tuple[Array, Array, Array]:
     S = xp.where(S <= floor[..., None], xp.zeros_like(S), S)
     A, Bt = Q_2 @ U, Vt @ xp.matrix_transpose(Q_1)
     # Signs are free; fixed, the result does not depend on the library.
-    positive = xp.max(A, axis=-2) >= -xp.min(A, axis=-2)
-    sign = xp.where(positive, xp.ones_like(S), -xp.ones_like(S))
+    sign = column_signs(A)
     return A * sign[..., None, :], S, Bt * sign[..., :, None]
+
+
+def column_signs(A: Array) -> Array:
+    """Return the sign of each column's entry of largest modulus."""
+    xp = array_namespace(A)
+    largest, least = xp.max(A, axis=-2), xp.min(A, axis=-2)
+    return xp.where(largest >= -least, xp.ones_like(least), -xp.ones_like(least))
 
 
 def balanced_layers(

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from skcrit._backend import BACKENDS
-from skcrit._typing import ArrayLike, FloatArray
+from skcrit._backend import BACKENDS, array_namespace
+from skcrit._typing import Array, ArrayLike, FloatArray
 from skcrit.ground_truth.known_points import KnownPoints
 from skcrit.linalg import eigh
 from skcrit.losses.base import Loss
 from skcrit.utils._arguments import as_numbers, shown
 from skcrit.utils._validation import StrOptions, check_params
 
-__all__ = ["Ground", "KnownSets", "as_vector", "polished"]
+__all__ = ["Ground", "KnownSets", "as_vector", "planes", "polished"]
 
 # Newton steps from the digits that are stored: two suffice.
 _STEPS = 20
@@ -53,6 +54,12 @@ class Ground(Loss):
         self.n_params_ = self._prepare()
         return self
 
+    def _broadcast(self, theta: Array, v: Array) -> Sequence[Array]:
+        """Return points and directions, checked, in one shape."""
+        theta = self._as_points(theta)
+        v = self._as_directions(v, theta)
+        return array_namespace(theta).broadcast_arrays(theta, v)
+
     @abstractmethod
     def _prepare(self) -> int:
         """Check what depends on several parameters; return ``n_params``."""
@@ -88,6 +95,14 @@ def as_vector(value: Any, name: str, *, least: int = 1) -> FloatArray:
             f"{shown(value)}."
         )
     return vector
+
+
+def planes(n: int) -> FloatArray:
+    """Return the generators of rotations of n axes, a matrix for each two of them."""
+    turns = np.zeros((n * (n - 1) // 2, n, n))
+    for turn, (a, b) in zip(turns, combinations(range(n), 2), strict=True):
+        turn[a, b], turn[b, a] = 1.0, -1.0
+    return turns
 
 
 def polished(loss: Loss, points: ArrayLike) -> tuple[FloatArray, FloatArray]:

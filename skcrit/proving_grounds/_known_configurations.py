@@ -4,16 +4,11 @@ Each is polished by Newton steps when it is used. The searches began at thousand
 random points for each number of bodies, and went on by Newton steps of limited length.
 """
 
-from __future__ import annotations
+__all__ = ["CENTRAL", "CLUSTERS"]
 
-import numpy as np
-
-from skcrit._typing import FloatArray
-
-__all__ = ["central_configurations", "clusters"]
-
-# Central configurations of equal masses: x and y of each body.
-_CENTRAL = {
+# Central configurations of equal masses in the plane, by the number of bodies: x and y
+# of each body, to five digits.
+CENTRAL = {
     3: """
         -.44298 .70507 -.38912 -.73617 .8321 .0311 -1.07722 0 1.07722 0 0 0
     """,
@@ -66,8 +61,8 @@ _CENTRAL = {
     """,
 }
 
-# Minima of Lennard-Jones clusters: x, y and z of each atom.
-_CLUSTERS = {
+# Minima of Lennard-Jones clusters, by the number of atoms: x, y and z of each atom.
+CLUSTERS = {
     3: """
         -.54271 -.19698 0 .10076 .56849 0 .44195 -.37151 0
     """,
@@ -118,13 +113,3 @@ _CLUSTERS = {
         -.26588
     """,
 }
-
-
-def central_configurations(n_bodies: int) -> FloatArray:
-    """Return central configurations of equal masses in the plane, to five digits."""
-    return np.array(_CENTRAL[n_bodies].split(), float).reshape(-1, 2 * n_bodies)
-
-
-def clusters(n_atoms: int) -> FloatArray:
-    """Return the minima of Lennard-Jones clusters, to five digits."""
-    return np.array(_CLUSTERS[n_atoms].split(), float).reshape(-1, 3 * n_atoms)

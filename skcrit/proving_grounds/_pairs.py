@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from itertools import combinations
 from math import factorial
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 
 from skcrit._backend import array_namespace, device, to_host
 from skcrit._typing import Array, FloatArray, IntArray
-from skcrit.proving_grounds._base import Ground
+from skcrit.proving_grounds._base import Ground, KnownSets, planes, polished
 
 __all__ = ["PairGround"]
 
@@ -53,9 +52,7 @@ class PairGround(Ground):
         return xp.reshape(forces, theta.shape) + self._trap * theta
 
     def hvp(self, theta: Array, v: Array) -> Array:  # noqa: D102
-        theta = self._as_points(theta)
-        v = self._as_directions(v, theta)
-        theta, v = array_namespace(theta).broadcast_arrays(theta, v)
+        theta, v = self._broadcast(theta, v)
         xp, gaps, others = self._gaps(theta)
         moved = self._gaps(v)[1]
         _, slope, bend = self._pair(self._squares(xp, gaps))
@@ -83,9 +80,7 @@ class PairGround(Ground):
         """Span the rotations, and the translations if nothing holds the points."""
         theta = self._as_points(theta)
         xp, d, n = array_namespace(theta), self.dimension, self._n_points
-        turns = np.zeros((d * (d - 1) // 2, d, d))
-        for turn, (a, b) in zip(turns, combinations(range(d), 2), strict=True):
-            turn[a, b], turn[b, a] = 1.0, -1.0
+        turns = planes(d)
         q = xp.reshape(theta, (*theta.shape[:-1], 1, n, d))
         shape = (*theta.shape[:-1], len(turns), self.n_params_)
         tangents = xp.reshape(q @ self.asarray(turns), shape)
@@ -123,6 +118,15 @@ class PairGround(Ground):
                 2 * factorial(self._n_points) // (n_symmetries * (2 if flat else 1))
             )
         return size
+
+    def _numbered(self, digits: str, nullity: int) -> KnownSets:
+        """Polish configurations of a few digits in double precision; number them."""
+        host = type(self)(self._n_points).fit()  # type: ignore[call-arg]
+        rough = np.array(digits.split(), float).reshape(-1, self.n_params_)
+        points, values = polished(host, rough)
+        indices = np.sum(values < 0, axis=-1).tolist()
+        names = [str(number) for number in range(1, len(points) + 1)]
+        return KnownSets(points, indices, [nullity] * len(points), names)
 
 
 def _count_symmetries(distances: FloatArray, images: tuple[int, ...]) -> int:

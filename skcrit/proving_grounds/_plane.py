@@ -55,13 +55,11 @@ class PlaneSurface(Ground):
         return array_namespace(theta).stack(list(slopes), axis=-1)
 
     def hvp(self, theta: Array, v: Array) -> Array:  # noqa: D102
-        theta = self._as_points(theta)
-        v = self._as_directions(v, theta)
-        xp = array_namespace(theta)
-        theta, v = xp.broadcast_arrays(theta, v)
+        theta, v = self._broadcast(theta, v)
         xx, xy, yy = self._bend(*_split(theta))
         a, b = _split(v)
-        return xp.stack([xx * a + xy * b, xy * a + yy * b], axis=-1)
+        product = [xx * a + xy * b, xy * a + yy * b]
+        return array_namespace(theta).stack(product, axis=-1)
 
     def length_scale(self) -> FloatArray:
         """Return a quarter of the size of the region that holds the critical points."""

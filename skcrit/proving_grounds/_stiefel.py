@@ -94,14 +94,11 @@ class StiefelGround(Ground):
         return array_namespace(X).reshape(total, theta.shape)
 
     def hvp(self, theta: Array, v: Array) -> Array:  # noqa: D102
-        theta = self._as_points(theta)
-        v = self._as_directions(v, theta)
-        xp = array_namespace(theta)
-        theta, v = xp.broadcast_arrays(theta, v)
+        theta, v = self._broadcast(theta, v)
         X, V = self._matrix(theta), self._matrix(v)
         polar = self._polar(X)
         total = self._retracted_hvp(polar, X, V) + self._pin_hvp(polar, X, V)
-        return xp.reshape(total, theta.shape)
+        return array_namespace(theta).reshape(total, theta.shape)
 
     def _pulled_back(self, polar: _Polar) -> tuple[Array, Array]:
         """Compute W and M S^-1, so that ``M S^-1 - 2 X W`` is the gradient of f(Q)."""

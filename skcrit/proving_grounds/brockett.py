@@ -8,6 +8,7 @@ import numpy as np
 
 from skcrit._backend import array_namespace, device
 from skcrit._typing import Array, ArrayLike, FloatArray, IntArray
+from skcrit.ground_truth._factors import column_signs
 from skcrit.proving_grounds._base import Ground, KnownSets, as_vector
 from skcrit.proving_grounds._stiefel import StiefelGround
 from skcrit.utils._arguments import shown
@@ -129,10 +130,8 @@ class BrockettCost(StiefelGround):
         """Choose signs of columns: their largest entry is positive."""
         theta = self._as_points(theta)
         X = self._matrix(theta)
-        xp = array_namespace(X)
-        largest, least = xp.max(X, axis=-2), xp.min(X, axis=-2)
-        sign = xp.where(largest >= -least, xp.ones_like(least), -xp.ones_like(least))
-        return xp.reshape(X * sign[..., None, :], theta.shape)
+        signed = X * column_signs(X)[..., None, :]
+        return array_namespace(X).reshape(signed, theta.shape)
 
     def invariants(self, theta: Array) -> Array:
         """Compute the products of any two entries of each column."""

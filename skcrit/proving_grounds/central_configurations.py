@@ -9,8 +9,8 @@ from numbers import Integral
 import numpy as np
 
 from skcrit._typing import Array, FloatArray
-from skcrit.proving_grounds._base import Ground, KnownSets, polished
-from skcrit.proving_grounds._known_configurations import central_configurations
+from skcrit.proving_grounds._base import Ground, KnownSets
+from skcrit.proving_grounds._known_configurations import CENTRAL
 from skcrit.proving_grounds._pairs import PairGround
 from skcrit.utils._validation import Interval
 
@@ -126,8 +126,4 @@ class CentralConfigurations(PairGround):
         return np.stack([stream.standard_normal(self.n_params_) for stream in streams])
 
     def _known_sets(self) -> KnownSets:
-        host = CentralConfigurations(self.n_bodies).fit()
-        points, values = polished(host, central_configurations(self._n_points))
-        indices = np.sum(values < 0, axis=-1).tolist()
-        names = [str(number) for number in range(1, len(points) + 1)]
-        return KnownSets(points, indices, [1] * len(points), names)
+        return self._numbered(CENTRAL[self._n_points], nullity=1)

@@ -8,8 +8,8 @@ from numbers import Integral
 import numpy as np
 
 from skcrit._typing import Array, FloatArray
-from skcrit.proving_grounds._base import Ground, KnownSets, polished
-from skcrit.proving_grounds._known_configurations import clusters
+from skcrit.proving_grounds._base import Ground, KnownSets
+from skcrit.proving_grounds._known_configurations import CLUSTERS
 from skcrit.proving_grounds._pairs import PairGround
 from skcrit.utils._validation import Interval
 
@@ -129,8 +129,5 @@ class LennardJones(PairGround):
         return atoms
 
     def _known_sets(self) -> KnownSets:
-        host = LennardJones(self.n_atoms).fit()
-        points, values = polished(host, clusters(self._n_points))
-        indices = np.sum(values < 0, axis=-1).tolist()
-        names = [str(number) for number in range(1, len(points) + 1)]
-        return KnownSets(points, indices, [6] * len(points), names, listed_indices=(0,))
+        known = self._numbered(CLUSTERS[self._n_points], nullity=6)
+        return known._replace(listed_indices=(0,))

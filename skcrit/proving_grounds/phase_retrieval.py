@@ -8,6 +8,7 @@ import numpy as np
 
 from skcrit._backend import array_namespace, to_host
 from skcrit._typing import Array, ArrayLike, BoolArray, FloatArray, IntArray
+from skcrit.ground_truth._factors import column_signs
 from skcrit.losses.symmetries import stiefel_euler
 from skcrit.proving_grounds._base import Ground, KnownSets, as_vector
 from skcrit.proving_grounds.quadratic_network import QuadraticLoss
@@ -122,9 +123,7 @@ class PhaseRetrieval(QuadraticLoss):
     def representative(self, theta: Array) -> Array:
         """Choose the sign: the largest entry is positive."""
         theta = self._as_points(theta)
-        xp = array_namespace(theta)
-        largest, least = xp.max(theta, axis=-1), xp.min(theta, axis=-1)
-        return xp.where((largest >= -least)[..., None], theta, -theta)
+        return theta * column_signs(theta[..., None])
 
     def orbit_tangents(self, theta: Array) -> Array:
         """Rotate pairs of directions across the signal into each other."""

@@ -11,7 +11,7 @@ import numpy as np
 from skcrit._backend import array_namespace, device, to_host
 from skcrit._typing import Array, ArrayLike, FloatArray, IntArray
 from skcrit.losses.symmetries import stiefel_euler
-from skcrit.proving_grounds._base import Ground, KnownSets, as_vector
+from skcrit.proving_grounds._base import Ground, KnownSets, as_vector, planes
 from skcrit.utils._arguments import shown
 from skcrit.utils._validation import Interval
 
@@ -100,25 +100,23 @@ class QuadraticLoss(Ground):
     def value(self, theta: Array) -> Array:  # noqa: D102 (documented in Loss)
         xp, W = self._weights(self._as_points(theta))
         excess = W @ xp.matrix_transpose(W) - self.asarray(self._target)
-        return 2 * xp.sum(excess**2, axis=(-2, -1)) + _trace(xp, excess) ** 2
+        return 2 * xp.sum(excess**2, axis=(-2, -1)) + xp.linalg.trace(excess) ** 2
 
     def gradient(self, theta: Array) -> Array:  # noqa: D102
         theta = self._as_points(theta)
         xp, W = self._weights(theta)
         excess = W @ xp.matrix_transpose(W) - self.asarray(self._target)
-        total = 8 * (excess @ W) + 4 * _trace(xp, excess)[..., None, None] * W
+        total = 8 * (excess @ W) + 4 * xp.linalg.trace(excess)[..., None, None] * W
         return xp.reshape(total, theta.shape)
 
     def hvp(self, theta: Array, v: Array) -> Array:  # noqa: D102
-        theta = self._as_points(theta)
-        v = self._as_directions(v, theta)
-        theta, v = array_namespace(theta).broadcast_arrays(theta, v)
+        theta, v = self._broadcast(theta, v)
         xp, W = self._weights(theta)
         _, Z = self._weights(v)
         excess = W @ xp.matrix_transpose(W) - self.asarray(self._target)
         half = Z @ xp.matrix_transpose(W)
         change = half + xp.matrix_transpose(half)
-        traces = [_trace(xp, M)[..., None, None] for M in (excess, change)]
+        traces = [xp.linalg.trace(M)[..., None, None] for M in (excess, change)]
         total = 8 * (change @ W + excess @ Z) + 4 * (traces[1] * W + traces[0] * Z)
         return xp.reshape(total, theta.shape)
 
@@ -187,10 +185,7 @@ class QuadraticNetwork(QuadraticLoss):
         """Rotate two hidden units into each other, each pair of them."""
         theta = self._as_points(theta)
         xp, W = self._weights(theta)
-        r = self._shape[1]
-        turns = np.zeros((r * (r - 1) // 2, r, r))
-        for turn, (a, b) in zip(turns, combinations(range(r), 2), strict=True):
-            turn[a, b], turn[b, a] = 1.0, -1.0
+        turns = planes(self._shape[1])
         moved = W[..., None, :, :] @ self.asarray(turns)
         return xp.reshape(moved, (*theta.shape[:-1], len(turns), self.n_params_))
 
@@ -228,8 +223,3 @@ class QuadraticNetwork(QuadraticLoss):
                 nullities.append(k * (k - 1) // 2 + k * (r - k))
                 names.append("".join(str(i) for i in kept) or "none")
         return KnownSets(np.array(points), indices, nullities, names)
-
-
-def _trace(xp: Any, M: Array) -> Array:
-    """Return the traces of matrices."""
-    return xp.linalg.trace(M)
