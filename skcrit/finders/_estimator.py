@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -60,19 +61,18 @@ class CarefulEstimator:
             )
         return super().set_params(**params)  # type: ignore[misc]
 
-    def _warn_of_one_descent(self: Any) -> None:
-        """Warn if all starts lie on one descent and found one set only."""
-        if self.n_critical_sets_ == 1 and lie_on_one_descent(self.init, self.n_starts):
+    def _warn(self: Any) -> None:
+        """Warn the caller of ``fit`` of all that went wrong."""
+        for text in self._complaints():
             warnings.warn(
-                f"{type(self).__name__}: all {self.n_starts} starts lie on one "
-                "gradient descent and found one critical set; others are missed. "
-                'Take init="auto", "spread" or TrajectoryStarts(n_trajectories=25).',
+                f"{type(self).__name__}: {text}.",
                 NotConvergedWarning,
+                # The decorator of fit is a frame of its own.
                 stacklevel=3 + hasattr(self.fit, "__wrapped__"),
             )
 
-    def _warn_of_failures(self: Any) -> None:
-        """Count the starts that failed and say what to change, once."""
+    def _complaints(self: Any) -> Iterator[str]:
+        """Count the starts that failed; say if all lie on one descent and found one."""
         status = self.results_["status"]
         failed = [s for s in Status if s != Status.CONVERGED and s.name in status]
         if failed:
@@ -80,11 +80,13 @@ class CarefulEstimator:
                 f"{np.sum(status == code.name)} {code.name} ({code.text})"
                 for code in failed
             )
-            warnings.warn(
-                f"{type(self).__name__}: {np.sum(~self.converged_)} of {len(status)} "
-                f"starts did not end at a critical point with tol={self.tol}: "
-                f"{reasons}.",
-                NotConvergedWarning,
-                # The decorator of fit is a frame of its own.
-                stacklevel=3 + hasattr(self.fit, "__wrapped__"),
+            yield (
+                f"{np.sum(~self.converged_)} of {len(status)} starts did not end at a "
+                f"critical point with tol={self.tol}: {reasons}"
+            )
+        if self.n_critical_sets_ == 1 and lie_on_one_descent(self.init, self.n_starts):
+            yield (
+                f"all {self.n_starts} starts lie on one gradient descent and found one "
+                'critical set; others are missed. Take init="auto", "spread" or '
+                "TrajectoryStarts(n_trajectories=25)"
             )

@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from skcrit.search.engine import SearchResult
-
 __all__ = ["FitReport", "Progress", "SearchBar", "interruptible", "progress_bar"]
 
 
@@ -61,25 +59,43 @@ class FitReport:
 class Progress:
     """Show starts done, how many converged, and sets found."""
 
-    def __init__(self, n_starts: int) -> None:
-        self.bar = progress_bar(total=n_starts, unit="start")
+    unit = "start"
 
-    def begin(self, n_batches: int | None) -> None:
-        """Register that a batch begins."""
+    def __init__(self, total: int) -> None:
+        self.bar = progress_bar(total=total, unit=self.unit)
 
-    def end(self, so_far: Callable[[], SearchResult]) -> bool:
+    def begin(self, n_parts: int | None) -> None:
+        """Do nothing when a part begins."""
+
+    def end(self, so_far: Callable[[], Any]) -> bool:
         """Show what has come in; never stop."""
-        result = so_far()
-        converged = int(np.sum(result.labels >= 0))
+        done, numbers = self._numbers(so_far())
         # First the numbers, then the bar: a refresh shows both.
-        found = len(result.sets.loss)
-        self.bar.set_postfix(converged=converged, found=found, refresh=False)
-        self.bar.update(len(result.labels) - self.bar.n)
+        self.bar.set_postfix(**numbers, refresh=False)
+        self.bar.update(done - self.bar.n)
         return False
 
     def finish(self) -> None:
         """Close the bar."""
         self.bar.close()
+
+    def _numbers(self, result: Any) -> tuple[int, dict[str, Any]]:
+        """Return how much is done, and what to write beside the bar."""
+        converged = int(np.sum(result.labels >= 0))
+        numbers = {"converged": converged, "found": len(result.sets.loss)}
+        return len(result.labels), numbers
+
+
+class SearchBar(Progress):
+    """Show searches done, and what was found."""
+
+    unit = "search"
+
+    def _numbers(self, result: Any) -> tuple[int, dict[str, Any]]:
+        n_found, share = len(result.atlas), result.coverage()
+        # Far from the known sets more is unseen than the searches show.
+        unseen = f">{n_found * (1 / share - 1):.0f}" if share > 0 else "?"
+        return result.n_searches, {"found": n_found, "unseen": unseen}
 
 
 def progress_bar(**options: Any) -> Any:
@@ -89,30 +105,6 @@ def progress_bar(**options: Any) -> Any:
     except ImportError as error:
         raise ImportError("verbose > 0 needs tqdm: install skcrit[plot].") from error
     return tqdm(leave=None, **options)
-
-
-class SearchBar:
-    """Show searches done, and what was found."""
-
-    def __init__(self, max_searches: int) -> None:
-        self.bar = progress_bar(total=max_searches, unit="search")
-
-    def begin(self, n_rounds: int | None) -> None:
-        """Do nothing when a round begins."""
-
-    def end(self, so_far: Any) -> bool:
-        """Show the numbers first, then the bar: a refresh shows both."""
-        landscape = so_far()
-        n_found, share = len(landscape.atlas), landscape.coverage()
-        # Far from the known sets more is unseen than the searches show.
-        unseen = f">{n_found * (1 / share - 1):.0f}" if share > 0 else "?"
-        self.bar.set_postfix(found=n_found, unseen=unseen, refresh=False)
-        self.bar.update(landscape.n_searches - self.bar.n)
-        return False
-
-    def finish(self) -> None:
-        """Close the bar."""
-        self.bar.close()
 
 
 class _Counter:
@@ -146,7 +138,7 @@ def interruptible(
         yield
     except KeyboardInterrupt:
         for watcher in watch:
-            if isinstance(watcher, Progress | SearchBar):
+            if isinstance(watcher, Progress):
                 watcher.finish()
         name, done = type(finder).__name__, counter.done
         plural = "es" if unit.endswith("ch") else "s"

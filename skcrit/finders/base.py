@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -42,6 +43,7 @@ from skcrit.metrics import Summary, recovery_accuracy
 from skcrit.metrics._summary import summarize
 from skcrit.search.batches import Batches
 from skcrit.search.engine import search
+from skcrit.solvers.fallback import Fallback
 from skcrit.solvers.log import history_names
 from skcrit.starts.make import make_starts
 from skcrit.utils._validation import (
@@ -163,6 +165,13 @@ class BaseFinder(
     def _make_solver(self) -> Any:
         """Build the solver from the parameters."""
 
+    def _built(self, method: Callable[..., Any], **own: Any) -> Any:
+        """Build a solver from its own parameters, and those that this finder shares."""
+        names = inspect.signature(method).parameters.keys() - own
+        shared = {name: getattr(self, name) for name in names if hasattr(self, name)}
+        solver = method(**shared, **own)
+        return Fallback(solver) if getattr(self, "fallback", False) else solver
+
     @with_callbacks
     def fit(
         self, X: ArrayLike | Loss | None = None, y: ArrayLike | None = None
@@ -205,8 +214,7 @@ class BaseFinder(
         self._finish(result)
         for watcher in watch:
             watcher.finish()
-        self._warn_of_failures()
-        self._warn_of_one_descent()
+        self._warn()
         return self
 
     def _search(

@@ -11,7 +11,6 @@ from skcrit.finders._doc import N_FALLBACK, documented
 from skcrit.finders.base import BaseFinder
 from skcrit.losses.base import Loss
 from skcrit.solvers import (
-    Fallback,
     GradNormDescent,
     GradNormLBFGS,
     GradNormLM,
@@ -21,14 +20,12 @@ from skcrit.utils._validation import Interval, StrOptions
 
 __all__ = ["GradNormFinder"]
 
-# Solver of each minimizer, and the finder's parameters that it takes.
-_SEARCH = ("sufficient_decrease", "curvature", "max_trials")
 _MINIMIZERS = {
-    "gd": (GradNormDescent, ("learning_rate",)),
-    "momentum": (GradNormDescent, ("learning_rate", "momentum")),
-    "btls": (GradNormWolfe, _SEARCH),
-    "l-bfgs": (GradNormLBFGS, ("memory_size", *_SEARCH)),
-    "lm": (GradNormLM, ("damping", "linear_solver", "max_inner_iter", "max_trials")),
+    "gd": GradNormDescent,
+    "momentum": GradNormDescent,
+    "btls": GradNormWolfe,
+    "l-bfgs": GradNormLBFGS,
+    "lm": GradNormLM,
 }
 
 
@@ -208,12 +205,5 @@ class GradNormFinder(BaseFinder):
                 f"Wolfe conditions; got curvature={self.curvature!r} and "
                 f"sufficient_decrease={self.sufficient_decrease!r}."
             )
-        solver, names = _MINIMIZERS[self.minimizer]
-        method = solver(
-            tol=self.tol,
-            max_iter=self.max_iter,
-            store_history=self.store_history,
-            balance=self.balance,
-            **{name: getattr(self, name) for name in names},
-        )
-        return Fallback(method) if self.fallback else method
+        own = {"momentum": 0.0} if self.minimizer == "gd" else {}
+        return self._built(_MINIMIZERS[self.minimizer], **own)

@@ -332,7 +332,7 @@ class LandscapeExplorer(BaseFinder):
             self._go_down(exploration)
         for watcher in watch:
             watcher.finish()
-        self._warn_of_failures()
+        self._warn()
         return self
 
     def _go_down(self, exploration: Exploration) -> None:

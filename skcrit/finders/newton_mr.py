@@ -10,7 +10,7 @@ from skcrit._typing import ArrayLike, Memory, RandomState, Sampler
 from skcrit.finders._doc import N_FALLBACK, documented
 from skcrit.finders.base import BaseFinder
 from skcrit.losses.base import Loss
-from skcrit.solvers import Fallback, NewtonMR
+from skcrit.solvers import NewtonMR
 from skcrit.utils._validation import Interval, StrOptions
 
 __all__ = ["NewtonMRFinder"]
@@ -184,19 +184,4 @@ class NewtonMRFinder(BaseFinder):
         self.fallback = fallback
 
     def _make_solver(self) -> Any:
-        method = NewtonMR(
-            tol=self.tol,
-            max_iter=self.max_iter,
-            store_history=self.store_history,
-            inner_tol=self.inner_tol,
-            max_inner_iter=self.max_inner_iter,
-            max_step=self.max_step,
-            regularization=self.regularization,
-            balance=self.balance,
-            window=self.window,
-            step_size=self.step_size,
-            sufficient_decrease=self.sufficient_decrease,
-            backtrack=self.backtrack,
-            max_backtracks=self.max_backtracks,
-        )
-        return Fallback(method) if self.fallback else method
+        return self._built(NewtonMR)

@@ -12,7 +12,7 @@ from skcrit._typing import ArrayLike, Memory, RandomState, Sampler
 from skcrit.finders._doc import N_FALLBACK, documented
 from skcrit.finders.base import BaseFinder
 from skcrit.losses.base import Loss
-from skcrit.solvers import Fallback, NewtonTR
+from skcrit.solvers import NewtonTR
 from skcrit.utils._arguments import as_numbers, shown
 from skcrit.utils._validation import Interval, StrOptions
 
@@ -142,16 +142,7 @@ class NewtonTRFinder(BaseFinder):
         self.fallback = fallback
 
     def _make_solver(self) -> Any:
-        method = NewtonTR(
-            tol=self.tol,
-            max_iter=self.max_iter,
-            store_history=self.store_history,
-            gammas=self._check_gammas(),
-            step_size=self.step_size,
-            linear_solver=self.linear_solver,
-            max_inner_iter=self.max_inner_iter,
-        )
-        return Fallback(method) if self.fallback else method
+        return self._built(NewtonTR, gammas=self._check_gammas())
 
     def _check_gammas(self) -> Any:
         """Return "auto" or an array of finite shifts."""

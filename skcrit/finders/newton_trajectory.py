@@ -151,14 +151,8 @@ class NewtonTrajectoryFinder(BaseFinder):
         self.round_size = round_size
 
     def _make_solver(self) -> NewtonTrajectory:
-        return NewtonTrajectory(
-            tol=self.tol,
-            max_iter=self.max_iter,
-            store_history=self.store_history,
-            order=np.arange(self.n_starts) % self.n_points + 1,
-            max_step=self.max_step,
-            reach=self.reach,
-        )
+        order = np.arange(self.n_starts) % self.n_points + 1
+        return self._built(NewtonTrajectory, order=order)
 
     def _begin(self, X: Any, y: Any = None) -> tuple[Any, FloatArray]:
         """Let all starts of a block begin at its first one."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -17,11 +16,10 @@ from skcrit._typing import (
     RandomState,
     Sampler,
 )
-from skcrit.exceptions import NotConvergedWarning
 from skcrit.finders._doc import N_FALLBACK, documented
 from skcrit.finders.base import BaseFinder
 from skcrit.losses.base import Loss
-from skcrit.solvers import Fallback, SaddleDynamics
+from skcrit.solvers import SaddleDynamics
 from skcrit.starts import random_streams
 from skcrit.utils._arguments import as_numbers, shown
 from skcrit.utils._validation import HasMethods, Interval, StrOptions
@@ -220,41 +218,22 @@ class SaddleDynamicsFinder(BaseFinder):
             )
         return solver, starts
 
-    def _warn_of_failures(self) -> None:
-        super()._warn_of_failures()
+    def _complaints(self) -> Iterator[str]:
+        yield from super()._complaints()
         asked, found = (self.results_[key] for key in ("index_asked", "morse_index"))
         other = self.converged_ & (found >= 0) & (found != asked)
         # "uniform" proposes indices, and "natural" has none: they ask for nothing.
-        if isinstance(self.index, str) or not np.any(other):
-            return
-        warnings.warn(
-            f"{type(self).__name__}: {np.sum(other)} of {len(asked)} searches ended at "
-            "a critical point of another Morse index than was asked for: compare "
-            'results_["index_asked"] and results_["morse_index"]. Either they began at '
-            "such a point, or directions without curvature took the place of some that "
-            "lead upwards, which skip_symmetries=True prevents.",
-            NotConvergedWarning,
-            # The decorator of fit is a frame of its own.
-            stacklevel=3 + hasattr(self.fit, "__wrapped__"),
-        )
+        if not isinstance(self.index, str) and np.any(other):
+            yield (
+                f"{np.sum(other)} of {len(asked)} searches ended at a critical point "
+                "of another Morse index than was asked for: compare "
+                'results_["index_asked"] and results_["morse_index"]. Either they '
+                "began at such a point, or directions without curvature took the place "
+                "of some that lead upwards, which skip_symmetries=True prevents"
+            )
 
     def _make_solver(self) -> Any:
-        method = SaddleDynamics(
-            tol=self.tol,
-            max_iter=self.max_iter,
-            store_history=self.store_history,
-            floor=self.floor,
-            max_step=self.max_step,
-            balance=self.balance,
-            eigensolver=self.eigensolver,
-            max_inner_iter=self.max_inner_iter,
-            skip_symmetries=self.skip_symmetries,
-            momentum=self.momentum,
-            nesterovs_momentum=self.nesterovs_momentum,
-            precondition=self.precondition,
-            **self._indices(),
-        )
-        return Fallback(method) if self.fallback else method
+        return self._built(SaddleDynamics, **self._indices())
 
     def _indices(self) -> dict[str, Any]:
         """Choose the index of each start, or how it depends on the start."""
@@ -262,7 +241,8 @@ class SaddleDynamicsFinder(BaseFinder):
             return {"index": "natural"}
         streams = random_streams(self.random_state, self.n_starts, kind=2)
         if isinstance(self.index, str):
-            return {"quantile": np.array([stream.random() for stream in streams])}
+            quantile = np.array([stream.random() for stream in streams])
+            return {"index": "natural", "quantile": quantile}
         if hasattr(self.index, "rvs"):
             law: Any = self.index
             draws = [law.rvs(size=1, random_state=rng)[0] for rng in streams]

@@ -121,7 +121,7 @@ class PairGround(Ground):
 
     def _numbered(self, digits: str, nullity: int) -> KnownSets:
         """Polish configurations of a few digits in double precision; number them."""
-        host = type(self)(self._n_points).fit()  # type: ignore[call-arg]
+        host = type(self)(self._n_points).fit()
         rough = np.array(digits.split(), float).reshape(-1, self.n_params_)
         points, values = polished(host, rough)
         indices = np.sum(values < 0, axis=-1).tolist()

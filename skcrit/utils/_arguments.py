@@ -63,7 +63,8 @@ def as_numbers(value: Any, name: str, shape: str = "") -> FloatArray:
     try:
         array = np.asarray(value)
         items = array.flat if array.dtype.kind == "O" else ()
-        if array.dtype.kind not in "biufO" or any(map(_is_no_number, items)):
+        odd = (item is None or isinstance(item, str | bytes) for item in items)
+        if array.dtype.kind not in "biufO" or any(odd):
             reason = f"{array.dtype} numbers"
         else:
             with np.errstate(over="ignore"):  # long doubles become infinite
@@ -89,11 +90,6 @@ def foreign(value: Any) -> str:
     library = kind.__module__.partition(".")[0]
     article = "an" if library[:1] in "aeiou" else "a"
     return f"{article} {library}.{kind.__name__} on {where}"
-
-
-def _is_no_number(item: Any) -> bool:
-    """Return whether something converts to a number without being one."""
-    return item is None or isinstance(item, str | bytes)
 
 
 def is_number(

@@ -26,24 +26,10 @@ class Broken(Exception):
 
 
 class Probe:
-    """A loss with points, unit directions and tolerances, on the host.
+    """A loss with points, unit directions and tolerances, on the host."""
 
-    Parameters
-    ----------
-    loss : Loss
-        Fitted loss.
-    points : int or array-like of shape (n_points, n_params)
-        Points, or how many to draw.
-    random_state : int, RandomState, Generator or None
-        Draws points and directions.
-    rtol : float or None
-        Tolerance of derivatives; None depends on the dtype.
-
-    Raises
-    ------
-    ValueError
-        If the loss is not fitted, or the points are not rows of length ``n_params_``.
-    """
+    # Points are given, or drawn in the given number; without rtol the tolerance of
+    # derivatives depends on the dtype.
 
     def __init__(
         self, loss: Any, points: Any, random_state: RandomState, rtol: float | None

@@ -59,15 +59,18 @@ def with_callbacks(method: _Method) -> _Method:
 
 def check_params(estimator: Any) -> None:
     """Check the constructor arguments against ``_parameter_constraints``."""
-    name = type(estimator).__name__
+    name, constraints = type(estimator).__name__, estimator._parameter_constraints
     for parameter, value in estimator.get_params(deep=False).items():
-        _refuse_truth(estimator, parameter, value)
-        _refuse_class(estimator, parameter, value)
+        kinds = constraints.get(parameter)
+        kinds = kinds if isinstance(kinds, list) else []
+        _refuse_impostors(f"The {parameter!r} parameter of {name}", value, kinds)
         try:
             validate_parameter_constraints(
-                estimator._parameter_constraints, {parameter: value}, caller_name=name
+                constraints, {parameter: value}, caller_name=name
             )
-            if isinstance(value, Integral) and _is_real(estimator, parameter):
+            # What is compared with floats must be one.
+            are_real = (isinstance(k, Interval) and k.type is Real for k in kinds)
+            if isinstance(value, Integral) and any(are_real):
                 float(value)
         except InvalidParameterError as error:
             # A whole table of data in place of a number is not printed.
@@ -84,41 +87,18 @@ def check_params(estimator: Any) -> None:
             ) from error
 
 
-def _is_real(estimator: Any, parameter: str) -> bool:
-    """Return whether a parameter is compared with floats, and so must be one."""
-    constraints = estimator._parameter_constraints.get(parameter)
-    if not isinstance(constraints, list):
-        return False
-    return any(isinstance(c, Interval) and c.type is Real for c in constraints)
-
-
-def _refuse_truth(estimator: Any, parameter: str, value: Any) -> None:
-    """Refuse truth values and durations as numbers, which they are in Python."""
-    constraints = estimator._parameter_constraints.get(parameter)
-    # Durations are integers to Python too, and compare with nothing.
-    if isinstance(value, np.timedelta64) and isinstance(constraints, list):
+def _refuse_impostors(what: str, value: Any, kinds: list[Any]) -> None:
+    """Refuse what Python takes for a number, or for an object with certain methods."""
+    wants = set(map(type, kinds))
+    # Durations are integers to Python, and compare with nothing.
+    if isinstance(value, np.timedelta64) and kinds:
+        raise ValueError(f"{what} cannot be a duration, got {value!r}.")
+    if isinstance(value, bool | np.bool_) and Interval in wants:
+        raise ValueError(f"{what} must be a number, got {value!r}.")
+    if isinstance(value, type) and HasMethods in wants:
         raise ValueError(
-            f"The {parameter!r} parameter of {type(estimator).__name__} cannot be a "
-            f"duration, got {value!r}."
-        )
-    if not isinstance(value, bool | np.bool_) or not isinstance(constraints, list):
-        return
-    if any(isinstance(constraint, Interval) for constraint in constraints):
-        raise ValueError(
-            f"The {parameter!r} parameter of {type(estimator).__name__} must be a "
-            f"number, got {value!r}."
-        )
-
-
-def _refuse_class(estimator: Any, parameter: str, value: Any) -> None:
-    """Refuse a class in place of an instance with certain methods."""
-    constraints = estimator._parameter_constraints.get(parameter)
-    if not isinstance(value, type) or not isinstance(constraints, list):
-        return
-    if any(isinstance(constraint, HasMethods) for constraint in constraints):
-        raise ValueError(
-            f"The {parameter!r} parameter of {type(estimator).__name__} must be an "
-            f"instance, got the class {value.__name__}: write {value.__name__}()."
+            f"{what} must be an instance, got the class {value.__name__}: write "
+            f"{value.__name__}()."
         )
 
 

@@ -18,10 +18,12 @@ from skcrit import (
     BaseFinder,
     FunctionLoss,
     GaussianStarts,
+    LandscapeExplorer,
     LinearAutoencoderLoss,
     NewtonMRFinder,
     NotConvergedWarning,
     ResolutionWarning,
+    SaddleDynamicsFinder,
     TrajectoryStarts,
 )
 from skcrit.datasets import make_gaussian_spectrum
@@ -379,6 +381,15 @@ def test_the_warning_names_the_parameter(params, message, X):
         small(**params).fit(X)
     assert len(record) == 1
     assert record[0].filename == __file__
+
+
+def test_the_warning_is_that_of_the_caller_whatever_the_method(X):
+    finders = (NewtonMRFinder(), SaddleDynamicsFinder(), LandscapeExplorer())
+    for finder in finders:
+        finder.set_params(n_starts=4, max_iter=1, random_state=0)
+        with pytest.warns(NotConvergedWarning, match="did not end") as record:
+            finder.fit(X)
+        assert {warning.filename for warning in record} == {__file__}, finder
 
 
 def test_lost_starts_are_reported(X):
