@@ -24,36 +24,12 @@ class Rows:
     """
 
     def take(self, rows: IntArray) -> Self:
-        """Select rows.
-
-        Parameters
-        ----------
-        rows : ndarray of int of shape (m,)
-            Row numbers.
-
-        Returns
-        -------
-        part : Rows
-            A record of the same class with these rows.
-        """
+        """Select rows by their numbers, an ndarray of int of shape (m,)."""
         columns = {f.name: getattr(self, f.name) for f in fields(self)}
         return type(self)(**{name: _take(c, rows) for name, c in columns.items()})
 
     def replace(self, rows: IntArray, part: Self) -> Self:
-        """Return a record with some rows replaced.
-
-        Parameters
-        ----------
-        rows : ndarray of int of shape (m,)
-            Row numbers, each once.
-        part : Rows
-            A record of the same class with m rows.
-
-        Returns
-        -------
-        record : Rows
-            All rows.
-        """
+        """Return a record in which these rows, each once, are those of another one."""
         columns = {
             f.name: _replace(getattr(self, f.name), rows, getattr(part, f.name))
             for f in fields(self)
@@ -62,31 +38,14 @@ class Rows:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Self]) -> Self:
-        """Join records.
-
-        Parameters
-        ----------
-        parts : sequence of Rows
-            At least one record.
-
-        Returns
-        -------
-        record : Rows
-            All rows, in the order of the parts.
-        """
+        """Join records, at least one, in the order of the parts."""
         columns = {
             f.name: [getattr(part, f.name) for part in parts] for f in fields(cls)
         }
         return cls(**{name: _concatenated(c) for name, c in columns.items()})
 
     def empty(self) -> Self:
-        """Return a record of the same columns without any rows.
-
-        Returns
-        -------
-        record : Rows
-            The record.
-        """
+        """Return a record of the same columns without any rows."""
         return self.take(np.empty(0, dtype=int))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from skcrit.losses.adapt import as_loss
 from skcrit.losses.base import Loss
 from skcrit.search.batches import Batches, run_batches
 from skcrit.search.shared import Shared
-from skcrit.utils._arguments import as_numbers, check_workers, shown
+from skcrit.utils._arguments import as_numbers, check_workers, is_number, shown
 
 __all__ = ["certify"]
 
@@ -120,14 +119,9 @@ def certify(
 
 def _checked_reach(reach: float) -> float:
     """Return a number."""
-    valid = isinstance(reach, Real) and not isinstance(reach, bool | np.timedelta64)
-    try:
-        number = float(reach) if valid else np.nan
-    except OverflowError:  # an int larger than any float
-        number = np.inf
-    if not 0 <= number < np.inf:
+    if not is_number(reach, 0) or isinstance(reach, bool):
         raise ValueError(f"reach must be a finite number >= 0, got {shown(reach)}.")
-    return number
+    return float(reach)
 
 
 def _checked(loss: Loss, theta: Any) -> FloatArray:

@@ -233,7 +233,9 @@ class Exploration:
         explorer = self.explorer
         n_starts = max(explorer.n_starts, len(self.landscape.atlas))
         n_starts = size if lacks else min(n_starts, explorer.round_size, self._room())
-        init = "spread" if _are_points(explorer.init) else explorer.init
+        init: Any = explorer.init
+        if not isinstance(init, str) and not hasattr(init, "sample"):
+            init = "spread"
         starts = make_starts(init, as_loss(explorer.loss_), n_starts, seed)
         return self.landscape.problem.into(starts)
 
@@ -303,8 +305,3 @@ def _doubtful(landscape: Landscape) -> bool:
     """Return whether untried directions are not all that is missing."""
     many = landscape.n_failed > _MANY_FAILURES * landscape.n_searches
     return many or len(landscape.atlas) == 0
-
-
-def _are_points(init: Any) -> bool:
-    """Distinguish starts that are given from a way to draw them."""
-    return not isinstance(init, str) and not hasattr(init, "sample")

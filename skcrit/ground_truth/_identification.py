@@ -11,7 +11,7 @@ from skcrit._typing import BoolArray, FloatArray, IntArray
 from skcrit.ground_truth._factors import halves, split_weights, thin_svd
 from skcrit.ground_truth._hessian import min_moduli, response_moduli
 from skcrit.ground_truth._names import to_names
-from skcrit.ground_truth._pivots import open_pivots
+from skcrit.ground_truth._pivots import frobenius, open_pivots
 from skcrit.ground_truth.base import Match
 from skcrit.linalg import eigh
 
@@ -172,7 +172,7 @@ def _locate(
         "usable": usable,
         "mask": mask,
         "margin": margin,
-        "distance": _norm(error[:, :, : problem.n_seen]),
+        "distance": frobenius(error[:, :, : problem.n_seen]),
         "squared": squared,
         "certificate": _certificate(problem, r1, r2),
         "is_open": still_open[0],
@@ -300,7 +300,8 @@ def _data_gradient(
         tau = problem.tau_sum
         first = left.transpose(0, 2, 1) @ m + tau * right
         last = m @ right.transpose(0, 2, 1) + tau * left
-        squared = scale * (_squares(first) + _squares(last))
+        squares = [np.sum(part * part, axis=(-2, -1)) for part in (first, last)]
+        squared = scale * (squares[0] + squares[1])
         return squared, np.zeros(squared.shape), np.zeros(squared.shape)
     if problem.tau_product == 0:
         # What the data do not see is not determined; the balanced point has none of it.
@@ -381,11 +382,3 @@ def _rounding(problem: Any, theta: FloatArray, dtype: str) -> FloatArray:
         size = (np.sum(theta**2, axis=1) / problem.depth) ** (problem.depth / 2)
         unit = np.finfo(dtype).eps * max(problem.layer_sizes[0], problem.n_outputs)
         return _ROUNDING * unit * problem.rounding(size)
-
-
-def _squares(matrices: FloatArray) -> FloatArray:
-    return np.sum(matrices * matrices, axis=(-2, -1))
-
-
-def _norm(matrices: FloatArray) -> FloatArray:
-    return np.sqrt(_squares(matrices))

@@ -8,7 +8,7 @@ import numpy as np
 
 from skcrit._typing import BoolArray, FloatArray, IntArray
 
-__all__ = ["chain_products", "open_pivots"]
+__all__ = ["chain_products", "frobenius", "open_pivots"]
 
 
 def open_pivots(
@@ -42,11 +42,11 @@ def open_pivots(
             block, scale = residual, np.full(rank.shape, largest)
             if j > 1:
                 block = products[j - 1, 1] @ block
-                scale = scale * np.maximum(1.0, _norm(products[j - 1, 1]))
+                scale = scale * np.maximum(1.0, frobenius(products[j - 1, 1]))
             if i < depth:
                 block = block @ products[depth, i + 1]
-                scale = scale * np.maximum(1.0, _norm(products[depth, i + 1]))
-            reaches = _norm(block) > rtol * scale
+                scale = scale * np.maximum(1.0, frobenius(products[depth, i + 1]))
+            reaches = frobenius(block) > rtol * scale
             if i - 1 == j:
                 passes = problem.layer_sizes[j] > rank
             else:
@@ -70,7 +70,7 @@ def _equalize(weights: list[FloatArray]) -> list[FloatArray]:
     # Near a set of rank >= 1 the product of the norms is at least about 1; below that
     # (the empty set) rescaling would lift noise of a vanishing layer to the size of the
     # others, so it is left.
-    norms = np.stack([_norm(w) for w in weights])
+    norms = np.stack([frobenius(w) for w in weights])
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         logs = np.log(norms)
         mean = logs.mean(axis=0)
@@ -78,7 +78,8 @@ def _equalize(weights: list[FloatArray]) -> list[FloatArray]:
     return [w * f[:, None, None] for w, f in zip(weights, factors, strict=True)]
 
 
-def _norm(matrices: FloatArray) -> FloatArray:
+def frobenius(matrices: FloatArray) -> FloatArray:
+    """Compute the Frobenius norms of a stack of matrices."""
     return np.sqrt(np.sum(matrices * matrices, axis=(-2, -1)))
 
 

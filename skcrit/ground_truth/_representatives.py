@@ -73,7 +73,9 @@ def _turn_in_eigenspaces(
         problem.cluster_starts, problem.multiplicities, counts, strict=True
     ):
         space = identity[:, start : start + m]
-        parts.append(space @ _orthogonal(m, rng)[:, :k] if m > 1 else space[:, :k])
+        if m > 1:
+            space = space @ ortho_group.rvs(m, random_state=rng)
+        parts.append(space[:, :k])
     return np.concatenate(parts, axis=1)
 
 
@@ -104,15 +106,10 @@ def _change_basis(
     """Change the bases of the hidden layers."""
     weights = list(weights)
     for i, h in enumerate(problem.layer_sizes[1:-1]):
-        left, right = _orthogonal(h, rng), _orthogonal(h, rng)
+        left, right = (ortho_group.rvs(h, random_state=rng) for _ in range(2))
         # The penalty on the weights is invariant under rotations only.
         bound = _LOG_STRETCH if problem.tau_sum == 0 else 0.0
         stretch = np.exp(rng.uniform(-bound, bound, size=h))
         weights[i] = (left * stretch) @ (right @ weights[i])
         weights[i + 1] = ((weights[i + 1] @ right.T) / stretch) @ left.T
     return weights
-
-
-def _orthogonal(n: Any, rng: np.random.RandomState) -> FloatArray:
-    """Draw an orthogonal matrix from the Haar distribution."""
-    return ortho_group.rvs(n, random_state=rng)

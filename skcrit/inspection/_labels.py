@@ -55,7 +55,9 @@ def place_names(ax: Any, points: FloatArray, names: Any, radius: Any) -> dict[in
         text = _annotation(ax, points[row], names[row])
         box = Text.get_window_extent(text)  # the annotation's has the line, too
         boxes, offsets = _places(pixels[row], box.width, box.height, radius, scale)
-        free = np.flatnonzero(_inside(boxes, frame) & ~_overlap(boxes, taken))
+        inside = np.all(boxes[:, :2] >= frame.min, axis=1)
+        inside &= np.all(boxes[:, 2:] <= frame.max, axis=1)
+        free = np.flatnonzero(inside & ~_overlap(boxes, taken))
         if len(free) == 0:
             text.remove()
             continue
@@ -106,12 +108,6 @@ def _places(
     low = pixel + (offsets - pad) * scale
     high = pixel + (offsets + pad) * scale
     return np.hstack([low, high]), offsets
-
-
-def _inside(boxes: FloatArray, frame: Any) -> BoolArray:
-    """Return which boxes lie within the frame."""
-    low, high = boxes[:, :2], boxes[:, 2:]
-    return np.all(low >= frame.min, axis=1) & np.all(high <= frame.max, axis=1)
 
 
 def _overlap(boxes: FloatArray, taken: FloatArray) -> BoolArray:

@@ -25,8 +25,11 @@ __all__ = ["LandscapeGraphDisplay"]
 _MAX_VECTOR = 500
 
 # Opacity of one edge among n is ink / n^fading, set by eye for 2,500 and 20,000 edges.
-# Dark lines stay visible when faint.
-_EDGE, _INK, _FADING = "0.3", 25.0, 0.65
+# Dark lines stay visible when faint; colour and dashes distinguish connections.
+_INK, _FADING = 25.0, 0.65
+_SEARCH: dict[str, Any] = {"color": "0.3", "zorder": 1, "label": "search edge"}
+_CONNECTION: dict[str, Any] = {"color": FAILURE, "zorder": 1.5, "label": "connection"}
+_CONNECTION |= {"linestyles": "dashed"}
 
 # Sets of one index are separate if their losses differ by more than the range divided
 # by this number; otherwise they are moved sideways by this step, within this width.
@@ -153,16 +156,15 @@ class LandscapeGraphDisplay:
         check_fitted(explorer, "explorer", ("critical_points_", "n_searches_"))
         max_labels = check_int(max_labels, "max_labels")
         n_sets = explorer.n_critical_sets_
-        if names is not None:
-            names = checked_names(names, n_sets, "sets")
         if names is None:
             names = _set_names(explorer)
-        edges = explorer.edges_[:, :2]
+        else:
+            names = checked_names(names, n_sets, "sets")
         known = getattr(explorer, "connections_", None)
         display = cls(
             explorer.critical_losses_,
             explorer.morse_indices_,
-            edges,
+            explorer.edges_[:, :2],
             list(names) if n_sets <= max_labels else None,
             connections=None if known is None else known.edges()[:, :2],
             detrend=n_sets > max_labels,
@@ -206,8 +208,13 @@ class LandscapeGraphDisplay:
             x = index - index.mean()
             y = y - y.mean() - (x @ y) / (x @ x) * x
         self.positions_ = np.column_stack([_spread(_columns(index), y), y])
-        self.edges_ = self._draw_edges(ax, edge_kw)
-        self.connections_ = self._draw_connections(ax)
+        style = {**_SEARCH, **edge_kw}
+        self.edges_ = self._draw_lines(ax, self.edges, 0.8, (0.02, 0.45), style)
+        self.connections_ = None
+        if self.connections is not None:
+            self.connections_ = self._draw_lines(
+                ax, self.connections, 1.0, (0.05, 0.9), _CONNECTION
+            )
         self.nodes_ = self._draw_nodes(ax, known, node_kw)
         height = "Loss above its linear trend in the index" if detrended else "Loss"
         name_axes(ax, "Morse index", height)
@@ -223,41 +230,22 @@ class LandscapeGraphDisplay:
         self.texts_ = self._write_names(ax)
         return self
 
-    def _draw_edges(self, ax: Any, options: dict[str, Any]) -> Any:
-        """Draw edges, fainter the more there are."""
+    def _draw_lines(
+        self, ax: Any, pairs: Any, width: float, opacity: Any, style: dict[str, Any]
+    ) -> Any:
+        """Draw lines between sets, thinner and fainter if there are many."""
         from matplotlib.collections import LineCollection
 
-        edges = np.asarray(self.edges, dtype=int).reshape(-1, 2)
-        many = len(edges) > _MAX_VECTOR
-        style = {
-            "color": _EDGE,
-            "linewidths": 0.4 if many else 0.8,
-            "alpha": float(np.clip(_INK / max(len(edges), 1) ** _FADING, 0.02, 0.45)),
-            "rasterized": many,
-            "zorder": 1,
-            "label": "search edge",
-        }
-        segments = self.positions_[edges]
-        return ax.add_collection(LineCollection(segments, **{**style, **options}))
-
-    def _draw_connections(self, ax: Any) -> Any:
-        """Draw what saddles connect, distinguished from edges by colour and dashes."""
-        from matplotlib.collections import LineCollection
-
-        if self.connections is None:
-            return None
-        pairs = np.asarray(self.connections, dtype=int).reshape(-1, 2)
+        pairs = np.asarray(pairs, dtype=int).reshape(-1, 2)
         many = len(pairs) > _MAX_VECTOR
-        style: dict[str, Any] = {
-            "color": FAILURE,
-            "linewidths": 0.5 if many else 1.0,
-            "linestyles": "dashed",
-            "alpha": float(np.clip(_INK / max(len(pairs), 1) ** _FADING, 0.05, 0.9)),
+        ink = _INK / max(len(pairs), 1) ** _FADING
+        looks = {
+            "linewidths": width / 2 if many else width,
+            "alpha": float(np.clip(ink, *opacity)),
             "rasterized": many,
-            "zorder": 1.5,
-            "label": "connection",
+            **style,
         }
-        return ax.add_collection(LineCollection(self.positions_[pairs], **style))
+        return ax.add_collection(LineCollection(self.positions_[pairs], **looks))
 
     def _draw_nodes(self, ax: Any, known: BoolArray, options: Any) -> Any:
         """Draw sets, smaller the more there are; another colour without index."""

@@ -246,7 +246,8 @@ class ToleranceDisplay:
         margin = max((high / low) ** 0.05, 1.5)
         ax.set_xlim(high * margin, low / margin)
         ax.set_ylim(-0.06, 1.06)
-        decades = _decades(ends["first"], ends["last"])
+        least, most = np.log10([ends["first"], ends["last"]])
+        decades = range(int(np.ceil(least - 1e-9)), int(np.floor(most + 1e-9)) + 1)
         # get_tick_space counts labels of three times the font size; these are wider.
         step = -(-len(decades) // max(2, ax.xaxis.get_tick_space() * 3 // 4))
         decades = decades[:: max(step, 1)]
@@ -286,12 +287,6 @@ def _check_scores(scores: Any) -> Any:
             f"got {shown(scores)}."
         )
     return tuple(name for name in _STYLES if name in names)
-
-
-def _decades(first: float, last: float) -> Any:
-    """List the powers of ten from a tolerance to a laxer one."""
-    low, high = np.log10([first, last])
-    return range(int(np.ceil(low - 1e-9)), int(np.floor(high + 1e-9)) + 1)
 
 
 def _places(tols: FloatArray, inner: BoolArray) -> tuple[FloatArray, dict[str, float]]:

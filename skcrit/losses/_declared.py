@@ -215,48 +215,14 @@ class DeclaredLoss(Loss):
         theta = np.where(finite, np.where(finite, low, 0.0) + width * uniform, theta)
         return np.clip(theta, low, high)
 
-    def orbit_tangents(self, theta: Array) -> Array:
-        """Span the tangent space of the continuous symmetries.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-
-        Returns
-        -------
-        tangents : array of shape (..., n_tangents, n_params)
-            Vectors in rows, by ``symmetries``; none if that is not a function.
-
-        Raises
-        ------
-        ValueError
-            If the function returns something else.
-        """
+    def orbit_tangents(self, theta: Array) -> Array:  # noqa: D102 (documented in Loss)
         theta = self._as_points(theta)
         if not callable(self._given["symmetries"]):
             return super().orbit_tangents(theta)
         shape = (*theta.shape[:-1], "n_tangents", self.n_params_)
         return self._declared("symmetries", theta, shape)
 
-    def invariants(self, theta: Array) -> Array:
-        """Compute numbers that the symmetries do not change, by the given function.
-
-        Parameters
-        ----------
-        theta : array of shape (..., n_params)
-            Points.
-
-        Returns
-        -------
-        invariants : array of shape (..., n_invariants)
-            Two critical points belong to the same set when their invariants agree.
-
-        Raises
-        ------
-        ValueError
-            If the function returns something else.
-        """
+    def invariants(self, theta: Array) -> Array:  # noqa: D102
         theta = self._as_points(theta)
         if self._given["invariants"] is None:
             return theta
@@ -313,7 +279,7 @@ class DeclaredLoss(Loss):
             spread = np.nanmedian(np.abs(drawn - np.nanmedian(drawn, axis=0)), axis=0)
         return np.where(np.isfinite(spread) & (spread > 0), spread, 1.0)
 
-    def representative(self, theta: Array) -> Array:  # noqa: D102 (documented in Loss)
+    def representative(self, theta: Array) -> Array:  # noqa: D102
         theta = self._as_points(theta)
         if self._given["representative"] is None:
             return theta

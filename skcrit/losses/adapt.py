@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 
 from skcrit._typing import Array, ArrayLike
@@ -14,48 +14,11 @@ __all__ = ["as_loss", "check_methods", "fitted_loss", "is_loss"]
 
 REQUIRED = ("value", "gradient", "hvp")
 
-# What an object may define besides, in place of the defaults of Loss.
-OPTIONAL = (
-    "analytical_spectrum",
-    "at",
-    "backend",
-    "conditioning",
-    "coordinates",
-    "count_tangents",
-    "curvature",
-    "curvature_cost",
-    "data_subspace",
-    "degeneracies",
-    "draw_starts",
-    "default_init",
-    "dtype",
-    "enclose_invariants",
-    "euler_characteristic",
-    "evaluation_error",
-    "exact_tangents",
-    "ground_truth",
-    "hessian",
-    "hessian_lipschitz",
-    "inside",
-    "invariants",
-    "invariants_scale",
-    "is_coercive",
-    "length_scale",
-    "n_features_in_",
-    "n_zero_modes",
-    "orbit_euler",
-    "orbit_size",
-    "orbit_tangents",
-    "parameter_unit",
-    "preconditioner",
-    "representative",
-    "rescale",
-    "rescale_keeps_inertia",
-    "seen_tangents",
-    "third_derivative",
-    "transform",
-    "unit_degeneracies",
-)
+# What an object may define besides, in place of the defaults of Loss, or as some losses
+# do. The last ones an adapted loss has itself.
+OPTIONAL = {"n_features_in_", "third_derivative", "transform", "unit_degeneracies"}
+OPTIONAL |= {name for name in dir(Loss) if name[0] != "_"} - set(dir(BaseEstimator))
+OPTIONAL -= {*REQUIRED, "asarray", "fit", "linear_operator", "numbers_per_point_"}
 
 
 def is_loss(thing: object) -> bool:

@@ -15,15 +15,10 @@ from skcrit.metrics._unseen import chao1_richness, good_turing_coverage
 __all__ = ["blind_dict", "blind_text"]
 
 
-def blind_dict(finder: Any) -> dict[str, Any]:
-    """Collect what is known of a finder without a ground truth."""
-    return _collected(finder, summarize(finder))
-
-
 def blind_text(finder: Any, digits: int, max_sets: int) -> str:
     """Write what is known of a finder without a ground truth."""
     summary = summarize(finder)
-    report = _collected(finder, summary)
+    report = blind_dict(finder, summary)
     name = type(finder.loss_).__name__
     title = f"{type(finder).__name__} on {name}, whose critical points are not known"
     lines = [title, "", *_header(report, digits), ""]
@@ -37,8 +32,9 @@ def blind_text(finder: Any, digits: int, max_sets: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _collected(finder: Any, summary: Summary) -> dict[str, Any]:
-    """Collect everything, the table included."""
+def blind_dict(finder: Any, summary: Summary | None = None) -> dict[str, Any]:
+    """Collect what is known of a finder without a ground truth, the table included."""
+    summary = summarize(finder) if summary is None else summary
     results = finder.results_
     status, counts = np.unique(results["status"], return_counts=True)
     converged = np.asarray(finder.converged_)

@@ -16,6 +16,7 @@ from skcrit.utils._validation import check_fitted
 
 __all__ = [
     "ATTRIBUTES",
+    "SETS",
     "alarm_text",
     "euler_alarm",
     "euler_sum",
@@ -23,16 +24,10 @@ __all__ = [
     "morse_inequalities",
 ]
 
-# What a report needs of a finder.
-ATTRIBUTES = (
-    "loss_",
-    "critical_points_",
-    "critical_losses_",
-    "morse_indices_",
-    "nullities_",
-    "counts_",
-    "results_",
-)
+# What the critical sets of a finder consist of, and what a report needs besides.
+SETS = ("loss_", "critical_points_", "critical_losses_", "morse_indices_")
+SETS += ("nullities_", "counts_")
+ATTRIBUTES = (*SETS, "results_")
 
 # Relative to the longest of all sets: tangents of symmetries below it are zero.
 _RANK = 1e-6

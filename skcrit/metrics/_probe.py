@@ -10,6 +10,7 @@ from scipy.stats import binomtest
 from skcrit._backend import to_host
 from skcrit._typing import FittedFinder, IntArray
 from skcrit.losses.adapt import as_loss
+from skcrit.metrics._euler import SETS
 from skcrit.metrics._undefined import undefined
 from skcrit.search.critical_sets import Identity, match_points
 from skcrit.search.describe import invariants_of
@@ -21,15 +22,6 @@ __all__ = ["match_finders", "probe_coverage", "probe_coverage_interval"]
 # Errors of the invariants of critical points, in their natural units: finders refine
 # their critical points, and keep them far better than that.
 _SAME = 1e-6
-
-_ATTRIBUTES = (
-    "loss_",
-    "critical_points_",
-    "critical_losses_",
-    "morse_indices_",
-    "nullities_",
-    "counts_",
-)
 
 
 def probe_coverage(finder: FittedFinder, probe: FittedFinder) -> float:
@@ -139,7 +131,7 @@ def probe_coverage_interval(
 def match_finders(probe: FittedFinder, finder: FittedFinder) -> IntArray:
     """Find the row of each set of ``probe`` in ``finder``, -1 if it is not there."""
     for name, thing in (("finder", finder), ("probe", probe)):
-        check_fitted(thing, name, _ATTRIBUTES)
+        check_fitted(thing, name, SETS)
     _check_same_loss(finder, probe)
     return match_points(_identity(probe, finder), _identity(finder, finder))
 

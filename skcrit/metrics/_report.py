@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from skcrit._tables import text_table
 from skcrit._typing import FittedFinder, IntArray
 from skcrit.exceptions import NoGroundTruthError
 from skcrit.ground_truth.base import GroundTruth
@@ -216,29 +217,30 @@ def _table(rows: Any, digits: int, max_sets: int) -> list[str]:
     """Write the table of sets."""
     if not rows:
         return ["No converged start is identified with a critical set."]
-    cells = [("set", "loss", "predicted", "index", "nullity", "count", "hits")]
-    for row in rows[:max_sets]:
-        bounds = [f">={bound}" for bound in row["index_bounds"]]
-        cells.append((
-            _set_text(row["set"]),
-            f"{row['loss']:#.{digits + 1}g}",
-            ", ".join([*map(str, row["predicted_indices"]), *bounds]),
-            _integers_text(row["morse_indices"]),
-            _integers_text(row["nullities"]),
-            str(row["count"]),
-            str(row["n_hits"]),
-        ))
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = []
-    for line in cells:
-        first, *rest = zip(line, widths, strict=True)
-        parts = [first[0].ljust(first[1]), *(text.rjust(w) for text, w in rest)]
-        lines.append("  ".join(parts))
+    shown = rows[:max_sets]
+    names = [_set_text(row["set"]) for row in shown]
+    width = max(map(len, ["set", *names]))
+    columns = {
+        "set".ljust(width): [name.ljust(width) for name in names],
+        "loss": [f"{row['loss']:#.{digits + 1}g}" for row in shown],
+        "predicted": [_predicted_text(row) for row in shown],
+        "index": [_integers_text(row["morse_indices"]) for row in shown],
+        "nullity": [_integers_text(row["nullities"]) for row in shown],
+        "count": [row["count"] for row in shown],
+        "hits": [row["n_hits"] for row in shown],
+    }
+    lines = text_table(columns).splitlines()
     if len(rows) > max_sets:
         hidden = rows[max_sets:]
         starts = sum(row["count"] for row in hidden)
         lines.append(f"and {len(hidden)} more sets with {starts} starts")
     return lines
+
+
+def _predicted_text(row: Any) -> str:
+    """Write the Morse indices that the truth predicts, or bounds of them."""
+    bounds = [f">={bound}" for bound in row["index_bounds"]]
+    return ", ".join([*map(str, row["predicted_indices"]), *bounds])
 
 
 def _integers_text(values: list[int]) -> str:

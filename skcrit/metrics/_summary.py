@@ -18,7 +18,7 @@ from skcrit.utils._validation import check_fitted
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Summary", "alarm_text", "summarize", "warn_of_singletons"]
+__all__ = ["Summary", "summarize"]
 
 # Rows that are printed; to_dict and to_frame have all.
 _MAX_ROWS = 40
@@ -159,7 +159,7 @@ class Summary:
 def summarize(finder: FittedFinder) -> Summary:
     """Tabulate the critical sets of a finder, and warn of too many singletons."""
     check_fitted(finder, "finder", ATTRIBUTES)
-    warn_of_singletons(finder.counts_)
+    _warn_of_singletons(finder.counts_)
     loss = as_loss(finder.loss_, "loss_")
     low, high, confirmed = _from_starts(finder, loss.n_params_)
     labels = np.asarray(finder.results_["critical_set"])
@@ -183,7 +183,7 @@ def summarize(finder: FittedFinder) -> Summary:
     )
 
 
-def warn_of_singletons(counts: IntArray) -> None:
+def _warn_of_singletons(counts: IntArray) -> None:
     """Warn if nearly all of ten or more sets were reached by one search only."""
     n_sets, n_single = len(counts), int(np.sum(np.asarray(counts) == 1))
     if n_sets < _MANY_SETS or n_single <= _SINGLETONS * n_sets:
