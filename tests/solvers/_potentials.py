@@ -1,10 +1,11 @@
-"""Functions of two variables whose critical points are known."""
+"""Functions whose critical points are known, and a count of what is asked of them."""
 
 from functools import partial
 
 import numpy as np
 
-from skcrit.losses import FunctionLoss
+from skcrit.datasets import make_gaussian_spectrum
+from skcrit.losses import FunctionLoss, LinearAutoencoderLoss
 
 
 def polynomial_value(terms, theta):
@@ -81,3 +82,32 @@ HIMMELBLAU_POINTS = [
     ((3.385154, 0.073852), 1),
     ((-0.270845, -0.923039), 2),
 ]
+
+
+def autoencoder(eigenvalues=(4.0, 3.0, 2.0, 1.0), hidden=(2,), unit=1.0, **params):
+    X = make_gaussian_spectrum(100, eigenvalues=eigenvalues, exact=True, random_state=0)
+    return LinearAutoencoderLoss(hidden, **params).fit(unit * X)
+
+
+def index(loss, theta):
+    return int(np.sum(np.linalg.eigvalsh(loss.hessian(theta)) < 0))
+
+
+class Counter:
+    """Make a loss of the functions of another one that counts the rows it is asked."""
+
+    def __init__(self, loss):
+        self.inner = loss
+        self.n_gradient = self.n_hvp = 0
+        self.loss = FunctionLoss(
+            loss.value, self.gradient, self.hvp, n_params=loss.n_params_, length=1.0
+        ).fit()
+
+    def gradient(self, theta):
+        self.n_gradient += len(theta)
+        return self.inner.gradient(theta)
+
+    def hvp(self, theta, v):
+        # The rows of finished linear systems are zero: they were not requested.
+        self.n_hvp += int(np.sum(np.any(v != 0, axis=-1)))
+        return self.inner.hvp(theta, v)

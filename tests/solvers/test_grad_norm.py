@@ -26,6 +26,9 @@ from ._potentials import (
     ROSENBROCK,
     SADDLE,
     SLOPE,
+    Counter,
+    autoencoder,
+    index,
 )
 
 # Name: class and parameters.
@@ -40,11 +43,6 @@ METHODS = {
 SEARCHES = ("btls", "l-bfgs", "lm", "lm krylov")
 every_method = pytest.mark.parametrize("method", METHODS)
 every_search = pytest.mark.parametrize("method", SEARCHES)
-
-
-def autoencoder(eigenvalues=(4.0, 3.0, 2.0, 1.0), hidden=(2,), unit=1.0, **params):
-    X = make_gaussian_spectrum(100, eigenvalues=eigenvalues, exact=True, random_state=0)
-    return LinearAutoencoderLoss(hidden, **params).fit(unit * X)
 
 
 def make(method, **params):
@@ -62,32 +60,8 @@ def gentle(method):
     return {"learning_rate": 0.05} if method in {"gd", "momentum"} else {}
 
 
-def index(loss, theta):
-    return int(np.sum(np.linalg.eigvalsh(loss.hessian(theta)) < 0))
-
-
 def slope(loss, theta):
     return loss.hvp(theta, loss.gradient(theta))
-
-
-class Counter:
-    """Make a loss of the functions of another one that counts the rows it is asked."""
-
-    def __init__(self, loss):
-        self.inner = loss
-        self.n_gradient = self.n_hvp = 0
-        self.loss = FunctionLoss(
-            loss.value, self.gradient, self.hvp, n_params=loss.n_params_, length=1.0
-        ).fit()
-        self.loss.rescale = loss.rescale
-
-    def gradient(self, theta):
-        self.n_gradient += len(theta)
-        return self.inner.gradient(theta)
-
-    def hvp(self, theta, v):
-        self.n_hvp += int(np.sum(np.any(v != 0, axis=-1)))
-        return self.inner.hvp(theta, v)
 
 
 # Known critical points
@@ -633,6 +607,7 @@ def test_without_balance_the_gradient_norm_falls_in_a_valley(rng):
 
 def counted(method, balance, start, **params):
     counter = Counter(autoencoder())
+    counter.loss.rescale = counter.inner.rescale
     if method in {"gd", "momentum"}:
         params["learning_rate"] = 0.02
     params = {"balance": balance, "tol": 0.0, **params}
@@ -656,6 +631,7 @@ def test_counts_include_balancing(method, rng):
     start = unbalanced(autoencoder(), rng, n=1)[0]
     moves = []
     counter = Counter(autoencoder())
+    counter.loss.rescale = counter.inner.rescale
     counter.loss.rescale = lambda theta: counter.inner.rescale(theta)
     params = {"learning_rate": 0.2} if method in {"gd", "momentum"} else {}
     solver = make(method, tol=0.0, max_iter=30, **params)
@@ -675,6 +651,7 @@ def test_counts_include_balancing(method, rng):
 @every_search
 def test_counts_of_a_run_that_fails(method):
     counter = Counter(SLOPE)
+    counter.loss.rescale = counter.inner.rescale
     result = solve(method, counter.loss, (1.0, 1.0))
     assert result.status[0] == Status.GRADIENT_FLAT
     assert result.n_gradient[0] == counter.n_gradient

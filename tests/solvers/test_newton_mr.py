@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from skcrit._backend import to_device
-from skcrit.datasets import make_gaussian_spectrum
 from skcrit.linalg import LinearStatus
-from skcrit.losses import FunctionLoss, LinearAutoencoderLoss, MLPLoss
+from skcrit.losses import FunctionLoss, MLPLoss
 from skcrit.losses._mlp_model import MLPModel
 from skcrit.solvers import NewtonMR, Solver, Status
 
@@ -19,42 +18,16 @@ from ._potentials import (
     ROSENBROCK,
     SADDLE,
     SLOPE,
+    Counter,
+    autoencoder,
+    index,
 )
-
-
-def autoencoder(eigenvalues=(4.0, 3.0, 2.0, 1.0), hidden=(2,), **params):
-    X = make_gaussian_spectrum(100, eigenvalues=eigenvalues, exact=True, random_state=0)
-    return LinearAutoencoderLoss(hidden, **params).fit(X)
 
 
 def solve(loss, theta0, inner_tol=0.01, **params):
     # The default of inner_tol is a matter of speed, tests want accurate steps.
     solver = NewtonMR(inner_tol=inner_tol, **params)
     return solver.solve(loss, np.atleast_2d(np.asarray(theta0, float)))
-
-
-def index(loss, theta):
-    return int(np.sum(np.linalg.eigvalsh(loss.hessian(theta)) < 0))
-
-
-class Counter:
-    """Make a loss of the functions of another one that counts the rows it is asked."""
-
-    def __init__(self, loss):
-        self.inner = loss
-        self.n_gradient = self.n_hvp = 0
-        self.loss = FunctionLoss(
-            loss.value, self.gradient, self.hvp, n_params=loss.n_params_, length=1.0
-        ).fit()
-
-    def gradient(self, theta):
-        self.n_gradient += len(theta)
-        return self.inner.gradient(theta)
-
-    def hvp(self, theta, v):
-        # The rows of finished linear systems are zero: they were not requested.
-        self.n_hvp += int(np.sum(np.any(v != 0, axis=-1)))
-        return self.inner.hvp(theta, v)
 
 
 # Known critical points

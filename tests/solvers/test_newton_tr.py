@@ -18,41 +18,16 @@ from ._potentials import (
     ROSENBROCK,
     SADDLE,
     SLOPE,
+    Counter,
+    autoencoder,
+    index,
 )
 
 SOLVERS = ("dense", "krylov")
 
 
-def autoencoder(eigenvalues=(4.0, 3.0, 2.0, 1.0), hidden=(2,), unit=1.0, **params):
-    X = make_gaussian_spectrum(100, eigenvalues=eigenvalues, exact=True, random_state=0)
-    return LinearAutoencoderLoss(hidden, **params).fit(unit * X)
-
-
 def solve(loss, theta0, **params):
     return NewtonTR(**params).solve(loss, np.atleast_2d(np.asarray(theta0, float)))
-
-
-def index(loss, theta):
-    return int(np.sum(np.linalg.eigvalsh(loss.hessian(theta)) < 0))
-
-
-class Counter:
-    """Make a loss of the functions of another one that counts the rows it is asked."""
-
-    def __init__(self, loss):
-        self.inner = loss
-        self.n_gradient = self.n_hvp = 0
-        self.loss = FunctionLoss(
-            loss.value, self.gradient, self.hvp, n_params=loss.n_params_, length=1.0
-        ).fit()
-
-    def gradient(self, theta):
-        self.n_gradient += len(theta)
-        return self.inner.gradient(theta)
-
-    def hvp(self, theta, v):
-        self.n_hvp += int(np.sum(np.any(v != 0, axis=-1)))
-        return self.inner.hvp(theta, v)
 
 
 # Known critical points

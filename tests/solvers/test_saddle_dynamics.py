@@ -17,15 +17,11 @@ from ._potentials import (
     HIMMELBLAU_POINTS,
     SADDLE,
     SLOPE,
+    autoencoder,
     polynomial,
 )
 
 SETS = [(), (0,), (1,), (2,), (3,), (0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
-
-
-def autoencoder(eigenvalues=(4.0, 3.0, 2.0, 1.0), hidden=(2,), **params):
-    X = make_gaussian_spectrum(100, eigenvalues=eigenvalues, exact=True, random_state=0)
-    return LinearAutoencoderLoss(hidden, **params).fit(X)
 
 
 def solve(loss, theta0, **params):
