@@ -6,11 +6,7 @@ proving ground is the linear autoencoder, whose critical points are known.
 
 from skcrit._version import __version__
 from skcrit.certification import certify
-from skcrit.exceptions import (
-    NoGroundTruthError,
-    NotConvergedWarning,
-    ResolutionWarning,
-)
+from skcrit.exceptions import NoGroundTruthError, NotConvergedWarning, ResolutionWarning
 from skcrit.finders import (
     BaseFinder,
     GradNormFinder,

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from sklearn.exceptions import ConvergenceWarning
 
-__all__ = [
-    "NoGroundTruthError",
-    "NotConvergedWarning",
-    "ResolutionWarning",
-]
+__all__ = ["NoGroundTruthError", "NotConvergedWarning", "ResolutionWarning"]
 
 
 class NotConvergedWarning(ConvergenceWarning):

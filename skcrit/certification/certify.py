@@ -33,11 +33,7 @@ _LARGE, _N_RADII = 0.5, 3
 
 
 def certify(
-    loss: Any,
-    theta: ArrayLike,
-    *,
-    reach: float = 1e-6,
-    n_jobs: int | None = None,
+    loss: Any, theta: ArrayLike, *, reach: float = 1e-6, n_jobs: int | None = None
 ) -> Certificates:
     r"""Prove that critical points lie near given points, and determine their indices.
 

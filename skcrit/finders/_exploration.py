@@ -11,13 +11,7 @@ from skcrit._typing import FloatArray, IntArray
 from skcrit.losses.adapt import as_loss
 from skcrit.search.connect import connect
 from skcrit.search.connections import Connections
-from skcrit.search.departures import (
-    Displaced,
-    Origins,
-    Searches,
-    no_origins,
-    placed,
-)
+from skcrit.search.departures import Displaced, Origins, Searches, no_origins, placed
 from skcrit.search.describe import UNKNOWN
 from skcrit.search.landscape import Landscape
 from skcrit.search.tries import Displacement

@@ -10,12 +10,7 @@ from skcrit._typing import ArrayLike, Memory, RandomState, Sampler
 from skcrit.finders._doc import N_FALLBACK, documented
 from skcrit.finders.base import BaseFinder
 from skcrit.losses.base import Loss
-from skcrit.solvers import (
-    GradNormDescent,
-    GradNormLBFGS,
-    GradNormLM,
-    GradNormWolfe,
-)
+from skcrit.solvers import GradNormDescent, GradNormLBFGS, GradNormLM, GradNormWolfe
 from skcrit.utils._validation import Interval, StrOptions
 
 __all__ = ["GradNormFinder"]

@@ -14,12 +14,7 @@ import numpy as np
 
 from skcrit._typing import IntArray
 
-__all__ = [
-    "iterate_names",
-    "sample_counts",
-    "suffix_counts",
-    "tally_indices",
-]
+__all__ = ["iterate_names", "sample_counts", "suffix_counts", "tally_indices"]
 
 
 def suffix_counts(multiplicities: IntArray, max_rank: int) -> list[list[int]]:

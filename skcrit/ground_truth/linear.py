@@ -19,12 +19,7 @@ from skcrit.ground_truth._counting import (
 from skcrit.ground_truth._identification import LinearMatch, match_points, resolution
 from skcrit.ground_truth._names import parse_one, parse_sets, to_names
 from skcrit.ground_truth._representatives import random_source, representative
-from skcrit.ground_truth.base import (
-    PRECISIONS,
-    NamedSets,
-    check_grad_norm,
-    check_theta,
-)
+from skcrit.ground_truth.base import PRECISIONS, NamedSets, check_grad_norm, check_theta
 from skcrit.utils._arguments import check_choice, check_int, check_number
 
 if TYPE_CHECKING:

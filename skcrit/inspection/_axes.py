@@ -72,9 +72,6 @@ def wrap(text: str, length: float, size: float) -> str:
 def name_axes(ax: Any, x: str, y: str) -> None:
     """Name both axes, in several lines if one would leave the figure."""
     box = ax.get_window_extent()
-    for axis, text, length in (
-        (ax.xaxis, x, box.width),
-        (ax.yaxis, y, box.height),
-    ):
+    for axis, text, length in ((ax.xaxis, x, box.width), (ax.yaxis, y, box.height)):
         points = length * 72 / ax.figure.dpi
         axis.set_label_text(wrap(text, points, axis.label.get_size()))

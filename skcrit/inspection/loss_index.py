@@ -9,14 +9,7 @@ import numpy as np
 from skcrit._typing import BoolArray, FloatArray, RandomState
 from skcrit.exceptions import NoGroundTruthError
 from skcrit.ground_truth.base import GroundTruth
-from skcrit.inspection._axes import (
-    FAILURE,
-    GREY,
-    LEGEND,
-    SUCCESS,
-    axes_of,
-    name_axes,
-)
+from skcrit.inspection._axes import FAILURE, GREY, LEGEND, SUCCESS, axes_of, name_axes
 from skcrit.metrics._judgement import judge
 from skcrit.utils._arguments import check_int, check_keywords, check_seed
 from skcrit.utils._validation import check_fitted

@@ -198,11 +198,8 @@ class _GradientNormModel(LocalModel):
         return product + factor * _difference(m.hvp(v) for m in models)
 
     def hessian(self) -> Array:
-        xp, theta, hessian = (
-            array_namespace(self.theta),
-            self.theta,
-            self.inner.hessian(),
-        )
+        xp, theta = array_namespace(self.theta), self.theta
+        hessian = self.inner.hessian()
         product = hessian @ hessian
         if self._third_derivative(self.inner, theta) is not None:
             rows = theta[..., None, :]

@@ -26,10 +26,7 @@ from skcrit.metrics._scorers import (
     recovery_precision_scorer,
 )
 from skcrit.metrics._summary import Summary
-from skcrit.metrics._uniformity import (
-    UniformityResult,
-    uniformity_test,
-)
+from skcrit.metrics._uniformity import UniformityResult, uniformity_test
 from skcrit.metrics._unseen import (
     chao1_richness,
     chao1_richness_interval,

@@ -93,8 +93,7 @@ recovery_precision_scorer = _make_scorer(
         a search ranks last, if nothing converged.""",
 )
 recovery_coverage_scorer = _make_scorer(
-    _recovery.recovery_coverage,
-    "Fraction of all critical sets that were found.",
+    _recovery.recovery_coverage, "Fraction of all critical sets that were found."
 )
 loss_error_scorer = _make_scorer(
     _recovery.loss_error,

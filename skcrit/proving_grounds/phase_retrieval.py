@@ -78,10 +78,7 @@ def make_phase_retrieval(
 class PhaseRetrieval(QuadraticLoss):
     """Population phase retrieval, see :func:`make_phase_retrieval`."""
 
-    _parameter_constraints = {
-        **Ground._parameter_constraints,
-        "signal": ["array-like"],
-    }
+    _parameter_constraints = {**Ground._parameter_constraints, "signal": ["array-like"]}
 
     def __init__(
         self,
