@@ -99,12 +99,7 @@ class ConvertsEstimators(NetworkLayout):
         ValueError
             If ``theta`` is a batch, or the activation is not one of scikit-learn's.
         """
-        theta = self._as_points(theta)
-        if theta.ndim != 1:
-            raise ValueError(
-                f"theta must be one vector of shape ({self.n_params_},), "
-                f"got an array of shape {tuple(theta.shape)}."
-            )
+        theta = self._as_point(theta)
         return estimator_of(self, theta)
 
 

@@ -68,6 +68,16 @@ class TakesPoints:
             )
         return theta
 
+    def _as_point(self, theta: Array) -> Array:
+        # Bring one point to the loss's namespace, not a batch.
+        theta = self._as_points(theta)
+        if theta.ndim != 1:
+            raise ValueError(
+                f"theta must be one vector of shape ({self.n_params_},), "
+                f"got an array of shape {tuple(theta.shape)}."
+            )
+        return theta
+
     def _is_right(self, theta: Array) -> bool:
         # Notice points that are as they should be, as all are inside of a search: this
         # takes a hundredth of the time of the full check.

@@ -348,12 +348,7 @@ class UnitSymmetries(NetworkLayout, Symmetries):
            Brea. "Geometry of the loss landscape in overparameterized neural networks:
            symmetries and invariances". ICML 2021. arXiv:2105.12221.
         """
-        theta = self._as_points(theta)
-        if theta.ndim != 1:
-            raise ValueError(
-                f"theta must be one vector of shape ({self.n_params_},), "
-                f"got an array of shape {tuple(theta.shape)}."
-            )
+        theta = self._as_point(theta)
         if not np.all(np.isfinite(to_host(theta))):
             raise ValueError(f"theta must be finite, got {shown(to_host(theta))}.")
         rtol = check_number(rtol, "rtol", 0, 1)

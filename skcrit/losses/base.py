@@ -195,12 +195,7 @@ class Loss(Provable, BaseEstimator, ABC):
         ValueError
             If ``theta`` is a batch.
         """
-        theta = self._as_points(theta)
-        if theta.ndim != 1:
-            raise ValueError(
-                f"theta must be one vector of shape ({self.n_params_},), "
-                f"got an array of shape {tuple(theta.shape)}."
-            )
+        theta = self._as_point(theta)
         local = self.at(theta)
 
         def matvec(v: Array) -> Array:
