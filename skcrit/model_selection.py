@@ -11,7 +11,7 @@ from sklearn.base import clone
 from skcrit._tables import html_table, text_table
 from skcrit._typing import ArrayLike, FloatArray
 from skcrit.exceptions import NoGroundTruthError
-from skcrit.finders.base import BaseFinder
+from skcrit.finders import BaseFinder, LandscapeExplorer
 from skcrit.losses.base import Loss
 from skcrit.metrics import judge
 from skcrit.search.engine import search_tols
@@ -112,8 +112,9 @@ def tolerance_curve(
     Raises
     ------
     ValueError
-        If ``tols`` is empty or not made of non-negative numbers, or the finder's solver
-        cannot stop at several tolerances; and whatever ``fit`` raises.
+        If ``tols`` is empty or not made of non-negative numbers; if the finder's solver
+        cannot stop at several tolerances, or its searches depend on what others have
+        found (``LandscapeExplorer``, ``deflate=True``); and whatever ``fit`` raises.
     TypeError
         If ``finder`` is not a finder.
 
@@ -141,6 +142,12 @@ def tolerance_curve(
     tols = _check_tols(tols)
     if not hasattr(finder, "_begin") or isinstance(finder, type):
         raise TypeError(f"finder must be a finder, got {shown(finder)}.")
+    if isinstance(finder, LandscapeExplorer) or getattr(finder, "deflate", False):
+        raise ValueError(
+            "finder must search from every start independently of the others, which "
+            f"{type(finder).__name__} does not: what it has found determines where it "
+            "goes on. Take another finder, such as NewtonMRFinder()."
+        )
     finder = clone(finder).set_params(tol=min(tols))
     solver, starts = finder._begin(X, y)
     if not hasattr(solver, "solve_tols"):

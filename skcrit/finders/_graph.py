@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from skcrit._typing import IntArray
 
@@ -28,6 +29,7 @@ def search_edges(results: dict[str, Any]) -> IntArray:
 
 def search_graph(explorer: Any) -> networkx.DiGraph:
     """Make a graph of the sets and searches of a fitted explorer."""
+    check_is_fitted(explorer)
     try:
         import networkx
     except ImportError as error:

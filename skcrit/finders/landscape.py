@@ -393,5 +393,7 @@ class LandscapeExplorer(BaseFinder):
         ------
         ImportError
             If networkx is not installed.
+        NotFittedError
+            If the explorer is not fitted.
         """
         return search_graph(self)

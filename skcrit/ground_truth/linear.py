@@ -20,7 +20,7 @@ from skcrit.ground_truth._identification import LinearMatch, match_points, resol
 from skcrit.ground_truth._names import parse_one, parse_sets, to_names
 from skcrit.ground_truth._representatives import random_source, representative
 from skcrit.ground_truth.base import PRECISIONS, NamedSets, check_grad_norm, check_theta
-from skcrit.utils._arguments import check_choice, check_int, check_number
+from skcrit.utils._arguments import check_choice, check_int, check_number, shown
 
 if TYPE_CHECKING:
     from skcrit.ground_truth._problem import Problem
@@ -43,6 +43,12 @@ class LinearSpectrum(NamedSets):
     """
 
     def __init__(self, problem: Problem) -> None:
+        if not hasattr(problem, "layer_sizes"):
+            raise TypeError(
+                f"problem must be the description of a network, got {shown(problem)}. "
+                "Write AnalyticalSpectrum.from_eigenvalues(eigenvalues, "
+                "hidden_layer_sizes), or loss.analytical_spectrum()."
+            )
         self._problem = problem
         self.eigenvalues = problem.eigenvalues.copy()
         self.eigenvectors = problem.outputs.copy()

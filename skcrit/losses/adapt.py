@@ -99,6 +99,8 @@ def _fit_clone(loss: Any, X: Any, y: Any) -> Any:
     # What None in place of data leads to in a loss of the user.
     except (TypeError, AttributeError, IndexError) as error:
         name = type(loss).__name__
+        if isinstance(error, ValueError):  # a parameter of the loss is wrong
+            raise
         if X is None:
             raise ValueError(
                 f"{name} cannot be fitted without data: {error}. If it needs data, "

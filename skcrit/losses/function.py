@@ -249,9 +249,10 @@ class FunctionLoss(DeclaredLoss):
             result = self._given[name](*args)
         except Exception as error:
             shapes = " and ".join(str(a.shape) for a in args)
+            what = "1 array" if len(args) == 1 else f"{len(args)} arrays"
             error.add_note(
                 f"This was raised by the function {name} of FunctionLoss, called with "
-                f"{len(args)} array(s) of shape {shapes}. {LEADING_AXES}"
+                f"{what} of shape {shapes}. {LEADING_AXES}"
             )
             raise
         result = self._numbers(name, result)
@@ -267,9 +268,11 @@ class FunctionLoss(DeclaredLoss):
         try:
             if result is None:
                 raise TypeError("nothing, is a return statement missing?")
+            if np.iscomplexobj(result):
+                raise TypeError("complex numbers")
             return np.asarray(result, dtype=self.dtype)
         except (TypeError, ValueError) as error:
             raise ValueError(
                 f"{name} must return an array of real numbers, got "
                 f"{type(result).__name__}: {error}"
-            ) from error
+            ) from None

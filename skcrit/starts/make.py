@@ -73,17 +73,21 @@ def make_starts(
             f"init must be a name, an array of shape {shape} or a sampler, got the "
             f"class {init.__name__}: write {init.__name__}()."
         )
-    if hasattr(starts, "sample") and not hasattr(starts, "dtype"):
+    # A data frame has a method of this name too.
+    if hasattr(starts, "sample") and not hasattr(starts, "__array__"):
         starts = starts.sample(loss, n_starts, check_seed(random_state))
     try:
         starts = np.array(as_numbers(starts, "init"))
         if starts.ndim == 0:
             raise ValueError("one number is not a set of starts.")
     except ValueError as error:
+        why = str(error)
+        if not any(hasattr(init, name) for name in ("__len__", "shape", "sample")):
+            why = "a sampler has the method sample(loss, n_starts, random_state)."
         raise ValueError(
             f"init must be a name, an array of shape {shape} or a sampler, got "
-            f"{shown(init)}: {error}"
-        ) from error
+            f"{shown(init)}: {why}"
+        ) from None
     if not np.all(np.isfinite(starts)):
         what = "NaN" if np.any(np.isnan(starts)) else "infinity"
         raise ValueError(f"init contains {what}; starts must be finite.")

@@ -72,6 +72,10 @@ def as_numbers(value: Any, name: str, shape: str = "") -> FloatArray:
     # The last is what other libraries raise for arrays on a device.
     except (TypeError, ValueError, OverflowError, IndexError, RuntimeError) as error:
         reason = str(error)
+    if hasattr(value, "toarray"):
+        reason = "sparse data, which toarray() makes dense,"
+    elif "inhomogeneous" in reason:
+        reason = "rows of unequal length, an inhomogeneous shape,"
     what = foreign(value) or type(value).__name__
     raise ValueError(
         f"{name} must be an array of real numbers{shape and f' of shape {shape}'}, got "

@@ -155,7 +155,28 @@ def _in_one_line(text: str, X: Any) -> str:
         )
     if first.startswith("Complex data"):
         return f"X must be real numbers, got complex ones. {first}."
-    return text
+    if "inhomogeneous" in first:
+        return "X must have shape (n_samples, n_features), got rows of unequal length."
+    if first.startswith(("float() argument", "The DType")):
+        # The words of Python, which scikit-learn's checks look for, not those of NumPy.
+        why = f" ({first})" if first.startswith("float") else ""
+        return (
+            "X must be an array of real numbers of shape (n_samples, n_features), got "
+            f"{type(X).__name__}{_other_columns(X)}{why}."
+        )
+    if first.startswith("could not convert"):
+        return f"{first}{_other_columns(X)}."
+    return " ".join(text.split())
+
+
+def _other_columns(X: Any) -> str:
+    """Name the columns of a data frame that are not numbers."""
+    try:
+        kinds = {str(c): getattr(X[c].dtype, "kind", "f") for c in X.columns}
+    except (AttributeError, TypeError):  # no frame, or two columns of one name
+        return ""
+    odd = [name for name, kind in kinds.items() if str(kind) not in "biuf"]
+    return f"; not numbers: {shown(odd)}" if odd else ""
 
 
 def check_fitted(thing: Any, name: str, attributes: Any) -> None:
