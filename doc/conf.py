@@ -99,6 +99,7 @@ sphinx_gallery_conf = {
     "image_scrapers": ("gallery.scrape",),
     "thumbnail_size": gallery.SIZE,
     "first_notebook_cell": gallery.first_cell(),
+    "binder": gallery.binder(),
     "abort_on_example_error": True,
     # Its pages would load scripts from elsewhere.
     "write_computation_times": False,

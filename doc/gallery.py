@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import textwrap
 import tomllib
 from pathlib import Path
@@ -128,6 +129,31 @@ def first_cell():
     """
     address = repository()
     return FROM_ADDRESS.format(address=address) if address else FROM_CLONE
+
+
+def binder():
+    """Return where Binder finds the notebooks.
+
+    Returns
+    -------
+    settings : dict
+        What sphinx-gallery calls "binder"; empty unless the repository is on GitHub.
+    """
+    pattern = r"https://github\.com/([\w.-]+)/([\w.-]+?)(?:\.git)?/?"
+    match = re.fullmatch(pattern, repository() or "")
+    needed = ROOT / ".binder" / "requirements.txt"
+    if match is None or not needed.exists():
+        return {}
+    return {
+        "org": match[1],
+        "repo": match[2],
+        "branch": "main",
+        "binderhub_url": "https://mybinder.org",
+        "dependencies": os.path.relpath(needed, ROOT / "doc"),
+        "use_jupyter_lab": True,
+        # Where .binder/postBuild writes them.
+        "notebooks_dir": "notebooks",
+    }
 
 
 def scrape(block, block_vars, gallery_conf):

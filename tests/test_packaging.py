@@ -2,6 +2,8 @@
 
 import ast
 import re
+import runpy
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -101,9 +103,10 @@ def test_every_phony_target_is_explained():
     assert phony - explained == {"help"}
 
 
-def test_repository_has_one_address():
+def check_address(root):
     """No file names an address unless pyproject.toml does; then all of these do."""
-    address = PROJECT["urls"].get("Repository")
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    address = project["urls"].get("Repository")
     install = "git+" if address is None else f"git+{address}"
     places = {
         "README.md": install,
@@ -111,9 +114,33 @@ def test_repository_has_one_address():
         "CITATION.cff": "repository-code:",
     }
     for name, expected in places.items():
-        text = (ROOT / name).read_text(encoding="utf-8")
+        text = (root / name).read_text(encoding="utf-8")
         assert (expected in text) == (address is not None), name
         assert address is None or address in text, name
+    return address
+
+
+def test_repository_has_one_address():
+    check_address(ROOT)
+
+
+def test_address_is_written_everywhere_by_one_command(tmp_path):
+    program = runpy.run_path(str(ROOT / "doc" / "address.py"))
+    (tmp_path / "doc").mkdir()
+    for name in program["PLACES"]:
+        shutil.copy(ROOT / name, tmp_path / name)
+    texts = []
+    for address in ("https://host/old/name", "https://host.org/owner/skcrit"):
+        program["write"](address, tmp_path)
+        assert check_address(tmp_path) == address
+        texts.append([(tmp_path / name).read_text() for name in program["PLACES"]])
+    # The second address takes the place of the first one.
+    first, second = texts
+    changed = [text.replace("host/old/name", "host.org/owner/skcrit") for text in first]
+    assert changed == second
+    assert len((tmp_path / "README.md").read_text().splitlines()) <= 120
+    with pytest.raises(ValueError, match="address must begin with https"):
+        program["write"]("owner/skcrit", tmp_path)
 
 
 def test_version_is_that_of_the_package():

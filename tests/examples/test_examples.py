@@ -256,3 +256,22 @@ def test_notebooks_install_skcrit_from_the_repository(monkeypatch):
     assert "git+https://host/owner/name" in first_cell()
     monkeypatch.delenv("GITHUB_REPOSITORY")
     assert "pyproject.toml" in first_cell()
+
+
+def test_links_to_binder_name_the_notebooks_that_it_makes(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES.parent / "doc")
+    import gallery
+
+    script = EXAMPLES.parent / ".binder" / "postBuild"
+    if not script.exists():
+        pytest.skip("the sdist has no .binder")
+    places = {"https://host/owner/name": {}, None: {}}
+    for address, expected in places.items():
+        monkeypatch.setattr(gallery, "repository", lambda address=address: address)
+        assert gallery.binder() == expected
+    monkeypatch.setattr(gallery, "repository", lambda: "https://github.com/o/n.git")
+    settings = gallery.binder()
+    assert (settings["org"], settings["repo"]) == ("o", "n")
+    assert (EXAMPLES.parent / "doc" / settings["dependencies"]).exists()
+    # sphinx-gallery links to the folder, and below it to the gallery's own.
+    assert f"{settings['notebooks_dir']}/auto_examples" in script.read_text("utf-8")
