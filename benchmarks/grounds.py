@@ -189,7 +189,7 @@ def complete(n_jobs):
     keys = [(n, seed) for n in BODIES for seed in SEEDS]
     rows = Parallel(n_jobs=n_jobs)(delayed(explored)(*key) for key in keys)
     lines = ["### Central configurations, the explorer with defaults", ""]
-    lines += ["A number for each of five seeds.", ""]
+    lines += ["A number for each of five seeds, or one if they are the same.", ""]
     lines += ["| bodies | shapes | found | searches | Euler sum | ended |"]
     lines += ["|---|---|---|---|---|---|"]
     for n in BODIES:

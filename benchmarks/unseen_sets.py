@@ -29,7 +29,7 @@ from skcrit.metrics import (
 
 PAGE = Path(__file__).resolve().parents[1] / "doc" / "landscape.md"
 HEAD = "| sampler | searches | coverage | richness | mean richness |"
-HEAD_OF_SEARCH = "| searches | known | Good-Turing | latest quarter | a probe |"
+HEAD_OF_SEARCH = "| searches | known | Good-Turing | latest quarter | probe |"
 N_SETS, N_SAMPLES, SPREAD = 2517, 200, 1.5
 
 
