@@ -129,7 +129,12 @@ html_theme_options = {
     "show_prev_next": True,
     "header_links_before_dropdown": 6,
     # The figures of the paper need the whole width for their legends to be read.
-    "secondary_sidebar_items": {"**": ["page-toc"], "index": [], "paper": []},
+    "secondary_sidebar_items": {
+        "**": ["page-toc"],
+        "index": [],
+        "paper": [],
+        "paper/report": [],
+    },
     "footer_start": ["copyright"],
     "footer_end": ["theme-version"],
 }

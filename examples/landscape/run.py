@@ -151,15 +151,16 @@ def draw(explorer):
     figure : matplotlib.figure.Figure
         The figure.
     """
-    figure, axes = plt.subplots(1, 3, figsize=(8.8, 4.2), layout="constrained")
+    figure, axes = plt.subplots(1, 3, figsize=(7.4, 3.8), layout="constrained")
     LandscapeGraphDisplay.from_estimator(explorer, ax=axes[0])
+    axes[0].set_title("")  # the caption says it
     LossIndexDisplay.from_estimator(explorer, ax=axes[1])
     searches, found = explorer.discovery_.T
     n_sets = explorer.loss_.analytical_spectrum().n_sets
     axes[2].plot(searches, found, color="#0072B2", label="this search")
     x = np.linspace(0, searches[-1], 200)
     uniform = n_sets * (1 - np.exp(-x / n_sets))
-    axes[2].plot(x, uniform, "--", color="0.5", label="uniform sampler (expected)")
+    axes[2].plot(x, uniform, "--", color="0.5", label="uniform sampler")
     axes[2].axhline(
         n_sets, color="black", linestyle=":", linewidth=1, label=f"all {n_sets:,} sets"
     )

@@ -122,14 +122,16 @@ print(recovery_report(strict))
 # The figure
 # ----------
 #
-# Left and middle, the searches with the loose and the strict tolerance. Right, the
-# critical points that the strict ones found, over a random sample of the analytical
-# ones (grey), which are too many to draw.
+# Above, the searches with the loose and the strict tolerance. Below, the critical
+# points that the strict ones found, over a random sample of the analytical ones
+# (grey), which are too many to draw.
 
-figure, axes = plt.subplots(1, 3, figsize=(8.8, 3.7), layout="constrained")
-for ax, finder in zip(axes[:2], (loose, strict), strict=True):
-    ConvergenceDisplay.from_estimator(finder, ax=ax)
-    ax.set_title(f"tol = {finder.tol:.0e}", fontsize="medium")
-LossIndexDisplay.from_estimator(strict, ax=axes[2], random_state=0)
-axes[2].set_title(f"Found with tol = {strict_tol:.0e}", fontsize="medium")
+figure, axes = plt.subplot_mosaic(
+    [["loose", "strict"], ["found", "found"]], figsize=(7.4, 6.2), layout="constrained"
+)
+for name, finder in (("loose", loose), ("strict", strict)):
+    ConvergenceDisplay.from_estimator(finder, ax=axes[name])
+    axes[name].set_title(f"tol = {finder.tol:.0e}", fontsize="medium")
+LossIndexDisplay.from_estimator(strict, ax=axes["found"], random_state=0)
+axes["found"].set_title(f"Found with tol = {strict_tol:.0e}", fontsize="medium")
 plt.show()

@@ -137,15 +137,16 @@ grid_x, grid_y = np.meshgrid(np.linspace(-3.2, 2.7, 200), np.linspace(-2.2, 2.2,
 points = np.stack([grid_x, grid_y], axis=-1)
 # Half the squared gradient norm is a loss of its own.
 norm = np.sqrt(2 * GradientNormLoss(flat_loss).fit().value(points))
-figure, (left, right) = plt.subplots(1, 2, figsize=(8.8, 3.9), layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(7.4, 3.6), layout="constrained")
 levels = np.geomspace(0.1, 50, 15)
 left.contour(grid_x, grid_y, norm, levels=levels, colors="0.6", linewidths=0.7)
 left.plot(*starts.T, ".", color="0.3", markersize=4, label="starts")
 left.plot(*ends[~is_flat].T, "o", color="#0072B2", label="converged")
 left.plot(*ends[is_flat].T, "X", color="#E69F00", markersize=9, label="gradient-flat")
-left.set(xlabel="x", ylabel="y", title="Contours: gradient norm, floor = 0.3")
+left.set(xlabel="x", ylabel="y", title="Gradient norm, floor = 0.3")
 left.set_ylim(-2.2, 2.9)
-left.legend(loc="upper center", ncols=3, fontsize="small")
+style = {"fontsize": "small", "handletextpad": 0.1, "columnspacing": 0.8}
+left.legend(loc="upper center", ncols=3, **style)
 
 # Both sharp dips need points close to them.
 near = np.geomspace(1e-11, 2, 500)

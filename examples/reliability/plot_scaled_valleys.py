@@ -123,21 +123,25 @@ assert balanced_finder.converged_.mean() > 0.9
 # The figure
 # ----------
 #
-# Left, the valley: the squared gradient norm falls by twelve decades, the balanced one
-# is constant. Middle and right, the searches.
+# Above, the valley: the squared gradient norm falls by twelve decades, the balanced one
+# is constant. Below, the searches.
 
-figure, axes = plt.subplots(1, 3, figsize=(8.8, 3.7), layout="constrained")
-axes[0].loglog(scales, squared, color="#0072B2", label="at the point")
-axes[0].loglog(scales, balanced, "--", color="#E69F00", label="balanced point")
-axes[0].axhline(tol, color="black", linestyle=":", label=f"tol = {tol:.0e}")
-axes[0].set(
+figure, axes = plt.subplot_mosaic(
+    [["valley", "valley"], [False, True]], figsize=(7.4, 6.2), layout="constrained"
+)
+valley = axes["valley"]
+valley.loglog(scales, squared, color="#0072B2", label="at the point")
+valley.loglog(scales, balanced, "--", color="#E69F00", label="balanced point")
+valley.axhline(tol, color="black", linestyle=":", label=f"tol = {tol:.0e}")
+valley.set(
     xlabel="Factor between the layers (scale)",
     ylabel="Squared gradient norm",
     title="A walk along a valley, loss = 1.875",
 )
 # Between the curves, none of which it may cover.
-axes[0].legend(loc="upper right", bbox_to_anchor=(1.0, 0.93), fontsize="small")
-for ax, finder in zip(axes[1:], finders, strict=True):
+valley.legend(loc="upper right", bbox_to_anchor=(1.0, 0.93), fontsize="small")
+for finder in finders:
+    ax = axes[finder.balance]
     ConvergenceDisplay.from_estimator(finder, ax=ax)
     ax.set(title=f"L-BFGS, balance={finder.balance}", ylim=(1e-13, 1e5))
 plt.show()

@@ -87,12 +87,12 @@ strict, loose = np.argmin(curve.tols), np.argmin(np.abs(curve.tols - 1e-4))
 assert curve.n_hvp[strict] < 1.5 * curve.n_hvp[loose]
 # sphinx_gallery_end_ignore
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(8.8, 3.9), layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(7.4, 3.6), layout="constrained")
 tols = curve.tols[1:]  # a logarithm has no place for infinity
 for values, marker, colour, label in (
-    (curve.converged, "^", "0.4", "critical point nearby (converged)"),
-    (identified, "s", "#E69F00", "identified with one set"),
-    (curve.accuracy, "o", "#0072B2", "loss and index right, too"),
+    (curve.converged, "^", "0.4", "converged"),
+    (identified, "s", "#E69F00", "identified"),
+    (curve.accuracy, "o", "#0072B2", "accuracy"),
 ):
     left.plot(tols, values[1:], marker=marker, color=colour, label=label)
 left.set(ylabel="Fraction of the 60 starts", ylim=(-0.03, 1.05))

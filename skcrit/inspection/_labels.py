@@ -79,7 +79,7 @@ def _annotation(ax: Any, point: FloatArray, name: str) -> Any:
         textcoords="offset points",
         ha="center",
         va="center",
-        fontsize="x-small",
+        fontsize="small",
         zorder=3,
         bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.5},
         arrowprops={"arrowstyle": "-", "color": "0.3", "linewidth": 0.4},
