@@ -219,7 +219,7 @@ def test_gallery_asserts_before_it_draws(path):
     assert len(text.splitlines()) >= 60
     assert len(HIDDEN.sub("", text).splitlines()) <= 150
     assert text.count("\n# %%\n") >= 3
-    before = text[: text.index("plt.subplots(")]
+    before = text[: text.index("plt.subplot")]  # "subplots" or "subplot_mosaic"
     assert "\nassert " in before or "\n    assert " in before
     assert "random_state=" in text or '"random_state": ' in text
 
