@@ -225,9 +225,12 @@ def _enlarge(ax):
         axis.label.set_fontsize(17)
         # A label longer than its axis would make the panel smaller.
         axis.label.set_text(textwrap.fill(axis.label.get_text(), 26))
+        axis.set_tick_params(labelsize=15)
+    # Where ticks are depends on the size of their labels.
+    ax.figure.canvas.draw()
+    for axis in (ax.xaxis, ax.yaxis):
         labels = axis.get_ticklabels()
         for place, label in enumerate(labels):
-            label.set_fontsize(15)
             label.set_visible(place % (1 + len(labels) // 6) == 0)
 
 
