@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # For each file the line that names the address, that line as a pattern, and the one
 # that it stands above.
 INSTALL = (
-    'pip install "skcrit[plot] @ git+{}"  # from the repository; or from a copy of it:',
+    'pip install "skcrit[plot] @ git+{}"  # without a copy of it',
     r'pip install "skcrit\[plot\] @ git\+.*',
     r"pip install \. .*",
 )

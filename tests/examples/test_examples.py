@@ -249,13 +249,19 @@ def test_gallery_names_all_examples(monkeypatch):
 
 def test_notebooks_install_skcrit_from_the_repository(monkeypatch):
     monkeypatch.syspath_prepend(EXAMPLES.parent / "doc")
-    from gallery import first_cell
+    import gallery
 
+    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
+    declared = gallery.repository()
+    if declared is None:
+        assert "pyproject.toml" in gallery.first_cell()
     monkeypatch.setenv("GITHUB_SERVER_URL", "https://host")
     monkeypatch.setenv("GITHUB_REPOSITORY", "owner/name")
-    assert "git+https://host/owner/name" in first_cell()
-    monkeypatch.delenv("GITHUB_REPOSITORY")
-    assert "pyproject.toml" in first_cell()
+    # What pyproject.toml declares comes first.
+    address = declared or "https://host/owner/name"
+    assert f"git+{address}" in gallery.first_cell()
+    monkeypatch.setattr(gallery, "repository", lambda: None)
+    assert "pyproject.toml" in gallery.first_cell()
 
 
 def test_links_to_binder_name_the_notebooks_that_it_makes(monkeypatch):
