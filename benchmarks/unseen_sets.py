@@ -89,8 +89,9 @@ def measure_search(budgets=(500, 1000, 2000, 4000, 6000, 9000), n_probes=500):
 
 def main():
     """Measure, and put the tables into the page."""
+    tables = measure_samples(), measure_search()
     page = PAGE.read_text(encoding="utf-8").split("\n")
-    for lines in (measure_samples(), measure_search()):
+    for lines in tables:
         begin = page.index(lines[0])
         end = begin + page[begin:].index("")
         page[begin:end] = lines

@@ -174,6 +174,16 @@ def test_text_on_starts_is_that_of_its_tables():
     assert int(helped.split()[0]) >= 15
 
 
+def test_programs_find_the_tables_that_they_replace():
+    path = ROOT / "benchmarks" / "unseen_sets.py"
+    if not path.exists():
+        pytest.skip("the sdist has no benchmarks")
+    program = runpy.run_path(str(path))
+    lines = (ROOT / "doc" / "landscape.md").read_text(encoding="utf-8").splitlines()
+    for head in (program["HEAD"], program["HEAD_OF_SEARCH"]):
+        assert lines.count(head) == 1
+
+
 def test_resolutions_are_computed():
     paper = AnalyticalSpectrum.from_eigenvalues(range(16, 0, -1), (4,))
     digits = LinearAutoencoderLoss((3,)).fit(load_digits().data / 16)
