@@ -103,10 +103,10 @@ MISTAKES = {
         lambda: grid(loss__alhpa=[0.1]),
         "Invalid parameter 'alhpa' for estimator LinearAutoencoderLoss(",
     ),
-    "misspelled starts": (
-        lambda: fit(init="gausian"),
+    "starts of another name": (
+        lambda: fit(init="normal"),
         "init must be one of ['auto', 'gaussian', 'height', 'iteration', 'spread'], an "
-        "array of shape (2, 2) or a sampler, got 'gausian'.",
+        "array of shape (2, 2) or a sampler, got 'normal'.",
     ),
     "starts of unequal length": (
         lambda: fit(init=[[1, 2], [3]]),
