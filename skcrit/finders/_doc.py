@@ -113,7 +113,7 @@ index_fractions_ : ndarray of shape (n_critical_sets_,)
     Morse indices over ``n_params_``; NaN if unknown. Beyond 4096 parameters the share
     of the eigenvalues below minus the level in ``inertia_levels_``: counted if the loss
     depends on at most 4096 of them on these data, and otherwise estimated by stochastic
-    Lanczos quadrature, with about 100 to 1918 products per start.
+    Lanczos quadrature, with about 100 to 2038 products per start.
 index_interval_ : ndarray of shape (n_critical_sets_, 2)
     Least and largest index fraction that the measured error allows. If it is estimated,
     an interval of at least 95 % confidence for the share below minus the level. Smaller

@@ -108,7 +108,7 @@ def describe(
     # The points to examine are refined and judged. Such a point costs four to five
     # dense Hessians and two symmetric eigenproblems. Beyond 4096 parameters no dense
     # Hessian is formed: a point with the status CONVERGED keeps it, its inertia is
-    # unknown, and the index is bounded by at most 1918 products. With tails=False
+    # unknown, and the index is bounded by at most 2038 products. With tails=False
     # points are not examined for tails.
     result = _plain(loss, theta, status)
     finite = np.all(np.isfinite(result.point), axis=1)

@@ -59,8 +59,9 @@ _MANY = 10 * _N_LOWEST
 # products, the most that is spent.
 _N_PROBES, _N_VECTORS = 4, 400
 
-# Dimensions of Krylov spaces that are tried on one vector, in this order.
-_PILOTS = 10, 30, 90
+# Dimensions of Krylov spaces that are tried on one vector, in this order. If the second
+# leaves more than this part undecided, the third is not tried.
+_PILOTS, _CROWDED = (10, 30, 90), 0.5
 
 # One Krylov space takes at most this many numbers, 512 MiB.
 _MAX_KRYLOV_NUMBERS = 2**26
@@ -134,7 +135,7 @@ def bound_index(loss: Loss, theta: Array, scales: Scales) -> IndexBounds:
     # If at most 4096 parameters act on the data, it costs as many products and the
     # eigenvalues of a dense matrix, and the intervals do not contain the error of a
     # sample. Beyond, it costs about 100 products per point if a gap at zero separates
-    # the eigenvalues, at most 1918 if they crowd there, and storage for 400 vectors, or
+    # the eigenvalues, at most 2038 otherwise, and storage for 400 vectors, or
     # for 512 MiB of them. Eigenvalues count as negative if they are below minus the
     # measured error of the products, in the natural units of the parameters. If
     # products are not finite the index remains unknown. See B. N. Parlett, "The
@@ -219,8 +220,8 @@ def _sampled(H: _Hessian, loss: Loss) -> tuple[Any, ...]:
     draws = np.random.default_rng(5).standard_normal((_N_LOWEST, H.n))
     start = loss.asarray(draws)[None, :, :]
     try:
-        first = _sample(H, H.tangents, 1, _PILOTS[0], 1).fractions(H.level)
-        many = H.n * (first.negative - first.smearing[0] / 2) >= _MANY
+        size, pilot = _enough(H, H.tangents)
+        many = H.n * (pilot.negative - pilot.smearing[0] / 2) >= _MANY
         values, vectors, _, _ = lowest_eigenpairs(
             *(H.product, start),
             rtol=1e-6,
@@ -231,7 +232,9 @@ def _sampled(H: _Hessian, loss: Loss) -> tuple[Any, ...]:
         removed = np.flatnonzero((ritz < -H.level) & ~many)
         known = take_rows(vectors[0], removed)
         known = array_namespace(known).concat([known, H.tangents], axis=0)
-        sample = _sample(H, known, *_enough(H, known))
+        if len(removed) and max(pilot.smearing) <= _CROWDED:
+            size, _ = _enough(H, known)
+        sample = _sample(H, known, *size)
     except ValueError:  # products that are not finite
         return _UNKNOWN
     found: list[tuple[Any, ...]] = []
@@ -262,17 +265,20 @@ def _sample(
     return sample_spectrum(H.product, H.n, n_probes, n_vectors, seed, known, known)
 
 
-def _enough(H: _Hessian, known: Array) -> tuple[int, int]:
-    """Choose numbers of vectors and of products with each, by a pilot."""
-    best = _N_PROBES, _N_VECTORS
+def _enough(H: _Hessian, known: Array) -> tuple[tuple[int, int], InertiaFractions]:
+    """Choose numbers of vectors and of products with each; return the pilot too."""
+    best, pilot = (_N_PROBES, _N_VECTORS), None
     for n_vectors in _PILOTS:
-        if (_N_PROBES + 1) * n_vectors >= prod(best):
+        if pilot and (_N_PROBES + 1) * n_vectors >= prod(best):
             break
         pilot = _sample(H, known, 1, n_vectors, 1).fractions(H.level)
         n_probes = _n_probes(pilot, H.n)
         if n_probes * n_vectors < prod(best):
             best = int(n_probes), n_vectors
-    return best
+        if n_vectors > _PILOTS[0] and max(pilot.smearing) > _CROWDED:
+            break
+    assert pilot is not None
+    return best, pilot
 
 
 def _n_probes(pilot: InertiaFractions, n: int) -> float:
