@@ -24,10 +24,11 @@ _TITLES = {
     ),
     "versus": (
         "Against scipy.optimize",
-        "The study's network, 20 starts on five descents, squared gradient norm below "
+        "The study's network, 100 starts on five descents, squared gradient norm below "
         "1e-10 at the balanced point; counts and milliseconds are per start. A dense "
-        "Hessian counts as a product for each parameter. SciPy's methods run one start "
-        "after the other, and do not know of the symmetries.",
+        "Hessian counts as a product for each parameter. Our methods search from all "
+        "starts in one batch unless another size is given. SciPy's run one start after "
+        "the other, and do not know of the symmetries.",
     ),
     "samples": (
         "Growth with the number of samples",

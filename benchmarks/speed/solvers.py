@@ -112,6 +112,9 @@ def _minimize(method):
 
 METHODS = {
     "NewtonMRFinder": _ours(NewtonMRFinder(max_iter=MAX_ITER, fallback=False)),
+    "NewtonMRFinder, batches of 20": _ours(
+        NewtonMRFinder(max_iter=MAX_ITER, fallback=False, batch_size=20)
+    ),
     "GradNormFinder, l-bfgs": _ours(
         GradNormFinder(minimizer="l-bfgs", max_iter=MAX_ITER, fallback=False)
     ),

@@ -13,7 +13,7 @@ from .solvers import METHODS
 __all__ = ["compare"]
 
 
-def compare(n_starts=20):
+def compare(n_starts=100):
     """Run every method on the study's network from starts on descents.
 
     Parameters
