@@ -1,5 +1,6 @@
 """The study's figures, from our own runs, and one that it did not have."""
 
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 from checks import published_index, reached
@@ -14,7 +15,10 @@ from skcrit.inspection import (
     ParticipationDisplay,
 )
 
-__all__ = ["figure1", "figure2", "figure3", "figure_costs"]
+__all__ = ["figure1", "figure2", "figure3", "figure_costs", "save"]
+
+# Here, for worker processes draw too.
+matplotlib.use("Agg")
 
 # Colours of Okabe & Ito (2008); line styles and markers say the same.
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9"]
@@ -28,6 +32,28 @@ FLAT = {"rasterized": True}
 
 # Iterations drawn of long runs, evenly spaced in the logarithm.
 N_DRAWN = 300
+
+
+def save(path, draw, fits):
+    """Draw a figure, and write it as PNG and SVG.
+
+    Parameters
+    ----------
+    path : Path
+        Where to write it, without a suffix.
+    draw : callable
+        One of the functions of this module.
+    fits : list of Fit
+        What it draws.
+    """
+    with plt.rc_context({"font.size": 9, "svg.fonttype": "none"}):
+        figure = draw(fits)
+        # Panels are laid out once for both files.
+        figure.draw_without_rendering()
+        figure.set_layout_engine(None)
+        for suffix in ("png", "svg"):
+            figure.savefig(path.with_suffix(f".{suffix}"), dpi=150)
+        plt.close(figure)
 
 
 def figure1(fits):

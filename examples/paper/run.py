@@ -10,13 +10,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-
 import experiments
 import figures
-import matplotlib.pyplot as plt
+from joblib import Parallel, delayed
 from report import write_report
 from sections import performance_tables
 from summaries import pool, select
@@ -30,7 +26,7 @@ class Study:
     bias: list
 
 
-def draw(study, folder):
+def draw(study, folder, n_jobs):
     """Draw all figures, as PNG and SVG.
 
     Parameters
@@ -39,21 +35,25 @@ def draw(study, folder):
         All fits.
     folder : Path
         Where to write them.
+    n_jobs : int
+        Number of processes.
     """
-    drawn = {
-        "figure1": figures.figure1(study.performance),
-        "figure2": figures.figure2(study.performance),
-        "figure3": figures.figure3(select(study.bias, by="height")),
-        "figure4": figures.figure3(select(study.bias, by="iteration")),
-        "figure_costs": figures.figure_costs(study.performance),
+    # Fits without histories are small: their figures are drawn by another process.
+    apart = {
+        "figure3": (figures.figure3, select(study.bias, by="height")),
+        "figure4": (figures.figure3, select(study.bias, by="iteration")),
     }
-    for name, figure in drawn.items():
-        # Panels are laid out once for both files.
-        figure.draw_without_rendering()
-        figure.set_layout_engine(None)
-        for suffix in ("png", "svg"):
-            figure.savefig(folder / f"{name}.{suffix}", dpi=150)
-        plt.close(figure)
+    here = {
+        "figure1": (figures.figure1, study.performance),
+        "figure2": (figures.figure2, study.performance),
+        "figure_costs": (figures.figure_costs, study.performance),
+    }
+    drawn = Parallel(n_jobs, return_as="generator")(
+        delayed(figures.save)(folder / name, *what) for name, what in apart.items()
+    )
+    for name, what in here.items():
+        figures.save(folder / name, *what)
+    list(drawn)
 
 
 def conclude(study, scale):
@@ -91,8 +91,7 @@ def main():
     pool([*study.performance, *study.bias]).to_csv(
         options.output / "runs.csv", index=False
     )
-    with plt.rc_context({"font.size": 9, "svg.fonttype": "none"}):
-        draw(study, options.output)
+    draw(study, options.output, scale.n_jobs)
     report = options.output / "report.md"
     command = shlex.join(["python", *sys.argv])
     write_report(report, study, command, time.perf_counter() - begin)
