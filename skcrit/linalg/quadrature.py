@@ -26,10 +26,16 @@ from scipy.stats import beta
 from skcrit._backend import array_namespace, device, to_host
 from skcrit._typing import Array, FloatArray, RandomState
 from skcrit.linalg._decompositions import eigh
+from skcrit.linalg._known_zeros import KnownZeros
 from skcrit.linalg._lanczos import lanczos
 from skcrit.utils._arguments import check_int, check_number, check_seed
 
-__all__ = ["InertiaFractions", "SpectrumSample", "inertia_fractions", "sample_spectrum"]
+__all__ = [
+    "InertiaFractions",
+    "SpectrumSample",
+    "inertia_fractions",
+    "sample_spectrum",
+]
 
 # Numbers in the Krylov bases that are held together: 256 MiB in double precision.
 _MAX_NUMBERS = 2**25
@@ -187,16 +193,15 @@ def inertia_fractions(
     confidence_level = check_number(
         confidence_level, "confidence_level", 0.0, 1.0, closed="neither"
     )
+    n, known = check_int(n, "n", 1), KnownZeros()
     like = like if like is not None else np.zeros(0) if kernel is None else kernel
-    sample = sample_spectrum(*(
-        matvec,
-        n,
-        n_probes,
-        n_vectors,
-        random_state,
-        kernel,
-        like,
-    ))
+    if kernel is not None:
+        shape = tuple(kernel.shape)
+        if len(shape) != 2 or shape[1] != n or shape[0] > n:
+            raise ValueError(f"kernel must have shape (k, {n}), k <= {n}, got {shape}.")
+        known = known.joined(kernel, like)
+    numbers = n, n_probes, n_vectors
+    sample = sample_spectrum(matvec, *numbers, known, like, random_state)
     results = [sample.fractions(x, confidence_level) for x in levels]
     return results if several else results[0]
 
@@ -206,25 +211,21 @@ def sample_spectrum(
     n: int,
     n_probes: int,
     n_vectors: int,
-    random_state: RandomState,
-    kernel: Array | None,
+    known: KnownZeros,
     like: Array,
+    random_state: RandomState,
 ) -> SpectrumSample:
     """Run the Lanczos processes of :func:`inertia_fractions`, whatever the level."""
-    n, n_probes = check_int(n, "n", 1), check_int(n_probes, "n_probes", 1)
-    n_vectors = min(check_int(n_vectors, "n_vectors", 1), n)
+    n_probes = check_int(n_probes, "n_probes", 1)
+    free = n - known.size
+    n_vectors, rules = min(check_int(n_vectors, "n_vectors", 1), free), []
     # Data are often drawn with the same seed, and vectors from the same stream would
     # not be independent of them.
     seed = check_seed(random_state).randint(2**32, size=4, dtype=np.uint64)
     rng = np.random.default_rng(seed)
-    basis = _kernel_basis(kernel, n, like)
-    free = n - basis.shape[0]
-    n_vectors, rules = min(n_vectors, free), []
     if free:
         rules = [
-            _rule(
-                lambda v: _without(matvec(v), basis), _without(some, basis), n_vectors
-            )
+            _rule(lambda v: known.remove(matvec(v)), known.remove(some), n_vectors)
             for some in _probes(rng, n, n_probes, n_vectors, like)
         ]
     return SpectrumSample(n, free, n_probes, rules)
@@ -279,26 +280,6 @@ class SpectrumSample:
             smearing=(float(upper[0] - lower[0]), float(upper[1] - lower[1])),
             n_matvec=sum(rule.n_matvec for rule in self.rules),
         )
-
-
-def _kernel_basis(kernel: Array | None, n: int, like: Array) -> Array:
-    """Make orthonormal rows of the known vectors of the kernel."""
-    xp = array_namespace(like)
-    if kernel is None:
-        return xp.zeros((0, n), dtype=like.dtype, device=device(like))
-    shape = tuple(kernel.shape)
-    if len(shape) != 2 or shape[1] != n or shape[0] > n:
-        raise ValueError(f"kernel must have shape (k, {n}), k <= {n}, got {shape}.")
-    rows = xp.linalg.qr(xp.matrix_transpose(kernel))[0]
-    return xp.astype(xp.matrix_transpose(rows), like.dtype)
-
-
-def _without(v: Array, basis: Array) -> Array:
-    """Remove the components of rows in a space, twice because of rounding."""
-    if basis.shape[0]:
-        for _ in range(2):
-            v = v - (v @ array_namespace(v).matrix_transpose(basis)) @ basis
-    return v
 
 
 def _probes(

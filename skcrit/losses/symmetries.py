@@ -11,6 +11,7 @@ from skcrit._backend import array_namespace, device
 from skcrit._typing import Array, FloatArray, IntArray
 from skcrit.losses._points import TakesPoints
 from skcrit.losses.data_subspace import DataSubspace
+from skcrit.losses.orbit_projection import OrbitProjection
 
 __all__ = ["Symmetries", "rescaled", "stiefel_euler", "well_placed"]
 
@@ -172,6 +173,23 @@ class Symmetries(TakesPoints):
             By default those of :meth:`orbit_tangents`.
         """
         return self.orbit_tangents(theta)
+
+    def orbit_projection(self, theta: Array, unit: Array) -> OrbitProjection | None:
+        """Project along the orbit without forming its tangents, if the loss can.
+
+        Parameters
+        ----------
+        theta : array of shape (1, n_params)
+            Point.
+        unit : array of shape (n_params,)
+            Positive: tangents are divided by it.
+
+        Returns
+        -------
+        projection : OrbitProjection or None
+            By default None: :meth:`orbit_tangents` are formed.
+        """
+        return None
 
     def data_subspace(self) -> DataSubspace | None:
         """Return coordinates of the parameters on which the fit to the data depends.

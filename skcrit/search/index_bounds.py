@@ -32,18 +32,19 @@ from typing import Any
 
 import numpy as np
 
-from skcrit._backend import array_namespace, device, take_rows, to_host
+from skcrit._backend import array_namespace, take_rows, to_host
 from skcrit._rows import Rows
 from skcrit._typing import Array, FloatArray, IntArray
-from skcrit.linalg import InertiaFractions, lowest_eigenpairs, spectral_norm, svd
+from skcrit.linalg import InertiaFractions, lowest_eigenpairs, spectral_norm
 from skcrit.linalg._decompositions import eigvalsh
+from skcrit.linalg._known_zeros import KnownZeros
 from skcrit.linalg.dense import MAX_DENSE_FORMED
 from skcrit.linalg.quadrature import SpectrumSample, sample_spectrum
 from skcrit.losses.base import Loss
-from skcrit.losses.data_subspace import DataSubspace
 from skcrit.search.inertia_shares import InertiaShares
 from skcrit.search.noise import last_digits
 from skcrit.search.scales import Scales
+from skcrit.search.zero_modes import zero_modes
 
 __all__ = ["IndexBounds", "bound_index"]
 
@@ -66,11 +67,6 @@ _PILOTS, _CROWDED = (10, 30, 90), 0.5
 # One Krylov space takes at most this many numbers, 512 MiB.
 _MAX_KRYLOV_NUMBERS = 2**26
 
-# Tangents of symmetries are removed if they consist of at most this many numbers, 128
-# MiB. Otherwise the interval still holds: their zeros are counted like other small
-# eigenvalues, and may blur those near them.
-_MAX_TANGENT_NUMBERS = 2**24
-
 # A fraction counts as known if quadrature leaves at most this part of the spectrum
 # undecided.
 _UNDECIDED = 0.01
@@ -92,9 +88,6 @@ _COLUMNS = 16
 
 # Safety factor on the measured error of products.
 _SAFETY = 3.0
-
-# Random vectors along tangents on which the Hessian must vanish.
-_N_TRIED = 4
 
 
 @dataclass
@@ -123,7 +116,7 @@ class _Hessian:
     decay: float
     size: float
     level: float
-    tangents: Array
+    zeros: KnownZeros
 
     def relative(self, level: float) -> float:
         """Divide by the size of the Hessian; zero for a constant loss."""
@@ -158,7 +151,8 @@ def _bound(loss: Loss, theta: Array, scales: Scales) -> tuple[Any, ...]:
     H = _hessian(loss, theta, scales)
     if not np.isfinite(H.size + H.level):
         return _UNKNOWN
-    return _counted(H) if H.n <= MAX_DENSE_FORMED else _sampled(H, loss)
+    way = _counted if H.n <= MAX_DENSE_FORMED else _sampled
+    return way(H, loss)
 
 
 def _hessian(loss: Loss, theta: Array, scales: Scales) -> _Hessian:
@@ -179,9 +173,6 @@ def _hessian(loss: Loss, theta: Array, scales: Scales) -> _Hessian:
     size = float(to_host(spectral_norm(product, loss.asarray(draw)))[0])
     decay = 0.0 if seen is None else seen.decay * float(units[0]) ** 2
     level = _level(loss, theta, scales, size)
-    tangents = _tangents(loss, theta, unit, seen)
-    if not _vanishes(product, tangents, level):
-        tangents = tangents[:0, :]
     return _Hessian(
         product=product,
         n=n,
@@ -189,14 +180,14 @@ def _hessian(loss: Loss, theta: Array, scales: Scales) -> _Hessian:
         decay=decay,
         size=max(size, decay),
         level=level,
-        tangents=tangents,
+        zeros=zero_modes(loss, theta, unit, seen, product, level),
     )
 
 
-def _counted(H: _Hessian) -> tuple[Any, ...]:
+def _counted(H: _Hessian, loss: Loss) -> tuple[Any, ...]:
     """Count eigenvalues of the dense matrix."""
-    xp = array_namespace(H.tangents)
-    identity = xp.eye(H.n, dtype=H.tangents.dtype, device=device(H.tangents))
+    identity = loss.asarray(np.eye(H.n))
+    xp = array_namespace(identity)
     columns = [
         H.product(identity[i : i + _COLUMNS, :]) for i in range(0, H.n, _COLUMNS)
     ]
@@ -207,7 +198,7 @@ def _counted(H: _Hessian) -> tuple[Any, ...]:
     more = _unseen(H, H.level)
     below, above = np.sum(values < -H.level), np.sum(values > H.level) + more[2]
     # Eigenvalues that are zero by symmetry are known; other signs are not.
-    undecided = H.n_params - below - above - more[1] - len(H.tangents)
+    undecided = H.n_params - below - above - more[1] - H.zeros.size
     n, low = H.n_params, below / H.n_params
     high = (below + max(undecided, 0)) / n
     share = [low, 1 - (below + above) / n, above / n]
@@ -220,7 +211,7 @@ def _sampled(H: _Hessian, loss: Loss) -> tuple[Any, ...]:
     draws = np.random.default_rng(5).standard_normal((_N_LOWEST, H.n))
     start = loss.asarray(draws)[None, :, :]
     try:
-        size, pilot = _enough(H, H.tangents)
+        size, pilot = _enough(H, H.zeros, start)
         many = H.n * (pilot.negative - pilot.smearing[0] / 2) >= _MANY
         values, vectors, _, _ = lowest_eigenpairs(
             *(H.product, start),
@@ -230,11 +221,10 @@ def _sampled(H: _Hessian, loss: Loss) -> tuple[Any, ...]:
         )
         ritz = to_host(values)[0]
         removed = np.flatnonzero((ritz < -H.level) & ~many)
-        known = take_rows(vectors[0], removed)
-        known = array_namespace(known).concat([known, H.tangents], axis=0)
+        known = H.zeros.joined(take_rows(vectors[0], removed), start)
         if len(removed) and max(pilot.smearing) <= _CROWDED:
-            size, _ = _enough(H, known)
-        sample = _sample(H, known, *size)
+            size, _ = _enough(H, known, start)
+        sample = _sample(H, known, start, *size)
     except ValueError:  # products that are not finite
         return _UNKNOWN
     found: list[tuple[Any, ...]] = []
@@ -258,20 +248,28 @@ def _levels(H: _Hessian) -> list[float]:
 
 
 def _sample(
-    H: _Hessian, known: Array, n_probes: int, n_vectors: int, seed: int = 0
+    H: _Hessian,
+    known: KnownZeros,
+    like: Array,
+    n_probes: int,
+    n_vectors: int,
+    seed: int = 0,
 ) -> SpectrumSample:
     """Take a sample of the spectrum, without known vectors."""
     n_vectors = min(n_vectors, max(_MAX_KRYLOV_NUMBERS // H.n, 20))
-    return sample_spectrum(H.product, H.n, n_probes, n_vectors, seed, known, known)
+    numbers = H.n, n_probes, n_vectors
+    return sample_spectrum(H.product, *numbers, known, like, seed)
 
 
-def _enough(H: _Hessian, known: Array) -> tuple[tuple[int, int], InertiaFractions]:
+def _enough(
+    H: _Hessian, known: KnownZeros, like: Array
+) -> tuple[tuple[int, int], InertiaFractions]:
     """Choose numbers of vectors and of products with each; return the pilot too."""
     best, pilot = (_N_PROBES, _N_VECTORS), None
     for n_vectors in _PILOTS:
         if pilot and (_N_PROBES + 1) * n_vectors >= prod(best):
             break
-        pilot = _sample(H, known, 1, n_vectors, 1).fractions(H.level)
+        pilot = _sample(H, known, like, 1, n_vectors, 1).fractions(H.level)
         n_probes = _n_probes(pilot, H.n)
         if n_probes * n_vectors < prod(best):
             best = int(n_probes), n_vectors
@@ -337,34 +335,3 @@ def _level(loss: Loss, theta: Array, scales: Scales, size: float) -> float:
         error = max(error, float(np.sqrt(n * to_host(xp.sum(moved**2)))))
     eps = float(xp.finfo(theta.dtype).eps)
     return 10 * n * eps * size + _SAFETY * error
-
-
-def _tangents(
-    loss: Loss, theta: Array, unit: Array, seen: DataSubspace | None
-) -> Array:
-    """Span the directions of symmetries by orthonormal rows, unless too many."""
-    n, n_free = (
-        (theta.shape[1], 0) if seen is None else (seen.n_coordinates, seen.n_free)
-    )
-    count = loss.count_tangents(theta) - n_free
-    if count == 0 or count * n > _MAX_TANGENT_NUMBERS:
-        return theta[:0, :n]
-    rows = loss.seen_tangents(theta)[0]
-    rows = rows / unit if seen is None else seen.reduce(rows / unit)
-    # They may be linearly dependent.
-    _, values, basis = svd(rows)
-    largest = float(to_host(values)[0])
-    keep = np.flatnonzero(to_host(values) > 1e-10 * largest)
-    return take_rows(basis, keep)
-
-
-def _vanishes(product: Callable[[Array], Array], rows: Array, level: float) -> bool:
-    """Check that the Hessian is zero along rows: at other points symmetries bend."""
-    if len(rows) == 0:
-        return True
-    xp = array_namespace(rows)
-    draws = np.random.default_rng(7).standard_normal((_N_TRIED, len(rows)))
-    weights = xp.asarray(draws, dtype=rows.dtype, device=device(rows))
-    image = to_host(product(weights @ rows))
-    # Its mean square is that of the Frobenius norm of the Hessian on the rows.
-    return bool(_SAFETY * np.max(np.linalg.norm(image, axis=1)) <= level)

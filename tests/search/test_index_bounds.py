@@ -7,6 +7,7 @@ from skcrit import FunctionLoss, LinearAutoencoderLoss, MLPLoss, NewtonMRFinder
 from skcrit.datasets import make_gaussian_spectrum
 from skcrit.search import describe as describe_module
 from skcrit.search import index_bounds as module
+from skcrit.search import zero_modes
 from skcrit.search.index_bounds import bound_index
 from skcrit.search.problem import pose
 from tests.metrics._tanh import CLASSES, finder_at, make_points, make_tanh_loss
@@ -293,7 +294,7 @@ def test_tangents_are_counted_before_they_are_formed(
 def test_too_many_tangents_are_left_out(monkeypatch, rng):
     f = network(alpha=0.0)
     theta = f.rescale(rng.normal(size=f.n_params_))
-    monkeypatch.setattr(module, "_MAX_TANGENT_NUMBERS", 10)
+    monkeypatch.setattr(zero_modes, "_MAX_TANGENT_NUMBERS", 10)
     monkeypatch.setattr(type(f), "orbit_tangents", None)
     part = np.mean(np.linalg.eigvalsh(f.hessian(theta)) < -1e-9)
     found = bounds_of(f, theta)
