@@ -21,7 +21,7 @@ class KnownZeros:
 
     def joined(self, rows: Array, like: Array) -> KnownZeros:
         """Add linearly independent rows."""
-        if len(rows) == 0:
+        if rows.shape[0] == 0:
             return self
         xp = array_namespace(like)
         basis = xp.linalg.qr(xp.matrix_transpose(self.remove(rows)))[0]

@@ -221,7 +221,7 @@ def _sampled(H: _Hessian, loss: Loss) -> tuple[Any, ...]:
         )
         ritz = to_host(values)[0]
         removed = np.flatnonzero((ritz < -H.level) & ~many)
-        known = H.zeros.joined(take_rows(vectors[0], removed), start)
+        known = H.zeros.joined(take_rows(vectors[0, ...], removed), start)
         if len(removed) and max(pilot.smearing) <= _CROWDED:
             size, _ = _enough(H, known, start)
         sample = _sample(H, known, start, *size)

@@ -61,7 +61,7 @@ def _tangents(
     count = loss.count_tangents(theta) - n_free
     if count == 0 or count * n > _MAX_TANGENT_NUMBERS:
         return KnownZeros()
-    rows = loss.seen_tangents(theta)[0]
+    rows = loss.seen_tangents(theta)[0, ...]
     rows = rows / unit if seen is None else seen.reduce(rows / unit)
     # They may be linearly dependent.
     _, values, basis = svd(rows)

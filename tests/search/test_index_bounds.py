@@ -337,3 +337,19 @@ def test_tangents_of_linear_networks_are_counted(eigenvalues, alpha):
         loss = LinearAutoencoderLoss((3, 2), penalty=penalty, alpha=alpha).fit(X)
         theta = np.ones(loss.n_params_)
         assert loss.count_tangents(theta) == len(loss.orbit_tangents(theta))
+
+
+@pytest.mark.parametrize("backend", ["numpy", "array_api_strict"])
+def test_a_saddle_of_a_linear_network_on_any_backend(monkeypatch, backend):
+    """Nine zero eigenvalues of 54 are known, and three are negative."""
+    monkeypatch.setattr(module, "MAX_DENSE_FORMED", 0)
+    X = make_gaussian_spectrum(50, eigenvalues=np.arange(9, 0, -1.0), random_state=0)
+    problem = pose(LinearAutoencoderLoss((3,), backend=backend).fit(X))
+    below = np.zeros((3, 9))
+    # Instead of the third eigenvector the sixth.
+    below[[0, 1, 2], [0, 1, 5]] = 1
+    theta = problem.loss.asarray(np.append(below, below.T)[None])
+    found = bound_index(problem.loss, theta, problem.scales)
+    assert found.n_below[0] == 3
+    assert (found.low[0], found.high[0]) == (3 / 54, 3 / 54)
+    np.testing.assert_allclose(found.inertia.share[0], [3 / 54, 9 / 54, 42 / 54])
