@@ -3,8 +3,9 @@
 Three networks, batches of 1, 64 and 512 starts, one product per start. The same
 network is written for ``torch.func`` as a user would wrap it: the forward derivative
 (``jvp``) of ``grad``, mapped over the batch by ``vmap``. Runs of all columns alternate
-in one process, each with one thread, and the medians are printed, in microseconds of
-wall time per start. Without PyTorch its columns stay empty.
+in one process, each with one thread, in an order that changes: what runs after PyTorch
+finds another's data in the cache. Medians are printed, in microseconds of processor
+time per start. Without PyTorch its columns stay empty.
 
 Columns: "product" is ``loss.hvp(theta, v)``; "shared" is ``local.hvp(v)`` of a local
 model ``local = loss.at(theta)`` that has been used before, which is what an inner
@@ -15,6 +16,7 @@ and as a batch, and give its time over that of the faster of the two.
 """
 
 import argparse
+import random
 import statistics
 import time
 
@@ -85,15 +87,16 @@ def torch_product(loss, X, y):
 
 def alternate(functions, budget):
     """Time functions in turns for a number of seconds; return the medians."""
+    shuffled = random.Random(0)
     for function in functions.values():
         function()  # outside the clock
     times = {name: [] for name in functions}
     end = time.perf_counter() + budget
     while time.perf_counter() < end or len(times[next(iter(times))]) < 3:
-        for name, function in functions.items():
-            begin = time.perf_counter()
-            function()
-            times[name].append(time.perf_counter() - begin)
+        for name in shuffled.sample(list(functions), len(functions)):
+            begin = time.process_time()
+            functions[name]()
+            times[name].append(time.process_time() - begin)
     return {name: statistics.median(runs) for name, runs in times.items()}
 
 
