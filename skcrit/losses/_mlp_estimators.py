@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Self
 
 import numpy as np
@@ -15,6 +16,10 @@ from skcrit.utils._arguments import shown
 from skcrit.utils._validation import give_labels
 
 __all__ = ["ConvertsEstimators"]
+
+# Losses that differ by less, relative to one, are the same: training may have been in
+# single precision.
+_SAME_LOSS = 1e-3
 
 
 class ConvertsEstimators(NetworkLayout):
@@ -37,7 +42,8 @@ class ConvertsEstimators(NetworkLayout):
         estimator : MLPRegressor or MLPClassifier
             Fitted network, of any solver.
         X : array-like of shape (n_samples, n_features)
-            The data that it was fitted to, without those set aside by early stopping.
+            The data that it was fitted to, without those set aside by early stopping,
+            and scaled as they were then. All samples have the same weight.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Their targets.
         backend : {"numpy", "cupy", "array_api_strict"}, default="numpy"
@@ -60,6 +66,12 @@ class ConvertsEstimators(NetworkLayout):
             If it was trained on another loss, or the data do not fit it.
         NotFittedError
             If it is not fitted.
+
+        Warns
+        -----
+        UserWarning
+            If the loss at ``theta`` is not the ``loss_`` of an ``estimator`` with
+            ``solver="lbfgs"``, so that the data are not those of its training.
         """
         params = parameters_of(estimator)
         make: Any = cls  # a whole loss, not this part of one
@@ -78,7 +90,9 @@ class ConvertsEstimators(NetworkLayout):
                     f"{name} must have {wanted} columns, as in the fit of estimator, "
                     f"got {size}."
                 )
-        return loss, loss.pack(estimator.coefs_, estimator.intercepts_)
+        theta = loss.pack(estimator.coefs_, estimator.intercepts_)
+        compare_losses(estimator, loss, theta)
+        return loss, theta
 
     def to_estimator(self, theta: Array) -> MLPRegressor | MLPClassifier:
         """Make a fitted network of scikit-learn from a point.
@@ -124,6 +138,27 @@ def parameters_of(estimator: Any) -> Any:
         "loss": estimator.loss,
         "alpha": estimator.alpha,
     }
+
+
+def compare_losses(estimator: Any, loss: Any, theta: Array) -> None:
+    """Warn if the loss is not the one that the training of an estimator ended with."""
+    # The other solvers report a mean over an epoch. Of several numerical targets
+    # scikit-learn reports another loss than it minimises.
+    several = loss.loss == "squared_error" and loss.n_outputs_ > 1
+    if estimator.solver != "lbfgs" or several:
+        return
+    found, trained = float(loss.value(theta)), float(estimator.loss_)
+    # scikit-learn keeps probabilities away from zero and one by a rounding error.
+    clipped = np.finfo(estimator.coefs_[0].dtype).eps if loss.loss == "log_loss" else 0
+    if abs(found - trained) > _SAME_LOSS * abs(trained) + clipped:
+        warnings.warn(
+            f"X and y are not the data of its training: the loss of estimator is "
+            f"{found:.4g} on them, and was {trained:.4g} in the end. Hand over the "
+            "data that its fit was given, scaled as they were; sample weights are not "
+            "supported.",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def estimator_of(loss: Any, theta: Any) -> Any:
