@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from skcrit.ground_truth.base import GroundTruth
     from skcrit.ground_truth.linear import LinearSpectrum
 
-__all__ = ["Loss"]
+__all__ = ["Loss", "ModelledLoss"]
 
 # Columns of a dense Hessian that are formed together: what a loss holds for its samples
 # it holds for each of them.
@@ -371,3 +371,23 @@ class Loss(Provable, BaseEstimator, ABC):
             "form; scores that compare with the truth need a list of known points "
             "(KnownPoints), or a loss such as LinearAutoencoderLoss."
         )
+
+
+class ModelledLoss(Loss):
+    """A loss that answers every question by a local model."""
+
+    def _once(self, theta: Array) -> LocalModel:
+        """Return a local model for one question, by default that for all."""
+        return self.at(theta)
+
+    def value(self, theta: Array) -> Array:  # noqa: D102 (documented in Loss)
+        return self._once(theta).value
+
+    def gradient(self, theta: Array) -> Array:  # noqa: D102
+        return self._once(theta).gradient
+
+    def hvp(self, theta: Array, v: Array) -> Array:  # noqa: D102
+        return self._once(theta).hvp(v)
+
+    def hessian(self, theta: Array) -> Array:  # noqa: D102
+        return self._once(theta).hessian()

@@ -9,7 +9,7 @@ from typing import Any, Self
 from skcrit._backend import array_namespace, device
 from skcrit._typing import Array, ArrayLike
 from skcrit.losses.adapt import check_methods, fitted_loss
-from skcrit.losses.base import LocalModel, Loss
+from skcrit.losses.base import LocalModel, Loss, ModelledLoss
 from skcrit.losses.linear_autoencoder import LinearAutoencoderLoss
 from skcrit.utils._validation import HasMethods, check_params
 
@@ -21,7 +21,7 @@ _METHODS = ("at", "fit", "gradient", "hvp", "value")
 _STENCIL = {1: 8 / 12, -1: -8 / 12, 2: -1 / 12, -2: 1 / 12}
 
 
-class GradientNormLoss(Loss):
+class GradientNormLoss(ModelledLoss):
     r"""Turn half the squared gradient norm of a loss into a loss of its own.
 
     With the gradient and the Hessian ``H`` of another loss f, it has
@@ -151,19 +151,7 @@ class GradientNormLoss(Loss):
                 setattr(self, name, getattr(self.loss_, name))
         return self
 
-    def value(self, theta: Array) -> Array:  # noqa: D102 (documented in Loss)
-        return self.at(theta).value
-
-    def gradient(self, theta: Array) -> Array:  # noqa: D102
-        return self.at(theta).gradient
-
-    def hvp(self, theta: Array, v: Array) -> Array:  # noqa: D102
-        return self.at(theta).hvp(v)
-
-    def hessian(self, theta: Array) -> Array:  # noqa: D102
-        return self.at(theta).hessian()
-
-    def at(self, theta: Array) -> LocalModel:  # noqa: D102
+    def at(self, theta: Array) -> LocalModel:  # noqa: D102 (documented in Loss)
         return _GradientNormModel(self, self._as_points(theta))
 
 

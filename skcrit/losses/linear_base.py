@@ -24,7 +24,7 @@ from skcrit.losses._linear_proofs import LinearProofs
 from skcrit.losses._network import Moments
 from skcrit.losses._network_model import NetworkModel
 from skcrit.losses._tangents import orbit_tangents
-from skcrit.losses.base import Loss
+from skcrit.losses.base import ModelledLoss
 from skcrit.losses.orbit_projection import OrbitProjection, project_bases
 from skcrit.utils._arguments import shown
 from skcrit.utils._validation import Interval, StrOptions
@@ -32,7 +32,7 @@ from skcrit.utils._validation import Interval, StrOptions
 __all__ = ["LinearLoss"]
 
 
-class LinearLoss(LinearProofs, Loss):
+class LinearLoss(LinearProofs, ModelledLoss):
     """Mean squared error of a deep linear network, from moments of its data.
 
     A subclass sets, in ``fit``: ``eigenvalues_``, and by ``_prepare`` the matrices that
@@ -174,19 +174,7 @@ class LinearLoss(LinearProofs, Loss):
             )
         return join_weights(weights)
 
-    def value(self, theta: Array) -> Array:  # noqa: D102 (documented in Loss)
-        return self.at(theta).value
-
-    def gradient(self, theta: Array) -> Array:  # noqa: D102
-        return self.at(theta).gradient
-
-    def hvp(self, theta: Array, v: Array) -> Array:  # noqa: D102
-        return self.at(theta).hvp(v)
-
-    def hessian(self, theta: Array) -> Array:  # noqa: D102
-        return self.at(theta).hessian()
-
-    def at(self, theta: Array) -> NetworkModel:  # noqa: D102
+    def at(self, theta: Array) -> NetworkModel:  # noqa: D102 (documented in Loss)
         return NetworkModel(self, self._as_points(theta))
 
     def third_derivative(self, theta: Array, u: Array, v: Array) -> Array:
@@ -357,7 +345,7 @@ class LinearLoss(LinearProofs, Loss):
         turns = data_turns(*bases, penalised=penalty is not None, joint=joint)
         return turns, data_flats(outputs, inverse, null, values, penalty)
 
-    def _penalty_value(self, theta: Array, sweep: Loss) -> Any:
+    def _penalty_value(self, theta: Array, sweep: Any) -> Any:
         # Evaluate the penalty at each point.
         xp = array_namespace(theta)
         if self._decay > 0:

@@ -24,7 +24,7 @@ from skcrit.losses._mlp_samples import SampleLosses
 from skcrit.losses._mlp_starts import GlorotStarts
 from skcrit.losses._mlp_targets import Targets, check_range
 from skcrit.losses._unit_symmetries import UnitSymmetries
-from skcrit.losses.base import Loss
+from skcrit.losses.base import ModelledLoss
 from skcrit.utils._validation import (
     Interval,
     StrOptions,
@@ -40,7 +40,12 @@ _CACHED = ("_coordinates", "_features", "_subspace")
 
 
 class MLPLoss(
-    ConvertsEstimators, UnitSymmetries, GlorotStarts, SampleLosses, MLPProofs, Loss
+    ConvertsEstimators,
+    UnitSymmetries,
+    GlorotStarts,
+    SampleLosses,
+    MLPProofs,
+    ModelledLoss,
 ):
     r"""The training loss of scikit-learn's multilayer perceptrons, with products.
 
@@ -263,19 +268,7 @@ class MLPLoss(
         # Whether the activation is odd.
         return ACTIVATIONS[self.activation].parity
 
-    def value(self, theta: Array) -> Array:  # noqa: D102 (documented in Loss)
-        return self._once(theta).value
-
-    def gradient(self, theta: Array) -> Array:  # noqa: D102
-        return self._once(theta).gradient
-
-    def hvp(self, theta: Array, v: Array) -> Array:  # noqa: D102
-        return self._once(theta).hvp(v)
-
-    def hessian(self, theta: Array) -> Array:  # noqa: D102
-        return self._once(theta).hessian()
-
-    def at(self, theta: Array) -> MLPModel:  # noqa: D102
+    def at(self, theta: Array) -> MLPModel:  # noqa: D102 (documented in Loss)
         return MLPModel(self, self._as_points(theta))
 
     def _once(self, theta: Array) -> MLPModel:

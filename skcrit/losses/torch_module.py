@@ -23,6 +23,7 @@ from skcrit.losses._torch_modules import ConvertsModules
 from skcrit.losses._torch_network import TorchNetwork
 from skcrit.losses._torch_probe import probe
 from skcrit.losses._torch_state import as_array, evaluation, freeze, import_torch, thaw
+from skcrit.losses.base import ModelledLoss
 from skcrit.losses.local_model import LocalModel
 from skcrit.utils._validation import Interval, StrOptions, check_params
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["TorchLoss"]
 
 
-class TorchLoss(ConvertsModules, DeclaredLoss):
+class TorchLoss(ConvertsModules, ModelledLoss, DeclaredLoss):
     r"""The criterion of a PyTorch module on data, as a function of its parameters.
 
     The loss is ``criterion(module(X), y)`` plus ``alpha`` times the squared Euclidean
@@ -248,20 +249,11 @@ class TorchLoss(ConvertsModules, DeclaredLoss):
     def _estimated_length(self) -> FloatArray:
         return self._network.typical_sizes()
 
-    def value(self, theta: Array) -> Array:  # noqa: D102 (documented in Loss)
+    def _once(self, theta: Array) -> LocalModel:
         # With a graph that is not needed: some layers round differently without one.
-        return TorchModel(self, self._as_points(theta), keep=False).value
+        return TorchModel(self, self._as_points(theta), keep=False)
 
-    def gradient(self, theta: Array) -> Array:  # noqa: D102
-        return TorchModel(self, self._as_points(theta), keep=False).gradient
-
-    def hvp(self, theta: Array, v: Array) -> Array:  # noqa: D102
-        return TorchModel(self, self._as_points(theta), keep=False).hvp(v)
-
-    def hessian(self, theta: Array) -> Array:  # noqa: D102
-        return TorchModel(self, self._as_points(theta), keep=False).hessian()
-
-    def at(self, theta: Array) -> LocalModel:  # noqa: D102
+    def at(self, theta: Array) -> LocalModel:  # noqa: D102 (documented in Loss)
         return TorchModel(self, self._as_points(theta))
 
     @available_if(has_reduction)
