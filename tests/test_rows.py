@@ -19,6 +19,26 @@ class Outer(Rows):
     inner: Inner
 
 
+@dataclass
+class Named(Rows):
+    name: list
+    point: np.ndarray
+    size: float | None = None
+
+
+def test_rows_that_are_replaced_are_those_of_the_part():
+    whole = Named(list("abcd"), np.arange(8.0).reshape(4, 2), 1.0)
+    part = whole.take(np.array([1, 3]))
+    assert (part.name, part.size) == (["b", "d"], 1.0)
+    again = whole.replace(np.array([2, 0]), part)
+    assert again.name == ["d", "b", "b", "d"]
+    np.testing.assert_array_equal(again.point, whole.point[[3, 1, 1, 3]])
+    # The record itself is what it was.
+    assert whole.name == list("abcd")
+    assert whole.empty().name == []
+    assert whole.empty().point.shape == (0, 2)
+
+
 def test_a_record_that_grows_is_that_of_its_parts(rng):
     parts = []
     for n in (3, 0, 1, 10, 2, 40):

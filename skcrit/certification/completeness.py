@@ -14,16 +14,11 @@ def alternating_sum(
 ) -> int:
     """Sum (-1)^index times the Euler characteristic over critical sets."""
     # It is 1 for all sets of a coercive Morse-Bott function. ValueError if the loss is
-    # known not to be coercive, or an index or an Euler characteristic is not known.
+    # known not to be coercive, or an Euler characteristic is not known.
     if is_coercive is False:
         raise ValueError(
             "euler_sum needs a loss that grows in every direction; this one is known "
             "not to, for instance because some of its weights have no penalty."
-        )
-    if np.any(morse_index < 0):
-        raise ValueError(
-            "euler_sum needs the Morse index of every critical set; that of "
-            f"{np.sum(morse_index < 0)} of {len(morse_index)} is not known."
         )
     if np.any(np.isnan(euler)):
         raise ValueError(

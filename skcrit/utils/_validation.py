@@ -77,8 +77,6 @@ def check_params(estimator: Any) -> None:
             expected = str(error).rpartition(" Got ")[0]
             message = f"{expected} Got {shown(value)} instead."
             raise type(error)(message) from None
-        except ValueError:
-            raise
         # Values that cannot even be compared with a bound.
         except (TypeError, ArithmeticError, IndexError) as error:
             raise ValueError(

@@ -1,6 +1,8 @@
 """Bounds on rounding errors and norms hold, against exact arithmetic."""
 
+import decimal
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
@@ -132,6 +134,24 @@ def test_hessian_lipschitz_is_checked(rng):
         loss.hessian_lipschitz(np.zeros(12), -1.0)
 
 
+PI = np.longdouble("3.14159265358979323846264338327950288")
+
+
+@partial(np.vectorize, otypes=[np.longdouble])
+def erf_series(z):
+    """Sum the power series of the error function with 120 digits."""
+    with decimal.localcontext(prec=120):
+        high = float(z)
+        z = decimal.Decimal(high) + decimal.Decimal(float(z - high))
+        if abs(z) > 9:  # one, to 36 digits
+            return np.longdouble(np.sign(high))
+        term = total = z
+        for n in range(1, 600):
+            term *= -z * z / n
+            total += term / (2 * n + 1)
+        return np.longdouble(str(2 * total)) / np.sqrt(PI)
+
+
 def reference_derivatives(loss, theta):
     """Compute value and gradient in extended precision, sample by sample."""
     ld = np.longdouble
@@ -148,6 +168,7 @@ def reference_derivatives(loss, theta):
             lambda z: 1 / (1 + np.exp(-z)) + z * np.exp(-z) / (1 + np.exp(-z)) ** 2,
         ),
         "identity": (lambda z: z, lambda z: 1 + 0 * z),
+        "erf": (erf_series, lambda z: 2 / np.sqrt(PI) * np.exp(-z * z)),
     }[loss.activation]
     weights = [W[0].astype(ld) for W in loss._split(theta[None])]
     total, gradient = ld(0), [0 * W for W in weights]
@@ -182,7 +203,7 @@ def reference_derivatives(loss, theta):
 @pytest.mark.skipif(np.finfo(np.longdouble).eps > 1e-18, reason="no long double")
 @pytest.mark.parametrize("kind", ["squared_error", "logistic", "softmax"])
 @pytest.mark.parametrize(
-    "activation", ["identity", "tanh", "logistic", "softplus", "silu"]
+    "activation", ["identity", "tanh", "logistic", "softplus", "silu", "erf"]
 )
 def test_errors_of_multilayer_networks(activation, kind, rng):
     loss, _ = make((3, 2), activation, kind, rng, alpha=0.1)

@@ -174,6 +174,21 @@ def test_wrong_points(kind, autoencoder, truth):
     assert record.n_distinct == 0 and np.all(record.critical_set == -1)
 
 
+def test_a_ring_of_minima_has_no_known_euler_characteristic():
+    # (x^2 + y^2 - 1)^2 / 4, whose rotations are declared, and orbits are not counted.
+    ring = FunctionLoss(
+        lambda t: (np.sum(t**2, axis=-1) - 1) ** 2 / 4,
+        lambda t: (np.sum(t**2, axis=-1, keepdims=True) - 1) * t,
+        n_params=2,
+        symmetries=lambda t: np.stack([-t[..., 1], t[..., 0]], axis=-1)[..., None, :],
+    ).fit()
+    record = certify(ring, [[0.6, 0.8]])
+    assert (record.estimated.tolist(), record.nullity.tolist()) == ([True], [1])
+    assert np.isnan(record.euler).all()
+    with pytest.raises(ValueError, match=r"does not know that of the orbits"):
+        record.euler_sum()
+
+
 def quartic():
     """Return (x^2 - 1)^2 + x y^2: with K known by hand, and a degenerate relative."""
     return FunctionLoss(
@@ -196,7 +211,8 @@ def test_a_function_with_its_own_bounds():
     np.testing.assert_array_equal(record.nullity, [0, 0, 0, -1])
     # Both minima have the same loss and index: they differ as points.
     assert record.n_distinct == 3
-    assert record.euler_sum() == 1 if np.all(record.certified) else True
+    with pytest.raises(ValueError, match="every point, 1 of 4 are undecided"):
+        record.euler_sum()
     assert certify(quartic(), points[:3]).euler_sum() == 1
     # No ball contains another critical point, or a point of a singular Hessian.
     assert np.all(record.radius[:3] < 1 - 1 / np.sqrt(3))

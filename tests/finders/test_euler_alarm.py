@@ -11,7 +11,7 @@ from skcrit import (
 )
 from skcrit.datasets import make_gaussian_spectrum
 from skcrit.metrics import morse_inequalities, recovery_report
-from skcrit.metrics._euler import alarm_text
+from skcrit.metrics._euler import alarm_text, euler_alarm
 from skcrit.proving_grounds import make_central_configurations, make_himmelblau
 from tests.metrics._tanh import finder_at, make_points, make_tanh_loss
 from tests.metrics.test_euler import landscape_of
@@ -148,3 +148,27 @@ def test_losses_of_users_and_bounds():
     finder = NewtonMRFinder(n_starts=1, init=[[0.01, 0.9]]).fit(wells().fit())
     assert finder.summary().alarm == ""
     assert make_himmelblau().is_coercive
+
+
+def test_other_zero_eigenvalues_than_those_of_symmetries_say_nothing():
+    # x^4 / 4 + y^2 / 2: the sum over its only critical point is +1, by chance, because
+    # the minimum is degenerate.
+    class Quartic(FunctionLoss):
+        def orbit_euler(self, theta):
+            return np.ones(theta.shape[:-1])
+
+    loss = Quartic(
+        lambda t: t[..., 0] ** 4 / 4 + t[..., 1] ** 2 / 2,
+        lambda t: np.stack([t[..., 0] ** 3, t[..., 1]], axis=-1),
+        lambda t, v: np.stack([3 * t[..., 0] ** 2 * v[..., 0], v[..., 1]], axis=-1),
+        n_params=2,
+        is_coercive=True,
+    ).fit()
+    finder = NewtonMRFinder(init=[[0.0, 0.0]], n_starts=1).fit(loss)
+    assert (finder.morse_indices_.tolist(), finder.nullities_.tolist()) == ([0], [1])
+    total, reason = euler_alarm(finder)
+    assert np.isnan(total)
+    assert (
+        reason == "critical set 0 has other zero eigenvalues than those of symmetries"
+    )
+    assert alarm_text(finder) == ""

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from skcrit import LandscapeExplorer, NewtonTrajectoryFinder
+from skcrit import LandscapeExplorer, LinearAutoencoderLoss, NewtonTrajectoryFinder
+from skcrit.datasets import make_gaussian_spectrum
 from skcrit.metrics import recovery_accuracy, recovery_coverage
 from skcrit.proving_grounds import (
     make_central_configurations,
@@ -132,3 +133,15 @@ def test_it_serves_an_explorer():
         finder=NewtonTrajectoryFinder(), max_searches=120, random_state=0
     ).fit(loss)
     assert recovery_coverage(explorer) == 1.0
+
+
+@ignore_failures
+def test_points_of_different_inertia_with_equal_invariants_are_not_deflated():
+    X = make_gaussian_spectrum(40, eigenvalues=[3, 2, 1], exact=True, random_state=0)
+    options = {"n_starts": 6, "n_points": 2, "max_iter": 40, "random_state": 0}
+    loss = LinearAutoencoderLoss((1, 1)).fit(X)
+    plain = NewtonTrajectoryFinder(**options).fit(loss)
+    deflated = NewtonTrajectoryFinder(deflate=True, round_size=1, **options).fit(loss)
+    for name in ("status", "critical_set", "n_passed"):
+        assert plain.results_[name].tolist() == deflated.results_[name].tolist()
+    np.testing.assert_allclose(plain.results_["loss"], deflated.results_["loss"])

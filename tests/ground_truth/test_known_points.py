@@ -371,3 +371,13 @@ def test_function_loss_refuses_what_is_no_truth():
         himmelblau(POINTS)
     with pytest.raises(ValueError, match="ground_truth must have as many parameters"):
         himmelblau(KnownPoints([[0.0]], losses=[0.0]))
+
+
+def test_invariants_that_are_no_numbers():
+    def named(theta):
+        return np.full((len(theta), 1), "a point")
+
+    with pytest.raises(
+        ValueError, match=r"map points of shape \(2, 1\) to real numbers"
+    ):
+        KnownPoints([[0.0], [1.0]], losses=[0, 1], invariants=named)

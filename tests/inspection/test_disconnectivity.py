@@ -9,6 +9,7 @@ from sklearn.exceptions import NotFittedError
 
 from skcrit import LandscapeExplorer, NewtonMRFinder, NewtonTrajectoryFinder
 from skcrit.exceptions import NotConvergedWarning
+from skcrit.finders import Merge
 from skcrit.inspection import DisconnectivityDisplay, LandscapeGraphDisplay
 from skcrit.proving_grounds import make_mueller_brown
 
@@ -61,6 +62,16 @@ def test_parts_that_nothing_joins():
     assert len(segments) == 2
     np.testing.assert_array_equal(segments[:, 0, 1], [1, 2])
     DisconnectivityDisplay([], np.array([]), []).plot()
+
+
+def test_a_saddle_above_a_saddle_is_no_branch():
+    # Set 2 joins the minimum 0 with a saddle that has no minimum below it: the tree
+    # goes on with the minimum under that number, and branches at the next one.
+    merges = [Merge(1.0, 3, (2, 0)), Merge(2.0, 4, (2, 1))]
+    display = DisconnectivityDisplay([0, 1], np.array([0.0, 0.5, 1.0]), merges).plot()
+    assert sorted(display.positions_) == [0, 1]
+    tops = np.array(display.lines_.get_segments())[:, :, 1].max(axis=1)
+    assert np.sum(tops == 2.0) == 3  # two branches, and the line that joins them
 
 
 def test_connections_are_told_apart_in_the_graph(explorer):

@@ -132,3 +132,26 @@ def test_targets_reach_the_loss():
     finder = NewtonMRFinder(Targets(), n_starts=2, init=THETA).fit(X, y)
     assert finder.loss_.seen[1] is y
     assert fitted_loss(Targets(), finder.loss_) is finder.loss_
+
+
+def test_an_adapted_loss_is_fitted_as_its_object_is():
+    class Bowl:
+        n_params_ = 2
+
+        def fit(self, X, y=None):
+            self.seen = X, y
+            return self
+
+        def value(self, theta):
+            return np.sum(theta**2, axis=-1) / 2
+
+        def gradient(self, theta):
+            return 1.0 * theta
+
+        def hvp(self, theta, v):
+            return 1.0 * v
+
+    bowl = Bowl()
+    adapted = as_loss(bowl)
+    assert adapted.fit([[1.0]], [2.0]) is adapted
+    assert bowl.seen == ([[1.0]], [2.0])

@@ -206,3 +206,15 @@ def test_clone_and_pickle():
 def test_has_no_ground_truth():
     with pytest.raises(NoGroundTruthError, match="FunctionLoss .* LinearAutoencoderLo"):
         make().fit().analytical_spectrum()
+
+
+def test_bounds_on_errors_have_one_number_per_point():
+    loss = FunctionLoss(
+        lambda t: np.sum(t**2, axis=-1) / 2,
+        lambda t: t,
+        n_params=2,
+        evaluation_error=lambda t: (np.zeros(len(t)), np.zeros(len(t))),
+    ).fit()
+    message = r"evaluation_error must return three arrays of shape \(3,\)"
+    with pytest.raises(ValueError, match=message):
+        loss.evaluation_error(np.zeros((3, 2)))

@@ -1,5 +1,7 @@
 """The length scale of a function is where it has its structure, in any unit."""
 
+import math
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -162,3 +164,31 @@ def test_without_a_valley_the_length_is_where_rays_turn():
     for loss in losses:
         turns = turning_length(loss, np.zeros(2))
         assert_array_equal(estimate_length(loss, np.zeros(2)), turns)
+
+
+def steep_well(raises):
+    """A double well of Python's numbers, which raise OverflowError far from it."""
+
+    def batched(function, name):
+        def call(t):
+            t = t if name in raises else np.clip(t, -15, 15)
+            return np.vectorize(function, otypes=[float])(t)
+
+        return call
+
+    value = batched(lambda x: math.exp(x * x) - 3 * x * x, "value")
+    gradient = batched(lambda x: 2 * x * math.exp(x * x) - 6 * x, "gradient")
+    return FunctionLoss(lambda t: value(t)[..., 0], gradient, n_params=1).fit()
+
+
+def test_functions_that_raise_where_they_overflow():
+    # The minima are at plus and minus sqrt(log 3).
+    (length,) = steep_well(()).length_scale()
+    assert_allclose(length, np.sqrt(np.log(3)), rtol=0.15)
+    only_value = steep_well(("value",))
+    with pytest.raises(OverflowError):
+        only_value.value([[1e9]])
+    assert_allclose(only_value.length_scale(), length)
+    # Without gradients along the rays nothing is known.
+    for raises in (("gradient",), ("value", "gradient")):
+        assert steep_well(raises).length_scale().tolist() == [1.0]

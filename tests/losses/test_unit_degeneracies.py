@@ -244,3 +244,13 @@ def test_degenerate_units_of_a_large_network(rng):
     # Each of ten outputs may exchange what it reads from the two, where all fit.
     assert found.nullity == 10
     assert peak < 3e8
+
+
+def test_a_point_that_is_not_finite_has_no_degeneracies(rng):
+    loss = MLPLoss((2,), "tanh").fit(rng.normal(size=(9, 2)), rng.normal(size=9))
+    theta = rng.normal(size=loss.n_params_)
+    theta[3] = np.nan
+    with pytest.raises(ValueError, match="theta must be finite, got"):
+        loss.unit_degeneracies(theta)
+    with pytest.raises(ValueError, match="theta must be one vector"):
+        loss.unit_degeneracies(np.zeros((2, loss.n_params_)))

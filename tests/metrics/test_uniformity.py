@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
 
-from skcrit import LinearAutoencoderLoss, NewtonMRFinder
+from skcrit import FunctionLoss, KnownPoints, LinearAutoencoderLoss, NewtonMRFinder
 from skcrit.datasets import make_gaussian_spectrum
 from skcrit.metrics import participation_counts, uniformity_test
 
@@ -127,3 +127,19 @@ def test_bad_parameters(loss):
     finder.results_["converged"] = np.zeros(2, dtype=bool)
     with pytest.raises(ValueError, match="a start that converged"):
         uniformity_test(finder)
+
+
+def test_indices_must_be_known_to_be_counted():
+    truth = KnownPoints([[-1.0], [1.0]], losses=[0, 0])
+    well = FunctionLoss(
+        lambda t: (t[..., 0] ** 2 - 1) ** 2,
+        lambda t: 4 * t * (t**2 - 1),
+        n_params=1,
+        ground_truth=truth,
+    ).fit()
+    finder = NewtonMRFinder(init=[[-1.1], [0.9]], n_starts=2).fit(well)
+    assert uniformity_test(finder, random_state=0).observed.tolist() == [1, 1]
+    with pytest.raises(
+        ValueError, match="over='indices' needs .* Morse index of every"
+    ):
+        uniformity_test(finder, over="indices")

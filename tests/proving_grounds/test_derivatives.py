@@ -191,6 +191,7 @@ def test_not_finite_points_give_nan_and_no_error():
         (make_orthogonal_tensor, ([1.0],), "weights must be a sequence of at least 2"),
         (make_orthogonal_tensor, ([1.0, 2.0], 2), "order"),
         (make_brockett_cost, ([1, 1, 2],), "eigenvalues must be all different"),
+        (make_brockett_cost, (["a", "b"],), "eigenvalues must be a sequence of at le"),
         (make_brockett_cost, ([1, 2], [3, 2, 1]), "weights must be at most 2"),
         (make_quadratic_network, ([2, -1],), "eigenvalues must be positive"),
         (make_quadratic_network, ([2, 1], 3), "n_hidden must be at most"),
@@ -205,6 +206,21 @@ def test_bad_parameters(make, args, message):
     options = {"backend": "lapack"} if message == "backend" else {}
     with pytest.raises(ValueError, match=message):
         make(*args, **options)
+
+
+def test_units_of_invariants_are_those_of_the_invariants():
+    # Losses of twice the signal, or of four times the eigenvalues, at twice the points.
+    for make, unit, args in [
+        (make_phase_retrieval, 2.0, ([1.0, 2.0, 2.0],)),
+        (make_quadratic_network, 4.0, ([3.0, 2.0, 1.0], 2)),
+    ]:
+        numbers = np.array(args[0])
+        one, other = make(numbers, *args[1:]), make(unit * numbers, *args[1:])
+        theta = np.random.default_rng(0).standard_normal(one.n_params_)
+        ratio = other.invariants(2 * theta) / one.invariants(theta)
+        np.testing.assert_allclose(ratio, 4.0)
+        assert other.invariants_scale() == pytest.approx(4 * one.invariants_scale())
+        assert other.length_scale() == pytest.approx(2 * one.length_scale())
 
 
 def test_tilts():

@@ -150,6 +150,7 @@ def test_what_is_not_listed_is_said():
     assert len(record.new_points) == 1
     np.testing.assert_allclose(record.new_points[0], points[0], atol=1e-6)
     assert "1 critical points are not listed" in repr(record)
+    assert "1 of them to no listed set" in str(record)
     assert np.sum(record.end == -1) == 1
     assert np.isfinite(record.barriers()).all()
 
@@ -159,8 +160,21 @@ def test_no_saddles_no_ways():
     points, index = known(loss)
     record = connect(loss, points[:3], index[:3])
     assert len(record.end) == 0
+    assert str(record) == "0 pairs of a saddle and a set below, 0 ways"
     barriers = record.barriers()
     assert np.all(np.isinf(barriers[~np.eye(3, dtype=bool)]))
+
+
+def test_tables_of_many_ways():
+    loss = make_separable_quartic(3, tilt=[0.1, 0.11, 0.12])
+    record = connect(loss, *known(loss))
+    n_pairs = len(record.edges())
+    lines = str(record).splitlines()
+    assert lines[0].startswith(f"{n_pairs} pairs of a saddle and a set below")
+    assert lines[-1] == f"and {n_pairs - (len(lines) - 3)} more pairs"
+    frame = pytest.importorskip("pandas") and record.to_frame()
+    assert len(frame) == len(record.end)
+    np.testing.assert_array_equal(frame["saddle"], record.saddle)
 
 
 def test_of_finders_and_explorers():

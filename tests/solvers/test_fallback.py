@@ -9,8 +9,10 @@ from sklearn.datasets import load_breast_cancer, load_wine
 from sklearn.preprocessing import StandardScaler
 
 from skcrit import LinearAutoencoderLoss, NewtonMRFinder, SaddleDynamicsFinder
+from skcrit.datasets import make_gaussian_spectrum
 from skcrit.losses import FunctionLoss
 from skcrit.solvers import Fallback, NewtonMR, Status
+from skcrit.solvers import natural_step as module
 from skcrit.solvers._trust import adapted, misses
 from skcrit.solvers.eigenpairs import Eigenpairs, dense_eigenpairs
 from skcrit.solvers.natural_step import UNCHOSEN, natural_step
@@ -218,3 +220,24 @@ def test_an_index_that_is_asked_for_is_reached():
     assert result.status.tolist() == [Status.CONVERGED] * 3
     values = np.linalg.eigvalsh(HIMMELBLAU.hessian(result.theta))
     assert np.sum(values < 0, axis=1).tolist() == [0, 1, 2]
+
+
+def test_many_parameters_go_on_with_the_signs_of_ritz_values(monkeypatch):
+    # As beyond 512 parameters: no dense Hessian, and each direction has its own sign.
+    X = make_gaussian_spectrum(40, eigenvalues=[3, 2, 1], exact=True, random_state=0)
+    loss = LinearAutoencoderLoss((2,)).fit(X)
+    theta0 = 0.5 * np.random.default_rng(0).standard_normal((6, loss.n_params_))
+    local = loss.at(theta0)
+    asked, trust = np.full(6, UNCHOSEN), np.full(6, 0.5)
+    dense = natural_step(loss, local, asked, trust)
+    monkeypatch.setattr(module, "MAX_DENSE_FALLBACK", 4)
+    few = natural_step(loss, local, asked, trust)
+    assert np.all(few.n_hvp <= 100)
+    # The Krylov space of 12 products is the whole space: the steps are the same.
+    np.testing.assert_allclose(few.p, dense.p, atol=1e-6)
+    solver = Fallback(NewtonMR(max_iter=200, max_backtracks=0))
+    result = solver.solve(loss, theta0)
+    assert np.sum(result.extra["n_fallback"] > 0) >= 5
+    ended = result.status == Status.CONVERGED
+    assert ended.sum() >= 5
+    np.testing.assert_allclose(loss.gradient(result.theta[ended]), 0, atol=1e-10)
