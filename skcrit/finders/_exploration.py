@@ -18,6 +18,7 @@ from skcrit.search.tries import Displacement
 from skcrit.solvers.fallback import Fallback
 from skcrit.solvers.natural_step import UNCHOSEN
 from skcrit.starts import make_starts, random_streams
+from skcrit.starts.make import is_sampler
 from skcrit.utils._arguments import as_numbers, shown
 
 __all__ = ["Exploration", "check_displacement"]
@@ -228,7 +229,7 @@ class Exploration:
         n_starts = max(explorer.n_starts, len(self.landscape.atlas))
         n_starts = size if lacks else min(n_starts, explorer.round_size, self._room())
         init: Any = explorer.init
-        if not isinstance(init, str) and not hasattr(init, "sample"):
+        if not isinstance(init, str) and not is_sampler(init):
             init = "spread"
         starts = make_starts(init, as_loss(explorer.loss_), n_starts, seed)
         return self.landscape.problem.into(starts)

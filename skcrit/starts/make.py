@@ -17,7 +17,7 @@ from skcrit.utils._arguments import as_numbers, check_seed, shown
 if TYPE_CHECKING:
     from skcrit.losses.base import Loss
 
-__all__ = ["lie_on_one_descent", "make_starts"]
+__all__ = ["is_sampler", "lie_on_one_descent", "make_starts"]
 
 _SAMPLERS = {
     "auto": AutoStarts(),
@@ -73,8 +73,7 @@ def make_starts(
             f"init must be a name, an array of shape {shape} or a sampler, got the "
             f"class {init.__name__}: write {init.__name__}()."
         )
-    # A data frame has a method of this name too.
-    if hasattr(starts, "sample") and not hasattr(starts, "__array__"):
+    if is_sampler(starts):
         starts = starts.sample(loss, n_starts, check_seed(random_state))
     try:
         starts = np.array(as_numbers(starts, "init"))
@@ -96,6 +95,11 @@ def make_starts(
             f"init must have shape (n_starts, n_params) = {shape}, got {starts.shape}."
         )
     return starts
+
+
+def is_sampler(init: Any) -> bool:
+    """Return whether something draws starts; a data frame has such a method, too."""
+    return hasattr(init, "sample") and not hasattr(init, "__array__")
 
 
 def lie_on_one_descent(init: Any, n_starts: int) -> bool:

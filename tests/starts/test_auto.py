@@ -1,10 +1,12 @@
 """Starts that suit the loss, and what is said of starts that do not."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from skcrit import (
     GradNormFinder,
+    LandscapeExplorer,
     NewtonMRFinder,
     NewtonTrajectoryFinder,
     NewtonTRFinder,
@@ -139,3 +141,22 @@ def test_nothing_is_said_of_one_start_or_of_noise():
     assert not lie_on_one_descent(np.zeros((2, 3)), 2)
     for params in ({"n_trajectories": 2}, {"noise_variance": 0.1}):
         assert not lie_on_one_descent(TrajectoryStarts(**params), 2)
+
+
+@pytest.mark.filterwarnings("ignore::skcrit.NotConvergedWarning")
+def test_a_frame_of_starts_is_not_used_again():
+    # x^2 exp(-x^2): searches that begin outside run away, and rounds of new starts
+    # follow. A data frame has a method named sample, but draws no starts.
+    loss = FunctionLoss(
+        lambda t: np.sum(t**2 * np.exp(-(t**2)), axis=-1),
+        lambda t: 2 * t * (1 - t**2) * np.exp(-(t**2)),
+        n_params=1,
+        length=1.0,
+    ).fit()
+    points = np.array([[0.2], [3.0], [-4.0]])
+    options = {"n_starts": 3, "max_searches": 40, "random_state": 0}
+    array = LandscapeExplorer(init=points, **options).fit(loss)
+    frame = LandscapeExplorer(init=pd.DataFrame(points), **options).fit(loss)
+    assert np.sum(array.results_["parent"] == -1) > 3
+    np.testing.assert_array_equal(frame.start_params_, array.start_params_)
+    assert frame.stop_reason_ == array.stop_reason_
