@@ -17,8 +17,6 @@ from skcrit.solvers import Solver
 class PseudoInverse(Solver):
     """Full Newton steps with the pseudoinverse of the dense Hessian."""
 
-    required_methods = ("value", "gradient", "hessian")
-
     def __init__(self, *, cut=1e-6, log=None, **params):
         super().__init__(**params)
         self.cut = cut

@@ -56,7 +56,6 @@ __all__ = [
 X = np.array([[2, 1.5, 1], [2, -1.5, -1], [-2, 1.5, -1], [-2, -1.5, 1], [0, 0.5, 0.2]])
 LABELS = np.array([0.0, 1.0, 0.0, 1.0, 1.0])
 THETA = np.linspace(-1, 1, 36).reshape(3, 12)
-NEEDS_DATA = ("fit", "score", "transform")
 FINDERS = ("NewtonMRFinder", "NewtonTRFinder", "GradNormFinder")
 FINDERS += ("SaddleDynamicsFinder", "LandscapeExplorer", "BaseFinder")
 FINDERS += ("NewtonTrajectoryFinder",)

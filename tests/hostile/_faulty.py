@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from skcrit import BaseFinder, LinearAutoencoderLoss
-from skcrit.losses import FunctionLoss, Loss
+from skcrit.losses import Loss
 from skcrit.solvers import NewtonMR
 
 __all__ = ["X", "FaultyFinder", "Well", "batches", "main"]
@@ -104,9 +104,6 @@ class Well(Loss):
 def no_value(theta):
     """Return what is no array of numbers."""
     return
-
-
-MISTAKEN = FunctionLoss(no_value, no_value, n_params=2)
 
 
 def main():

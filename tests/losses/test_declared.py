@@ -170,7 +170,6 @@ def test_functions_get_points_of_their_own(make):
     assert_array_equal(theta, np.ones((2, 3)))
 
 
-OTHER = KnownPoints(np.eye(2), losses=[1.0, 2.0])
 IMPOSSIBLE = [
     ("bounds", (0.0, 1.0, 2.0), "bounds must be a pair"),
     ("bounds", ([0.0, 0.0], 1.0), r"bounds must be a pair .*shape \(2,\)"),
