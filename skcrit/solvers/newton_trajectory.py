@@ -61,10 +61,10 @@ class NewtonTrajectory(Solver):
     tangent, the null vector of :math:`(I - u u^T) H`, and is brought back to the curve
     by corrections orthogonal to it (pseudo-arclength continuation). The tangent is
     regular also if H is singular, so that the curve passes through turning points of
-    :math:`\sigma`, and from one critical point to another whose index differs by one.
-    It is followed first towards smaller :math:`\sigma`, and if it leads too far, the
-    other way from the start. Once it has passed the critical point that is sought,
-    Newton steps lead back to it.
+    :math:`\sigma`, and from one critical point to another whose index differs by an
+    odd number. It is followed first towards smaller :math:`\sigma`, and if it leads too
+    far, the other way from the start. Once it has passed the critical point that is
+    sought, Newton steps lead back to it.
 
     Parameters
     ----------
