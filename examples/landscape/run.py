@@ -151,7 +151,7 @@ def draw(explorer):
     figure : matplotlib.figure.Figure
         The figure.
     """
-    figure, axes = plt.subplots(1, 3, figsize=(7.4, 3.8), layout="constrained")
+    figure, axes = plt.subplots(1, 3, figsize=(7.4, 3.6), layout="constrained")
     LandscapeGraphDisplay.from_estimator(explorer, ax=axes[0])
     axes[0].set_title("")  # the caption says it
     LossIndexDisplay.from_estimator(explorer, ax=axes[1])
@@ -168,7 +168,8 @@ def draw(explorer):
     axes[2].set_ylabel("Critical sets found")
     # Above the axes: inside, a legend would cover points or curves.
     for ax in axes[1:]:
-        ax.legend(fontsize="small", loc="lower left", bbox_to_anchor=(0.0, 1.0))
+        place = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0)}
+        ax.legend(fontsize="small", handlelength=1.2, **place)
     return figure
 
 

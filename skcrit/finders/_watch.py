@@ -92,10 +92,9 @@ class SearchBar(Progress):
     unit = "search"
 
     def _numbers(self, result: Any) -> tuple[int, dict[str, Any]]:
-        n_found, share = len(result.atlas), result.coverage()
-        # Far from the known sets more is unseen than the searches show.
-        unseen = f">{n_found * (1 / share - 1):.0f}" if share > 0 else "?"
-        return result.n_searches, {"found": n_found, "unseen": unseen}
+        # The share bounds nothing: an exploration first tries what promises new sets.
+        share = f"{result.coverage():.0%}"
+        return result.n_searches, {"found": len(result.atlas), "nothing_new": share}
 
 
 def progress_bar(**options: Any) -> Any:

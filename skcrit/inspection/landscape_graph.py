@@ -265,7 +265,7 @@ class LandscapeGraphDisplay:
         """Name the indices, and the column of points without an index."""
         from matplotlib.ticker import MaxNLocator
 
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
         if known.all():
             return
         at = float(np.round(self.positions_[~known, 0].mean()))

@@ -1,5 +1,7 @@
 """The graph shows what the explorer found, where it lies."""
 
+from itertools import pairwise
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -26,6 +28,21 @@ def made_up(loss, index, edges=(), names=None, **options):
     loss, index = np.asarray(loss, dtype=float), np.asarray(index, dtype=int)
     edges = np.asarray(edges, dtype=int).reshape(-1, 2)
     return LandscapeGraphDisplay(loss, index, edges, names, **options)
+
+
+@pytest.mark.parametrize("width", [1.9, 3.3, 8.0])
+def test_indices_on_the_axis_do_not_touch(width):
+    figure, ax = plt.subplots(figsize=(width, 2.5), layout="constrained")
+    made_up(np.linspace(0, 1, 65), np.arange(65)).plot(ax)
+    figure.canvas.draw()
+    low, high = ax.get_xlim()
+    labels = [
+        label.get_window_extent()
+        for tick, label in zip(ax.get_xticks(), ax.get_xticklabels(), strict=True)
+        if low <= tick <= high
+    ]
+    assert len(labels) >= 2
+    assert all(a.x1 < b.x0 for a, b in pairwise(labels))
 
 
 def test_nodes_and_edges_are_those_of_the_graph(explorer):
