@@ -23,8 +23,8 @@ matplotlib.use("Agg")
 # Colours of Okabe & Ito (2008); line styles and markers say the same.
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9"]
 COLOURS += ["black", "0.6"]
-SMALL = {"fontsize": 8, "framealpha": 0.9, "handlelength": 1.8}
-COUNTS = {"fontsize": 8, "linespacing": 1.3}
+SMALL = {"fontsize": "small", "framealpha": 0.9, "handlelength": 1.8}
+COUNTS = {"fontsize": "small", "linespacing": 1.3}
 TITLE = {"fontsize": "medium"}
 
 # Thousands of points in each of many panels: not as shapes.
