@@ -25,7 +25,6 @@ from skcrit.losses._network import Moments
 from skcrit.losses._network_model import NetworkModel
 from skcrit.losses._tangents import orbit_tangents
 from skcrit.losses.base import ModelledLoss
-from skcrit.losses.orbit_projection import OrbitProjection, project_bases
 from skcrit.utils._arguments import shown
 from skcrit.utils._validation import Interval, StrOptions
 
@@ -322,19 +321,13 @@ class LinearLoss(LinearProofs, ModelledLoss):
         idle = len(silent) * widths[-1] + len(deaf) * widths[0]
         return count + len(turns[0]) + idle + len(unseen) * widths[0]
 
-    def orbit_projection(self, theta: Array, unit: Array) -> OrbitProjection | None:  # noqa: D102
-        # With one hidden layer, if changes of its basis are all symmetries, and units
-        # are those of inputs and outputs.
-        width = self._layer_sizes[1]
+    def orbit_weights(self, theta: Array) -> tuple[Array, Array] | None:  # noqa: D102
+        weights, width = self.weights(theta), self._layer_sizes[1]
         narrow = width <= min(self._layer_sizes[0], self._layer_sizes[-1])
-        if len(self._shapes) != 2 or self._decay > 0 or not narrow:
+        if len(weights) != 2 or self._decay > 0 or not narrow:
             return None
-        if self.count_tangents(theta) != width**2:
-            return None
-        xp, (below, above) = array_namespace(theta), self._split(theta[0, :])
-        first, last = self._split(unit)
-        same = xp.all(first == first[:1, :]) & xp.all(last == last[:, :1])
-        return project_bases(below / first, above / last) if bool(same) else None
+        # Nothing else may be a symmetry.
+        return tuple(weights) if self.count_tangents(theta) == width**2 else None
 
     def _data_symmetries(self) -> tuple[list[Array], list[Array]]:
         # Rotations of what is tied or zero, and directions that explain nothing or have

@@ -10,6 +10,7 @@ u_j^T).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -49,7 +50,7 @@ class OrbitProjection:
         return xp.concat(flat, axis=-1)
 
 
-def project_bases(below: Array, above: Array) -> OrbitProjection:
+def project_bases(below: Array, above: Array, unit: Array) -> OrbitProjection | None:
     """Project along changes of basis of hidden units, no more than inputs or outputs.
 
     Parameters
@@ -58,14 +59,23 @@ def project_bases(below: Array, above: Array) -> OrbitProjection:
         Weights below the units, h <= n_in.
     above : array of shape (n_out, h)
         Weights above them, h <= n_out.
+    unit : array of shape (n_params,)
+        Positive units of the weights below and above, joined: directions are divided by
+        them.
 
     Returns
     -------
-    projection : OrbitProjection
-        For directions of the weights below and above, joined.
+    projection : OrbitProjection or None
+        For directions of the weights below and above, joined; None if the units of an
+        input or an output differ among the hidden units.
     """
-    xp = array_namespace(below)
-    first, last = svd(below), svd(above)
+    xp, n = array_namespace(below), prod(below.shape)
+    of_inputs = xp.reshape(unit[:n], below.shape)
+    of_outputs = xp.reshape(unit[n:], above.shape)
+    alike = xp.all(of_inputs == of_inputs[:1, :])
+    if not bool(alike & xp.all(of_outputs == of_outputs[:, :1])):
+        return None
+    first, last = svd(below / of_inputs), svd(above / of_outputs)
     squares = first[1][None, :] ** 2 + last[1][:, None] ** 2
     used = squares > _DEPENDENT**2 * xp.max(squares)
     inverse = xp.where(used, 1 / xp.where(used, squares, 1 + 0 * squares), 0 * squares)

@@ -11,7 +11,6 @@ from skcrit._backend import array_namespace, device
 from skcrit._typing import Array, FloatArray, IntArray
 from skcrit.losses._points import TakesPoints
 from skcrit.losses.data_subspace import DataSubspace
-from skcrit.losses.orbit_projection import OrbitProjection
 
 __all__ = ["Symmetries", "rescaled", "stiefel_euler", "well_placed"]
 
@@ -174,21 +173,24 @@ class Symmetries(TakesPoints):
         """
         return self.orbit_tangents(theta)
 
-    def orbit_projection(self, theta: Array, unit: Array) -> OrbitProjection | None:
-        """Project along the orbit without forming its tangents, if the loss can.
+    def orbit_weights(self, theta: Array) -> tuple[Array, Array] | None:
+        """Return the weights of a hidden layer whose changes of basis are the orbit.
+
+        Its h^2 tangents are then removed from directions without being formed.
 
         Parameters
         ----------
-        theta : array of shape (1, n_params)
-            Point.
-        unit : array of shape (n_params,)
-            Positive: tangents are divided by it.
+        theta : array of shape (..., n_params)
+            Points.
 
         Returns
         -------
-        projection : OrbitProjection or None
-            By default None: :meth:`orbit_tangents` are formed.
+        weights : tuple of two arrays, or None
+            The parameters as matrices: those below the units, of shape (..., h, n_in),
+            and above them, (..., n_out, h). By default None: the orbit is another one,
+            and :meth:`orbit_tangents` are formed.
         """
+        self._as_points(theta)
         return None
 
     def data_subspace(self) -> DataSubspace | None:

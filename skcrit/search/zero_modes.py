@@ -12,6 +12,7 @@ from skcrit.linalg import svd
 from skcrit.linalg._known_zeros import KnownZeros
 from skcrit.losses.base import Loss
 from skcrit.losses.data_subspace import DataSubspace
+from skcrit.losses.orbit_projection import project_bases
 
 __all__ = ["zero_modes"]
 
@@ -52,7 +53,8 @@ def _tangents(
     loss: Loss, theta: Array, unit: Array, seen: DataSubspace | None
 ) -> KnownZeros:
     """Span the directions of symmetries, unless too many."""
-    projection = loss.orbit_projection(theta, unit) if seen is None else None
+    weights = loss.orbit_weights(theta[0, :]) if seen is None else None
+    projection = None if weights is None else project_bases(*weights, unit)
     if projection is not None:
         return KnownZeros(projection.size, projection.remove)
     n, n_free = (
