@@ -18,10 +18,10 @@ from skcrit._backend import array_namespace, to_host
 from skcrit._typing import Array
 from skcrit.linalg import svd
 
-__all__ = ["OrbitProjection", "project_bases"]
+__all__ = ["DEPENDENT", "OrbitProjection", "project_bases"]
 
 # Tangents that are shorter than this fraction of the longest count as zero.
-_DEPENDENT = 1e-10
+DEPENDENT = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +77,6 @@ def project_bases(below: Array, above: Array, unit: Array) -> OrbitProjection | 
         return None
     first, last = svd(below / of_inputs), svd(above / of_outputs)
     squares = first[1][None, :] ** 2 + last[1][:, None] ** 2
-    used = squares > _DEPENDENT**2 * xp.max(squares)
+    used = squares > DEPENDENT**2 * xp.max(squares)
     inverse = xp.where(used, 1 / xp.where(used, squares, 1 + 0 * squares), 0 * squares)
     return OrbitProjection(int(np.sum(to_host(used))), first, last, inverse)

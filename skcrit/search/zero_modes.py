@@ -12,7 +12,7 @@ from skcrit.linalg import svd
 from skcrit.linalg._known_zeros import KnownZeros
 from skcrit.losses.base import Loss
 from skcrit.losses.data_subspace import DataSubspace
-from skcrit.losses.orbit_projection import project_bases
+from skcrit.losses.orbit_projection import DEPENDENT, project_bases
 
 __all__ = ["zero_modes"]
 
@@ -67,6 +67,5 @@ def _tangents(
     rows = rows / unit if seen is None else seen.reduce(rows / unit)
     # They may be linearly dependent.
     _, values, basis = svd(rows)
-    largest = float(to_host(values)[0])
-    keep = np.flatnonzero(to_host(values) > 1e-10 * largest)
+    keep = np.flatnonzero(to_host(values > DEPENDENT * values[:1]))
     return KnownZeros().joined(take_rows(basis, keep), theta)
