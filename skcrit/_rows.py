@@ -11,8 +11,6 @@ import numpy as np
 from skcrit._backend import array_namespace, replace_rows, take_rows
 from skcrit._typing import IntArray
 
-__all__ = ["GrowingArray", "GrowingRows", "Rows"]
-
 
 @dataclass
 class Rows:

@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["data_frame", "html_table", "text_table"]
-
 
 def data_frame(columns: Mapping[str, Any]) -> Any:
     """Make a data frame; ImportError says what is needed."""

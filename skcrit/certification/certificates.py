@@ -15,8 +15,6 @@ from skcrit.certification.completeness import alternating_sum
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Certificates"]
-
 
 @dataclass
 class Certificates(Rows):

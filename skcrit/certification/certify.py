@@ -22,8 +22,6 @@ from skcrit.search.batches import Batches, run_batches
 from skcrit.search.shared import Shared
 from skcrit.utils._arguments import as_numbers, check_workers, is_number, shown
 
-__all__ = ["certify"]
-
 # Numbers in the Hessians of a chunk.
 _NUMBERS = 2**20
 

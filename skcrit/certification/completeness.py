@@ -6,8 +6,6 @@ import numpy as np
 
 from skcrit._typing import FloatArray, IntArray
 
-__all__ = ["alternating_sum"]
-
 
 def alternating_sum(
     morse_index: IntArray, euler: FloatArray, is_coercive: bool | None

@@ -7,8 +7,6 @@ import numpy as np
 from skcrit._typing import BoolArray, FloatArray, IntArray
 from skcrit.linalg.rounding import gamma
 
-__all__ = ["number_sets"]
-
 
 def number_sets(
     decided: BoolArray,

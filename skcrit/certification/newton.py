@@ -26,8 +26,6 @@ import numpy as np
 from skcrit.certification.slices import Proved
 from skcrit.linalg.rounding import UNIT
 
-__all__ = ["Ball", "certified_ball", "loss_change"]
-
 # Rounded upwards: more than the rounding of the few operations below.
 _UP = 1 + 64 * UNIT
 

@@ -12,8 +12,6 @@ from skcrit.certification.newton import Ball
 from skcrit.certification.slices import Proved
 from skcrit.losses.base import Loss
 
-__all__ = ["SMALL", "causes", "too_far", "why"]
-
 # Radius of the smallest ball that is tried, in lengths of the first step.
 SMALL = 4.0
 

@@ -12,8 +12,6 @@ from skcrit.certification.slices import Slice, make_slice
 from skcrit.certification.surface import tangents_at
 from skcrit.losses.base import Loss
 
-__all__ = ["refine", "sizes"]
-
 # New Hessians per point: two suffice for what a search has found.
 _MAX_HESSIANS = 5
 

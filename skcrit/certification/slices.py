@@ -27,8 +27,6 @@ from skcrit.linalg import eigh
 from skcrit.linalg.levels import pseudoinverse_level
 from skcrit.linalg.rounding import TINY, UNIT, frobenius_bound, gamma, spectral_bound
 
-__all__ = ["Proved", "Slice", "make_slice", "prove"]
-
 # Which singular values of the tangents count as zero when the slice is chosen, relative
 # to the largest or to the length scale of the loss: near the origin all tangents of
 # linear actions are small. A wrong choice gives no certificate, never a false one.

@@ -12,8 +12,6 @@ from skcrit._rows import Rows
 from skcrit._typing import BoolArray, FloatArray
 from skcrit.losses.base import Loss
 
-__all__ = ["Expansion", "expand", "lipschitz", "tangents_at"]
-
 # Safety factor on errors and changes that are estimated from a few random directions.
 _SAFETY = 10.0
 

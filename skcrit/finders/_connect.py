@@ -11,8 +11,6 @@ from skcrit.search.connections import Connections
 from skcrit.utils._arguments import check_int, check_workers
 from skcrit.utils._validation import check_fitted
 
-__all__ = ["connections"]
-
 
 def connections(
     finder: FittedFinder,

@@ -9,8 +9,6 @@ from sklearn.utils import estimator_html_repr
 
 from skcrit.metrics._summary import summarize
 
-__all__ = ["NotebookDisplay"]
-
 
 class NotebookDisplay:
     """Show the table of critical sets under the diagram of a fitted finder."""

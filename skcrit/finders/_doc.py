@@ -5,8 +5,6 @@ from __future__ import annotations
 import inspect
 from typing import Any, TypeVar
 
-__all__ = ["N_FALLBACK", "documented"]
-
 _Class = TypeVar("_Class", bound=type)
 
 # The column that every method has whose searches can fall back.

@@ -13,8 +13,6 @@ from skcrit.exceptions import NotConvergedWarning
 from skcrit.solvers.status import Status
 from skcrit.starts.make import lie_on_one_descent
 
-__all__ = ["CarefulEstimator"]
-
 
 class CarefulEstimator:
     """Warn of old versions, of failures; refuse parameters of a missing loss."""

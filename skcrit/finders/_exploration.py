@@ -21,8 +21,6 @@ from skcrit.starts import make_starts, random_streams
 from skcrit.starts.make import is_sampler
 from skcrit.utils._arguments import as_numbers, shown
 
-__all__ = ["Exploration", "check_displacement"]
-
 # Searches of the first round that begins at known sets.
 _FIRST_ROUND = 16
 

@@ -12,8 +12,6 @@ from skcrit._typing import IntArray
 if TYPE_CHECKING:
     import networkx
 
-__all__ = ["search_edges", "search_graph"]
-
 
 def search_edges(results: dict[str, Any]) -> IntArray:
     """List which set was reached from which, in the order of discovery."""

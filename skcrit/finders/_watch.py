@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["FitReport", "Progress", "SearchBar", "interruptible", "progress_bar"]
-
 
 class FitReport:
     """Report the batches of a fit of a finder to X and y to its callbacks.

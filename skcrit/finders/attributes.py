@@ -12,8 +12,6 @@ from skcrit.linalg import LinearStatus
 from skcrit.search.engine import SearchResult
 from skcrit.solvers.status import Status
 
-__all__ = ["fitted_attributes", "results_table"]
-
 # Columns of methods that hold codes, by name.
 _CODES: dict[str, type[IntEnum]] = {"inner_status": LinearStatus}
 

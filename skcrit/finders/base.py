@@ -57,8 +57,6 @@ from skcrit.utils._validation import (
     with_callbacks,
 )
 
-__all__ = ["BaseFinder"]
-
 
 def _can_transform(finder: BaseFinder) -> bool:
     """Return whether the loss of a finder has a per-sample error."""

@@ -13,8 +13,6 @@ from skcrit.losses.base import Loss
 from skcrit.solvers import GradNormDescent, GradNormLBFGS, GradNormLM, GradNormWolfe
 from skcrit.utils._validation import Interval, StrOptions
 
-__all__ = ["GradNormFinder"]
-
 _MINIMIZERS = {
     "gd": GradNormDescent,
     "momentum": GradNormDescent,

@@ -34,8 +34,6 @@ from skcrit.utils._validation import (
 if TYPE_CHECKING:
     import networkx
 
-__all__ = ["LandscapeExplorer"]
-
 
 @documented
 class LandscapeExplorer(BaseFinder):

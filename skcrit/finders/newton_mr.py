@@ -13,8 +13,6 @@ from skcrit.losses.base import Loss
 from skcrit.solvers import NewtonMR
 from skcrit.utils._validation import Interval, StrOptions
 
-__all__ = ["NewtonMRFinder"]
-
 
 @documented
 class NewtonMRFinder(BaseFinder):

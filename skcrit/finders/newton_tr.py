@@ -16,8 +16,6 @@ from skcrit.solvers import NewtonTR
 from skcrit.utils._arguments import as_numbers, shown
 from skcrit.utils._validation import Interval, StrOptions
 
-__all__ = ["NewtonTRFinder"]
-
 
 @documented
 class NewtonTRFinder(BaseFinder):

@@ -17,8 +17,6 @@ from skcrit.search.rounds import search_in_rounds
 from skcrit.solvers.newton_trajectory import NewtonTrajectory
 from skcrit.utils._validation import Interval
 
-__all__ = ["NewtonTrajectoryFinder"]
-
 
 @documented
 class NewtonTrajectoryFinder(BaseFinder):

@@ -24,8 +24,6 @@ from skcrit.starts import random_streams
 from skcrit.utils._arguments import as_numbers, shown
 from skcrit.utils._validation import HasMethods, Interval, StrOptions
 
-__all__ = ["SaddleDynamicsFinder"]
-
 
 @documented
 class SaddleDynamicsFinder(BaseFinder):

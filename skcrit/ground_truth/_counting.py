@@ -14,8 +14,6 @@ import numpy as np
 
 from skcrit._typing import IntArray
 
-__all__ = ["iterate_names", "sample_counts", "suffix_counts", "tally_indices"]
-
 
 def suffix_counts(multiplicities: IntArray, max_rank: int) -> list[list[int]]:
     """Count the choices from the last clusters, for each budget."""

@@ -12,8 +12,6 @@ from skcrit._typing import ArrayLike, FloatArray
 from skcrit.exceptions import ResolutionWarning
 from skcrit.utils._arguments import as_numbers, is_int, is_number, shown
 
-__all__ = ["check_eigenvectors", "clean_eigenvalues", "rounding_error", "warn_near"]
-
 # A gap, or an eigenvalue, below this multiple of its tolerance is a coin toss: data
 # from another sample, or another eigensolver, could fall on the other side.
 _DOUBTFUL = 1e3

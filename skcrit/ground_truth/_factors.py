@@ -11,17 +11,6 @@ from skcrit._backend import array_namespace, device
 from skcrit._typing import Array, FloatArray
 from skcrit.linalg import svd
 
-__all__ = [
-    "balanced_layers",
-    "column_signs",
-    "halves",
-    "join_weights",
-    "layer_shapes",
-    "reshaped",
-    "split_weights",
-    "thin_svd",
-]
-
 
 def layer_shapes(layer_sizes: Any) -> list[tuple[int, int]]:
     """Return the shapes (n_out, n_in) of the layers, first layer first."""

@@ -15,8 +15,6 @@ import numpy as np
 
 from skcrit._typing import BoolArray, FloatArray, IntArray
 
-__all__ = ["hessian_spectrum", "min_moduli", "response_moduli"]
-
 # Sets times rank times features that one pass over many sets may hold.
 _CHUNK = 2**22
 

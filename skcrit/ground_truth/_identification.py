@@ -15,8 +15,6 @@ from skcrit.ground_truth._pivots import frobenius, open_pivots
 from skcrit.ground_truth.base import Match
 from skcrit.linalg import eigh
 
-__all__ = ["LinearMatch", "match_points", "resolution"]
-
 # Points times features squared that are worked on at a time.
 _CHUNK = 2**21
 

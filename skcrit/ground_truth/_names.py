@@ -10,8 +10,6 @@ import numpy as np
 
 from skcrit._typing import BoolArray, IntArray
 
-__all__ = ["parse_one", "parse_sets", "to_names"]
-
 
 def parse_sets(problem: Any, sets: Any, name: str = "sets") -> tuple[IntArray, bool]:
     """Read a list of index tuples, or a mask, as multiplicity vectors."""

@@ -8,8 +8,6 @@ import numpy as np
 
 from skcrit._typing import BoolArray, FloatArray, IntArray
 
-__all__ = ["chain_products", "frobenius", "open_pivots"]
-
 
 def open_pivots(
     problem: Any, weights: list[FloatArray], rank: IntArray, rtol: FloatArray

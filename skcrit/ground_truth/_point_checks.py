@@ -11,18 +11,6 @@ from skcrit._backend import to_host
 from skcrit._typing import FloatArray, IntArray
 from skcrit.utils._arguments import as_numbers, shown
 
-__all__ = [
-    "check_inertia",
-    "check_listed",
-    "check_losses",
-    "check_names",
-    "check_own_loss",
-    "check_points",
-    "check_radius",
-    "invariants_at",
-    "separate",
-]
-
 # Points closer than this fraction of the largest distance are the same.
 _SAME = 1e-9
 

@@ -18,8 +18,6 @@ from skcrit._typing import BoolArray, FloatArray, IntArray
 from skcrit.ground_truth._factors import layer_shapes
 from skcrit.utils._arguments import shown
 
-__all__ = ["Problem"]
-
 
 @dataclass(frozen=True, eq=False)
 class Problem:

@@ -11,8 +11,6 @@ from skcrit._typing import FloatArray, IntArray
 from skcrit.ground_truth._factors import join_weights, thin_svd
 from skcrit.utils._arguments import check_seed
 
-__all__ = ["random_source", "representative"]
-
 # Bounds of the singular values of a random change of basis: condition at most 100.
 _LOG_STRETCH = np.log(10.0)
 

@@ -12,8 +12,6 @@ from skcrit.ground_truth._eigenvalues import clean_eigenvalues
 from skcrit.ground_truth._problem import Problem
 from skcrit.linalg import eigh
 
-__all__ = ["Whitened", "whiten"]
-
 
 @dataclass(frozen=True, eq=False)
 class Whitened:

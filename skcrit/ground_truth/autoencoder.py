@@ -26,8 +26,6 @@ from skcrit.ground_truth.linear import LinearSpectrum
 from skcrit.utils._arguments import as_numbers, check_number, is_number, shown
 from skcrit.utils._validation import check_hidden_layer_sizes
 
-__all__ = ["AnalyticalSpectrum"]
-
 
 class AnalyticalSpectrum(LinearSpectrum):
     """All critical sets of a linear autoencoder, in closed form.

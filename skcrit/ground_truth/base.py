@@ -10,15 +10,6 @@ import numpy as np
 from skcrit._typing import ArrayLike, BoolArray, FloatArray, IntArray, RandomState
 from skcrit.utils._arguments import as_numbers, shown
 
-__all__ = [
-    "PRECISIONS",
-    "GroundTruth",
-    "Match",
-    "NamedSets",
-    "check_grad_norm",
-    "check_theta",
-]
-
 # In which losses can be computed.
 PRECISIONS = ("float64", "float32")
 

@@ -36,8 +36,6 @@ from skcrit.utils._arguments import (
     shown,
 )
 
-__all__ = ["KnownPoints"]
-
 # A point belongs to the nearest set up to this fraction of the distance from there to
 # the next one.
 _REACH = 0.1

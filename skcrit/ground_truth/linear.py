@@ -25,8 +25,6 @@ from skcrit.utils._arguments import check_choice, check_int, check_number, shown
 if TYPE_CHECKING:
     from skcrit.ground_truth._problem import Problem
 
-__all__ = ["LinearSpectrum"]
-
 # How many sets a notebook shows, and the most from which they are chosen.
 _N_SHOWN, _MAX_SHOWN_FROM = 10, 10_000
 

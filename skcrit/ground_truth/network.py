@@ -5,8 +5,6 @@ from __future__ import annotations
 from skcrit.ground_truth._problem import Problem
 from skcrit.ground_truth.linear import LinearSpectrum
 
-__all__ = ["LinearNetworkSpectrum"]
-
 
 class LinearNetworkSpectrum(LinearSpectrum):
     r"""All critical sets of a linear network with targets, in closed form.

@@ -7,17 +7,6 @@ from typing import Any
 
 from skcrit.utils._arguments import shown
 
-__all__ = [
-    "FAILURE",
-    "GREY",
-    "LEGEND",
-    "SUCCESS",
-    "axes_of",
-    "name_axes",
-    "together",
-    "wrap",
-]
-
 # Two colours of Okabe & Ito (2008), distinct to every eye and, one dark and one
 # light, in grey. A marker always says the same as the colour.
 SUCCESS = "#0072B2"

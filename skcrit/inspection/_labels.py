@@ -9,8 +9,6 @@ import numpy as np
 from skcrit._typing import BoolArray, FloatArray, IntArray
 from skcrit.utils._arguments import shown
 
-__all__ = ["checked_names", "place_names"]
-
 # Distances from point to name that are tried, in points, nearest first. Beyond the
 # second a line shows which point is meant.
 _DISTANCES = (3, 7, 13, 21, 31, 43, 57, 73, 91)

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from skcrit.finders.base import BaseFinder
 
-__all__ = ["ConvergenceDisplay"]
-
 # Fraction of the tolerance that the axis shows: the last Newton step can end tens of
 # decades below.
 _ROOM = 1e-6

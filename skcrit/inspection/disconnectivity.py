@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from skcrit.finders.base import BaseFinder
 
-__all__ = ["DisconnectivityDisplay"]
-
 # What trees that nothing connects leave free above them, as a part of the height.
 _STUB = 0.06
 

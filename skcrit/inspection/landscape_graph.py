@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from skcrit.finders.landscape import LandscapeExplorer
 
-__all__ = ["LandscapeGraphDisplay"]
-
 # With more sets or edges than this they are drawn as an image, and faintly.
 _MAX_VECTOR = 500
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from skcrit.finders.base import BaseFinder
 
-__all__ = ["LossIndexDisplay"]
-
 # Beyond this many points a vector graphic gets slow; they are drawn as an image in it.
 _MAX_VECTOR = 5000
 

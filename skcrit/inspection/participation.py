@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from skcrit.finders.base import BaseFinder
 
-__all__ = ["ParticipationDisplay"]
-
 # Width of the bars, in bins; that of the origin must be seen among many, too.
 _BAR, _ORIGIN_BAR = 0.8, 0.02
 

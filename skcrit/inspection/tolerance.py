@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from skcrit.losses.base import Loss
     from skcrit.model_selection import ToleranceCurve
 
-__all__ = ["ToleranceDisplay"]
-
 # Colour, marker and line each distinguish the scores; the marker's size makes what lies
 # underneath visible if two scores are equal.
 _STYLES = {

@@ -13,8 +13,6 @@ from skcrit.ground_truth._factors import join_weights
 from skcrit.linalg import eigh
 from skcrit.losses.coordinates import Coordinates
 
-__all__ = ["EigenCoordinates", "uncorrelated"]
-
 
 def uncorrelated(weights: list[Array], root: Array) -> list[Array]:
     """Rotate the hidden units so that their second moments are diagonal."""

@@ -15,8 +15,6 @@ import numpy as np
 
 from skcrit._typing import Array
 
-__all__ = ["data_flats", "data_ties", "data_turns"]
-
 
 def data_ties(outputs: Array, values: Array, n_seen: int) -> list[Array] | None:
     """Say which rows and columns of a matrix in coordinates belong to which value."""

@@ -17,8 +17,6 @@ from skcrit.losses.scale import turning_length
 from skcrit.utils._arguments import as_numbers, check_streams, shown
 from skcrit.utils._validation import Interval
 
-__all__ = ["DECLARATIONS", "DeclaredLoss"]
-
 # Parameters by which a loss is described, and their types.
 DECLARATIONS: dict[str, list[Any]] = {
     "bounds": ["array-like", None],

@@ -13,8 +13,6 @@ from skcrit._typing import FloatArray
 if TYPE_CHECKING:
     from skcrit.losses.base import Loss
 
-__all__ = ["lengthened"]
-
 # Descents: one from the centre, and others from random points beside it. Each takes at
 # most this many values and gradients.
 _N_DESCENTS, _MOST_VALUES = 3, 300

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["lazy"]
-
 
 class lazy:  # noqa: N801 (used as a decorator, like property)
     """Compute an attribute once, as ``functools.cached_property`` does.

@@ -41,8 +41,6 @@ from skcrit._typing import Array
 from skcrit.ground_truth._factors import reshaped
 from skcrit.losses._lazy import lazy
 
-__all__ = ["Moments", "Sweep", "hessian", "hvp", "third_derivative"]
-
 
 def _mul(a: Array, b: Array | None) -> Array:
     # Multiply a by b; None stands for the identity.

@@ -47,8 +47,6 @@ from skcrit.linalg.rounding import (
 )
 from skcrit.losses import _network
 
-__all__ = ["evaluation_errors", "hessian_lipschitz", "map_change", "n_roundings"]
-
 
 def n_roundings(depth: int, widest: int) -> int:
     """Bound the operations that a number passes through in all derivatives."""

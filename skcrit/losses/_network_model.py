@@ -14,8 +14,6 @@ from skcrit.losses import _network
 from skcrit.losses._lazy import lazy
 from skcrit.losses.local_model import LocalModel
 
-__all__ = ["NetworkModel"]
-
 # If points have more numbers than fit into the caches, they are multiplied in parts of
 # this size, provided that the data act by a diagonal: a full moment would be read anew
 # for each part. At 784-32-784 a product of 20 points then takes three quarters of the

@@ -11,8 +11,6 @@ from skcrit._backend import to_device
 from skcrit._typing import Array, ArrayLike
 from skcrit.utils._arguments import as_numbers, foreign
 
-__all__ = ["TakesPoints"]
-
 # To compare with these takes a tenth of the time of comparing with their names.
 _DTYPES = {name: np.dtype(name) for name in ("float64", "float32")}
 

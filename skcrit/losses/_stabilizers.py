@@ -10,8 +10,6 @@ import numpy as np
 
 from skcrit._typing import Array
 
-__all__ = ["stabilizer_order", "unit_kinds"]
-
 # Weights that differ by at most this part of the largest are equal.
 _EQUAL = 1e-6
 

@@ -9,8 +9,6 @@ from skcrit._typing import Array
 from skcrit.ground_truth._factors import join_weights
 from skcrit.linalg import eigh
 
-__all__ = ["orbit_tangents"]
-
 # Units count as passing nothing on up to this many roundings of their Gram matrix.
 _ROUNDING = 10.0
 

@@ -11,8 +11,6 @@ from skcrit._backend import array_namespace, to_host
 from skcrit._typing import Array
 from skcrit.losses.data_subspace import DataSubspace
 
-__all__ = ["UnitCoordinates", "host_weights", "on_host", "seen_by_data"]
-
 # Sweeps of balancing over a network of h hidden layers are h times this. One sweep is
 # exact for h = 1; the logarithms of the scales of neighbouring layers are coupled as in
 # a chain, where the error shrinks by cos(pi / (h + 1))^2 a sweep.

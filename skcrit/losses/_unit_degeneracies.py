@@ -13,8 +13,6 @@ from skcrit.linalg import eigh, svd
 from skcrit.losses._stabilizers import unit_kinds
 from skcrit.losses._unit_coordinates import host_weights
 
-__all__ = ["UnitDegeneracies", "find_degeneracies"]
-
 
 @dataclass(frozen=True)
 class UnitDegeneracies:

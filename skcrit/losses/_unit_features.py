@@ -27,8 +27,6 @@ import numpy as np
 from skcrit._backend import array_namespace
 from skcrit._typing import Array
 
-__all__ = ["UnitFeatures"]
-
 
 def _bounded(t: Any) -> Any:
     # An odd function between -1 and 1.

@@ -25,8 +25,6 @@ from skcrit.losses.data_subspace import DataSubspace
 from skcrit.losses.symmetries import Symmetries
 from skcrit.utils._arguments import check_number, shown
 
-__all__ = ["UnitSymmetries"]
-
 # Numbers in the tangents at one point: a gibibyte in double precision.
 _MOST_NUMBERS = 2**27
 

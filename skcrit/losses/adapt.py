@@ -10,8 +10,6 @@ from sklearn.exceptions import NotFittedError
 from skcrit._typing import Array, ArrayLike
 from skcrit.losses.base import Loss
 
-__all__ = ["as_loss", "check_methods", "fitted_loss", "is_loss"]
-
 REQUIRED = ("value", "gradient", "hvp")
 
 # What an object may define besides, in place of the defaults of Loss, or as some losses

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from skcrit.ground_truth.base import GroundTruth
     from skcrit.ground_truth.linear import LinearSpectrum
 
-__all__ = ["Loss", "ModelledLoss"]
-
 # Columns of a dense Hessian that are formed together: what a loss holds for its samples
 # it holds for each of them.
 _HOST_COLUMNS, _DEVICE_COLUMNS = 16, 256

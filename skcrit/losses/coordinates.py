@@ -6,8 +6,6 @@ from typing import Any
 
 from skcrit._typing import Array, FittedLoss
 
-__all__ = ["Coordinates"]
-
 
 class Coordinates:
     """A loss in coordinates of its choice: by default its own.

@@ -16,8 +16,6 @@ from typing import Any
 from skcrit._backend import array_namespace
 from skcrit._typing import Array
 
-__all__ = ["DataSubspace"]
-
 
 @dataclass(frozen=True, eq=False)
 class DataSubspace:

@@ -11,8 +11,6 @@ import numpy as np
 from skcrit._typing import Array, FloatArray
 from skcrit.losses.local_model import LocalModel
 
-__all__ = ["DifferenceModel"]
-
 # Steps in length scales: the largest, the factor between them, and their number. Large
 # ones serve if rounding is coarse, small ones if the function bends.
 _LARGEST = 0.08

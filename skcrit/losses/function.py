@@ -18,8 +18,6 @@ from skcrit.losses.proofs import as_radius
 from skcrit.utils._arguments import LEADING_AXES, shown
 from skcrit.utils._validation import Interval, check_params
 
-__all__ = ["FunctionLoss"]
-
 
 class _ExactModel(LocalModel):
     """Local model with the Hessian of exact products."""

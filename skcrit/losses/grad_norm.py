@@ -13,8 +13,6 @@ from skcrit.losses.base import LocalModel, Loss, ModelledLoss
 from skcrit.losses.linear_autoencoder import LinearAutoencoderLoss
 from skcrit.utils._validation import HasMethods, check_params
 
-__all__ = ["GradientNormLoss"]
-
 _METHODS = ("at", "fit", "gradient", "hvp", "value")
 
 # Weights of the central difference of fourth order, by the number of steps.

@@ -12,8 +12,6 @@ import numpy as np
 from skcrit._backend import array_namespace, take_rows
 from skcrit._typing import Array, FittedLoss, IntArray
 
-__all__ = ["LocalModel", "numbers_held"]
-
 
 class LocalModel:
     """Expand a loss to second order at fixed points.

@@ -18,8 +18,6 @@ from skcrit._backend import array_namespace, to_host
 from skcrit._typing import Array
 from skcrit.linalg import svd
 
-__all__ = ["DEPENDENT", "OrbitProjection", "project_bases"]
-
 # Tangents that are shorter than this fraction of the longest count as zero.
 DEPENDENT = 1e-10
 

@@ -9,8 +9,6 @@ from skcrit._typing import Array, ArrayLike, FloatArray
 from skcrit.losses._points import TakesPoints
 from skcrit.losses.symmetries import Symmetries
 
-__all__ = ["Provable", "as_radius"]
-
 
 class Provable(Symmetries):
     """Bound changes and rounding errors; by default no bound is known.

@@ -15,8 +15,6 @@ from skcrit.losses._descents import lengthened
 if TYPE_CHECKING:
     from skcrit.losses.base import Loss
 
-__all__ = ["estimate_length", "turning_length"]
-
 # Radii at which slopes along rays are computed, over eighteen orders of magnitude.
 _RADII = np.geomspace(1e-9, 1e9, 145)
 

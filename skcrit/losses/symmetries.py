@@ -12,8 +12,6 @@ from skcrit._typing import Array, FloatArray, IntArray
 from skcrit.losses._points import TakesPoints
 from skcrit.losses.data_subspace import DataSubspace
 
-__all__ = ["Symmetries", "rescaled", "stiefel_euler", "well_placed"]
-
 
 class Symmetries(TakesPoints):
     """Describe the symmetries of a loss; by default it has none.

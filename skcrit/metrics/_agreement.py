@@ -9,8 +9,6 @@ import numpy as np
 from skcrit._typing import FittedFinder, IntArray
 from skcrit.metrics._probe import match_finders
 
-__all__ = ["Agreement", "finder_agreement"]
-
 
 @dataclass(frozen=True, eq=False)
 class Agreement:

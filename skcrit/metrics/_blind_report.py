@@ -12,8 +12,6 @@ from skcrit.metrics._summary import Summary, summarize
 from skcrit.metrics._tolerance import largest_tol
 from skcrit.metrics._unseen import chao1_richness, good_turing_coverage
 
-__all__ = ["blind_dict", "blind_text"]
-
 
 def blind_text(finder: Any, digits: int, max_sets: int) -> str:
     """Write what is known of a finder without a ground truth."""

@@ -16,8 +16,6 @@ from scipy.stats import norm, t
 from skcrit._typing import FloatArray, IntArray
 from skcrit.utils._arguments import check_choice, check_int, check_number, shown
 
-__all__ = ["BIAS_CORRECTIONS", "entropy", "entropy_interval", "estimate_entropy"]
-
 BIAS_CORRECTIONS = (None, "miller-madow", "jackknife")
 
 # Resamples times different units that are drawn at a time.

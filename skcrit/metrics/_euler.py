@@ -14,16 +14,6 @@ from skcrit.metrics._undefined import undefined
 from skcrit.utils._arguments import as_numbers
 from skcrit.utils._validation import check_fitted
 
-__all__ = [
-    "ATTRIBUTES",
-    "SETS",
-    "alarm_text",
-    "euler_alarm",
-    "euler_sum",
-    "euler_terms",
-    "morse_inequalities",
-]
-
 # What the critical sets of a finder consist of, and what a report needs besides.
 SETS = ("loss_", "critical_points_", "critical_losses_", "morse_indices_")
 SETS += ("nullities_", "counts_")

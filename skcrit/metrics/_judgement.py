@@ -13,8 +13,6 @@ from skcrit.losses.adapt import as_loss
 from skcrit.utils._arguments import shown
 from skcrit.utils._validation import check_fitted
 
-__all__ = ["Judgement", "judge"]
-
 
 @dataclass(frozen=True, eq=False)
 class Judgement:

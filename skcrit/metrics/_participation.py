@@ -12,8 +12,6 @@ from skcrit.ground_truth.linear import LinearSpectrum
 from skcrit.metrics._judgement import judge
 from skcrit.utils._arguments import shown
 
-__all__ = ["Participation", "bins_of", "participation", "participation_counts"]
-
 
 def participation_counts(finder: FittedFinder) -> IntArray:
     """Count how often each eigenvector takes part in the critical sets that were found.

@@ -17,8 +17,6 @@ from skcrit.search.describe import invariants_of
 from skcrit.utils._arguments import check_number
 from skcrit.utils._validation import check_fitted
 
-__all__ = ["match_finders", "probe_coverage", "probe_coverage_interval"]
-
 # Errors of the invariants of critical points, in their natural units: finders refine
 # their critical points, and keep them far better than that.
 _SAME = 1e-6

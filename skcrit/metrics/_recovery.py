@@ -10,14 +10,6 @@ from skcrit.ground_truth.base import GroundTruth
 from skcrit.metrics._judgement import judge
 from skcrit.metrics._undefined import undefined
 
-__all__ = [
-    "index_error",
-    "loss_error",
-    "recovery_accuracy",
-    "recovery_coverage",
-    "recovery_precision",
-]
-
 
 def recovery_accuracy(
     finder: FittedFinder, *, truth: GroundTruth | None = None

@@ -17,8 +17,6 @@ from skcrit.metrics._judgement import judge
 from skcrit.metrics._tolerance import largest_tol
 from skcrit.utils._arguments import check_flag, check_int
 
-__all__ = ["recovery_report"]
-
 
 def recovery_report(
     finder: FittedFinder,

@@ -10,8 +10,6 @@ from skcrit.metrics._participation import participation
 from skcrit.metrics._undefined import undefined
 from skcrit.utils._arguments import check_seed
 
-__all__ = ["participation_entropy", "participation_entropy_interval"]
-
 _NO_START = "no start converged and is identified with a critical set"
 _ONE_UNIT = "it needs two independent starts that are identified with a critical set"
 

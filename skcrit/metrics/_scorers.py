@@ -12,15 +12,6 @@ from skcrit.utils._arguments import shown
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
-__all__ = [
-    "index_error_scorer",
-    "loss_error_scorer",
-    "participation_entropy_scorer",
-    "recovery_accuracy_scorer",
-    "recovery_coverage_scorer",
-    "recovery_precision_scorer",
-]
-
 _DOCSTRING = """Score a finder by {sign}``{name}``, for ``scoring=`` of a search.
 
     Parameters

@@ -18,8 +18,6 @@ from skcrit.utils._validation import check_fitted
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Summary", "summarize"]
-
 # Rows that are printed; to_dict and to_frame have all.
 _MAX_ROWS = 40
 

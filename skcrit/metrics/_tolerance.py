@@ -12,8 +12,6 @@ from skcrit.losses.adapt import as_loss
 from skcrit.solvers.state import State
 from skcrit.solvers.tolerance import Tolerance
 
-__all__ = ["largest_tol", "resolved_tols"]
-
 # Points whose curvature is measured at a time.
 _CHUNK = 256
 

@@ -4,8 +4,6 @@ import warnings
 
 from sklearn.exceptions import UndefinedMetricWarning
 
-__all__ = ["undefined"]
-
 
 def undefined(name: str, reason: str = "no set was hit", stacklevel: int = 3) -> float:
     """Warn the caller of a metric of the reason why it is NaN, and return that."""

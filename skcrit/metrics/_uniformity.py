@@ -14,8 +14,6 @@ from skcrit.metrics._judgement import judge
 from skcrit.metrics._participation import bins_of
 from skcrit.utils._arguments import check_seed, is_int, shown
 
-__all__ = ["UniformityResult", "uniformity_test"]
-
 _OVER = ("sets", "eigenvectors", "indices")
 
 # Sets that a simulated uniform sample is drawn from are enumerated up to this many.

@@ -11,13 +11,6 @@ from skcrit._typing import ArrayLike, IntArray
 from skcrit.metrics._undefined import undefined
 from skcrit.utils._arguments import as_numbers, check_number, shown
 
-__all__ = [
-    "chao1_richness",
-    "chao1_richness_interval",
-    "good_turing_coverage",
-    "good_turing_coverage_interval",
-]
-
 
 def good_turing_coverage(counts: ArrayLike) -> float:
     r"""Estimate the probability that the next search ends in a set already found.

@@ -17,8 +17,6 @@ from skcrit.losses.base import Loss
 from skcrit.utils._arguments import as_numbers, shown
 from skcrit.utils._validation import StrOptions, check_params
 
-__all__ = ["Ground", "KnownSets", "as_vector", "planes", "polished"]
-
 # Newton steps from the digits that are stored: two suffice.
 _STEPS = 20
 

@@ -9,8 +9,6 @@ import numpy as np
 from skcrit._backend import array_namespace, device
 from skcrit._typing import Array, FloatArray, IntArray
 
-__all__ = ["count_arrangements", "equal_groups", "sorted_in_groups"]
-
 # Coordinates that differ by less are equal.
 _EQUAL = 1e-6
 

@@ -4,8 +4,6 @@ Each is polished by Newton steps when it is used. The searches began at thousand
 random points for each number of bodies, and went on by Newton steps of limited length.
 """
 
-__all__ = ["CENTRAL", "CLUSTERS"]
-
 # Central configurations of equal masses in the plane, by the number of bodies: x and y
 # of each body, to five digits.
 CENTRAL = {

@@ -12,8 +12,6 @@ from skcrit._backend import array_namespace, device, to_host
 from skcrit._typing import Array, FloatArray, IntArray
 from skcrit.proving_grounds._base import Ground, KnownSets, planes, polished
 
-__all__ = ["PairGround"]
-
 # Squared distances below this part of eps are those of collisions: the energy there is
 # huge, and stays finite.
 _COLLISION = 1e-4

@@ -12,8 +12,6 @@ from skcrit._backend import array_namespace
 from skcrit._typing import Array, FloatArray
 from skcrit.proving_grounds._base import Ground, KnownSets, polished
 
-__all__ = ["PlaneSurface"]
-
 _KINDS = ("minimum", "saddle", "maximum")
 
 

@@ -32,8 +32,6 @@ from skcrit._typing import Array, FloatArray
 from skcrit.linalg import eigh, svd
 from skcrit.proving_grounds._base import Ground
 
-__all__ = ["StiefelGround"]
-
 # Smallest squared singular value: inverses of it stay finite.
 _LEAST = {"float64": 1e-100, "float32": 1e-12}
 

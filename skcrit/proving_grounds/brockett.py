@@ -13,8 +13,6 @@ from skcrit.proving_grounds._base import Ground, KnownSets, as_vector
 from skcrit.proving_grounds._stiefel import StiefelGround
 from skcrit.utils._arguments import shown
 
-__all__ = ["BrockettCost", "make_brockett_cost"]
-
 
 def make_brockett_cost(
     eigenvalues: ArrayLike = (1.0, 2.0, 3.0, 4.0),

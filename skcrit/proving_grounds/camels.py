@@ -6,13 +6,6 @@ from skcrit._backend import array_namespace
 from skcrit._typing import Array
 from skcrit.proving_grounds._plane import PlaneSurface
 
-__all__ = [
-    "SixHumpCamel",
-    "ThreeHumpCamel",
-    "make_six_hump_camel",
-    "make_three_hump_camel",
-]
-
 
 def make_six_hump_camel(
     *, backend: str = "numpy", dtype: str = "float64"

@@ -14,8 +14,6 @@ from skcrit.proving_grounds._known_configurations import CENTRAL
 from skcrit.proving_grounds._pairs import PairGround
 from skcrit.utils._validation import Interval
 
-__all__ = ["CentralConfigurations", "make_central_configurations"]
-
 
 def make_central_configurations(
     n_bodies: int = 5, *, backend: str = "numpy", dtype: str = "float64"

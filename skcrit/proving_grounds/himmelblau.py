@@ -5,8 +5,6 @@ from __future__ import annotations
 from skcrit._typing import Array
 from skcrit.proving_grounds._plane import PlaneSurface
 
-__all__ = ["Himmelblau", "make_himmelblau"]
-
 
 def make_himmelblau(*, backend: str = "numpy", dtype: str = "float64") -> Himmelblau:
     """Make ``(x^2 + y - 11)^2 + (x + y^2 - 7)^2``.

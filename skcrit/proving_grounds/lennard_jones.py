@@ -13,8 +13,6 @@ from skcrit.proving_grounds._known_configurations import CLUSTERS
 from skcrit.proving_grounds._pairs import PairGround
 from skcrit.utils._validation import Interval
 
-__all__ = ["LennardJones", "make_lennard_jones"]
-
 # Starts have no two atoms nearer than this, and lie in a ball of this radius times the
 # cube root of their number.
 _NEAREST = 0.75

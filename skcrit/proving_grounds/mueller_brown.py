@@ -6,8 +6,6 @@ from skcrit._backend import array_namespace
 from skcrit._typing import Array
 from skcrit.proving_grounds._plane import PlaneSurface
 
-__all__ = ["MuellerBrown", "make_mueller_brown"]
-
 # Of each Gaussian: height, coefficients of x^2, x y and y^2, and the centre.
 _TERMS = (
     (-200.0, -1.0, 0.0, -10.0, 1.0, 0.0),

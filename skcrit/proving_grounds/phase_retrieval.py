@@ -14,8 +14,6 @@ from skcrit.proving_grounds._base import Ground, KnownSets, as_vector
 from skcrit.proving_grounds.quadratic_network import QuadraticLoss
 from skcrit.utils._arguments import shown
 
-__all__ = ["PhaseRetrieval", "make_phase_retrieval"]
-
 # Parts of a point along the signal or across it that are zero, in lengths of the
 # signal.
 _ZERO = 1e-6

@@ -15,8 +15,6 @@ from skcrit.proving_grounds._base import Ground, KnownSets, as_vector, planes
 from skcrit.utils._arguments import shown
 from skcrit.utils._validation import Interval
 
-__all__ = ["QuadraticLoss", "QuadraticNetwork", "make_quadratic_network"]
-
 # Singular values below this part of the length scale are zero.
 _RANK = 1e-6
 

@@ -19,8 +19,6 @@ from skcrit.proving_grounds._exchange import (
 from skcrit.utils._arguments import shown
 from skcrit.utils._validation import Interval
 
-__all__ = ["SeparableQuartic", "make_separable_quartic"]
-
 # Up to this tilt a coordinate has three critical points: 2 / (3 sqrt(3)).
 _STEEPEST = 2 / 27**0.5
 

@@ -19,8 +19,6 @@ from skcrit.proving_grounds._stiefel import StiefelGround
 from skcrit.utils._arguments import shown
 from skcrit.utils._validation import Interval
 
-__all__ = ["OrthogonalTensor", "make_orthogonal_tensor"]
-
 # Entries of a unit vector below this are zero.
 _ZERO = 1e-6
 

@@ -15,8 +15,6 @@ from skcrit.starts.trajectory import TrajectoryStarts
 if TYPE_CHECKING:
     from skcrit.losses.base import Loss
 
-__all__ = ["AutoStarts"]
-
 # Points far out are many, and most of smaller starts go to the few in the middle.
 _N_SIZES = 2
 

@@ -16,8 +16,6 @@ from skcrit.utils._validation import check_params
 if TYPE_CHECKING:
     from skcrit.losses.base import Loss
 
-__all__ = ["StartSampler"]
-
 
 class StartSampler(BaseEstimator):
     """Draw starts; a subclass defines how, by ``_draw``."""

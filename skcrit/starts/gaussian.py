@@ -15,8 +15,6 @@ from skcrit.utils._validation import Interval, StrOptions
 if TYPE_CHECKING:
     from skcrit.losses.base import Loss
 
-__all__ = ["GaussianStarts"]
-
 
 class GaussianStarts(StartSampler):
     r"""Draw starts from a normal distribution around the origin.

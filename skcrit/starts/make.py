@@ -17,8 +17,6 @@ from skcrit.utils._arguments import as_numbers, check_seed, shown
 if TYPE_CHECKING:
     from skcrit.losses.base import Loss
 
-__all__ = ["is_sampler", "lie_on_one_descent", "make_starts"]
-
 _SAMPLERS = {
     "auto": AutoStarts(),
     "gaussian": GaussianStarts(),

@@ -15,8 +15,6 @@ from skcrit.utils._validation import Interval
 if TYPE_CHECKING:
     from skcrit.losses.base import Loss
 
-__all__ = ["SpreadStarts"]
-
 # Draws whose mean is the middle of what a loss proposes.
 _N_MIDDLE = 64
 

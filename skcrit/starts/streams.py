@@ -7,8 +7,6 @@ import numpy as np
 from skcrit._typing import RandomState
 from skcrit.utils._arguments import check_int, check_seed
 
-__all__ = ["random_streams"]
-
 
 def random_streams(
     random_state: RandomState, n_streams: int, kind: int = 0

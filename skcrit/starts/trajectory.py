@@ -18,8 +18,6 @@ from skcrit.utils._validation import Interval, StrOptions
 if TYPE_CHECKING:
     from skcrit.losses.base import Loss
 
-__all__ = ["TrajectoryStarts"]
-
 # Iterates of all descents whose losses are computed together, and numbers in iterates
 # that are kept: 64 MB of float64.
 _BLOCK_ROWS = 128

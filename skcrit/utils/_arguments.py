@@ -16,23 +16,6 @@ from sklearn.utils import check_random_state
 
 from skcrit._typing import FloatArray
 
-__all__ = [
-    "LEADING_AXES",
-    "as_numbers",
-    "check_choice",
-    "check_flag",
-    "check_int",
-    "check_keywords",
-    "check_number",
-    "check_seed",
-    "check_streams",
-    "check_workers",
-    "foreign",
-    "is_int",
-    "is_number",
-    "shown",
-]
-
 # Said by messages about a function of the user that does not fit its points.
 LEADING_AXES = (
     "Functions take points along leading axes: theta[..., i] is parameter i of all "

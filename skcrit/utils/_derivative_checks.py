@@ -10,8 +10,6 @@ import numpy as np
 from skcrit._typing import FloatArray
 from skcrit.utils._probe import difference
 
-__all__ = ["PRODUCT_CHECKS", "check_hessian", "check_slope"]
-
 # Slopes at zero of values at k = -3..3 steps, odd in k. The first is the five-point
 # stencil. The second is the slope of the least-squares cubic, which averages the
 # rounding errors of the gradients. Both have an error of O(step^4).

@@ -16,8 +16,6 @@ from skcrit.exceptions import NoGroundTruthError
 from skcrit.utils._derivative_checks import PRODUCT_CHECKS, check_hessian, check_slope
 from skcrit.utils._probe import Broken, Probe, difference, evaluate
 
-__all__ = ["ALL_CHECKS", "SHAPE_CHECKS", "check_structure"]
-
 METHODS = ("value", "gradient", "hvp", "hessian", "at", "linear_operator")
 METHODS += ("invariants", "rescale")
 

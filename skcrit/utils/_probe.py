@@ -18,8 +18,6 @@ from skcrit.utils._arguments import (
     shown,
 )
 
-__all__ = ["Broken", "Probe", "difference", "evaluate", "run_checks"]
-
 
 class Broken(Exception):
     """A method raised, so that the check that called it cannot go on."""

@@ -12,8 +12,6 @@ from threadpoolctl import threadpool_info
 
 from skcrit._version import __version__
 
-__all__ = ["show_versions"]
-
 # What skcrit needs, then what it can use.
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "joblib", "threadpoolctl")
 _PACKAGES += ("matplotlib", "pandas", "tqdm", "dask", "torch", "cupy")
