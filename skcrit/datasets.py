@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from skcrit._typing import ArrayLike, FloatArray, RandomState
-from skcrit.utils._arguments import as_numbers, check_flag, check_seed, is_int, shown
+from skcrit.utils._arguments import check_array, check_flag, check_seed, is_int, shown
 
 __all__ = ["make_gaussian_spectrum"]
 
@@ -58,9 +58,12 @@ def make_gaussian_spectrum(
     if not is_int(n_samples, 1):
         raise ValueError(f"n_samples must be a positive int, got {shown(n_samples)}.")
     rotate, exact = check_flag(rotate, "rotate"), check_flag(exact, "exact")
-    if eigenvalues is None:
-        eigenvalues = np.arange(1.0, 17.0)
-    eigenvalues = _check_eigenvalues(eigenvalues)
+    eigenvalues = check_array(
+        np.arange(1.0, 17.0) if eigenvalues is None else eigenvalues,
+        "eigenvalues",
+        "a non-empty sequence of finite nonnegative numbers",
+        lambda a: a.ndim == 1 and a.size and np.all((a >= 0) & np.isfinite(a)),
+    )
     n_features = len(eigenvalues)
     if exact and n_samples <= n_features:
         raise ValueError(
@@ -76,21 +79,6 @@ def make_gaussian_spectrum(
     if rotate:
         X = X @ _random_basis(n_features, rng).T
     return X
-
-
-def _check_eigenvalues(eigenvalues: ArrayLike) -> FloatArray:
-    try:
-        array = as_numbers(eigenvalues, "eigenvalues")
-        valid = array.ndim == 1 and array.size > 0
-        valid = valid and bool(np.all((array >= 0) & np.isfinite(array)))
-    except ValueError:
-        valid = False
-    if not valid:
-        raise ValueError(
-            "eigenvalues must be a non-empty sequence of finite nonnegative numbers, "
-            f"got {shown(eigenvalues)}."
-        )
-    return array
 
 
 def _random_basis(n: int, rng: np.random.RandomState) -> FloatArray:

@@ -19,7 +19,7 @@ from skcrit.solvers.fallback import Fallback
 from skcrit.solvers.natural_step import UNCHOSEN
 from skcrit.starts import make_starts, random_streams
 from skcrit.starts.make import is_sampler
-from skcrit.utils._arguments import as_numbers, shown
+from skcrit.utils._arguments import check_array
 
 # Searches of the first round that begins at known sets.
 _FIRST_ROUND = 16
@@ -273,16 +273,12 @@ class Exploration:
 
 def check_displacement(displacement: Any) -> tuple[float, float]:
     """Return both ends of a range of lengths, or raise ValueError."""
-    try:
-        low, high = as_numbers(displacement, "displacement").tolist()
-        low, high = float(low), float(high)
-    except (TypeError, ValueError):
-        low, high = np.nan, np.nan
-    if not 0 < low <= high < np.inf:
-        raise ValueError(
-            "displacement must be a pair of positive numbers in ascending order, "
-            f"got {shown(displacement)}."
-        )
+    low, high = check_array(
+        displacement,
+        "displacement",
+        "a pair of positive numbers in ascending order",
+        lambda a: a.shape == (2,) and 0 < a[0] <= a[1] < np.inf,
+    ).tolist()
     return low, high
 
 

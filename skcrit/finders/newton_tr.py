@@ -13,7 +13,7 @@ from skcrit.finders._doc import N_FALLBACK, documented
 from skcrit.finders.base import BaseFinder
 from skcrit.losses.base import Loss
 from skcrit.solvers import NewtonTR
-from skcrit.utils._arguments import as_numbers, shown
+from skcrit.utils._arguments import check_array
 from skcrit.utils._validation import Interval, StrOptions
 
 
@@ -140,19 +140,12 @@ class NewtonTRFinder(BaseFinder):
         self.fallback = fallback
 
     def _make_solver(self) -> Any:
-        return self._built(NewtonTR, gammas=self._check_gammas())
-
-    def _check_gammas(self) -> Any:
-        """Return "auto" or an array of finite shifts."""
-        if isinstance(self.gammas, str):
-            return self.gammas
-        try:
-            gammas = as_numbers(self.gammas, "gammas")
-        except ValueError:
-            gammas = np.empty(0)
-        if gammas.ndim != 1 or len(gammas) == 0 or not np.all(np.isfinite(gammas)):
-            raise ValueError(
-                'gammas must be "auto" or a non-empty sequence of finite numbers, got '
-                f"{shown(self.gammas)}."
+        gammas: Any = self.gammas
+        if not isinstance(gammas, str):
+            gammas = check_array(
+                gammas,
+                "gammas",
+                '"auto" or a non-empty sequence of finite numbers',
+                lambda a: a.ndim == 1 and a.size and np.all(np.isfinite(a)),
             )
-        return gammas
+        return self._built(NewtonTR, gammas=gammas)

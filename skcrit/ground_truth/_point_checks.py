@@ -9,7 +9,7 @@ from scipy.spatial.distance import cdist
 
 from skcrit._backend import to_host
 from skcrit._typing import FloatArray, IntArray
-from skcrit.utils._arguments import as_numbers, shown
+from skcrit.utils._arguments import as_numbers, check_array, shown
 
 # Points closer than this fraction of the largest distance are the same.
 _SAME = 1e-9
@@ -17,13 +17,12 @@ _SAME = 1e-9
 
 def check_points(points: Any) -> FloatArray:
     """Return points as a finite matrix (n_sets, n_params)."""
-    array = np.array(as_numbers(points, "points"))
-    if array.ndim != 2 or 0 in array.shape or not np.all(np.isfinite(array)):
-        raise ValueError(
-            "points must be a finite array of shape (n_sets, n_params), one critical "
-            f"point per row, got {shown(points)}."
-        )
-    return array
+    return check_array(
+        points,
+        "points",
+        "a finite array of shape (n_sets, n_params), one critical point per row",
+        lambda a: a.ndim == 2 and a.size and np.all(np.isfinite(a)),
+    ).copy()
 
 
 def check_own_loss(loss: Any, n_params: int) -> Any:
@@ -52,13 +51,12 @@ def check_losses(losses: Any, loss: Any, points: FloatArray) -> FloatArray:
                 "losses must be given, or a fitted loss to compute them; got neither."
             )
         losses = to_host(loss.value(points))
-    numbers = np.array(as_numbers(losses, "losses"))
-    if numbers.shape != (len(points),) or not np.all(np.isfinite(numbers)):
-        raise ValueError(
-            f"losses must be {len(points)} finite numbers, one for each of points, got "
-            f"{shown(losses)}."
-        )
-    return numbers
+    return check_array(
+        losses,
+        "losses",
+        f"{len(points)} finite numbers, one for each of points",
+        lambda a: a.shape == (len(points),) and np.all(np.isfinite(a)),
+    ).copy()
 
 
 def check_inertia(
@@ -90,13 +88,13 @@ def check_listed(indices: Any, n_params: int) -> tuple[int, ...] | None:
     """Return the Morse indices of which a list has every set, or None for all."""
     if indices is None:
         return None
-    numbers = as_numbers(indices, "listed_indices")
-    inside = (numbers % 1 == 0) & (numbers >= 0) & (numbers <= n_params)
-    if numbers.ndim != 1 or not np.all(inside):
-        raise ValueError(
-            f"listed_indices must be integers from 0 to n_params={n_params}, or None, "
-            f"got {shown(indices)}."
-        )
+    expected = f"integers from 0 to n_params={n_params}, or None"
+    numbers = check_array(
+        indices,
+        "listed_indices",
+        expected,
+        lambda a: a.ndim == 1 and np.all((a % 1 == 0) & (a >= 0) & (a <= n_params)),
+    )
     return tuple(sorted(set(numbers.astype(int).tolist())))
 
 
@@ -121,13 +119,12 @@ def check_radius(radius: Any, n_sets: int) -> Any:
     """Return a positive number per set, or None."""
     if radius is None:
         return None
-    radii = as_numbers(radius, "radius")
-    positive = np.all((radii > 0) & np.isfinite(radii))
-    if radii.shape not in ((), (n_sets,)) or not positive:
-        raise ValueError(
-            f"radius must be a positive number, or {n_sets} of them, one per point, "
-            f"got {shown(radius)}."
-        )
+    radii = check_array(
+        radius,
+        "radius",
+        f"a positive number, or {n_sets} of them, one per point",
+        lambda a: a.shape in ((), (n_sets,)) and np.all((a > 0) & np.isfinite(a)),
+    )
     return np.array(np.broadcast_to(radii, n_sets))
 
 

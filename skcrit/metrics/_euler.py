@@ -11,7 +11,7 @@ from skcrit._typing import ArrayLike, BoolArray, FittedFinder, FloatArray, IntAr
 from skcrit.losses.adapt import as_loss
 from skcrit.losses.proofs import Provable
 from skcrit.metrics._undefined import undefined
-from skcrit.utils._arguments import as_numbers
+from skcrit.utils._arguments import check_array
 from skcrit.utils._validation import check_fitted
 
 # What the critical sets of a finder consist of, and what a report needs besides.
@@ -278,13 +278,12 @@ def _checked(characteristics: Any, n_sets: int) -> IntArray | None:
     """Return given Euler characteristics as integers."""
     if characteristics is None:
         return None
-    values = as_numbers(characteristics, "euler_characteristics")
-    if values.shape != (n_sets,) or not np.all(values == np.round(values)):
-        raise ValueError(
-            "euler_characteristics must be a whole number for each of the "
-            f"{n_sets} critical sets, got an array of shape {values.shape}."
-        )
-    return values.astype(np.int64)
+    return check_array(
+        characteristics,
+        "euler_characteristics",
+        f"a whole number for each of the {n_sets} critical sets",
+        lambda a: a.shape == (n_sets,) and np.all(a == np.round(a)),
+    ).astype(np.int64)
 
 
 def _sets(rows: IntArray) -> str:

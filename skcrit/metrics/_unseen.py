@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from scipy.stats import norm
 
-from skcrit._typing import ArrayLike, IntArray
+from skcrit._typing import ArrayLike, FloatArray, IntArray
 from skcrit.metrics._undefined import undefined
-from skcrit.utils._arguments import as_numbers, check_number, shown
+from skcrit.utils._arguments import check_array, check_number
 
 
 def good_turing_coverage(counts: ArrayLike) -> float:
@@ -265,22 +265,15 @@ def _found(counts: Any) -> int:
 
 def _checked(counts: IntArray) -> IntArray:
     """Return counts as an array of integers."""
-    given = counts
-    try:
-        counts = as_numbers(getattr(counts, "counts_", counts), "counts")
-    except ValueError:
-        counts = np.array([np.nan])
-    if counts.size == 0:
-        return np.zeros(0, dtype=int)
-    whole = counts.dtype.kind in "iuf" and np.all(np.isfinite(counts))
-    # Beyond 2^53 not every integer is a float.
-    inside = whole and np.all((counts >= 0) & (counts < 2**53) & (counts % 1 == 0))
-    if not inside or counts.ndim != 1:
-        raise ValueError(
-            "counts must be a one-dimensional array of non-negative integers, or a "
-            f"fitted finder; got {shown(given)}."
-        )
-    return counts.astype(np.int64)
+
+    def valid(a: FloatArray) -> Any:
+        # Beyond 2^53 not every integer is a float.
+        inside = (a >= 0) & (a < 2**53)
+        return a.size == 0 or a.ndim == 1 and np.all(inside) and np.all(a % 1 == 0)
+
+    expected = "a one-dimensional array of non-negative integers, or a fitted finder"
+    counts = getattr(counts, "counts_", counts)
+    return check_array(counts, "counts", expected, valid).astype(np.int64)
 
 
 def quantile(confidence_level: float) -> float:

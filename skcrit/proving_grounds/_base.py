@@ -14,7 +14,7 @@ from skcrit._typing import Array, ArrayLike, FloatArray
 from skcrit.ground_truth.known_points import KnownPoints
 from skcrit.linalg import eigh
 from skcrit.losses.base import Loss
-from skcrit.utils._arguments import as_numbers, shown
+from skcrit.utils._arguments import check_array
 from skcrit.utils._validation import StrOptions, check_params
 
 # Newton steps from the digits that are stored: two suffice.
@@ -81,18 +81,13 @@ class Ground(Loss):
 
 def as_vector(value: Any, name: str, *, least: int = 1) -> FloatArray:
     """Return a vector of at least this many finite numbers, or raise ValueError."""
-    try:
-        vector = np.array(as_numbers(value, name), dtype=float)
-        valid = vector.ndim == 1 and len(vector) >= least
-        valid = valid and bool(np.all(np.isfinite(vector)))
-    except ValueError:
-        valid = False
-    if not valid:
-        raise ValueError(
-            f"{name} must be a sequence of at least {least} finite numbers, got "
-            f"{shown(value)}."
-        )
-    return vector
+    expected = f"a sequence of at least {least} finite numbers"
+    return check_array(
+        value,
+        name,
+        expected,
+        lambda a: a.ndim == 1 and len(a) >= least and np.all(np.isfinite(a)),
+    ).copy()
 
 
 def planes(n: int) -> FloatArray:

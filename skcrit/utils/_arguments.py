@@ -7,7 +7,7 @@ and methods. A message says what was expected and what came.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -64,6 +64,21 @@ def as_numbers(value: Any, name: str, shape: str = "") -> FloatArray:
         f"{name} must be an array of real numbers{shape and f' of shape {shape}'}, got "
         f"{what}: {reason} in {shown(value)}."
     )
+
+
+def check_array(
+    value: Any, name: str, expected: str, valid: Callable[[FloatArray], Any]
+) -> FloatArray:
+    """Return an array of numbers of which a condition holds, or raise ValueError."""
+    try:
+        array = as_numbers(value, name)
+    except ValueError as error:
+        raise ValueError(
+            f"{name} must be {expected}, got {shown(value)}: {error}"
+        ) from None
+    if not valid(array):
+        raise ValueError(f"{name} must be {expected}, got {shown(value)}.")
+    return array
 
 
 def foreign(value: Any) -> str:
