@@ -6,8 +6,9 @@ import inspect
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import (
@@ -65,6 +66,7 @@ def _can_transform(finder: BaseFinder) -> bool:
 
 
 @documented
+@dataclass(eq=False, repr=False)
 class BaseFinder(
     NotebookDisplay,
     CarefulEstimator,
@@ -90,7 +92,7 @@ class BaseFinder(
     """
 
     # The columns that a method adds to results_, and how many rows there are.
-    _columns: dict[str, str] = {}
+    _columns: ClassVar[dict[str, str]] = {}
     _row_count = "n_starts"
     _parameter_constraints = {
         "loss": "no_validation",  # fitted_loss names every missing method at once
@@ -110,54 +112,40 @@ class BaseFinder(
         "verbose": ["verbose"],
     }
 
-    loss_: Loss
-    n_features_in_: int
-    n_params_: int
-    n_iter_: int
-    start_params_: FloatArray
-    final_params_: FloatArray
-    converged_: BoolArray
-    results_: dict[str, Any]
-    critical_points_: FloatArray
-    critical_losses_: FloatArray
-    morse_indices_: IntArray
-    index_fractions_: FloatArray
-    index_interval_: FloatArray
-    inertia_shares_: FloatArray
-    inertia_intervals_: FloatArray
-    inertia_levels_: FloatArray
-    nullities_: IntArray
-    counts_: IntArray
-    n_critical_sets_: int
-    is_continuum_: BoolArray
-    history_: dict[str, FloatArray]
+    loss_: Loss = field(init=False)
+    n_features_in_: int = field(init=False)
+    n_params_: int = field(init=False)
+    n_iter_: int = field(init=False)
+    start_params_: FloatArray = field(init=False)
+    final_params_: FloatArray = field(init=False)
+    converged_: BoolArray = field(init=False)
+    results_: dict[str, Any] = field(init=False)
+    critical_points_: FloatArray = field(init=False)
+    critical_losses_: FloatArray = field(init=False)
+    morse_indices_: IntArray = field(init=False)
+    index_fractions_: FloatArray = field(init=False)
+    index_interval_: FloatArray = field(init=False)
+    inertia_shares_: FloatArray = field(init=False)
+    inertia_intervals_: FloatArray = field(init=False)
+    inertia_levels_: FloatArray = field(init=False)
+    nullities_: IntArray = field(init=False)
+    counts_: IntArray = field(init=False)
+    n_critical_sets_: int = field(init=False)
+    is_continuum_: BoolArray = field(init=False)
+    history_: dict[str, FloatArray] = field(init=False)
 
-    def __init__(
-        self,
-        loss: Loss | None = None,
-        *,
-        n_starts: int = 100,
-        init: str | ArrayLike | Sampler = "auto",
-        tol: float | str = "auto",
-        max_iter: int = 500,
-        batch_size: int | None = None,
-        n_jobs: int | None = None,
-        memory: Memory | None = None,
-        store_history: bool | Sequence[str] = False,
-        random_state: RandomState = None,
-        verbose: int = 0,
-    ) -> None:
-        self.loss = loss
-        self.n_starts = n_starts
-        self.init = init
-        self.tol = tol
-        self.max_iter = max_iter
-        self.batch_size = batch_size
-        self.n_jobs = n_jobs
-        self.memory = memory
-        self.store_history = store_history
-        self.random_state = random_state
-        self.verbose = verbose
+    loss: Loss | None = None
+    _: KW_ONLY
+    n_starts: int = 100
+    init: str | ArrayLike | Sampler = "auto"
+    tol: float | str = "auto"
+    max_iter: int = 500
+    batch_size: int | None = None
+    n_jobs: int | None = None
+    memory: Memory | None = None
+    store_history: bool | Sequence[str] = False
+    random_state: RandomState = None
+    verbose: int = 0
 
     @abstractmethod
     def _make_solver(self) -> Any:

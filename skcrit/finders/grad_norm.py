@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
-from skcrit._typing import ArrayLike, Memory, RandomState, Sampler
 from skcrit.finders._doc import N_FALLBACK, documented
 from skcrit.finders.base import BaseFinder
-from skcrit.losses.base import Loss
 from skcrit.solvers import GradNormDescent, GradNormLBFGS, GradNormLM, GradNormWolfe
 from skcrit.utils._validation import Interval, StrOptions
 
@@ -23,6 +21,7 @@ _MINIMIZERS = {
 
 
 @documented
+@dataclass(eq=False, repr=False, kw_only=True)
 class GradNormFinder(BaseFinder):
     r"""Find critical points by minimising half the squared gradient norm.
 
@@ -138,58 +137,19 @@ class GradNormFinder(BaseFinder):
         "fallback": ["boolean"],
     }
 
-    def __init__(
-        self,
-        loss: Loss | None = None,
-        *,
-        n_starts: int = 100,
-        init: str | ArrayLike | Sampler = "auto",
-        tol: float | str = "auto",
-        max_iter: int = 2000,
-        batch_size: int | None = None,
-        n_jobs: int | None = None,
-        memory: Memory | None = None,
-        store_history: bool | Sequence[str] = False,
-        random_state: RandomState = None,
-        verbose: int = 0,
-        minimizer: str = "l-bfgs",
-        balance: bool = True,
-        learning_rate: float | str = "auto",
-        momentum: float = 0.9,
-        memory_size: int = 20,
-        damping: float = 1e-3,
-        linear_solver: str = "auto",
-        max_inner_iter: int = 50,
-        sufficient_decrease: float = 1e-4,
-        curvature: float = 0.9,
-        max_trials: int = 60,
-        fallback: bool = True,
-    ) -> None:
-        super().__init__(
-            loss=loss,
-            n_starts=n_starts,
-            init=init,
-            tol=tol,
-            max_iter=max_iter,
-            batch_size=batch_size,
-            n_jobs=n_jobs,
-            memory=memory,
-            store_history=store_history,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.minimizer = minimizer
-        self.balance = balance
-        self.learning_rate = learning_rate
-        self.momentum = momentum
-        self.memory_size = memory_size
-        self.damping = damping
-        self.linear_solver = linear_solver
-        self.max_inner_iter = max_inner_iter
-        self.sufficient_decrease = sufficient_decrease
-        self.curvature = curvature
-        self.max_trials = max_trials
-        self.fallback = fallback
+    max_iter: int = 2000
+    minimizer: str = "l-bfgs"
+    balance: bool = True
+    learning_rate: float | str = "auto"
+    momentum: float = 0.9
+    memory_size: int = 20
+    damping: float = 1e-3
+    linear_solver: str = "auto"
+    max_inner_iter: int = 50
+    sufficient_decrease: float = 1e-4
+    curvature: float = 0.9
+    max_trials: int = 60
+    fallback: bool = True
 
     def _make_solver(self) -> Any:
         if self.curvature <= self.sufficient_decrease:

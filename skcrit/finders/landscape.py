@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass, field
 from numbers import Integral, Real
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
 
 from sklearn.base import clone
 
-from skcrit._typing import ArrayLike, IntArray, Memory, RandomState, Sampler
+from skcrit._typing import ArrayLike, IntArray, Sampler
 from skcrit.finders._doc import documented
 from skcrit.finders._exploration import Exploration, check_displacement
 from skcrit.finders._graph import search_edges, search_graph
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 
 @documented
+@dataclass(eq=False, repr=False, kw_only=True)
 class LandscapeExplorer(BaseFinder):
     r"""Explore a landscape from critical point to critical point.
 
@@ -194,61 +195,26 @@ class LandscapeExplorer(BaseFinder):
         "max_index": [Interval(Integral, 0, None, closed="left"), None],
     }
 
-    n_searches_: int
-    discovery_: IntArray
-    edges_: IntArray
-    euler_sum_: float
-    stop_reason_: str
-    connections_: Connections
+    n_searches_: int = field(init=False)
+    discovery_: IntArray = field(init=False)
+    edges_: IntArray = field(init=False)
+    euler_sum_: float = field(init=False)
+    stop_reason_: str = field(init=False)
+    connections_: Connections = field(init=False)
 
-    def __init__(
-        self,
-        loss: Loss | None = None,
-        *,
-        n_starts: int = 10,
-        init: str | ArrayLike | Sampler = "spread",
-        tol: float | str = "auto",
-        max_iter: int = 200,
-        batch_size: int | None = None,
-        n_jobs: int | None = None,
-        memory: Memory | None = None,
-        store_history: bool | Sequence[str] = False,
-        random_state: RandomState = None,
-        verbose: int = 0,
-        finder: BaseFinder | None = None,
-        max_searches: int = 10_000,
-        coverage: float | None = None,
-        displacement: tuple[float, float] = (1.2, 2.2),
-        noise: float = 0.01,
-        round_size: int = 256,
-        max_directions: int | None = 64,
-        n_passes: int = 4,
-        connect: bool = False,
-        max_index: int | None = None,
-    ) -> None:
-        super().__init__(
-            loss=loss,
-            n_starts=n_starts,
-            init=init,
-            tol=tol,
-            max_iter=max_iter,
-            batch_size=batch_size,
-            n_jobs=n_jobs,
-            memory=memory,
-            store_history=store_history,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.finder = finder
-        self.max_searches = max_searches
-        self.coverage = coverage
-        self.displacement = displacement
-        self.noise = noise
-        self.round_size = round_size
-        self.max_directions = max_directions
-        self.n_passes = n_passes
-        self.connect = connect
-        self.max_index = max_index
+    n_starts: int = 10
+    init: str | ArrayLike | Sampler = "spread"
+    max_iter: int = 200
+    finder: BaseFinder | None = None
+    max_searches: int = 10_000
+    coverage: float | None = None
+    displacement: tuple[float, float] = (1.2, 2.2)
+    noise: float = 0.01
+    round_size: int = 256
+    max_directions: int | None = 64
+    n_passes: int = 4
+    connect: bool = False
+    max_index: int | None = None
 
     def _make_solver(self) -> Any:
         """Build the local search for the first round."""

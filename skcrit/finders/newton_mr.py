@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
-from skcrit._typing import ArrayLike, Memory, RandomState, Sampler
 from skcrit.finders._doc import N_FALLBACK, documented
 from skcrit.finders.base import BaseFinder
-from skcrit.losses.base import Loss
 from skcrit.solvers import NewtonMR
 from skcrit.utils._validation import Interval, StrOptions
 
 
 @documented
+@dataclass(eq=False, repr=False, kw_only=True)
 class NewtonMRFinder(BaseFinder):
     r"""Find critical points by Newton-MR from many starts.
 
@@ -130,56 +129,17 @@ class NewtonMRFinder(BaseFinder):
         "fallback": ["boolean"],
     }
 
-    def __init__(
-        self,
-        loss: Loss | None = None,
-        *,
-        n_starts: int = 100,
-        init: str | ArrayLike | Sampler = "auto",
-        tol: float | str = "auto",
-        max_iter: int = 500,
-        batch_size: int | None = None,
-        n_jobs: int | None = None,
-        memory: Memory | None = None,
-        store_history: bool | Sequence[str] = False,
-        random_state: RandomState = None,
-        verbose: int = 0,
-        inner_tol: float | str = 0.1,
-        max_inner_iter: int = 50,
-        max_step: float | None = None,
-        regularization: float = 0.0,
-        balance: bool = True,
-        window: int = 5,
-        step_size: float = 1.0,
-        sufficient_decrease: float = 1e-4,
-        backtrack: float = 0.5,
-        max_backtracks: int = 30,
-        fallback: bool = True,
-    ) -> None:
-        super().__init__(
-            loss=loss,
-            n_starts=n_starts,
-            init=init,
-            tol=tol,
-            max_iter=max_iter,
-            batch_size=batch_size,
-            n_jobs=n_jobs,
-            memory=memory,
-            store_history=store_history,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.inner_tol = inner_tol
-        self.max_inner_iter = max_inner_iter
-        self.max_step = max_step
-        self.regularization = regularization
-        self.balance = balance
-        self.window = window
-        self.step_size = step_size
-        self.sufficient_decrease = sufficient_decrease
-        self.backtrack = backtrack
-        self.max_backtracks = max_backtracks
-        self.fallback = fallback
+    inner_tol: float | str = 0.1
+    max_inner_iter: int = 50
+    max_step: float | None = None
+    regularization: float = 0.0
+    balance: bool = True
+    window: int = 5
+    step_size: float = 1.0
+    sufficient_decrease: float = 1e-4
+    backtrack: float = 0.5
+    max_backtracks: int = 30
+    fallback: bool = True
 
     def _make_solver(self) -> Any:
         return self._built(NewtonMR)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
-from skcrit._typing import ArrayLike, Memory, RandomState, Sampler
+from skcrit._typing import ArrayLike
 from skcrit.finders._doc import N_FALLBACK, documented
 from skcrit.finders.base import BaseFinder
-from skcrit.losses.base import Loss
 from skcrit.solvers import NewtonTR
 from skcrit.utils._arguments import check_array
 from skcrit.utils._validation import Interval, StrOptions
 
 
 @documented
+@dataclass(eq=False, repr=False, kw_only=True)
 class NewtonTRFinder(BaseFinder):
     r"""Find critical points by damped Newton steps from many starts.
 
@@ -100,44 +100,11 @@ class NewtonTRFinder(BaseFinder):
         "fallback": ["boolean"],
     }
 
-    def __init__(
-        self,
-        loss: Loss | None = None,
-        *,
-        n_starts: int = 100,
-        init: str | ArrayLike | Sampler = "auto",
-        tol: float | str = "auto",
-        max_iter: int = 500,
-        batch_size: int | None = None,
-        n_jobs: int | None = None,
-        memory: Memory | None = None,
-        store_history: bool | Sequence[str] = False,
-        random_state: RandomState = None,
-        verbose: int = 0,
-        gammas: ArrayLike = "auto",
-        step_size: float = 1.0,
-        linear_solver: str = "auto",
-        max_inner_iter: int = 50,
-        fallback: bool = True,
-    ) -> None:
-        super().__init__(
-            loss=loss,
-            n_starts=n_starts,
-            init=init,
-            tol=tol,
-            max_iter=max_iter,
-            batch_size=batch_size,
-            n_jobs=n_jobs,
-            memory=memory,
-            store_history=store_history,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.gammas = gammas
-        self.step_size = step_size
-        self.linear_solver = linear_solver
-        self.max_inner_iter = max_inner_iter
-        self.fallback = fallback
+    gammas: ArrayLike = "auto"
+    step_size: float = 1.0
+    linear_solver: str = "auto"
+    max_inner_iter: int = 50
+    fallback: bool = True
 
     def _make_solver(self) -> Any:
         gammas: Any = self.gammas

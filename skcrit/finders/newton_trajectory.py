@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
-from skcrit._typing import ArrayLike, FloatArray, Memory, RandomState, Sampler
+from skcrit._typing import FloatArray
 from skcrit.finders._doc import documented
 from skcrit.finders.base import BaseFinder
-from skcrit.losses.base import Loss
 from skcrit.search.batches import Batches
 from skcrit.search.rounds import search_in_rounds
 from skcrit.solvers.newton_trajectory import NewtonTrajectory
@@ -19,6 +18,7 @@ from skcrit.utils._validation import Interval
 
 
 @documented
+@dataclass(eq=False, repr=False, kw_only=True)
 class NewtonTrajectoryFinder(BaseFinder):
     r"""Find critical points along curves on which the gradient keeps its direction.
 
@@ -109,44 +109,11 @@ class NewtonTrajectoryFinder(BaseFinder):
         "round_size": [Interval(Integral, 1, None, closed="left")],
     }
 
-    def __init__(
-        self,
-        loss: Loss | None = None,
-        *,
-        n_starts: int = 100,
-        init: str | ArrayLike | Sampler = "auto",
-        tol: float | str = "auto",
-        max_iter: int = 500,
-        batch_size: int | None = None,
-        n_jobs: int | None = None,
-        memory: Memory | None = None,
-        store_history: bool | Sequence[str] = False,
-        random_state: RandomState = None,
-        verbose: int = 0,
-        n_points: int = 1,
-        max_step: float = 0.25,
-        reach: float = 5.0,
-        deflate: bool = False,
-        round_size: int = 10,
-    ) -> None:
-        super().__init__(
-            loss=loss,
-            n_starts=n_starts,
-            init=init,
-            tol=tol,
-            max_iter=max_iter,
-            batch_size=batch_size,
-            n_jobs=n_jobs,
-            memory=memory,
-            store_history=store_history,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.n_points = n_points
-        self.max_step = max_step
-        self.reach = reach
-        self.deflate = deflate
-        self.round_size = round_size
+    n_points: int = 1
+    max_step: float = 0.25
+    reach: float = 5.0
+    deflate: bool = False
+    round_size: int = 10
 
     def _make_solver(self) -> NewtonTrajectory:
         order = np.arange(self.n_starts) % self.n_points + 1

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
@@ -12,9 +13,6 @@ from skcrit._typing import (
     ArrayLike,
     Distribution,
     FloatArray,
-    Memory,
-    RandomState,
-    Sampler,
 )
 from skcrit.finders._doc import N_FALLBACK, documented
 from skcrit.finders.base import BaseFinder
@@ -26,6 +24,7 @@ from skcrit.utils._validation import HasMethods, Interval, StrOptions
 
 
 @documented
+@dataclass(eq=False, repr=False, kw_only=True)
 class SaddleDynamicsFinder(BaseFinder):
     r"""Find saddles of chosen Morse index by index-k saddle dynamics.
 
@@ -154,56 +153,17 @@ class SaddleDynamicsFinder(BaseFinder):
         "precondition": ["boolean"],
     }
 
-    def __init__(
-        self,
-        loss: Loss | None = None,
-        *,
-        n_starts: int = 100,
-        init: str | ArrayLike | Sampler = "auto",
-        tol: float | str = "auto",
-        max_iter: int = 500,
-        batch_size: int | None = None,
-        n_jobs: int | None = None,
-        memory: Memory | None = None,
-        store_history: bool | Sequence[str] = False,
-        random_state: RandomState = None,
-        verbose: int = 0,
-        index: str | int | ArrayLike | Distribution = "uniform",
-        floor: float = 1e-2,
-        max_step: float | str = "auto",
-        balance: bool = True,
-        eigensolver: str = "auto",
-        max_inner_iter: int = 100,
-        fallback: bool = True,
-        skip_symmetries: bool = False,
-        momentum: float = 0.0,
-        nesterovs_momentum: bool = False,
-        precondition: bool = False,
-    ) -> None:
-        super().__init__(
-            loss=loss,
-            n_starts=n_starts,
-            init=init,
-            tol=tol,
-            max_iter=max_iter,
-            batch_size=batch_size,
-            n_jobs=n_jobs,
-            memory=memory,
-            store_history=store_history,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.index = index
-        self.floor = floor
-        self.max_step = max_step
-        self.balance = balance
-        self.eigensolver = eigensolver
-        self.max_inner_iter = max_inner_iter
-        self.fallback = fallback
-        self.skip_symmetries = skip_symmetries
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.precondition = precondition
+    index: str | int | ArrayLike | Distribution = "uniform"
+    floor: float = 1e-2
+    max_step: float | str = "auto"
+    balance: bool = True
+    eigensolver: str = "auto"
+    max_inner_iter: int = 100
+    fallback: bool = True
+    skip_symmetries: bool = False
+    momentum: float = 0.0
+    nesterovs_momentum: bool = False
+    precondition: bool = False
 
     def _begin(self, X: Loss, y: Any = None) -> tuple[Any, FloatArray]:
         solver, starts = super()._begin(X, y)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -25,6 +26,7 @@ _ROOM = 1e-6
 _HIGHEST = 300
 
 
+@dataclass(eq=False, repr=False)
 class ConvergenceDisplay:
     """Squared gradient norm by iteration, a line per start.
 
@@ -67,15 +69,9 @@ class ConvergenceDisplay:
     5
     """
 
-    def __init__(
-        self,
-        squared_grad_norm: FloatArray,
-        converged: BoolArray,
-        tol: float | FloatArray,
-    ) -> None:
-        self.squared_grad_norm = squared_grad_norm
-        self.converged = converged
-        self.tol = tol
+    squared_grad_norm: FloatArray
+    converged: BoolArray
+    tol: float | FloatArray
 
     @classmethod
     def from_estimator(

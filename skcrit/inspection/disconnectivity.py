@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _STUB = 0.06
 
 
+@dataclass(eq=False, repr=False)
 class DisconnectivityDisplay:
     """Minima as leaves of a tree that branches at the saddles between them.
 
@@ -85,17 +87,10 @@ class DisconnectivityDisplay:
     4
     """
 
-    def __init__(
-        self,
-        minima: Any,
-        loss: FloatArray,
-        merges: list[Merge],
-        names: list[str] | None = None,
-    ) -> None:
-        self.minima = minima
-        self.loss = loss
-        self.merges = merges
-        self.names = names
+    minima: Any
+    loss: FloatArray
+    merges: list[Merge]
+    names: list[str] | None = None
 
     @classmethod
     def from_estimator(

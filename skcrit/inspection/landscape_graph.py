@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -34,6 +35,7 @@ _CONNECTION |= {"linestyles": "dashed"}
 _ROWS, _STEP, _WIDTH = 100, 0.3, 0.8
 
 
+@dataclass(eq=False, repr=False)
 class LandscapeGraphDisplay:
     """Critical sets by Morse index and loss, joined if one was reached from another.
 
@@ -92,22 +94,13 @@ class LandscapeGraphDisplay:
     ['{0, 1}', '{0, 2}', '{0}', '{1, 2}', '{1}', '{2}', '{}']
     """
 
-    def __init__(
-        self,
-        loss: FloatArray,
-        morse_index: IntArray,
-        edges: IntArray,
-        names: list[str] | None = None,
-        *,
-        connections: IntArray | None = None,
-        detrend: bool = False,
-    ) -> None:
-        self.loss = loss
-        self.morse_index = morse_index
-        self.edges = edges
-        self.names = names
-        self.connections = connections
-        self.detrend = detrend
+    loss: FloatArray
+    morse_index: IntArray
+    edges: IntArray
+    names: list[str] | None = None
+    _: KW_ONLY
+    connections: IntArray | None = None
+    detrend: bool = False
 
     @classmethod
     def from_estimator(

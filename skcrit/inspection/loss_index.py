@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -51,6 +52,7 @@ _TICK: dict[str, Any] = {
 }
 
 
+@dataclass(eq=False, repr=False)
 class LossIndexDisplay:
     """Loss against index of numerical critical points, over the known ones.
 
@@ -103,26 +105,15 @@ class LossIndexDisplay:
     (7, 5)
     """
 
-    def __init__(
-        self,
-        loss: FloatArray,
-        index_fraction: FloatArray,
-        n_starts: int,
-        *,
-        hit: BoolArray | None = None,
-        judged: BoolArray | None = None,
-        analytical_loss: FloatArray | None = None,
-        analytical_index_fraction: FloatArray | None = None,
-        n_sets: int | None = None,
-    ) -> None:
-        self.loss = loss
-        self.index_fraction = index_fraction
-        self.n_starts = n_starts
-        self.hit = hit
-        self.judged = judged
-        self.analytical_loss = analytical_loss
-        self.analytical_index_fraction = analytical_index_fraction
-        self.n_sets = n_sets
+    loss: FloatArray
+    index_fraction: FloatArray
+    n_starts: int
+    _: KW_ONLY
+    hit: BoolArray | None = None
+    judged: BoolArray | None = None
+    analytical_loss: FloatArray | None = None
+    analytical_index_fraction: FloatArray | None = None
+    n_sets: int | None = None
 
     @classmethod
     def from_estimator(

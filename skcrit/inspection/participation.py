@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -37,6 +38,7 @@ _LINE, _FRAME, _NARROW = 14, 14, 190
 _CHARACTER, _SPACE = 0.65, 0.8
 
 
+@dataclass(eq=False, repr=False)
 class ParticipationDisplay:
     """Share of each eigenvector in the critical sets found, a bar per eigenvector.
 
@@ -85,20 +87,12 @@ class ParticipationDisplay:
     ['0', '1', '2', 'at 0']
     """
 
-    def __init__(
-        self,
-        counts: IntArray,
-        labels: list[str],
-        entropy: float,
-        interval: tuple[float, float] | None = None,
-        *,
-        confidence_level: float = 0.95,
-    ) -> None:
-        self.counts = counts
-        self.labels = labels
-        self.entropy = entropy
-        self.interval = interval
-        self.confidence_level = confidence_level
+    counts: IntArray
+    labels: list[str]
+    entropy: float
+    interval: tuple[float, float] | None = None
+    _: KW_ONLY
+    confidence_level: float = 0.95
 
     @classmethod
     def from_estimator(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -39,6 +40,7 @@ _STYLES = {
 _GAP = 0.18
 
 
+@dataclass(eq=False, repr=False)
 class ToleranceDisplay:
     """Recovery against the tolerance, a line per score.
 
@@ -82,10 +84,9 @@ class ToleranceDisplay:
     ['converged', 'accuracy', 'index_error']
     """
 
-    def __init__(self, tols: FloatArray, scores: dict[str, Any], n_starts: int) -> None:
-        self.tols = tols
-        self.scores = scores
-        self.n_starts = n_starts
+    tols: FloatArray
+    scores: dict[str, Any]
+    n_starts: int
 
     @classmethod
     def from_estimator(
