@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -35,16 +36,20 @@ class KnownSets(NamedTuple):
     listed_indices: Sequence[int] | None = None
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class Ground(Loss):
     """A loss without data that knows its critical points.
 
     A subclass defines the derivatives, ``_prepare`` and ``_known_sets``.
     """
 
-    _parameter_constraints: dict[str, list[Any]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "backend": [StrOptions(set(BACKENDS))],
         "dtype": [StrOptions({"float64", "float32"})],
     }
+
+    backend: str = "numpy"
+    dtype: str = "float64"
 
     def fit(self, X: ArrayLike | None = None, y: object = None) -> Self:
         """Check the parameters; there is nothing to learn."""

@@ -25,10 +25,6 @@ class PlaneSurface(Ground):
     _digits: ClassVar[tuple[tuple[tuple[float, float], ...], ...]]
     _box: ClassVar[tuple[tuple[float, float], tuple[float, float]]]
 
-    def __init__(self, *, backend: str = "numpy", dtype: str = "float64") -> None:
-        self.backend = backend
-        self.dtype = dtype
-
     def _prepare(self) -> int:
         return 2
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import combinations, permutations
 
 import numpy as np
@@ -74,6 +75,7 @@ def make_brockett_cost(
     return BrockettCost(eigenvalues, weights, backend=backend, dtype=dtype).fit()
 
 
+@dataclass(eq=False, repr=False)
 class BrockettCost(StiefelGround):
     """Weighted sum of Rayleigh quotients, see :func:`make_brockett_cost`."""
 
@@ -83,18 +85,8 @@ class BrockettCost(StiefelGround):
         "weights": ["array-like"],
     }
 
-    def __init__(
-        self,
-        eigenvalues: ArrayLike = (1.0, 2.0, 3.0, 4.0),
-        weights: ArrayLike = (2.0, 1.0),
-        *,
-        backend: str = "numpy",
-        dtype: str = "float64",
-    ) -> None:
-        self.eigenvalues = eigenvalues
-        self.weights = weights
-        self.backend = backend
-        self.dtype = dtype
+    eigenvalues: ArrayLike = (1.0, 2.0, 3.0, 4.0)
+    weights: ArrayLike = (2.0, 1.0)
 
     def _prepare(self) -> int:
         self._lam = as_vector(self.eigenvalues, "eigenvalues", least=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import factorial
 from numbers import Integral
 
@@ -79,6 +80,7 @@ def make_central_configurations(
     return CentralConfigurations(n_bodies, backend=backend, dtype=dtype).fit()
 
 
+@dataclass(eq=False, repr=False)
 class CentralConfigurations(PairGround):
     """Newton's potential in a trap, see :func:`make_central_configurations`."""
 
@@ -92,12 +94,7 @@ class CentralConfigurations(PairGround):
     # Towards collisions too, where it is infinite.
     is_coercive = True
 
-    def __init__(
-        self, n_bodies: int = 5, *, backend: str = "numpy", dtype: str = "float64"
-    ) -> None:
-        self.n_bodies = n_bodies
-        self.backend = backend
-        self.dtype = dtype
+    n_bodies: int = 5
 
     def _prepare(self) -> int:
         self._n_points = int(self.n_bodies)

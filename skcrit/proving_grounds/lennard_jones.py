@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
@@ -79,6 +80,7 @@ def make_lennard_jones(
     return LennardJones(n_atoms, backend=backend, dtype=dtype).fit()
 
 
+@dataclass(eq=False, repr=False)
 class LennardJones(PairGround):
     """The energy of a cluster, see :func:`make_lennard_jones`."""
 
@@ -89,12 +91,7 @@ class LennardJones(PairGround):
 
     dimension, _trap = 3, 0.0
 
-    def __init__(
-        self, n_atoms: int = 7, *, backend: str = "numpy", dtype: str = "float64"
-    ) -> None:
-        self.n_atoms = n_atoms
-        self.backend = backend
-        self.dtype = dtype
+    n_atoms: int = 7
 
     def _prepare(self) -> int:
         self._n_points = int(self.n_atoms)

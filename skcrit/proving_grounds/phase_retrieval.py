@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -73,21 +74,13 @@ def make_phase_retrieval(
     return PhaseRetrieval(signal, backend=backend, dtype=dtype).fit()
 
 
+@dataclass(eq=False, repr=False)
 class PhaseRetrieval(QuadraticLoss):
     """Population phase retrieval, see :func:`make_phase_retrieval`."""
 
     _parameter_constraints = {**Ground._parameter_constraints, "signal": ["array-like"]}
 
-    def __init__(
-        self,
-        signal: ArrayLike = (1.0, 0.0, 0.0, 0.0, 0.0),
-        *,
-        backend: str = "numpy",
-        dtype: str = "float64",
-    ) -> None:
-        self.signal = signal
-        self.backend = backend
-        self.dtype = dtype
+    signal: ArrayLike = (1.0, 0.0, 0.0, 0.0, 0.0)
 
     def _prepare(self) -> int:
         s = as_vector(self.signal, "signal", least=3)

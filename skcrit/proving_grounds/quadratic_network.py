@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import combinations
 from numbers import Integral
 from typing import Any
@@ -124,6 +125,7 @@ class QuadraticLoss(Ground):
         return xp, xp.reshape(theta, (*theta.shape[:-1], *self._shape))
 
 
+@dataclass(eq=False, repr=False)
 class QuadraticNetwork(QuadraticLoss):
     """A network of quadratic units, see :func:`make_quadratic_network`."""
 
@@ -133,18 +135,8 @@ class QuadraticNetwork(QuadraticLoss):
         "n_hidden": [Interval(Integral, 1, None, closed="left")],
     }
 
-    def __init__(
-        self,
-        eigenvalues: ArrayLike = (4.0, 3.0, 2.0, 1.0),
-        n_hidden: int = 2,
-        *,
-        backend: str = "numpy",
-        dtype: str = "float64",
-    ) -> None:
-        self.eigenvalues = eigenvalues
-        self.n_hidden = n_hidden
-        self.backend = backend
-        self.dtype = dtype
+    eigenvalues: ArrayLike = (4.0, 3.0, 2.0, 1.0)
+    n_hidden: int = 2
 
     def _prepare(self) -> int:
         self._lam = as_vector(self.eigenvalues, "eigenvalues")

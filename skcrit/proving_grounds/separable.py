@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from itertools import product
 from numbers import Integral, Real
 
@@ -76,6 +77,7 @@ def make_separable_quartic(
     return SeparableQuartic(n_params, tilt=tilt, backend=backend, dtype=dtype).fit()
 
 
+@dataclass(eq=False, repr=False)
 class SeparableQuartic(Ground):
     """A sum of tilted double wells, see :func:`make_separable_quartic`."""
 
@@ -87,18 +89,9 @@ class SeparableQuartic(Ground):
         "tilt": [Real, "array-like"],
     }
 
-    def __init__(
-        self,
-        n_params: int = 4,
-        *,
-        tilt: float | ArrayLike = 0.1,
-        backend: str = "numpy",
-        dtype: str = "float64",
-    ) -> None:
-        self.n_params = n_params
-        self.tilt = tilt
-        self.backend = backend
-        self.dtype = dtype
+    n_params: int = 4
+    _: KW_ONLY
+    tilt: float | ArrayLike = 0.1
 
     def _prepare(self) -> int:
         n = int(self.n_params)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import product
 from numbers import Integral
 
@@ -92,6 +93,7 @@ def make_orthogonal_tensor(
     return OrthogonalTensor(weights, order, backend=backend, dtype=dtype).fit()
 
 
+@dataclass(eq=False, repr=False)
 class OrthogonalTensor(StiefelGround):
     """A sum of powers on the sphere, see :func:`make_orthogonal_tensor`."""
 
@@ -101,18 +103,8 @@ class OrthogonalTensor(StiefelGround):
         "order": [Interval(Integral, 3, None, closed="left")],
     }
 
-    def __init__(
-        self,
-        weights: ArrayLike = (1.0, 1.2, 1.4, 1.6),
-        order: int = 3,
-        *,
-        backend: str = "numpy",
-        dtype: str = "float64",
-    ) -> None:
-        self.weights = weights
-        self.order = order
-        self.backend = backend
-        self.dtype = dtype
+    weights: ArrayLike = (1.0, 1.2, 1.4, 1.6)
+    order: int = 3
 
     def _prepare(self) -> int:
         self._w = as_vector(self.weights, "weights", least=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from numbers import Real
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from skcrit.losses.base import Loss
 
 
+@dataclass(eq=False, repr=False)
 class GaussianStarts(StartSampler):
     r"""Draw starts from a normal distribution around the origin.
 
@@ -41,8 +43,7 @@ class GaussianStarts(StartSampler):
         "scale": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")]
     }
 
-    def __init__(self, scale: float | str = "auto") -> None:
-        self.scale = scale
+    scale: float | str = "auto"
 
     def _draw(
         self, loss: Loss, n_starts: int, random_state: np.random.RandomState

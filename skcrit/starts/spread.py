@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from numbers import Integral
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _N_MIDDLE = 64
 
 
+@dataclass(eq=False, repr=False)
 class SpreadStarts(StartSampler):
     """Draw starts at several distances from the middle of what the loss proposes.
 
@@ -43,8 +45,7 @@ class SpreadStarts(StartSampler):
 
     _parameter_constraints = {"n_sizes": [Interval(Integral, 1, None, closed="left")]}
 
-    def __init__(self, n_sizes: int = 5) -> None:
-        self.n_sizes = n_sizes
+    n_sizes: int = 5
 
     def _draw(
         self, loss: Loss, n_starts: int, random_state: np.random.RandomState

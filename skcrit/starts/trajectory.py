@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ _BLOCK_ROWS = 128
 _KEPT_NUMBERS = 2**23
 
 
+@dataclass(eq=False, repr=False)
 class TrajectoryStarts(StartSampler):
     """Draw starts from the iterates of gradient descent on the loss.
 
@@ -81,19 +83,11 @@ class TrajectoryStarts(StartSampler):
     # Times the curvature: the automatic step.
     _auto_rate = 0.02
 
-    def __init__(
-        self,
-        by: str = "height",
-        n_trajectories: int = 1,
-        n_steps: int = 10000,
-        learning_rate: float | str = "auto",
-        noise_variance: float = 0.0,
-    ) -> None:
-        self.by = by
-        self.n_trajectories = n_trajectories
-        self.n_steps = n_steps
-        self.learning_rate = learning_rate
-        self.noise_variance = noise_variance
+    by: str = "height"
+    n_trajectories: int = 1
+    n_steps: int = 10000
+    learning_rate: float | str = "auto"
+    noise_variance: float = 0.0
 
     def _draw(
         self, loss: Loss, n_starts: int, random_state: np.random.RandomState
