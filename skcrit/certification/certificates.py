@@ -10,7 +10,6 @@ import numpy as np
 from skcrit._rows import Rows
 from skcrit._tables import data_frame
 from skcrit._typing import BoolArray, FloatArray, IntArray
-from skcrit.certification.completeness import alternating_sum
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,10 +111,21 @@ class Certificates(Rows):
                 f"euler_sum needs a certificate of every point, {np.sum(~decided)} of "
                 f"{len(decided)} are undecided: {self._reasons()}."
             )
+        if self.is_coercive is False:
+            raise ValueError(
+                "euler_sum needs a loss that grows in every direction; this one is "
+                "known not to, for instance because some of its weights have no "
+                "penalty."
+            )
         rows = self._leaders(decided)
-        return alternating_sum(
-            self.morse_index[rows], self.euler[rows], self.is_coercive
-        )
+        if np.any(np.isnan(self.euler[rows])):
+            raise ValueError(
+                "euler_sum needs the Euler characteristic of every critical set; the "
+                "loss does not know that of the orbits of its continuous symmetries "
+                "(orbit_euler)."
+            )
+        signs = np.where(self.morse_index[rows] % 2 == 0, 1.0, -1.0)
+        return round(float(np.sum(signs * self.euler[rows])))
 
     def to_dict(self) -> dict[str, Any]:
         """Tabulate the certificates.

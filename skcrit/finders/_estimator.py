@@ -1,4 +1,4 @@
-"""Warnings and errors that finders add to those of scikit-learn's estimators."""
+"""What finders add to scikit-learn's estimators: warnings, errors, a table."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
+from sklearn.utils import estimator_html_repr
 
 from skcrit._version import __version__
 from skcrit.exceptions import NotConvergedWarning
+from skcrit.metrics._summary import summarize
 from skcrit.solvers.status import Status
 from skcrit.starts.make import lie_on_one_descent
 
 
 class CarefulEstimator:
-    """Warn of old versions, of failures; refuse parameters of a missing loss."""
+    """Warn of old versions and of failures; show sets under the diagram in notebooks.
+
+    Parameters of a missing loss are refused.
+    """
 
     def __getstate__(self) -> dict[str, Any]:
         return super().__getstate__() | {"_skcrit_version": __version__}  # type: ignore[operator]
@@ -88,3 +93,24 @@ class CarefulEstimator:
                 'critical set; others are missed. Take init="auto", "spread" or '
                 "TrajectoryStarts(n_trajectories=25)"
             )
+
+    def _html_repr(self) -> str:
+        """Return scikit-learn's diagram, and of a fitted finder the table."""
+        diagram = estimator_html_repr(self)
+        if not hasattr(self, "critical_points_"):
+            return diagram
+        with warnings.catch_warnings():
+            # Showing a finder gives no advice; its method summary does.
+            warnings.simplefilter("ignore", UserWarning)
+            table = summarize(self)._repr_html_()  # type: ignore[arg-type]
+        return f"<div>{diagram}{table}</div>"
+
+    # scikit-learn before 1.9 does not ask _html_repr for either of these.
+    def _repr_html_inner(self) -> str:
+        return self._html_repr()
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
+        bundle = super()._repr_mimebundle_(**kwargs)  # type: ignore[misc]
+        if "text/html" in bundle:
+            bundle["text/html"] = self._html_repr()
+        return bundle

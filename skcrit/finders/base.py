@@ -32,7 +32,6 @@ from skcrit._typing import (
 from skcrit.certification.certificates import Certificates
 from skcrit.certification.certify import certify
 from skcrit.exceptions import NoGroundTruthError
-from skcrit.finders._display import NotebookDisplay
 from skcrit.finders._doc import documented
 from skcrit.finders._estimator import CarefulEstimator
 from skcrit.finders._watch import FitReport, Progress, interruptible
@@ -68,7 +67,6 @@ def _can_transform(finder: BaseFinder) -> bool:
 @documented
 @dataclass(eq=False, repr=False)
 class BaseFinder(
-    NotebookDisplay,
     CarefulEstimator,
     CallbackSupportMixin,
     ClassNamePrefixFeaturesOutMixin,

@@ -10,10 +10,9 @@ import numpy as np
 
 from skcrit._typing import Array, ArrayLike, BoolArray, FloatArray
 from skcrit.ground_truth.base import GroundTruth
-from skcrit.losses._descents import lengthened
 from skcrit.losses.base import Loss
 from skcrit.losses.proofs import as_radius
-from skcrit.losses.scale import turning_length
+from skcrit.losses.scale import lengthened, turning_length
 from skcrit.utils._arguments import as_numbers, check_streams, shown
 from skcrit.utils._validation import Interval
 

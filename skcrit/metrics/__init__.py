@@ -1,6 +1,10 @@
 """Metrics of fitted finders, also in the form of scorers."""
 
 from skcrit.metrics._agreement import Agreement, finder_agreement
+from skcrit.metrics._entropy import (
+    participation_entropy,
+    participation_entropy_interval,
+)
 from skcrit.metrics._euler import euler_sum, morse_inequalities
 from skcrit.metrics._judgement import Judgement, judge
 from skcrit.metrics._participation import participation_counts
@@ -13,10 +17,6 @@ from skcrit.metrics._recovery import (
     recovery_precision,
 )
 from skcrit.metrics._report import recovery_report
-from skcrit.metrics._sampling import (
-    participation_entropy,
-    participation_entropy_interval,
-)
 from skcrit.metrics._scorers import (
     index_error_scorer,
     loss_error_scorer,

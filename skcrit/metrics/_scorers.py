@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from skcrit._typing import ArrayLike, FittedFinder
-from skcrit.metrics import _recovery, _sampling
+from skcrit.metrics import _entropy, _recovery
 from skcrit.utils._arguments import shown
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ index_error_scorer = _make_scorer(
     sign=-1,
 )
 participation_entropy_scorer = _make_scorer(
-    _sampling.participation_entropy,
+    _entropy.participation_entropy,
     """Entropy in bits of how often each eigenvector takes part, without correction of
         its bias; NaN, which a search ranks last, if no start converged and is
         identified. Compare it between equal numbers of starts only: it grows with them.

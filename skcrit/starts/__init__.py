@@ -1,10 +1,8 @@
 """Where searches begin."""
 
-from skcrit.starts.auto import AutoStarts
-from skcrit.starts.gaussian import GaussianStarts
-from skcrit.starts.make import make_starts
-from skcrit.starts.spread import SpreadStarts
-from skcrit.starts.streams import random_streams
+from skcrit.starts.base import random_streams
+from skcrit.starts.gaussian import GaussianStarts, SpreadStarts
+from skcrit.starts.make import AutoStarts, make_starts
 from skcrit.starts.trajectory import TrajectoryStarts
 
 __all__ = [

@@ -11,9 +11,8 @@ import numpy as np
 
 from skcrit._backend import array_namespace, to_host
 from skcrit._typing import FloatArray
-from skcrit.starts.base import StartSampler
+from skcrit.starts.base import StartSampler, random_streams
 from skcrit.starts.gaussian import GaussianStarts
-from skcrit.starts.streams import random_streams
 from skcrit.utils._validation import Interval, StrOptions
 
 if TYPE_CHECKING:
