@@ -1,4 +1,4 @@
-"""A user's own method, as small as it can be, and a method that is watched."""
+"""Small fits, a user's own method, as small as it can be, and one that is watched."""
 
 import os
 import signal
@@ -8,10 +8,63 @@ from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
+import pytest
 from joblib import hash as hash_of
 
-from skcrit import BaseFinder, NewtonMRFinder
+from skcrit import BaseFinder, LinearAutoencoderLoss, NewtonMRFinder
+from skcrit.datasets import make_gaussian_spectrum
 from skcrit.solvers import Solver
+
+# Searches that fail are the subject, or do not matter, where this is used.
+ignore_failures = pytest.mark.filterwarnings("ignore::skcrit.NotConvergedWarning")
+
+
+# Columns of results_ that every method has, and their kinds.
+COLUMNS = {
+    "loss": "f",
+    "squared_grad_norm": "f",
+    "squared_balanced_grad_norm": "f",
+    "n_iter": "i",
+    "n_gradient": "i",
+    "n_hvp": "i",
+    "status": "U",
+    "residual_ratio": "f",
+    "kernel_ratio": "f",
+    "converged": "b",
+    "distance": "f",
+    "morse_index": "i",
+    "morse_index_low": "i",
+    "morse_index_high": "i",
+    "nullity": "i",
+    "critical_set": "i",
+}
+
+
+def data(eigenvalues=(4.0, 3.0, 2.0, 1.0), n_samples=60, **options):
+    return make_gaussian_spectrum(
+        n_samples, eigenvalues=eigenvalues, exact=True, random_state=0, **options
+    )
+
+
+def autoencoder(eigenvalues, hidden, **params):
+    X = make_gaussian_spectrum(100, eigenvalues=eigenvalues, exact=True, random_state=0)
+    return LinearAutoencoderLoss(hidden, **params).fit(X)
+
+
+def small(cls=NewtonMRFinder, loss=None, **params):
+    params = {"n_starts": 12, "init": "gaussian", "random_state": 0, **params}
+    return cls(loss, **params)
+
+
+def assert_same_fit(a, b):
+    """Bitwise."""
+    for name in ("start_params_", "final_params_", "converged_", "critical_points_"):
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
+    for name in ("critical_losses_", "morse_indices_", "nullities_", "counts_"):
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
+    assert a.results_.keys() == b.results_.keys()
+    for name, column in a.results_.items():
+        np.testing.assert_array_equal(b.results_[name], column, err_msg=name)
 
 
 class PseudoInverse(Solver):
@@ -47,6 +100,9 @@ class PseudoInverseFinder(BaseFinder):
         return PseudoInverse(
             tol=self.tol, max_iter=self.max_iter, store_history=self.store_history
         )
+
+
+FINDERS = [NewtonMRFinder, PseudoInverseFinder]
 
 
 class LoggingFinder(BaseFinder):

@@ -11,7 +11,7 @@ from sklearn.model_selection import GridSearchCV
 from skcrit import LandscapeExplorer, NewtonMRFinder, NotConvergedWarning
 from skcrit.metrics import recovery_accuracy_scorer
 
-ignore_failures = pytest.mark.filterwarnings("ignore::skcrit.NotConvergedWarning")
+from ._finders import ignore_failures
 
 callback = pytest.importorskip("sklearn.callback")
 

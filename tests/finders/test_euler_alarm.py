@@ -13,7 +13,7 @@ from skcrit.datasets import make_gaussian_spectrum
 from skcrit.metrics import morse_inequalities, recovery_report
 from skcrit.metrics._euler import alarm_text, euler_alarm
 from skcrit.proving_grounds import make_central_configurations, make_himmelblau
-from tests.metrics._tanh import finder_at, make_points, make_tanh_loss
+from tests.losses._tanh import finder_at, make_points, make_tanh_loss
 from tests.metrics.test_euler import landscape_of
 
 

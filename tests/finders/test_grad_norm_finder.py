@@ -13,31 +13,16 @@ from skcrit import (
     LinearAutoencoderLoss,
     NotConvergedWarning,
 )
-from skcrit.datasets import make_gaussian_spectrum
 from skcrit.solvers import GradNormDescent, GradNormLBFGS, GradNormLM, GradNormWolfe
 
+from ._finders import assert_same_fit, data, ignore_failures
+
 MINIMIZERS = ("gd", "momentum", "btls", "l-bfgs", "lm")
-# Searches that fail are the subject, or do not matter, where this is used.
-ignore_failures = pytest.mark.filterwarnings("ignore::skcrit.NotConvergedWarning")
-
-
-def data(eigenvalues=(4.0, 3.0, 2.0, 1.0), n_samples=60):
-    return make_gaussian_spectrum(
-        n_samples, eigenvalues=eigenvalues, exact=True, random_state=0
-    )
 
 
 def small(**params):
     params = {"n_starts": 12, "init": "gaussian", "random_state": 0, **params}
     return GradNormFinder(LinearAutoencoderLoss((2,)), **params)
-
-
-def assert_same_fit(a, b):
-    """Bitwise."""
-    for name in ("start_params_", "final_params_", "critical_points_", "counts_"):
-        np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
-    for name, column in a.results_.items():
-        np.testing.assert_array_equal(b.results_[name], column, err_msg=name)
 
 
 # Parameters

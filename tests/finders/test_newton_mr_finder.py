@@ -7,8 +7,7 @@ from skcrit import LinearAutoencoderLoss, NewtonMRFinder, TrajectoryStarts
 from skcrit.datasets import make_gaussian_spectrum
 from skcrit.solvers import NewtonMR
 
-# Searches that fail are the subject, or do not matter, where this is used.
-ignore_failures = pytest.mark.filterwarnings("ignore::skcrit.NotConvergedWarning")
+from ._finders import ignore_failures
 
 
 def data(eigenvalues, n_samples=100):

@@ -14,7 +14,7 @@ from skcrit.proving_grounds import (
 )
 from skcrit.solvers import NewtonTrajectory
 
-ignore_failures = pytest.mark.filterwarnings("ignore::skcrit.NotConvergedWarning")
+from ._finders import ignore_failures
 
 
 def test_parameters_reach_the_solver():

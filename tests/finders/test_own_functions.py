@@ -14,12 +14,11 @@ from skcrit import (
     SaddleDynamicsFinder,
 )
 
+from ._finders import ignore_failures
 from ._own_functions import NAMES, own_function
 
 FINDERS = [GradNormFinder, NewtonMRFinder, NewtonTRFinder, SaddleDynamicsFinder]
 PLANE = [name for name in NAMES if "atoms" not in name]
-
-ignore_failures = pytest.mark.filterwarnings("ignore::skcrit.NotConvergedWarning")
 
 
 @ignore_failures

@@ -37,30 +37,22 @@ from skcrit.starts import make_starts, random_streams
 from skcrit.utils import testing
 
 from ..finders._finders import PseudoInverseFinder
+from ._objects import (
+    FINDERS,
+    LABELS,
+    SMALL,
+    THETA,
+    X,
+    connected,
+    curve,
+    explorer,
+    fitted,
+    known,
+    loss,
+    network_spectrum,
+    spectrum,
+)
 from ._surface import public_callables
-
-__all__ = [
-    "CALLS",
-    "FINDERS",
-    "LABELS",
-    "THETA",
-    "X",
-    "connected",
-    "fitted",
-    "known",
-    "loss",
-    "penalised",
-    "spectrum",
-]
-
-X = np.array([[2, 1.5, 1], [2, -1.5, -1], [-2, 1.5, -1], [-2, -1.5, 1], [0, 0.5, 0.2]])
-LABELS = np.array([0.0, 1.0, 0.0, 1.0, 1.0])
-THETA = np.linspace(-1, 1, 36).reshape(3, 12)
-FINDERS = ("NewtonMRFinder", "NewtonTRFinder", "GradNormFinder")
-FINDERS += ("SaddleDynamicsFinder", "LandscapeExplorer", "BaseFinder")
-FINDERS += ("NewtonTrajectoryFinder",)
-SMALL = {"n_starts": 2, "init": "gaussian", "tol": 1e-4, "max_iter": 2}
-SMALL |= {"random_state": 0}
 
 
 def _value(theta):
@@ -73,50 +65,6 @@ def _gradient(theta):
 
 def _hvp(theta, v):
     return 3 * theta**2 * v
-
-
-@cache
-def loss():
-    """Return a fitted loss."""
-    return LinearAutoencoderLoss((2,)).fit(X)
-
-
-@cache
-def fitted():
-    """Return a finder that has found something."""
-    return NewtonMRFinder(loss(), n_starts=8, init="gaussian", random_state=0).fit(X)
-
-
-@cache
-def penalised():
-    """Return a finder of a loss that grows in every direction."""
-    loss = LinearAutoencoderLoss((2,), alpha=0.1)
-    return NewtonMRFinder(loss, n_starts=4, init="gaussian", random_state=0).fit(X)
-
-
-@cache
-def explorer():
-    """Return an explorer that has found something."""
-    return LandscapeExplorer(n_starts=4, max_searches=12, random_state=0).fit(loss())
-
-
-@cache
-def curve():
-    """Return recovery at two tolerances."""
-    return tolerance_curve(fitted(), X, [1e-2, 1e-8])
-
-
-@cache
-def connected():
-    """Return what the saddles of the loss connect."""
-    explored = LandscapeExplorer(n_starts=8, max_searches=40, random_state=0)
-    return skcrit.connections(explored.fit(loss()))
-
-
-@cache
-def spectrum():
-    """Return the critical sets of the loss."""
-    return loss().analytical_spectrum()
 
 
 def _finder(cls):
@@ -287,12 +235,6 @@ def _function(function, **valid):
     return lambda **arguments: function(**valid | arguments)
 
 
-@cache
-def network_spectrum():
-    """Return the critical sets of a network with targets."""
-    return LinearNetworkLoss((2,)).fit(X).analytical_spectrum()
-
-
 def _spectrum_method(name, spectrum=spectrum):
     valid = {
         "has_open_pivot": {"theta": THETA},
@@ -313,12 +255,6 @@ def _spectrum_method(name, spectrum=spectrum):
         return list(result) if name == "index_sets" else result
 
     return call
-
-
-def known(**arguments):
-    """Make known critical points."""
-    valid = {"points": np.eye(3), "losses": [1.0, 2.0, 4.0]}
-    return KnownPoints(**valid | arguments)
 
 
 def _known_method(name):

@@ -5,15 +5,8 @@ import numpy as np
 from skcrit.losses._activations import ACTIVATIONS
 
 from . import _kinds as kinds
-from ._calls import (
-    THETA,
-    X,
-    fitted,
-    known,
-    loss,
-    spectrum,
-)
 from ._kinds import BAD, EITHER, OK
+from ._objects import THETA, X, fitted, known, loss, spectrum
 
 __all__ = ["BY_NAME", "NONE"]
 

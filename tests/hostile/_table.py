@@ -10,7 +10,9 @@ import numpy as np
 from skcrit import GradNormFinder, LinearAutoencoderLoss
 
 from . import _kinds as kinds
-from ._calls import (
+from ._kinds import BAD, EITHER, OK
+from ._names import BY_NAME, NONE
+from ._objects import (
     FINDERS,
     LABELS,
     THETA,
@@ -24,8 +26,6 @@ from ._calls import (
     penalised,
     spectrum,
 )
-from ._kinds import BAD, EITHER, OK
-from ._names import BY_NAME, NONE
 from ._surface import public_callables
 
 __all__ = ["RECORDS", "kind_of"]
@@ -101,7 +101,7 @@ _BY_OWNER = {
         0, 1e-3, closed="neither", above=EITHER
     ),
     "ConvergenceDisplay.from_estimator.finder": kinds.nothing_but({
-        "a finder without history": (BAD, lambda: fitted()),
+        "a finder without history": (BAD, lambda: fitted())
     }),
     "LandscapeGraphDisplay.from_estimator.explorer": kinds.nothing_but({
         "an explorer": (OK, explorer)
@@ -138,10 +138,7 @@ _BY_OWNER = {
         "two texts": (BAD, lambda: ["a", "b"]),
     }),
     "KnownPoints.radius": kinds.array([0.1, 0.2, 0.3], also=NONE)
-    | kinds.only({
-        "whole": (OK, lambda: 2),
-        "number": (OK, lambda: 3.5),
-    }),
+    | kinds.only({"whole": (OK, lambda: 2), "number": (OK, lambda: 3.5)}),
     "KnownPoints.match.theta": kinds.array(np.eye(3), nan=OK, huge=OK).forgiving(
         "four more axes"
     ),

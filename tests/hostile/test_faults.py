@@ -3,28 +3,22 @@
 Callbacks that raise are in tests/finders/test_callbacks.py.
 """
 
-import json
 import os
-import pickle
-import shutil
 import signal
 import subprocess
 import sys
 import time
-import warnings
 from pathlib import Path
 
-import joblib
 import numpy as np
 import pytest
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from skcrit import NewtonMRFinder, NotConvergedWarning
-from skcrit.losses import FunctionLoss
 from skcrit.search.store import BatchStore
 
 from .. import _tally
-from ._faulty import Well, batches, fit, no_value
+from ._faulty import batches, fit
+from ._machines import KINDS, memory_of, outputs, same
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,50 +29,10 @@ def paths(tmp_path):
     return tmp_path / "log", tmp_path / "cache"
 
 
-def memory_of(kind, folder):
-    """A folder, or a Memory of joblib that names one."""
-    return joblib.Memory(folder, verbose=0) if kind == "joblib" else folder
-
-
-KINDS = ("folder", "joblib")
-
-
 @pytest.fixture(params=KINDS)
 def kept(request, tmp_path):
     """Log and cache of a test, of either kind."""
     return tmp_path / "log", memory_of(request.param, tmp_path / "cache")
-
-
-@pytest.fixture(scope="module")
-def expected(tmp_path_factory):
-    """What an undisturbed fit gives."""
-    return fit(tmp_path_factory.mktemp("undisturbed") / "log", None)
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """Folder with log and cache of an undisturbed fit, and a copy of it."""
-    base = tmp_path_factory.mktemp("whole")
-    folder, copy = base / "used", base / "copy"
-    folder.mkdir()
-    fit(folder / "log", folder / "cache")
-    shutil.copytree(folder, copy)
-    return folder, copy
-
-
-@pytest.fixture
-def full(whole):
-    """Log and cache of a fit that has ended, which this test may damage."""
-    folder, copy = whole
-    shutil.rmtree(folder)  # where the log lies is part of the key of a batch
-    shutil.copytree(copy, folder)
-    return folder / "log", folder / "cache"
-
-
-@pytest.fixture(params=KINDS)
-def full_kept(request, full):
-    """The same for both kinds of caches."""
-    return full[0], memory_of(request.param, full[1])
 
 
 @pytest.fixture(autouse=True)
@@ -87,14 +41,6 @@ def counted():
     _tally.count("fault", "injected")
     yield
     _tally.count("fault", "ended")
-
-
-def same(finder, expected):
-    """Compare two fits, bit by bit."""
-    np.testing.assert_array_equal(finder.final_params_, expected.final_params_)
-    np.testing.assert_array_equal(finder.critical_points_, expected.critical_points_)
-    for name, column in expected.results_.items():
-        np.testing.assert_array_equal(finder.results_[name], column)
 
 
 def start(log, memory, option=1, entry="main"):
@@ -265,151 +211,3 @@ def test_a_limit_on_file_sizes(paths, expected):
     )
     assert done.stdout.strip() == expected.results_["loss"].tobytes().hex()
     same(fit(log, memory), expected)
-
-
-def outputs(memory):
-    """Find the files in which batches are kept."""
-    folder = Path(getattr(memory, "location", memory))
-    return sorted([*folder.rglob("output.pkl"), *folder.rglob("*.npz")])
-
-
-def damaged_fit(log, memory, caplog):
-    """Fit with a damaged cache, and see that something is said."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        finder = fit(log, memory)
-    said = caplog.text + "".join(str(warning.message) for warning in caught)
-    assert "cannot read" in said
-    return finder
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"garbage", b"\x80\x04\x95\xff", b"PK\x03\x04"]
-)
-def test_a_corrupted_file_is_solved_again(content, full_kept, expected, caplog):
-    log, memory = full_kept
-    outputs(memory)[0].write_bytes(content)
-    same(damaged_fit(log, memory, caplog), expected)
-    assert batches(log) == 9
-
-
-def test_a_truncated_file_is_solved_again(full_kept, expected, caplog):
-    log, memory = full_kept
-    for path in outputs(memory)[:2]:
-        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    same(damaged_fit(log, memory, caplog), expected)
-    assert batches(log) == 10
-
-
-@pytest.mark.parametrize("other", [None, [1, 2], {"a": 1}, [("x", "y")], 3.5])
-def test_a_foreign_pickle_is_solved_again(other, full, expected, caplog):
-    log, memory = full
-    outputs(memory)[0].write_bytes(pickle.dumps(other))
-    same(damaged_fit(log, memory, caplog), expected)
-    assert batches(log) == 9
-
-
-FOREIGN = [
-    ["plain", None],
-    ["plain", 3.5],
-    ["list", [["plain", 1], ["plain", 2]]],
-    ["dict", [["a", ["plain", 1]]]],
-    ["dict", [["key", ["plain", "another"]], ["result", ["plain", 1]]]],
-]
-
-
-@pytest.mark.parametrize("structure", FOREIGN, ids=str)
-def test_a_sound_file_of_something_else_is_no_result(structure, full):
-    log, memory = full
-    np.savez(outputs(memory)[0], structure=np.array(json.dumps(structure)))
-    with pytest.raises(ValueError, match="memory holds something else than .* batch"):
-        fit(log, memory)
-
-
-class Trap:
-    """An object whose pickle makes a file when it is loaded."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return open, (self.path, "w")
-
-
-def test_a_folder_is_data_and_not_code(full, expected, tmp_path, caplog):
-    log, memory = full
-    victim, sprung = outputs(memory)[0], tmp_path / "sprung"
-    content = {name: np.load(victim)[name] for name in np.load(victim).files}
-    trap = np.array([Trap(str(sprung))], dtype=object)
-    for hostile in ({"a": trap}, {**content, **dict.fromkeys(content, trap)}):
-        np.savez(victim, allow_pickle=True, **hostile)
-        same(damaged_fit(log, memory, caplog), expected)
-        assert not sprung.exists()
-    victim.write_bytes(pickle.dumps(Trap(str(sprung))))
-    same(damaged_fit(log, memory, caplog), expected)
-    assert not sprung.exists()
-
-
-def test_a_file_of_another_batch_is_no_result(full_kept):
-    log, memory = full_kept
-    first, second = outputs(memory)[:2]
-    first.write_bytes(second.read_bytes())
-    with pytest.raises(ValueError, match="files have been exchanged"):
-        fit(log, memory)
-
-
-def test_no_part_of_a_file_stays(full):
-    _, memory = full
-    assert all(path.suffix == ".npz" for path in Path(memory).iterdir())
-
-
-# Losses
-
-
-def search(loss, starts, **params):
-    params = {"init": starts, "n_starts": len(starts), "random_state": 0, **params}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotConvergedWarning)
-        return NewtonMRFinder(**params).fit(loss)
-
-
-STARTS = np.array([[0.9, 1.1], [5.0, 0.1], [-0.2, 0.1], [0.1, -0.9]])
-
-
-def test_a_loss_that_raises():
-    with pytest.raises(FloatingPointError, match="the loss has no value here"):
-        search(Well("raise").fit(), STARTS)
-
-
-def test_a_loss_that_is_nan_on_some_starts():
-    finder = search(Well("nan").fit(), STARTS)
-    sound = search(Well().fit(), STARTS)
-    assert finder.results_["status"].tolist()[1] == "DIVERGED"
-    others = [0, 2, 3]
-    np.testing.assert_array_equal(
-        finder.final_params_[others], sound.final_params_[others]
-    )
-    assert np.all(finder.converged_[others])
-
-
-@pytest.mark.parametrize("part", ["value", "gradient", "hvp"])
-def test_a_loss_of_the_wrong_shape(part):
-    with pytest.raises(ValueError, match=rf"({part} of Well|matvec) must .* got shape"):
-        search(Well(f"shape of {part}").fit(), STARTS)
-
-
-def test_functions_that_return_nothing():
-    loss = FunctionLoss(no_value, no_value, n_params=2).fit()
-    with pytest.raises(ValueError, match="must return an array of real numbers"):
-        search(loss, STARTS)
-
-
-def test_an_asymmetric_product_gives_no_index():
-    finder = search(Well("asymmetric").fit(), STARTS, max_iter=200)
-    sound = search(Well().fit(), STARTS)
-    # Convergence is decided by the gradient, which is right; the index is not known.
-    squared = np.sum(Well().fit().gradient(finder.final_params_) ** 2, axis=-1)
-    assert np.all(squared[finder.converged_] <= 1e-10)
-    assert np.any(finder.converged_)
-    assert np.all(finder.results_["morse_index"] == -1)
-    assert np.all(sound.results_["morse_index"][sound.converged_] >= 0)

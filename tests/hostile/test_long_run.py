@@ -6,14 +6,13 @@ import tempfile
 import warnings
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from skcrit import GradNormFinder, LinearAutoencoderLoss, NotConvergedWarning
 
 from .. import _tally
+from ._faulty import X
 
-X = np.array([[2, 1.5, 1], [2, -1.5, -1], [-2, 1.5, -1], [-2, -1.5, 1]])
 N_FITS, N_STARTS = _tally.size((6, 50), (400, 250))
 
 

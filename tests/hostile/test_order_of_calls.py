@@ -20,7 +20,7 @@ from skcrit.losses import FunctionLoss
 
 from .. import _tally
 from ..finders._finders import PseudoInverseFinder
-from ._calls import FINDERS, THETA, X, fitted, loss
+from ._objects import FINDERS, THETA, X, fitted, loss
 
 CLASSES = {
     name: PseudoInverseFinder if name == "BaseFinder" else getattr(skcrit, name)

@@ -33,6 +33,14 @@ def spectral(rng, eigenvalues, n_systems=1):
     return out
 
 
+def symmetric(rng, eigenvalues, n_systems=1):
+    """Random symmetric matrices with given eigenvalues, all drawn at once."""
+    d = np.asarray(eigenvalues, dtype=float)
+    Q = np.linalg.qr(rng.standard_normal((n_systems, d.size, d.size)))[0]
+    A = (Q * d) @ np.swapaxes(Q, 1, 2)
+    return (A + np.swapaxes(A, 1, 2)) / 2
+
+
 def singular_systems(rng, n, rank, condition, n_systems):
     """Indefinite singular matrices and their exact pseudoinverses."""
     A, P = np.empty((2, n_systems, n, n))

@@ -6,33 +6,11 @@ import pytest
 from skcrit._backend import get_namespace, to_device, to_host
 from skcrit.linalg import EigenSystem, KrylovSystem, minres_qlp
 
-BACKENDS = (
-    "numpy",
-    "array_api_strict",
-    pytest.param("cupy", marks=pytest.mark.gpu),
-)
+from ._systems import apply, dense_matvec, symmetric
+from .conftest import BACKENDS
+
 KINDS = ("dense", "krylov")
 SHIFTS = (0.0, 1e-7, 1e-3, 0.3, 5.0, 100.0, -1e-3, -0.7, -2.5, -100.0)
-
-
-@pytest.fixture(params=BACKENDS)
-def backend(request):
-    """Name of the backend that computes."""
-    if request.param == "cupy":
-        pytest.importorskip("cupy")
-    return request.param
-
-
-def symmetric(rng, eigenvalues, n_systems=1):
-    """Random symmetric matrices with given eigenvalues."""
-    d = np.asarray(eigenvalues, dtype=float)
-    Q = np.linalg.qr(rng.standard_normal((n_systems, d.size, d.size)))[0]
-    A = (Q * d) @ np.swapaxes(Q, 1, 2)
-    return (A + np.swapaxes(A, 1, 2)) / 2
-
-
-def dense_matvec(A):
-    return lambda v: (A @ v[..., None])[..., 0]
 
 
 class System:
@@ -58,10 +36,6 @@ class System:
 
     def residual_norm(self, x):
         return self.system.residual_norm(to_device(x, *self.place))
-
-
-def apply(A, v):
-    return (A @ v[..., None])[..., 0]
 
 
 def assert_close(actual, expected, tol=1e-10):

@@ -7,20 +7,9 @@ import pytest
 from skcrit._backend import get_namespace, to_device, to_host
 from skcrit.linalg import lanczos
 
-BACKENDS = (
-    "numpy",
-    "array_api_strict",
-    pytest.param("cupy", marks=pytest.mark.gpu),
-)
+from ._systems import symmetric
+
 EPS = np.finfo(float).eps
-
-
-@pytest.fixture(params=BACKENDS)
-def backend(request):
-    """Name of the backend that computes."""
-    if request.param == "cupy":
-        pytest.importorskip("cupy")
-    return request.param
 
 
 def run(A, b, n_vectors, backend="numpy", dtype="float64"):
@@ -32,14 +21,6 @@ def run(A, b, n_vectors, backend="numpy", dtype="float64"):
         n_vectors,
     )
     return [to_host(array) for array in result]
-
-
-def symmetric(rng, eigenvalues, n_systems=1):
-    """Random symmetric matrices with given eigenvalues."""
-    d = np.asarray(eigenvalues, dtype=float)
-    Q = np.linalg.qr(rng.standard_normal((n_systems, d.size, d.size)))[0]
-    A = (Q * d) @ np.swapaxes(Q, 1, 2)
-    return (A + np.swapaxes(A, 1, 2)) / 2
 
 
 def check(A, b, basis, T, count, tol=1e-13):

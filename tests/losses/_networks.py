@@ -139,10 +139,3 @@ class Network:
 
 # Small enough for all singularities of the activations to lie far outside.
 RADIUS = 0.1
-
-
-def relative_error(actual, expected):
-    """Largest error, relative to the largest number."""
-    actual, expected = np.asarray(actual), np.asarray(expected)
-    assert actual.shape == expected.shape
-    return np.max(np.abs(actual - expected)) / np.max(np.abs(expected))

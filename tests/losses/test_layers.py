@@ -6,7 +6,8 @@ import pytest
 from skcrit import MLPLoss
 from skcrit._backend import to_host
 
-from ._networks import PHI, Network, relative_error
+from ._networks import PHI, Network
+from ._reference import relative_error
 
 HIDDEN = [(4,), (3, 2), (3, 2, 3)]
 OUTPUTS = ["squared_error", "logistic", "softmax"]

@@ -6,7 +6,24 @@ import numpy as np
 
 from skcrit.finders import NewtonMRFinder
 from skcrit.losses import LinearAutoencoderLoss
+from skcrit.metrics import (
+    index_error,
+    loss_error,
+    recovery_accuracy,
+    recovery_coverage,
+    recovery_precision,
+)
 
+METRICS = (
+    recovery_accuracy,
+    recovery_precision,
+    recovery_coverage,
+    loss_error,
+    index_error,
+)
+
+# Four starts on three of eleven sets.
+SETS = [(0, 1), (0, 1), (1, 2), (3,)]
 LAM = (4.0, 3.0, 2.0, 1.0)
 
 
@@ -45,3 +62,7 @@ def corrupt(finder, row, **entries):
         finder.results_[name] = finder.results_[name].copy()
         finder.results_[name][row] = value
     return finder
+
+
+def scores(finder):
+    return [metric(finder) for metric in METRICS]

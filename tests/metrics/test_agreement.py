@@ -10,8 +10,8 @@ from skcrit.metrics import (
     finder_agreement,
     good_turing_coverage_interval,
 )
+from tests.losses._tanh import CLASSES, finder_at, make_points, make_tanh_loss
 from tests.metrics._fits import fit_at, make_loss
-from tests.metrics._tanh import CLASSES, finder_at, make_points, make_tanh_loss
 
 
 def test_shared_sets_and_others():

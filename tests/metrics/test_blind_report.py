@@ -15,8 +15,8 @@ from skcrit.metrics import (
     good_turing_coverage,
     recovery_report,
 )
+from tests.losses._tanh import finder_at, make_points, make_tanh_loss
 from tests.metrics._fits import corrupt
-from tests.metrics._tanh import finder_at, make_points, make_tanh_loss
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from sklearn.exceptions import NotFittedError, UndefinedMetricWarning
 from skcrit import FunctionLoss, LandscapeExplorer, NewtonMRFinder
 from skcrit.exceptions import NotConvergedWarning
 from skcrit.metrics import euler_sum, morse_inequalities
+from tests.losses._tanh import CLASSES, finder_at, make_points, make_tanh_loss
 from tests.metrics._fits import fit_at, make_loss
-from tests.metrics._tanh import CLASSES, finder_at, make_points, make_tanh_loss
 
 
 @pytest.fixture(scope="module")

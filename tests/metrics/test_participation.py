@@ -15,11 +15,6 @@ from tests.metrics._fits import corrupt, fit_at, make_loss
 SETS = [(0, 1), (0, 1), (1, 2), (3,), (), ()]
 
 
-@pytest.fixture(scope="module")
-def finder():
-    return fit_at(make_loss(), SETS)
-
-
 def test_known_counts(finder):
     counts = participation_counts(finder)
     assert_array_equal(counts, [2, 3, 1, 1, 2])

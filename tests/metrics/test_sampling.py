@@ -26,11 +26,6 @@ BITS = 0.5 + 0.25 * 2 + 2 * 0.125 * 3
 
 
 @pytest.fixture(scope="module")
-def finder():
-    return fit_at(make_loss(), SETS)
-
-
-@pytest.fixture(scope="module")
 def lost_finder():
     finder = NewtonMRFinder(n_starts=3, max_iter=0, init="gaussian", random_state=0)
     with pytest.warns(NotConvergedWarning):

@@ -13,8 +13,8 @@ from skcrit.exceptions import NotConvergedWarning
 from skcrit.linalg.dense import MAX_DENSE_FORMED
 from skcrit.metrics import Summary, recovery_report
 from skcrit.metrics._summary import summarize
+from tests.losses._tanh import CLASSES, finder_at, make_points, make_tanh_loss
 from tests.metrics._fits import corrupt, fit_at, make_loss
-from tests.metrics._tanh import CLASSES, finder_at, make_points, make_tanh_loss
 
 COLUMNS = [
     "loss",

@@ -10,7 +10,7 @@ from skcrit.search import index_bounds as module
 from skcrit.search import zero_modes
 from skcrit.search.index_bounds import bound_index
 from skcrit.search.problem import pose
-from tests.metrics._tanh import CLASSES, finder_at, make_points, make_tanh_loss
+from tests.losses._tanh import CLASSES, finder_at, make_points, make_tanh_loss
 
 
 def quadratic(eigenvalues):

@@ -89,6 +89,10 @@ def autoencoder(eigenvalues=(4.0, 3.0, 2.0, 1.0), hidden=(2,), unit=1.0, **param
     return LinearAutoencoderLoss(hidden, **params).fit(unit * X)
 
 
+# The sets of its network by default.
+SETS = [(), (0,), (1,), (2,), (3,), (0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
+
+
 def index(loss, theta):
     return int(np.sum(np.linalg.eigvalsh(loss.hessian(theta)) < 0))
 
