@@ -233,10 +233,10 @@ class ToleranceDisplay:
             (self.edge_lines_[name],) = ax.plot(
                 x[~inner], values[~inner], **{**style, "linestyle": "none"}
             )
-        self._label(ax, x, ends)
+        self._label(ax, ends)
         return self
 
-    def _label(self, ax: Any, x: FloatArray, ends: dict[str, float]) -> None:
+    def _label(self, ax: Any, ends: dict[str, float]) -> None:
         """Name the axes, their direction, and what stands beyond the ends."""
         from matplotlib.ticker import NullLocator
 

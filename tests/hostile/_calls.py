@@ -48,6 +48,7 @@ from ._objects import (
     explorer,
     fitted,
     known,
+    linked,
     loss,
     network_spectrum,
     spectrum,
@@ -184,6 +185,8 @@ def _loss_method(owner, name):
 
 def _display(cls, name):
     subject = {"LandscapeGraphDisplay": ("explorer", explorer)}
+    # It need not compute its connections for each value of another argument.
+    subject["DisconnectivityDisplay"] = ("finder", linked)
     argument, make = subject.get(cls.__name__, ("finder", fitted))
     drawn = []
 
@@ -198,8 +201,8 @@ def _display(cls, name):
             valid = {argument: _with_history()}
         if cls.__name__ == "ParticipationDisplay":
             valid |= {"n_resamples": 5}
-        if cls.__name__ == "ToleranceDisplay":
-            valid |= {"X": X, "tols": (1e-2, 1e-6)}
+        if cls.__name__ == "ToleranceDisplay":  # it fits the finder itself
+            valid |= {"X": X, "tols": (1e-2, 1e-6), argument: NewtonMRFinder(**SMALL)}
         if name == "plot":
             if not drawn:  # what it shows is computed once
                 drawn.append(cls.from_estimator(**valid))

@@ -1,16 +1,17 @@
 """Data, losses, finders and records that hostile tests begin with, each made once."""
 
+from copy import copy
 from functools import cache
 
 import numpy as np
 
-import skcrit
 from skcrit import (
     KnownPoints,
     LandscapeExplorer,
     LinearAutoencoderLoss,
     LinearNetworkLoss,
     NewtonMRFinder,
+    connections,
 )
 from skcrit.model_selection import tolerance_curve
 
@@ -56,10 +57,18 @@ def curve():
 
 
 @cache
+def linked():
+    """Return a finder that knows what its saddles connect."""
+    finder = copy(fitted())
+    finder.connections_ = connections(finder)
+    return finder
+
+
+@cache
 def connected():
     """Return what the saddles of the loss connect."""
     explored = LandscapeExplorer(n_starts=8, max_searches=40, random_state=0)
-    return skcrit.connections(explored.fit(loss()))
+    return connections(explored.fit(loss()))
 
 
 @cache
