@@ -184,6 +184,16 @@ class GroundTruth(NamedSets, Protocol):
     A loss whose critical points are known returns an object of this kind from
     ``ground_truth()``. :class:`~skcrit.AnalyticalSpectrum` knows all critical points of
     linear autoencoders; :class:`~skcrit.KnownPoints` makes one of any list of points.
+
+    Attributes
+    ----------
+    n_sets : int
+        Number of critical sets.
+    n_params : int
+        Length of ``theta``.
+    resolution : float
+        Largest gradient norm, at rescaled points, at which sets can be distinguished;
+        NaN if it is not known.
     """
 
     @property
@@ -196,7 +206,7 @@ class GroundTruth(NamedSets, Protocol):
 
     @property
     def resolution(self) -> float:
-        """Largest rescaled gradient norm at which sets can be distinguished; or NaN."""
+        """Largest gradient norm at which sets can be distinguished."""
 
     def match(
         self,
