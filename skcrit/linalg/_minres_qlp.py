@@ -94,12 +94,13 @@ def minres_qlp(
 
     Notes
     -----
-    An iteration costs one product, the work of about 30 passes over vectors and one
-    transfer to the host; storage is 16 arrays of shape (n_systems, n) and what `matvec`
-    needs. After the iteration, two products measure r and A r. For an inconsistent
-    system two more remove the component of x in the kernel, and three compare x with
-    the refined solution. Without `take` each product is computed for the whole batch,
-    even if only one system needs it.
+    An iteration costs one product, the work of about 15 passes over vectors and one
+    transfer to the host; storage is 24 arrays of shape (n_systems, n) and what `matvec`
+    needs. The iterate and its directions are kept as sums of Lanczos vectors, which are
+    computed for 14 iterations at once. After the iteration, two products measure r and
+    A r. For an inconsistent system two more remove the component of x in the kernel,
+    and three compare x with the refined solution. Without `take` each product is
+    computed for the whole batch, even if only one system needs it.
 
     All arithmetic is by rows, so that systems do not influence each other. On NumPy a
     row of the result is bitwise the same in every batch if this holds for `matvec`.
@@ -107,7 +108,7 @@ def minres_qlp(
     The paper starts with MINRES updates and changes to QLP when the condition estimate
     exceeds `TranCond`. Here all iterations are QLP: in a batch both updates would be
     needed as soon as one system has changed, and the update is one small matrix
-    product.
+    product, of coefficients.
 
     The paper compares :math:`\|r\|` with :math:`\|A\| \|x\| + \|b\|`. Here it is
     compared with :math:`\|b\|` alone: otherwise an inconsistent system with growing x

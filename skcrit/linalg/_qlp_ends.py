@@ -41,7 +41,7 @@ def idle(s: SimpleNamespace, local: IntArray) -> tuple[IntArray, dict[str, Array
     codes = (LinearStatus.SOLVED, LinearStatus.NON_FINITE)
     solved, bad = (xp.full_like(index, int(code)) for code in codes)
     zero, one, inf, x, size = (
-        take(a, index) for a in (s.zero, s.one, s.inf, s.v1, s.beta1)
+        take(a, index) for a in (s.zero, s.one, s.inf, 0 * s.v, s.beta1)
     )
     return local, {
         "x": x,
@@ -56,7 +56,7 @@ def idle(s: SimpleNamespace, local: IntArray) -> tuple[IntArray, dict[str, Array
 
 def retire(s: SimpleNamespace, k: int, ending: BoolArray) -> None:
     """Keep the state of the systems that end, for :func:`_judged`."""
-    xp, local = s.xp, np.flatnonzero(ending)
+    xp, local = s.xp, ending.nonzero()[0]
     index, together = index_of(s, local), len(local) == len(ending)
 
     def pick(name: str) -> Array:
@@ -64,14 +64,22 @@ def retire(s: SimpleNamespace, k: int, ending: BoolArray) -> None:
         return array if together else take(array, index)
 
     end = {name: pick(name) for name in _KEPT}
-    end["count"] = xp.full_like(index, k)
-    x = _combined(*(pick(name) for name in ("stack", "mu1", "mu0")))
+    basis = s.basis[: s.at + 1, ...]
+    basis = basis if together else xp.take(basis, index, axis=1)
+    basis = xp.permute_dims(basis, (1, 0, 2))
+
+    def combined(before: str) -> Array:
+        coefficients = pick(before + "coefficients")[..., : s.at + 1]
+        parts = coefficients @ basis
+        # x_k = x_{k-2} + mu_{k-1} w_{k-1} + mu_k w_k
+        x = parts[:, 0, :] + pick(before + "mu1")[:, None] * parts[:, 1, :]
+        return x + pick(before + "mu0")[:, None] * parts[:, 2, :]
+
     back = end["flat"] | end["bad"] | end["growing"]
+    end["x"] = x = combined("")
     if bool(xp.any(back)):
-        last = (pick(name) for name in ("last_stack", "last_mu1", "last_mu0"))
-        x = xp.where(back[:, None], _combined(*last), x)
-    end["x"] = x
-    s.ended.append((s.rows[local], end))
+        end["x"] = xp.where(back[:, None], combined("last_"), x)
+    s.ended.append((s.rows[local], k, end))
     s.alive = s.alive & ~ending
     s.n_alive = int(np.count_nonzero(s.alive))
 
@@ -80,11 +88,13 @@ def collected(s: SimpleNamespace) -> SimpleNamespace:
     """Collect the final states of all systems, in their original order."""
     xp = s.xp
     if s.ended:
-        ended = [end for _, end in s.ended]
+        ended = [end for *_, end in s.ended]
         end = ended[0]
         if len(ended) > 1:
             end = {name: xp.concat([part[name] for part in ended]) for name in end}
-        where = np.concatenate([rows for rows, _ in s.ended])
+        where = np.concatenate([rows for rows, *_ in s.ended])
+        n_iter = [np.full(len(rows), k) for rows, k, _ in s.ended]
+        end["count"] = index_of(s, np.concatenate(n_iter))
         s.parts.append((where, _judged(s, end)))
     rows = np.concatenate([rows for rows, _ in s.parts])
     parts = [part for _, part in s.parts]
@@ -131,12 +141,8 @@ def _judged(s: SimpleNamespace, end: dict[str, Array]) -> dict[str, Array]:
     }
 
 
-def _combined(stack: Array, mu1: Array, mu0: Array) -> Array:
-    """Compute x_k = x_{k-2} + mu_{k-1} w_{k-1} + mu_k w_k."""
-    x = stack[:, 0, :] + mu1[:, None] * stack[:, 1, :]
-    return x + mu0[:, None] * stack[:, 2, :]
-
-
 def index_of(s: SimpleNamespace, local: IntArray) -> Array:
     """Return row numbers as an array of the same namespace."""
-    return s.xp.asarray(local, dtype=s.xp.int64, device=device(s.v))
+    if type(s.beta1) is np.ndarray:
+        return local
+    return s.xp.asarray(local, dtype=s.xp.int64, device=device(s.beta1))

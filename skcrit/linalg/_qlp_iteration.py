@@ -9,7 +9,10 @@ kept, with :math:`\gamma_k^{(1)}` spelt ``gbar``, and with these changes:
 * a trailing digit counts columns back from k: ``gamma2`` is :math:`\gamma_{k-2}`,
   ``mu0`` is :math:`\mu_k`, each at its current stage;
 * ``row2`` is the right side of row k-2 of :math:`L u = t` less its left neighbours,
-  ``part1`` the same of row k-1 without its nearest neighbour.
+  ``part1`` the same of row k-1 without its nearest neighbour;
+* x and the directions w are kept as ``parts``, their coefficients in a ``basis`` of
+  Lanczos vectors and of what they were when it was begun. They are vectors only when
+  it is full, or when a system ends: most passes over vectors are saved.
 
 A system that has ended continues with a vector of zeros, so that no masks are needed,
 until its rows are dropped. The values in its other recurrences are then meaningless,
@@ -23,16 +26,20 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from skcrit._backend import array_namespace, device, take, to_host
+from skcrit._backend import array_namespace, device, empty_like, evaluate, take, to_host
 from skcrit._typing import Array, BoolArray
 from skcrit.linalg._products import Products
 from skcrit.linalg._qlp_ends import collected, idle, index_of, retire
 
 __all__ = ["iterate"]
 
+# x, w_{k-2} and w_{k-1} are the first vectors of a basis. Of the Lanczos vectors that
+# follow, two are those before; the more there are, the rarer are sums of vectors.
+_N_PARTS, _N_VECTORS = 3, 16
+
 # Rows of ended systems are dropped before their products exceed this fraction of all
 # products. The cost of `take` is then small compared with the work since the last time.
-_WASTE = 0.08
+_WASTE = 0.12
 
 
 def iterate(
@@ -51,9 +58,10 @@ def iterate(
     for k in range(1, max_iter + 1):
         if s.n_alive == 0:
             break
-        p = s.products(s.v) if k > 1 else _first_product(s)
+        p = s.products(s.basis[s.at, ...]) if k > 1 else _first_product(s)
         # If a product is not finite, the values computed from it are not finite either.
         with np.errstate(invalid="ignore", over="ignore"):
+            _make_room(s)
             _lanczos_step(s, p)
             _left_reflection(s)
             _right_reflections(s)
@@ -64,8 +72,10 @@ def iterate(
         n_ending = np.count_nonzero(ending)
         if n_ending:
             retire(s, k, ending)
-        if s.n_alive and not _drop(s) and n_ending:
-            _rest(s, ending)
+        if s.n_alive:
+            s.beta, s.at = s.beta_next, s.at + 1
+            if not _drop(s) and n_ending:
+                _rest(s, ending)
     return collected(s)
 
 
@@ -75,14 +85,15 @@ def _start(products: Products, b: tuple[Array, Array], goal: Array) -> SimpleNam
     xp = array_namespace(v)
     info = xp.finfo(v.dtype)
     s = SimpleNamespace(xp=xp, eps=float(info.eps), products=products, goal=goal)
-    s.beta1, s.v, s.v1 = norms, v, xp.zeros_like(v)
+    s.beta1, s.v = norms, v
     s.zero = xp.zeros_like(s.beta1)
     s.one, s.minus_one, s.inf = s.zero + 1, s.zero - 1, s.zero + math.inf
     s.tiny = s.zero + float(info.smallest_normal)
-    # x, w_{k-2}, w_{k-1} and v_k
-    s.stack = xp.stack((s.v1, s.v1, s.v1, s.v1), axis=1)
-    s.step = xp.zeros((v.shape[0], 4, 4), dtype=v.dtype, device=device(v))
+    on = {"dtype": v.dtype, "device": device(v)}
+    s.step = xp.zeros((v.shape[0], _N_PARTS, _N_PARTS), **on)
     s.step[:, 0, 0] = s.one
+    size = _N_PARTS + _N_VECTORS
+    s.unit = s.zero[:, None, None] + xp.eye(_N_PARTS, size, **on)[None, ...]
     for name, value in _resting(s.eps).items():
         setattr(s, name, s.zero + value)
     s.phi = s.one
@@ -118,28 +129,45 @@ def _first_product(s: SimpleNamespace) -> Array:
     exponent = xp.floor(xp.log2(peak))
     s.sigma = xp.pow(s.one + 1, exponent)
     s.scale = s.beta1 / s.sigma
-    s.v = s.v / s.sigma[:, None]
-    s.stack[:, 3, :] = s.v
+    # v_0 and v_1; x and the directions are zero.
+    s.basis = empty_like(p, (_N_PARTS + _N_VECTORS, *p.shape))
+    s.basis[0, ...], s.basis[1, ...] = 0.0, s.v / s.sigma[:, None]
+    s.at, s.coefficients = 1, 0 * s.unit
     return p / s.sigma[:, None]
 
 
-def _lanczos_step(s: SimpleNamespace, p: Array) -> None:
-    """Orthogonalise the product: alpha_k, beta_{k+1} and -beta_{k+1} v_{k+1}."""
+def _make_room(s: SimpleNamespace) -> None:
+    """Begin a new basis if there is no place for v_{k+1}: the parts, v_{k-1}, v_k."""
+    if s.at + 1 < s.basis.shape[0]:
+        return
     xp = s.xp
-    # The negative is computed, in the memory of v_{k-1}: -(A v_k - beta_k v_{k-1})
-    q = s.v1
-    q *= (s.beta * s.sigma)[:, None]
+    parts = s.coefficients @ xp.permute_dims(s.basis, (1, 0, 2))
+    s.basis[:_N_PARTS, ...] = xp.permute_dims(parts, (1, 0, 2))
+    for i in (-1, 0):
+        s.basis[_N_PARTS + 1 + i, ...] = s.basis[s.at + i, ...]
+    s.at, s.coefficients = _N_PARTS + 1, s.unit
+
+
+def _lanczos_step(s: SimpleNamespace, p: Array) -> None:
+    """Orthogonalise the product: alpha_k, beta_{k+1} and v_{k+1}."""
+    xp = s.xp
+    v1, v, place = (s.basis[s.at + i, ...] for i in (-1, 0, 1))
+    # -(A v_k - beta_k v_{k-1})
+    q = evaluate("multiply", v1, (s.beta * s.sigma)[:, None], spare=place)
     q -= p
     # alpha_k = v_k^T A v_k
-    s.alpha = s.sigma * -xp.vecdot(s.v, q)
+    s.alpha = s.sigma * -xp.vecdot(v, q)
     # -(A v_k - alpha_k v_k - beta_k v_{k-1}) = -beta_{k+1} v_{k+1}
-    q += (s.alpha * s.sigma)[:, None] * s.v
+    q += (s.alpha * s.sigma)[:, None] * v
     square = xp.vecdot(q, q)
-    s.beta_next = xp.sqrt(square)
+    s.beta_next = beta = xp.sqrt(square)
+    # zero for finished systems
+    q *= (s.minus_one / xp.where(beta > 0, beta * s.sigma, s.inf))[:, None]
+    if type(q) is not np.ndarray:
+        s.basis[s.at + 1, ...] = q
     # |A| >= the norm of column k of the Lanczos matrix
     column = xp.sqrt(s.alpha * s.alpha + s.beta * s.beta + square)
     s.last_anorm, s.anorm = s.anorm, xp.maximum(s.anorm, column)
-    s.minus_next = q
 
 
 def _left_reflection(s: SimpleNamespace) -> None:
@@ -235,41 +263,37 @@ def _stop(s: SimpleNamespace, k: int, ls_tol: float) -> Array:
 
 
 def _advance(s: SimpleNamespace) -> None:
-    """Advance x, the directions, and v."""
+    """Advance x and the directions, by their coefficients."""
     cv, step = s.c2 * s.sigma, s.step
     # x = x + mu_{k-2} w_{k-2} with w_{k-2} = c_2 w_{k-2} + s_2 v_k
-    step[:, 0, 1], step[:, 0, 3] = s.mu2 * s.c2, s.mu2 * s.s2 * s.sigma
+    step[:, 0, 1] = s.mu2 * s.c2
     # w_{k-1} = c_1 w_{k-1} + s_1 w_k with w_k = s_2 w_{k-2} - c_2 v_k
-    step[:, 1, 1], step[:, 1, 2], step[:, 1, 3] = s.s1 * s.s2, s.c1, -s.s1 * cv
+    step[:, 1, 1], step[:, 1, 2] = s.s1 * s.s2, s.c1
     # w_k = s_1 w_{k-1} - c_1 w_k
-    step[:, 2, 1], step[:, 2, 2], step[:, 2, 3] = -s.c1 * s.s2, s.s1, s.c1 * cv
-    # One small product per system: 13 passes over vectors become one.
-    s.last_stack, s.stack = s.stack, step @ s.stack
-    # v_{k+1}, zero for finished systems
-    scale = s.minus_one / s.xp.where(s.beta_next > 0, s.beta_next * s.sigma, s.inf)
-    s.minus_next *= scale[:, None]
-    s.v1, s.v = s.v, s.minus_next
-    s.stack[:, 3, :] = s.v
-    s.beta = s.beta_next
+    step[:, 2, 1], step[:, 2, 2] = -s.c1 * s.s2, s.s1
+    s.last_coefficients, s.coefficients = s.coefficients, step @ s.coefficients
+    s.coefficients[:, 0, s.at] = s.mu2 * s.s2 * s.sigma
+    s.coefficients[:, 1, s.at] = -s.s1 * cv
+    s.coefficients[:, 2, s.at] = s.c1 * cv
 
 
 # State that is passed from one iteration to the next: vectors and numbers of each
 # system, numbers that only some iterations compute, and values common to all systems.
 _CARRIED = (
-    ("v", "v1", "stack", "goal", "beta1", "beta", "delta", "epsilon", "theta1", "part1")
+    ("goal", "beta1", "beta", "delta", "epsilon", "theta1", "part1")
     + ("row2", "chi", "anorm", "phi", "mu0", "mu1", "s", "c", "gamma1", "gamma2")
     + ("gmin", "gmin2", "curvature")
 )
-_LATER = ("sigma", "scale", "in_kernel", "first")
-_SAME = ("zero", "one", "minus_one", "inf", "tiny", "step")
+_LATER = ("sigma", "scale", "in_kernel", "first", "coefficients")
+_SAME = ("zero", "one", "minus_one", "inf", "tiny", "step", "unit")
 
 
 def _rest(s: SimpleNamespace, ending: BoolArray) -> None:
     """Continue systems that have ended with vectors of zeros."""
     # In place: each iteration computes these anew, and the final states of the systems
     # that ended are copies.
-    rows = s.xp.asarray(ending, device=device(s.v))
-    for array in (s.v, s.v1, s.stack, s.beta):
+    rows = s.xp.asarray(ending, device=device(s.beta))
+    for array in (s.basis[s.at - 1, ...], s.basis[s.at, ...], s.coefficients, s.beta):
         array[rows] = 0.0
 
 
@@ -290,4 +314,18 @@ def _drop(s: SimpleNamespace) -> bool:
         setattr(s, name, take(getattr(s, name), index))
     for name in _SAME:
         setattr(s, name, getattr(s, name)[:n_alive, ...])
+    _drop_vectors(s, index)
     return True
+
+
+def _drop_vectors(s: SimpleNamespace, index: Array) -> None:
+    """Keep some rows of the vectors."""
+    if not hasattr(s, "basis"):
+        s.v = take(s.v, index)
+        return
+    old, size = s.basis[: s.at + 1, ...], s.basis.shape[-1]
+    s.basis = empty_like(old, (_N_PARTS + _N_VECTORS, len(s.rows), size))
+    if type(old) is np.ndarray:
+        old.take(index, axis=1, out=s.basis[: s.at + 1], mode="clip")
+    else:
+        s.basis[: s.at + 1, ...] = s.xp.take(old, index, axis=1)

@@ -33,11 +33,12 @@ from __future__ import annotations
 from copy import copy
 from itertools import accumulate, pairwise
 from math import prod
+from typing import Any
 
 import numpy as np
 
-from skcrit._backend import array_namespace, device, transposed
-from skcrit._typing import Array
+from skcrit._backend import array_namespace, device, take_rows, transposed
+from skcrit._typing import Array, IntArray
 from skcrit.ground_truth._factors import reshaped
 from skcrit.losses._lazy import lazy
 
@@ -113,6 +114,10 @@ class Moments:
         return K if self.tau == 0 else K - self.tau * A
 
 
+# Attributes of a sweep with a matrix for each point, or lists of them.
+_STACKS = frozenset({"weights", "A", "K", "B", "gram", "inner", "product", "error"})
+
+
 class Sweep:
     """Forward and backward sweep at fixed weights, kept for the products that follow.
 
@@ -150,15 +155,22 @@ class Sweep:
         """``(2/m) E = (2/m) (W K_0 - T)``."""
         return self.weights[-1] @ self.K[-1] - self.moments.T
 
-    def select(self, rows: slice) -> Sweep:
-        """Return the sweep at some of the points, without copying anything."""
-        part = copy(self)
-        part.inner, part.gram = self.inner[rows], self.gram[rows]
-        for name in ("weights", "A", "K", "B"):
+    def select(self, rows: slice | IntArray) -> Sweep:
+        """Return the sweep at some of the points: nothing is computed again."""
+        part, known = copy(self), dict[int, Any]()
+
+        def pick(M: Array | None) -> Array | None:
+            # The first layer is A_1 as well.
+            if M is None or id(M) in known:
+                return M if M is None else known[id(M)]
+            picked = M[rows] if isinstance(rows, slice) else take_rows(M, rows)
+            return known.setdefault(id(M), picked)
+
+        for name in _STACKS & vars(self).keys():
             matrices = getattr(self, name)
-            setattr(part, name, [None if M is None else M[rows] for M in matrices])
-        for name in ("product", "error"):
-            vars(part).pop(name, None)
+            is_list = isinstance(matrices, list)
+            picked = [pick(M) for M in matrices] if is_list else pick(matrices)
+            setattr(part, name, picked)
         return part
 
     def gradient(self) -> list[Array]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from typing import Any
 
 import numpy as np
 
-from skcrit._backend import array_namespace, device
-from skcrit._typing import Array
+from skcrit._backend import array_namespace, device, take_rows
+from skcrit._typing import Array, IntArray
 from skcrit.ground_truth._factors import join_weights
 from skcrit.losses import _network
 from skcrit.losses._lazy import lazy
@@ -52,8 +53,16 @@ class NetworkModel(LocalModel):
         joined = product[0] if len(product) == 1 else xp.concat(product, axis=0)
         return self._with_decay(joined, v)
 
+    def take(self, rows: IntArray) -> NetworkModel:
+        part = copy(self)
+        part._sweep = self._sweep.select(rows)
+        for name in {"theta", "value", "gradient"} & vars(self).keys():
+            setattr(part, name, take_rows(getattr(self, name), rows))
+        return part
+
     def _parts(self, v: Array) -> Iterator[tuple[Any, Array]]:
         """Divide large points and their directions into parts that fit into a cache."""
+        _ = self._sweep.inner  # once for all parts
         size = max(_NUMBERS // v.shape[-1], 1)
         fits = v.ndim == 2 and v.shape == self.theta.shape and type(v) is np.ndarray
         if not fits or v.size <= _MANY or self._sweep.moments.diagonal is None:

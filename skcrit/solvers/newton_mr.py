@@ -180,7 +180,7 @@ class NewtonMR(Solver):
         if not local.forms_cheaply or n_params > self.max_inner_iter:
             return (
                 local.hvp,
-                lambda rows: loss.at(take_rows(local.theta, rows)).hvp,
+                lambda rows: local.take(rows).hvp,
                 None,
             )
         # So few columns cost less than the products of a step one after the other.
