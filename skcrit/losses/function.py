@@ -136,21 +136,7 @@ class FunctionLoss(DeclaredLoss):
     ) -> None:
         # A loss has methods of some of these names, so that all are kept elsewhere;
         # get_params and set_params show them as scikit-learn expects.
-        self._given = {
-            "value": value,
-            "gradient": gradient,
-            "hvp": hvp,
-            "n_params": n_params,
-            "bounds": bounds,
-            "length": length,
-            "symmetries": symmetries,
-            "invariants": invariants,
-            "representative": representative,
-            "ground_truth": ground_truth,
-            "is_coercive": is_coercive,
-            "hessian_lipschitz": hessian_lipschitz,
-            "evaluation_error": evaluation_error,
-        }
+        self._given = {n: a for n, a in vars().items() if n != "self"}
 
     def fit(self, X: ArrayLike | None = None, y: object = None) -> Self:
         """Check the arguments; there is nothing to learn.
