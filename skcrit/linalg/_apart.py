@@ -9,8 +9,6 @@ from scipy.sparse.csgraph import connected_components
 from skcrit._typing import Array, BoolArray, FloatArray, IntArray
 from skcrit.linalg._decompositions import eigh
 
-__all__ = ["eigh_apart"]
-
 # Blocks are only looked for in matrices of at least this size of which at most this
 # part of the entries remains. For smaller or fuller matrices, finding blocks takes
 # about as long as the decomposition.

@@ -20,8 +20,6 @@ from skcrit.linalg._decompositions import eigh, pinv, svd
 from skcrit.linalg._lanczos import lanczos
 from skcrit.linalg.levels import pseudoinverse_level
 
-__all__ = ["EigenSystem", "KrylovSystem"]
-
 
 class EigenSystem:
     """Damped solutions from the eigendecomposition of dense matrices.

@@ -11,8 +11,6 @@ from numpy.linalg import LinAlgError
 from skcrit._backend import array_namespace
 from skcrit._typing import Array
 
-__all__ = ["eigh", "eigvalsh", "pinv", "svd"]
-
 
 def eigh(matrices: Array) -> tuple[Array, Array]:
     """Decompose symmetric matrices.

@@ -5,8 +5,6 @@ from __future__ import annotations
 from skcrit._backend import array_namespace
 from skcrit._typing import Array
 
-__all__ = ["inertia"]
-
 
 def inertia(eigenvalues: Array, threshold: Array) -> tuple[Array, Array]:
     """Count negative and zero eigenvalues.

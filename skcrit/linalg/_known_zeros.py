@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from skcrit._backend import array_namespace
 from skcrit._typing import Array
 
-__all__ = ["KnownZeros"]
-
 
 @dataclass(frozen=True, eq=False)
 class KnownZeros:

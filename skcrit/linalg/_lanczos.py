@@ -8,8 +8,6 @@ from typing import Any
 from skcrit._backend import array_namespace, device
 from skcrit._typing import Array
 
-__all__ = ["lanczos"]
-
 
 def lanczos(
     matvec: Callable[..., Any], b: Array, n_vectors: int

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-__all__ = ["LinearStatus", "MinresQLPResult"]
-
 
 class LinearStatus(IntEnum):
     """Reasons for which the iteration on a linear system ends."""

@@ -13,8 +13,6 @@ from skcrit._typing import Array, IntArray
 from skcrit.linalg._decompositions import eigh
 from skcrit.linalg._products import Products
 
-__all__ = ["lowest_eigenpairs"]
-
 # Finished matrices are dropped when fewer than this fraction still iterate.
 _ACTIVE = 7 / 8
 

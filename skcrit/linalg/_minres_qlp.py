@@ -16,8 +16,6 @@ from skcrit.linalg._products import Products, norms_and_units, row_norms
 from skcrit.linalg._qlp_input import as_column, at_least, find_problem
 from skcrit.linalg._qlp_iteration import iterate
 
-__all__ = ["minres_qlp"]
-
 # Norms with a smaller relative difference count as equal.
 _ABOUT = 1.001
 

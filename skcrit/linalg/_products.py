@@ -11,8 +11,6 @@ import numpy as np
 from skcrit._backend import array_namespace, replace_rows, take_rows, to_host
 from skcrit._typing import Array, IntArray
 
-__all__ = ["Products", "norms_and_units", "row_norms"]
-
 
 @dataclass(frozen=True)
 class Products:

@@ -11,8 +11,6 @@ from skcrit._backend import device, take
 from skcrit._typing import Array, BoolArray, IntArray
 from skcrit.linalg._linear_result import LinearStatus
 
-__all__ = ["collected", "idle", "index_of", "retire"]
-
 # Reasons for ending; of several, the last applies.
 _REASONS = (
     ("stagnated", LinearStatus.STAGNATED),

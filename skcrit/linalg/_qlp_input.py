@@ -10,8 +10,6 @@ from typing import Any
 from skcrit._backend import array_namespace, device
 from skcrit._typing import Array
 
-__all__ = ["as_column", "at_least", "find_problem"]
-
 
 def find_problem(
     b: Array, shift: float | Array, limits: Mapping[str, Any]

@@ -31,8 +31,6 @@ from skcrit._typing import Array, BoolArray
 from skcrit.linalg._products import Products
 from skcrit.linalg._qlp_ends import collected, idle, index_of, retire
 
-__all__ = ["iterate"]
-
 # x, w_{k-2} and w_{k-1} are the first vectors of a basis. Of the Lanczos vectors that
 # follow, two are those before; the more there are, the rarer are sums of vectors.
 _N_PARTS, _N_VECTORS = 3, 16

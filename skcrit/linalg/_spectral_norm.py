@@ -8,8 +8,6 @@ from typing import Any
 from skcrit._backend import array_namespace
 from skcrit._typing import Array
 
-__all__ = ["spectral_norm"]
-
 
 def spectral_norm(matvec: Callable[..., Any], v: Array, n_iter: int = 20) -> Array:
     """Estimate the largest absolute eigenvalues of a batch by power iteration.

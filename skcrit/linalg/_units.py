@@ -5,8 +5,6 @@ from __future__ import annotations
 from skcrit._backend import array_namespace
 from skcrit._typing import Array
 
-__all__ = ["comparable_units"]
-
 
 def comparable_units(hessian: Array, unit: Array, level: Array | float) -> Array:
     """Shrink units that make entries of a Hessian larger than a level.

@@ -22,8 +22,6 @@ import numpy as np
 from skcrit._typing import FloatArray
 from skcrit.linalg.rounding import UNIT, gamma
 
-__all__ = ["UNITS", "Balls", "erf_values", "exp", "mapped"]
-
 # Assumed error of functions, in units of roundoff.
 UNITS = 32
 

@@ -20,15 +20,6 @@ size  2 trials: dense    10 shifts: dense   count: dense
 ====  =================  =================  =================
 """
 
-__all__ = [
-    "MAX_DENSE_COUNT",
-    "MAX_DENSE_EIGENVECTORS",
-    "MAX_DENSE_FALLBACK",
-    "MAX_DENSE_FORMED",
-    "MAX_DENSE_LADDER",
-    "MAX_DENSE_TRIALS",
-]
-
 # A decomposition that serves one or two damped systems, as in Levenberg-Marquardt: at
 # 64 it takes half the time of a Krylov space, at 128 nearly twice as much.
 MAX_DENSE_TRIALS = 64

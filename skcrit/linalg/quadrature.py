@@ -30,13 +30,6 @@ from skcrit.linalg._known_zeros import KnownZeros
 from skcrit.linalg._lanczos import lanczos
 from skcrit.utils._arguments import check_int, check_number, check_seed
 
-__all__ = [
-    "InertiaFractions",
-    "SpectrumSample",
-    "inertia_fractions",
-    "sample_spectrum",
-]
-
 # Numbers in the Krylov bases that are held together: 256 MiB in double precision.
 _MAX_NUMBERS = 2**25
 

@@ -23,16 +23,6 @@ import numpy as np
 from skcrit._backend import array_namespace
 from skcrit._typing import Array
 
-__all__ = [
-    "TINY",
-    "UNIT",
-    "frobenius_bound",
-    "gamma",
-    "spectral_bound",
-    "underflow",
-    "unit_roundoff",
-]
-
 # Unit roundoff of float64.
 UNIT = 2.0**-53
 

@@ -9,8 +9,6 @@ import numpy as np
 from skcrit.linalg import svd
 from skcrit.losses._data_symmetries import data_flats, data_turns
 
-__all__ = ["data_causes", "leaves"]
-
 # Relative to a point: tangents below it are zero, or lie in the span of others.
 _TANGENT_RTOL = 1e-6
 

@@ -18,8 +18,6 @@ from skcrit.losses._tangents import orbit_tangents
 from skcrit.losses.proofs import Provable, as_radius
 from skcrit.losses.symmetries import stiefel_euler
 
-__all__ = ["LinearProofs"]
-
 # Relative to the largest: singular values below it are zero at a critical point.
 _RANK_RTOL = 1e-6
 

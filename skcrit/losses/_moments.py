@@ -12,15 +12,6 @@ from skcrit._typing import Array
 from skcrit.exceptions import ResolutionWarning
 from skcrit.utils._arguments import as_numbers
 
-__all__ = [
-    "as_targets",
-    "check_size",
-    "column_means",
-    "residual",
-    "second_moments",
-    "warn_of_nothing",
-]
-
 
 def as_targets(y: Array, n_samples: int) -> Array:
     """Return targets as a matrix with a row per sample."""

@@ -31,8 +31,6 @@ from skcrit.utils._validation import (
     validate_data,
 )
 
-__all__ = ["LinearAutoencoderLoss"]
-
 
 class LinearAutoencoderLoss(TransformerMixin, LinearLoss):
     r"""Reconstruct data through a deep linear network.

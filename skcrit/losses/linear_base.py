@@ -28,8 +28,6 @@ from skcrit.losses.base import ModelledLoss
 from skcrit.utils._arguments import shown
 from skcrit.utils._validation import Interval, StrOptions
 
-__all__ = ["LinearLoss"]
-
 
 class LinearLoss(LinearProofs, ModelledLoss):
     """Mean squared error of a deep linear network, from moments of its data.

@@ -29,8 +29,6 @@ from skcrit.utils._validation import (
     validate_data,
 )
 
-__all__ = ["LinearNetworkLoss"]
-
 
 class LinearNetworkLoss(LinearLoss):
     r"""Predict targets through a deep linear network.

@@ -14,8 +14,6 @@ from skcrit.search.critical_sets import Catalogue, Identity, group_points
 from skcrit.search.describe import UNKNOWN, Description, invariants_of
 from skcrit.search.scales import Scales
 
-__all__ = ["Atlas"]
-
 
 class Atlas:
     """All critical sets found so far, in the order of discovery.

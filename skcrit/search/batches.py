@@ -19,8 +19,6 @@ from skcrit.losses.base import Loss
 from skcrit.search.shared import Shared
 from skcrit.search.store import BatchStore
 
-__all__ = ["Batches", "run_batches"]
-
 # Numbers in the points of a batch: enough to make the interpreter's time negligible,
 # few enough for the cache. Measured by benchmarks/speed/growth.py, see
 # doc/benchmarks.md.

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dask.distributed import Client
 
-__all__ = ["held", "hold"]
-
 # Values that were sent to this process: pickled, until a task needs them.
 _PICKLED: dict[str, bytes] = {}
 _READ: dict[str, Any] = {}

@@ -18,8 +18,6 @@ from skcrit.search.problem import Problem, pose
 from skcrit.solvers.descent import Descent
 from skcrit.solvers.status import Status
 
-__all__ = ["connect"]
-
 # Distance from a saddle at which the ways down begin, in length scales.
 _DISPLACEMENT = 1e-3
 

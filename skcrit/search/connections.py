@@ -14,8 +14,6 @@ from skcrit._typing import FloatArray, IntArray
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["DYNAMICS", "Connections", "Merge"]
-
 DYNAMICS = ("descent", "lowering")
 
 # Number of pairs that are printed.

@@ -21,8 +21,6 @@ from skcrit.search.describe import UNKNOWN, Description, describe, invariants_of
 from skcrit.search.scales import Scales
 from skcrit.solvers.status import Status
 
-__all__ = ["join_continua", "may_be_joined"]
-
 # Steps of a walk, and the part of what remains that a step takes first.
 _MAX_STEPS = 30
 _PART = 0.5

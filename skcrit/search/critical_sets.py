@@ -19,8 +19,6 @@ from skcrit._rows import GrowingArray, Rows
 from skcrit._typing import FloatArray, IntArray
 from skcrit.search.describe import UNKNOWN, Description
 
-__all__ = ["Catalogue", "Identity", "group_points", "match_points", "radii"]
-
 # Safety factor: errors are measured with a few random changes, and only estimated along
 # weak directions.
 _SAFETY = 10.0

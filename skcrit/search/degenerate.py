@@ -24,8 +24,6 @@ from skcrit.search.tails import fades
 from skcrit.search.valleys import STEPS
 from skcrit.solvers._vectors import norm
 
-__all__ = ["grows_all_around"]
-
 # Lines through a point: along the eigenvectors of the longest Newton steps, which would
 # include the direction of a tail, and as many random ones in all weak directions.
 _N_LINES = 4

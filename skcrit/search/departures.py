@@ -12,8 +12,6 @@ from skcrit._typing import FloatArray, IntArray
 from skcrit.search.directions import directions_at
 from skcrit.search.problem import Problem
 
-__all__ = ["Displaced", "Origins", "Searches", "no_origins", "placed"]
-
 # Number of sets whose directions are computed together, with a dense Hessian each.
 _CHUNK = 32
 

@@ -42,16 +42,6 @@ from skcrit.search.tails import fades
 from skcrit.solvers._vectors import norm
 from skcrit.solvers.status import Status
 
-__all__ = [
-    "UNKNOWN",
-    "Description",
-    "describe",
-    "errors_at",
-    "invariants_of",
-    "undescribed",
-    "unplaced",
-]
-
 # Safety factor on errors, which are measured with only a few random changes.
 _SAFETY = 3.0
 

@@ -17,8 +17,6 @@ from skcrit.linalg import (
 from skcrit.search.describe import UNKNOWN
 from skcrit.search.problem import Problem
 
-__all__ = ["Directions", "directions_at", "order_directions", "within"]
-
 # Random directions in the kernel of the Hessian, per set.
 _N_FLAT = 16
 

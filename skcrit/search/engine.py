@@ -26,8 +26,6 @@ from skcrit.solvers.state import SolverResult
 from skcrit.solvers.status import Status
 from skcrit.solvers.tolerance import squared_norm
 
-__all__ = ["SearchResult", "Watch", "joined", "search", "search_tols"]
-
 # A search that stalls at the level of rounding may have arrived, and one that makes
 # only small steps may be at a degenerate point, if the scaled gradient is below this
 # fraction of what is typical for the loss.

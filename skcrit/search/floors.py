@@ -21,8 +21,6 @@ from skcrit.search.noise import gradient_noise
 from skcrit.search.scales import Scales
 from skcrit.solvers._vectors import norm
 
-__all__ = ["BEHIND", "GROWTH", "JUMP", "SEEN", "fades_along_floor", "walk"]
-
 # A gradient is significant above this multiple of its rounding errors: Newton steps
 # treat up to 128 times the errors as zero.
 SEEN = 1000.0

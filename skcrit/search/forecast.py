@@ -6,8 +6,6 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import NamedTuple
 
-__all__ = ["Forecast", "Measured"]
-
 # Predictions begin after this number of searches along curvatures that were tried from
 # another set before, if at least half of them changed the loss by the same amount: this
 # is then a property of the landscape, and not chance.

@@ -23,8 +23,6 @@ from skcrit.search.scales import Scales
 from skcrit.solvers._vectors import norm
 from skcrit.solvers.eigenpairs import DEPENDENT
 
-__all__ = ["FALSE", "Frame", "make_frame", "norm_of_rows", "scaled_hessian"]
-
 # The Hessian is zero along the orbit of a critical point, and small near one. If it is
 # larger than this fraction of its norm along a vector, the vector is not a tangent:
 # near a point of smaller orbit, such as the origin, computed tangents are short and

@@ -15,8 +15,6 @@ from skcrit.search.forecast import Forecast, Measured
 from skcrit.search.tries import Displacement, Queue, Try, Way
 from skcrit.solvers.tolerance import ROUNDING
 
-__all__ = ["Frontier"]
-
 # Numbers in the directions that are kept: 256 MiB in single precision. They belong to
 # the newest sets, which are tried most; others are computed again when they are tried.
 _MOST_NUMBERS = 2**26

@@ -46,8 +46,6 @@ from skcrit.search.noise import last_digits
 from skcrit.search.scales import Scales
 from skcrit.search.zero_modes import zero_modes
 
-__all__ = ["IndexBounds", "bound_index"]
-
 # Ritz pairs that are sought, and iterations for them: at most 150 products.
 _N_LOWEST, _MAX_ITER = 6, 24
 

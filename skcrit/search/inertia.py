@@ -17,15 +17,6 @@ from skcrit.search.valleys import is_valley
 from skcrit.search.vanishing import vanishes
 from skcrit.solvers.status import Status
 
-__all__ = [
-    "FALSE_SYMMETRY",
-    "UNKNOWN",
-    "count_signs",
-    "is_symmetric",
-    "size_around",
-    "unexplained",
-]
-
 UNKNOWN = -1
 
 # An eigenvalue below the error counts as zero only if the error is at most this

@@ -10,8 +10,6 @@ import numpy as np
 from skcrit._rows import Rows
 from skcrit._typing import FloatArray, IntArray
 
-__all__ = ["InertiaShares"]
-
 
 @dataclass
 class InertiaShares(Rows):

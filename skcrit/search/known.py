@@ -12,8 +12,6 @@ from skcrit.losses.symmetries import rescaled
 from skcrit.search.critical_sets import Identity, match_points
 from skcrit.search.describe import UNKNOWN, Description, invariants_of
 
-__all__ = ["KnownSets"]
-
 
 @dataclass
 class KnownSets:

@@ -32,8 +32,6 @@ from skcrit.search.shared import Shared
 from skcrit.solvers.state import SolverResult
 from skcrit.solvers.status import Status
 
-__all__ = ["Landscape"]
-
 # Number of new points that are described together, with several eigenproblems each.
 _CHUNK = 32
 

@@ -21,8 +21,6 @@ from skcrit.search.frame import Frame
 from skcrit.search.plateaus import plateau_noise
 from skcrit.search.scales import Scales
 
-__all__ = ["NOISE", "gradient_noise", "last_digits"]
-
 # Components of the gradient below this multiple of their rounding errors are noise.
 NOISE = 4.0
 

@@ -17,8 +17,6 @@ from skcrit.search.frame import Frame
 from skcrit.search.scales import Scales
 from skcrit.solvers._vectors import norm
 
-__all__ = ["plateau_noise"]
-
 # Lengths of steps, in length scales, until each entry of the gradient has changed. The
 # first is as short as those in which rounding errors are measured otherwise.
 _LENGTHS = 4.0 ** np.arange(-10, -1)

@@ -36,14 +36,6 @@ from skcrit.search.scales import Scales
 from skcrit.solvers._vectors import dot, norm
 from skcrit.solvers.status import RUNNING, Status
 
-__all__ = [
-    "LONG",
-    "Polished",
-    "newton_length",
-    "polish",
-    "without_false_tangents",
-]
-
 # Newton steps per point: three suffice at a regular point, a point of multiplicity 4
 # takes 80 without acceleration, and tails are recognised after five.
 _MAX_STEPS = 60

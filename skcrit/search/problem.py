@@ -16,8 +16,6 @@ from skcrit.search.describe import Description
 from skcrit.search.scales import Scales, natural_scales
 from skcrit.solvers.state import SolverResult
 
-__all__ = ["Problem", "pose"]
-
 # Number of points that are transformed together.
 _ROWS = 2**12
 

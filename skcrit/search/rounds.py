@@ -15,8 +15,6 @@ from skcrit.search.engine import SearchResult, Watch, joined, search
 from skcrit.search.known import KnownSets
 from skcrit.search.problem import pose
 
-__all__ = ["search_in_rounds"]
-
 
 def search_in_rounds(
     loss: Any,

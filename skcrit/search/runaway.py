@@ -19,8 +19,6 @@ from skcrit.solvers.state import SolverResult
 from skcrit.solvers.status import Status
 from skcrit.solvers.tolerance import ROUNDING, scaled_curvature
 
-__all__ = ["escapes"]
-
 # A search ran away if its distance from the origin, in length scales, has grown by this
 # factor; a smaller distance than one length scale counts as one.
 _FAR = 1e4

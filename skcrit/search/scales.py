@@ -11,8 +11,6 @@ from skcrit._typing import Array
 from skcrit.losses.base import Loss
 from skcrit.solvers.tolerance import scaled_curvature
 
-__all__ = ["Scales", "natural_scales", "probes"]
-
 # Random starts at which the curvature is estimated.
 _N_POINTS = 8
 

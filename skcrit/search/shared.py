@@ -19,8 +19,6 @@ from joblib.parallel import get_active_backend
 
 from skcrit.search.cluster import held, hold
 
-__all__ = ["Shared"]
-
 # Backends of joblib: those over a cluster, and those whose processes share files with
 # this one.
 _CLUSTER = "DaskDistributedBackend"

@@ -20,8 +20,6 @@ from skcrit.search.directions import Directions
 from skcrit.search.inertia_shares import InertiaShares
 from skcrit.solvers.state import SolverResult
 
-__all__ = ["BatchStore"]
-
 # Types in results, besides lists, tuples, dicts, numbers and arrays.
 _RECORDS: dict[str, type[Any]] = {
     record.__name__: record

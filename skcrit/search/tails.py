@@ -27,8 +27,6 @@ from skcrit.search.polish import Polished
 from skcrit.search.scales import Scales, probes
 from skcrit.solvers._vectors import norm
 
-__all__ = ["fades"]
-
 # Points on the way to a random start, as fractions that are dense at both ends.
 _PARTS = np.unique([*4.0 ** np.arange(-20, 1), *(1 - 4.0 ** -np.arange(1, 10))])
 

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 
 from skcrit._typing import FloatArray
 
-__all__ = ["Displacement", "Queue", "Try", "Way"]
-
-
 # A set, a stage, and the number of the try there; a set, a direction and a sign.
 Try = tuple[int, int, int]
 Way = tuple[int, int, int]

@@ -19,8 +19,6 @@ from skcrit.search.scales import Scales
 from skcrit.solvers._vectors import norm
 from skcrit.solvers.status import Status
 
-__all__ = ["STEPS", "is_valley"]
-
 # Steps along each direction, in length scales, until one leads along the valley: after
 # a long step out of a curved valley, Newton steps do not lead back.
 STEPS = (0.1, 1e-2, 1e-3, 1e-4, 1e-5)

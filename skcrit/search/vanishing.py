@@ -20,8 +20,6 @@ from skcrit.search.noise import last_digits
 from skcrit.search.scales import Scales
 from skcrit.solvers._vectors import norm
 
-__all__ = ["vanishes"]
-
 # Distances in units in the last place, and the least factor by which the gradient grows
 # from one to the next: between that of a linear gradient, 4, and of a quadratic one.
 _DISTANCES, _GROWTH = (4.0, 16.0, 64.0, 256.0), 12.0

@@ -14,8 +14,6 @@ from skcrit.losses.base import Loss
 from skcrit.losses.data_subspace import DataSubspace
 from skcrit.losses.orbit_projection import DEPENDENT, project_bases
 
-__all__ = ["zero_modes"]
-
 # Tangents of symmetries are formed if they consist of at most this many numbers, 128
 # MiB. Otherwise the interval still holds: their zeros are counted like other small
 # eigenvalues, and may blur those near them.

@@ -6,8 +6,6 @@ from skcrit._typing import BoolArray, IntArray
 from skcrit.linalg.dense import MAX_DENSE_EIGENVECTORS
 from skcrit.solvers.eigenpairs import N_GUARD
 
-__all__ = ["largest_index", "needs_all"]
-
 # Beyond MAX_DENSE_EIGENVECTORS parameters a search is faster with all eigenvectors for
 # an index above (n_params / CROSSOVER)^2. Measured by
 # benchmarks/saddle_dynamics_crossover.py, see doc/landscape.md.

@@ -12,8 +12,6 @@ from skcrit._typing import Array, FloatArray
 from skcrit.losses.base import Loss
 from skcrit.solvers._vectors import norm
 
-__all__ = ["Flow", "phi_1", "phi_3"]
-
 # Below this modulus the third function is a series: the formula cancels there.
 _SERIES, _TERMS = 1.0, 18
 

@@ -6,8 +6,6 @@ import numpy as np
 
 from skcrit._typing import FloatArray
 
-__all__ = ["FIRST_FORCING", "forcing_terms"]
-
 # The constants of the paper: those of its formula, the value above which the safeguard
 # takes effect, the largest of all terms, and the first one.
 GAMMA, ALPHA = 0.9, 2.0

@@ -14,8 +14,6 @@ from skcrit.linalg import svd
 from skcrit.losses.base import Loss
 from skcrit.solvers.eigenpairs import DEPENDENT
 
-__all__ = ["Directions", "beside_symmetries", "lasting_tangents"]
-
 # A tangent vanishes if a step shortens it to less than this part of its length.
 _COLLAPSED = 0.1
 

@@ -8,8 +8,6 @@ from typing import Any
 from skcrit._backend import array_namespace, device
 from skcrit.solvers.tolerance import squared_norm
 
-__all__ = ["accelerated", "carried_along"]
-
 # Rescaling may make momentum longer, up to this many times.
 _FASTEST = 2.0
 

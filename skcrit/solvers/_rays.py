@@ -15,8 +15,6 @@ from skcrit._typing import Array, FloatArray, IntArray
 from skcrit.losses.local_model import LocalModel
 from skcrit.solvers._vectors import dot, norm
 
-__all__ = ["Rays"]
-
 Products = Callable[[Array], Array]
 
 

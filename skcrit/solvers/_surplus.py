@@ -11,8 +11,6 @@ from skcrit.solvers._vectors import norm
 from skcrit.solvers.eigenpairs import Eigenpairs
 from skcrit.solvers.signed_step import LONGEST
 
-__all__ = ["MAX_DEPARTURES", "depart"]
-
 # How often a search may leave a critical point. Two points that lead to each other
 # would keep it for ever.
 MAX_DEPARTURES = 3

@@ -10,8 +10,6 @@ from skcrit._typing import Array, BoolArray, FloatArray, IntArray
 from skcrit.linalg import svd, symmetry_level
 from skcrit.losses.local_model import LocalModel
 
-__all__ = ["Frame", "Track", "make_frame", "off_curve"]
-
 
 @dataclass
 class Track(Rows):

@@ -14,8 +14,6 @@ from skcrit.losses.symmetries import rescaled
 from skcrit.solvers._vectors import norm
 from skcrit.solvers.signed_step import LONGEST
 
-__all__ = ["Move", "adapted", "misses", "move"]
-
 # The gradient behind a step may differ from the predicted one by this part of the
 # gradient before it.
 _GOOD = 0.25

@@ -7,8 +7,6 @@ import numpy as np
 from skcrit._backend import array_namespace, to_host
 from skcrit._typing import Array, FloatArray
 
-__all__ = ["dot", "norm"]
-
 
 def dot(a: Array, b: Array) -> FloatArray:
     """Multiply vectors row by row; the inner products are on the host."""

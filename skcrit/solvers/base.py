@@ -21,8 +21,6 @@ from skcrit.solvers.state import SolverResult, State
 from skcrit.solvers.status import Status, explain_stop, stop_codes
 from skcrit.solvers.tolerance import Tolerance, squared_norm
 
-__all__ = ["Solver"]
-
 # A batch is filled up when it has become as small as this part of its width: what
 # enters must be prepared, and the rest be joined with it.
 _FULL = 0.75

@@ -6,8 +6,6 @@ from typing import Any
 
 from skcrit.linalg import EigenSystem, KrylovSystem
 
-__all__ = ["factorize"]
-
 
 def factorize(
     local: Any, linear_solver: str, max_inner_iter: int, max_dense: int

@@ -18,8 +18,6 @@ from skcrit.solvers.base import Solver
 from skcrit.solvers.eigenpairs import dense_eigenpairs
 from skcrit.solvers.state import State
 
-__all__ = ["Descent"]
-
 # The correction of a step may be this part of it. The next step is as long as this
 # allows, within these factors; what is too long or errs too much is cut.
 _ERROR, _SAFETY, _GROWTH, _CUT = 0.01, 0.9, 5.0, 0.25

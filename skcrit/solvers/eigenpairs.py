@@ -22,15 +22,6 @@ from skcrit.linalg import (
 from skcrit.solvers._rays import Rays
 from skcrit.solvers._vectors import norm
 
-__all__ = [
-    "DEPENDENT",
-    "Eigenpairs",
-    "dense_eigenpairs",
-    "null_level",
-    "preconditioned_units",
-    "projected_eigenpairs",
-]
-
 # Pairs that are computed beyond those asked for: the last ones converge slowly.
 N_GUARD = 2
 

@@ -18,8 +18,6 @@ from skcrit.solvers.natural_step import UNCHOSEN, natural_step
 from skcrit.solvers.state import State
 from skcrit.solvers.tolerance import squared_norm
 
-__all__ = ["Fallback"]
-
 # A search creeps when this many iterations have not brought its squared gradient norm
 # down to a tenth of the best before. On the paper's data 97 in 100 searches of
 # Newton-MR never wait that long, and on badly scaled data it can go on for hundreds.

@@ -10,8 +10,6 @@ from skcrit.linalg import KrylovSystem, flatness_level
 from skcrit.losses.local_model import LocalModel
 from skcrit.solvers._vectors import norm
 
-__all__ = ["flatness"]
-
 # Products that flatness spends on a point, the default of Newton-MR.
 MAX_FLATNESS_COST = 50
 

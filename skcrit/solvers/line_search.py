@@ -11,8 +11,6 @@ from skcrit._backend import replace_rows, take_rows
 from skcrit._typing import Array
 from skcrit.solvers.tolerance import squared_norm
 
-__all__ = ["LineSearchResult", "armijo", "push_reference"]
-
 
 @dataclass
 class LineSearchResult:

@@ -15,8 +15,6 @@ from skcrit.solvers.flatness import flatness
 from skcrit.solvers.state import SolverResult, State
 from skcrit.solvers.status import RUNNING, Status
 
-__all__ = ["HISTORY", "History", "Log", "Look", "history_names"]
-
 # What can be kept of every iterate.
 HISTORY = ("loss", "squared_grad_norm", "theta", "residual_ratio", "kernel_ratio")
 

@@ -21,8 +21,6 @@ from skcrit.solvers.eigenpairs import (
 )
 from skcrit.solvers.signed_step import LONGEST, signed_step
 
-__all__ = ["UNCHOSEN", "NaturalStep", "natural_step"]
-
 # What stands in place of an index that the next step chooses.
 UNCHOSEN = -1
 

@@ -20,8 +20,6 @@ from skcrit.solvers.line_search import armijo, push_reference
 from skcrit.solvers.state import State
 from skcrit.solvers.tolerance import squared_norm
 
-__all__ = ["NewtonMR"]
-
 
 class NewtonMR(Solver):
     """Solve ``H p = -g`` in the least-squares sense, and follow p to smaller gradients.

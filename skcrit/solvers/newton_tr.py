@@ -16,8 +16,6 @@ from skcrit.solvers.damped import factorize
 from skcrit.solvers.state import State
 from skcrit.solvers.tolerance import squared_norm
 
-__all__ = ["NewtonTR"]
-
 # The published ladder 1e2, 1e1, ..., 1e-7, on data where the curvature is 2.
 LADDER = tuple(50.0 * 0.1**k for k in range(10))
 

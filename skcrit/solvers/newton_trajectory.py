@@ -22,8 +22,6 @@ from skcrit.solvers.state import State
 from skcrit.solvers.status import RUNNING, Status
 from skcrit.solvers.tolerance import squared_norm
 
-__all__ = ["NewtonTrajectory"]
-
 # The first step, relative to the longest.
 _FIRST_STEP = 0.25
 

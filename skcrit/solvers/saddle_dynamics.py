@@ -40,8 +40,6 @@ from skcrit.solvers.state import State
 from skcrit.solvers.status import RUNNING, Status
 from skcrit.solvers.tolerance import squared_norm
 
-__all__ = ["SaddleDynamics"]
-
 # What stands in place of an index if every direction keeps its own sign.
 NATURAL = -1
 

@@ -9,8 +9,6 @@ from skcrit._typing import Array, BoolArray, FloatArray
 from skcrit.losses.base import Loss
 from skcrit.solvers.eigenpairs import Eigenpairs
 
-__all__ = ["LONGEST", "signed_step"]
-
 # Longest step of a search, in length scales of the loss.
 LONGEST = 0.5
 

@@ -12,8 +12,6 @@ from skcrit._tables import html_table, text_table
 from skcrit.losses.local_model import LocalModel
 from skcrit.solvers.status import Status
 
-__all__ = ["SolverResult", "State"]
-
 
 @dataclass
 class State(Rows):

@@ -8,8 +8,6 @@ import numpy as np
 
 from skcrit._typing import BoolArray, FloatArray, IntArray
 
-__all__ = ["RUNNING", "Status", "explain_stop", "stop_codes"]
-
 RUNNING = -1
 
 # A point counts as gradient-flat when the best step removes less than a tenth of the

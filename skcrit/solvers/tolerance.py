@@ -11,8 +11,6 @@ from skcrit.losses.base import Loss
 from skcrit.losses.local_model import LocalModel
 from skcrit.solvers.state import State
 
-__all__ = ["ROUNDING", "Tolerance", "scaled_curvature", "squared_norm"]
-
 # Rounding errors of a gradient, in units of eps times the curvature times the size of
 # the point, and of a value, in units of eps times its size: a few operations per entry,
 # and some more for safety.

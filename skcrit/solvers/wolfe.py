@@ -11,8 +11,6 @@ from skcrit._backend import replace_rows, take_rows
 from skcrit._typing import Array, BoolArray, IntArray
 from skcrit.solvers._vectors import dot
 
-__all__ = ["WolfeResult", "wolfe"]
-
 # Zooming keeps this fraction of the bracket away from its ends.
 _MARGIN = 0.1
 

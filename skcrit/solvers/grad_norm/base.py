@@ -17,8 +17,6 @@ from skcrit.solvers._vectors import dot
 from skcrit.solvers.base import Solver
 from skcrit.solvers.state import State
 
-__all__ = ["GradNormSolver"]
-
 # A point is out of balance when its squared norm exceeds the rescaled point's by this
 # factor. Balancing forgets what a method has learnt: it should not happen at each step.
 MAX_IMBALANCE = 1.05

@@ -15,8 +15,6 @@ from skcrit.solvers.grad_norm.base import GradNormSolver
 from skcrit.solvers.grad_norm.objective import slope
 from skcrit.solvers.state import State
 
-__all__ = ["GradNormDescent"]
-
 
 class GradNormDescent(GradNormSolver):
     """Descend ``|g|^2 / 2`` with steps of fixed length: ``v = momentum v + H g``.

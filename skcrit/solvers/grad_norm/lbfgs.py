@@ -19,8 +19,6 @@ from skcrit.solvers.state import State
 from skcrit.solvers.tolerance import squared_norm
 from skcrit.solvers.wolfe import wolfe
 
-__all__ = ["GradNormLBFGS"]
-
 
 class GradNormLBFGS(GradNormSolver):
     """Minimise ``|g|^2 / 2`` by L-BFGS with a search for the strong Wolfe conditions.

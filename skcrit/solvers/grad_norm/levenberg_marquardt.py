@@ -18,8 +18,6 @@ from skcrit.solvers.grad_norm.base import GradNormSolver
 from skcrit.solvers.state import State
 from skcrit.solvers.tolerance import squared_norm
 
-__all__ = ["GradNormLM"]
-
 # Smaller dampings have no effect, and would take many trials to raise again.
 MIN_DAMPING = 1e-30
 

@@ -10,8 +10,6 @@ from skcrit._backend import array_namespace, to_host
 from skcrit._typing import Array, FloatArray
 from skcrit.solvers._vectors import dot
 
-__all__ = ["cauchy_length", "slope", "unit"]
-
 
 def slope(local: Any) -> Array:
     """Compute the gradient ``H g`` of half the squared gradient norm: one product."""

@@ -14,8 +14,6 @@ from skcrit.solvers.state import State
 from skcrit.solvers.tolerance import squared_norm
 from skcrit.solvers.wolfe import wolfe
 
-__all__ = ["GradNormWolfe"]
-
 
 class GradNormWolfe(GradNormSolver):
     """Descend ``|g|^2 / 2`` along ``-H g``; bracketing and zooming find the length.
