@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -24,6 +24,7 @@ _ERROR, _SAFETY, _GROWTH, _CUT = 0.01, 0.9, 5.0, 0.25
 _MAX_CUTS = 12
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class Descent(Solver):
     r"""Integrate the gradient flow, or its variant that goes down one direction only.
 
@@ -66,20 +67,12 @@ class Descent(Solver):
        methods". SIAM J. Numerical Analysis 47, 2009.
     """
 
-    def __init__(
-        self,
-        *,
-        tol: float | str = "auto",
-        max_iter: int = 500,
-        store_history: bool | Sequence[str] = False,
-        direction: FloatArray | None = None,
-        lowers_index: BoolArray | None = None,
-        max_step: float = 0.25,
-    ) -> None:
-        super().__init__(tol=tol, max_iter=max_iter, store_history=store_history)
-        self.direction = direction
-        self.lowers_index = lowers_index
-        self.max_step = max_step
+    tol: float | str = "auto"
+    max_iter: int = 500
+    store_history: bool | Sequence[str] = False
+    direction: FloatArray | None = None
+    lowers_index: BoolArray | None = None
+    max_step: float = 0.25
 
     def select(self, rows: slice | BoolArray) -> Self:  # noqa: D102 (documented in Solver)
         part = copy(self)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from skcrit.solvers.tolerance import squared_norm
 LADDER = tuple(50.0 * 0.1**k for k in range(10))
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class NewtonTR(Solver):
     """Solve ``(H + gamma I) p = -g`` for a ladder of gamma, and take the best step.
 
@@ -56,22 +57,13 @@ class NewtonTR(Solver):
        non-convex optimization". arXiv:1406.2572, 2014.
     """
 
-    def __init__(
-        self,
-        *,
-        tol: float | str = "auto",
-        max_iter: int = 500,
-        store_history: bool | Sequence[str] = False,
-        gammas: ArrayLike | str = "auto",
-        step_size: float = 1.0,
-        linear_solver: str = "auto",
-        max_inner_iter: int = 50,
-    ) -> None:
-        super().__init__(tol=tol, max_iter=max_iter, store_history=store_history)
-        self.gammas = gammas
-        self.step_size = step_size
-        self.linear_solver = linear_solver
-        self.max_inner_iter = max_inner_iter
+    tol: float | str = "auto"
+    max_iter: int = 500
+    store_history: bool | Sequence[str] = False
+    gammas: ArrayLike | str = "auto"
+    step_size: float = 1.0
+    linear_solver: str = "auto"
+    max_inner_iter: int = 50
 
     def setup(self, loss: Loss, theta0: FloatArray) -> State:  # noqa: D102 (documented in Solver)
         state = super().setup(loss, theta0)

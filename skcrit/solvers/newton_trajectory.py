@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -46,6 +46,7 @@ _RECENTRED = 0.5
 _SHORTEST = 1e-9
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class NewtonTrajectory(Solver):
     r"""Follow the curve on which the gradient keeps the direction it has at the start.
 
@@ -110,22 +111,13 @@ class NewtonTrajectory(Solver):
 
     columns = ("n_passed",)
 
-    def __init__(
-        self,
-        *,
-        tol: float | str = "auto",
-        max_iter: int = 500,
-        store_history: bool | Sequence[str] = False,
-        order: int | IntArray = 1,
-        max_step: float = 0.25,
-        reach: float = 5.0,
-        known: Callable[[Loss, Array], BoolArray] | None = None,
-    ) -> None:
-        super().__init__(tol=tol, max_iter=max_iter, store_history=store_history)
-        self.order = order
-        self.max_step = max_step
-        self.reach = reach
-        self.known = known
+    tol: float | str = "auto"
+    max_iter: int = 500
+    store_history: bool | Sequence[str] = False
+    order: int | IntArray = 1
+    max_step: float = 0.25
+    reach: float = 5.0
+    known: Callable[[Loss, Array], BoolArray] | None = None
 
     def select(self, rows: slice | BoolArray) -> Self:  # noqa: D102 (documented in Solver)
         part = copy(self)

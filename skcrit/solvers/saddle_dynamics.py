@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Self
 
@@ -47,6 +47,7 @@ NATURAL = -1
 _DEPARTURES = ("n_departures", "may_depart")
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class SaddleDynamics(Solver):
     r"""Follow ``-S |H|^-1 g``; S reverses the k lowest eigendirections.
 
@@ -126,36 +127,20 @@ class SaddleDynamics(Solver):
 
     columns = ("index_asked", "n_departures")
 
-    def __init__(
-        self,
-        *,
-        tol: float | str = "auto",
-        max_iter: int = 500,
-        store_history: bool | Sequence[str] = False,
-        index: str | IntArray = "natural",
-        quantile: FloatArray | None = None,
-        floor: float = 1e-2,
-        max_step: float | str = "auto",
-        balance: bool = True,
-        eigensolver: str = "auto",
-        max_inner_iter: int = 100,
-        skip_symmetries: bool = False,
-        momentum: float = 0.0,
-        nesterovs_momentum: bool = False,
-        precondition: bool = False,
-    ) -> None:
-        super().__init__(tol=tol, max_iter=max_iter, store_history=store_history)
-        self.index = index
-        self.quantile = quantile
-        self.floor = floor
-        self.max_step = max_step
-        self.balance = balance
-        self.eigensolver = eigensolver
-        self.max_inner_iter = max_inner_iter
-        self.skip_symmetries = skip_symmetries
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.precondition = precondition
+    tol: float | str = "auto"
+    max_iter: int = 500
+    store_history: bool | Sequence[str] = False
+    index: str | IntArray = "natural"
+    quantile: FloatArray | None = None
+    floor: float = 1e-2
+    max_step: float | str = "auto"
+    balance: bool = True
+    eigensolver: str = "auto"
+    max_inner_iter: int = 100
+    skip_symmetries: bool = False
+    momentum: float = 0.0
+    nesterovs_momentum: bool = False
+    precondition: bool = False
 
     def select(self, rows: slice | BoolArray) -> Self:  # noqa: D102 (documented in Solver)
         part = copy(self)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from skcrit.solvers.state import State
 MAX_IMBALANCE = 1.05
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class GradNormSolver(Solver):
     """Minimise ``|g|^2 / 2``, from a rescaled point of the symmetry orbit.
 
@@ -46,16 +47,10 @@ class GradNormSolver(Solver):
     # Gradients and products that fresh_carry spends on a start.
     carry_cost = 1
 
-    def __init__(
-        self,
-        *,
-        tol: float | str = "auto",
-        max_iter: int = 2000,
-        store_history: bool | Sequence[str] = False,
-        balance: bool = True,
-    ) -> None:
-        super().__init__(tol=tol, max_iter=max_iter, store_history=store_history)
-        self.balance = balance
+    tol: float | str = "auto"
+    max_iter: int = 2000
+    store_history: bool | Sequence[str] = False
+    balance: bool = True
 
     @abstractmethod
     def fresh_carry(self, local: LocalModel) -> dict[str, Array]:

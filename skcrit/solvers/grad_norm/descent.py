@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from skcrit.solvers.grad_norm.objective import slope
 from skcrit.solvers.state import State
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class GradNormDescent(GradNormSolver):
     """Descend ``|g|^2 / 2`` with steps of fixed length: ``v = momentum v + H g``.
 
@@ -37,21 +37,9 @@ class GradNormDescent(GradNormSolver):
 
     carry_cost = 0
 
-    def __init__(
-        self,
-        *,
-        tol: float | str = "auto",
-        max_iter: int = 50000,
-        store_history: bool | Sequence[str] = False,
-        balance: bool = True,
-        learning_rate: float | str = "auto",
-        momentum: float = 0.0,
-    ) -> None:
-        super().__init__(
-            tol=tol, max_iter=max_iter, store_history=store_history, balance=balance
-        )
-        self.learning_rate = learning_rate
-        self.momentum = momentum
+    max_iter: int = 50000
+    learning_rate: float | str = "auto"
+    momentum: float = 0.0
 
     def fresh_carry(self, local: LocalModel) -> dict[str, Array]:  # noqa: D102 (documented in GradNormSolver)
         xp, theta = array_namespace(local.theta), local.theta

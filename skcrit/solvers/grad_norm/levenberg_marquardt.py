@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from skcrit.solvers.tolerance import squared_norm
 MIN_DAMPING = 1e-30
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class GradNormLM(GradNormSolver):
     """Solve ``(H^2 + mu I) p = -H g`` and adapt mu to how well the model predicts.
 
@@ -58,25 +58,11 @@ class GradNormLM(GradNormSolver):
 
     carry_cost = 0
 
-    def __init__(
-        self,
-        *,
-        tol: float | str = "auto",
-        max_iter: int = 500,
-        store_history: bool | Sequence[str] = False,
-        balance: bool = True,
-        damping: float = 1e-3,
-        linear_solver: str = "auto",
-        max_inner_iter: int = 50,
-        max_trials: int = 40,
-    ) -> None:
-        super().__init__(
-            tol=tol, max_iter=max_iter, store_history=store_history, balance=balance
-        )
-        self.damping = damping
-        self.linear_solver = linear_solver
-        self.max_inner_iter = max_inner_iter
-        self.max_trials = max_trials
+    max_iter: int = 500
+    damping: float = 1e-3
+    linear_solver: str = "auto"
+    max_inner_iter: int = 50
+    max_trials: int = 40
 
     def fresh_carry(self, local: LocalModel) -> dict[str, Array]:  # noqa: D102 (documented in GradNormSolver)
         # Relative to the squared norm of the Hessian at each point.
