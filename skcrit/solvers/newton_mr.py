@@ -32,24 +32,8 @@ class NewtonMR(Solver):
     ----------
     tol, max_iter, store_history
         As in :class:`~skcrit.solvers.Solver`.
-    inner_tol : float or "adaptive", default=0.1
-        Bound on the relative residual ``|H p + g| / |g|`` of the linear system.
-        "adaptive" is 0.5 at first, and then depends on the last decrease of the
-        gradient norm [2]_: ``0.9 (|g| / |g_last|)^2``, at least 0.9 times the square of
-        the last bound if that exceeds 0.1, and at most 0.9.
-    max_inner_iter : int, default=50
-        Largest number of Hessian-vector products per step.
-    max_step : float or None, default=None
-        Largest norm of a step, absolute, in the unit of ``theta``. None sets no limit.
-    regularization : float, default=0.0
-        Multiple of the identity that is added to the Hessian in the linear system,
-        absolute, in the unit of the Hessian.
-    balance : bool, default=True
-        Whether to move each iterate to the rescaled point of its symmetry orbit.
-    window : int, default=5
-        A step must reduce the squared gradient norm below the largest of this many last
-        ones (the non-monotone search of Grippo, Lampariello & Lucidi 1986); 1 is the
-        monotone search of the published method.
+    inner_tol, max_inner_iter, max_step, regularization, balance, window
+        As in :class:`~skcrit.NewtonMRFinder`.
     step_size, sufficient_decrease, backtrack, max_backtracks
         As in :func:`~skcrit.solvers.line_search.armijo`.
 

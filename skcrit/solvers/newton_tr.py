@@ -32,18 +32,8 @@ class NewtonTR(Solver):
     ----------
     tol, max_iter, store_history
         As in :class:`~skcrit.solvers.Solver`.
-    gammas : sequence of float or "auto", default="auto"
-        Shifts, absolute, in the unit of the Hessian; negative ones are allowed. "auto"
-        is ``50, 5, ..., 5e-8`` times the curvature of the loss at the start: ``1e2,
-        1e1, ..., 1e-7`` on data of covariance ``diag(1, ..., 16)``.
-    step_size : float, default=1.0
-        Length of the steps relative to p.
-    linear_solver : {"auto", "dense", "krylov"}, default="auto"
-        "dense" uses the eigenvectors of the Hessian, "krylov" the Krylov space of the
-        gradient, in which the solution for each shift is that of MINRES-QLP. Both are
-        computed once for the whole ladder. "auto" is "dense" up to 256 parameters.
-    max_inner_iter : int, default=50
-        Dimension of the Krylov space.
+    gammas, step_size, linear_solver, max_inner_iter
+        As in :class:`~skcrit.NewtonTRFinder`.
 
     Notes
     -----

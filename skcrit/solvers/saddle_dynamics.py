@@ -74,20 +74,8 @@ class SaddleDynamics(Solver):
         m the number of negative eigenvalues at the start.
     floor : float, default=1e-2
         Largest epsilon; it shrinks with the gradient, for quadratic convergence.
-    max_step : float or "auto", default="auto"
-        Largest norm of a step, absolute, in the unit of ``theta``. "auto" is half of
-        the loss's ``length_scale()``, each parameter measured in its own, and more
-        while the gradient is what the Hessian predicts and no point is rescaled.
-    balance : bool, default=True
-        Whether to move each iterate to the rescaled point of its symmetry orbit.
-    eigensolver : {"auto", "dense", "lobpcg"}, default="auto"
-        "dense" uses all eigenvectors. "lobpcg" needs products only: it uses the Ritz
-        vectors of the space spanned by the k lowest eigenvectors, from LOBPCG, and the
-        Krylov space of the gradient, unless ``3 (k + 2)`` exceeds ``n_params``; then it
-        is "dense". "auto" is "dense" up to 256 parameters, and beyond that if k exceeds
-        ``(n_params / 200)^2``.
-    max_inner_iter : int, default=100
-        Dimension of the Krylov space.
+    max_step, balance, eigensolver, max_inner_iter
+        As in :class:`~skcrit.SaddleDynamicsFinder`.
     skip_symmetries : bool, default=False
         Whether the k lowest eigendirections are those orthogonal to the tangents of the
         symmetries that the loss declares. Tangents that nearly vanish at the end of
@@ -97,11 +85,8 @@ class SaddleDynamics(Solver):
     momentum : float, default=0.0
         Share of the last step that is added to each step, in [0, 1): heavy ball [3]_. A
         step opposite to the last one starts without it [4]_.
-    nesterovs_momentum : bool, default=False
-        Whether the gradient is taken at the point to which the momentum leads.
-    precondition : bool, default=False
-        Whether each parameter is measured in the square root of its entry of the loss's
-        ``preconditioner(theta)``.
+    nesterovs_momentum, precondition
+        As in :class:`~skcrit.SaddleDynamicsFinder`.
 
     Notes
     -----
