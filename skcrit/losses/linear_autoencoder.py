@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -32,6 +33,7 @@ from skcrit.utils._validation import (
 )
 
 
+@dataclass(eq=False, repr=False)
 class LinearAutoencoderLoss(TransformerMixin, LinearLoss):
     r"""Reconstruct data through a deep linear network.
 
@@ -116,26 +118,15 @@ class LinearAutoencoderLoss(TransformerMixin, LinearLoss):
         "penalty": [StrOptions({"sum", "product"})],
     }
 
-    def __init__(
-        self,
-        hidden_layer_sizes: int | Sequence[int] = (2,),
-        *,
-        alpha: float = 0.0,
-        penalty: str = "sum",
-        center: bool = True,
-        backend: str = "numpy",
-        dtype: str = "float64",
-        zero_rtol: float | None = None,
-        tie_rtol: float = 1e-10,
-    ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.alpha = alpha
-        self.penalty = penalty
-        self.center = center
-        self.backend = backend
-        self.dtype = dtype
-        self.zero_rtol = zero_rtol
-        self.tie_rtol = tie_rtol
+    hidden_layer_sizes: int | Sequence[int] = (2,)
+    _: KW_ONLY
+    alpha: float = 0.0
+    penalty: str = "sum"
+    center: bool = True
+    backend: str = "numpy"
+    dtype: str = "float64"
+    zero_rtol: float | None = None
+    tie_rtol: float = 1e-10
 
     def fit(self, X: ArrayLike | None = None, y: object = None) -> Self:
         """Form the second moment of the data and its eigenpairs.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -30,6 +31,7 @@ from skcrit.utils._validation import (
 )
 
 
+@dataclass(eq=False, repr=False)
 class LinearNetworkLoss(LinearLoss):
     r"""Predict targets through a deep linear network.
 
@@ -119,24 +121,14 @@ class LinearNetworkLoss(LinearLoss):
     1.0
     """
 
-    def __init__(
-        self,
-        hidden_layer_sizes: int | Sequence[int] = (2,),
-        *,
-        alpha: float = 0.0,
-        center: bool = True,
-        backend: str = "numpy",
-        dtype: str = "float64",
-        zero_rtol: float | None = None,
-        tie_rtol: float = 1e-10,
-    ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.alpha = alpha
-        self.center = center
-        self.backend = backend
-        self.dtype = dtype
-        self.zero_rtol = zero_rtol
-        self.tie_rtol = tie_rtol
+    hidden_layer_sizes: int | Sequence[int] = (2,)
+    _: KW_ONLY
+    alpha: float = 0.0
+    center: bool = True
+    backend: str = "numpy"
+    dtype: str = "float64"
+    zero_rtol: float | None = None
+    tie_rtol: float = 1e-10
 
     def fit(self, X: ArrayLike | None = None, y: Any = None) -> Self:
         r"""Form the moments of the data and the canonical form of the network.
