@@ -55,6 +55,14 @@ verbose : int, default=0
     distinct sets found, and the time left (needs tqdm).
 """
 
+_FALLBACK = """\
+fallback : bool, default=True
+    Whether a search that is stuck, or whose squared gradient norm does not fall to a
+    tenth in 20 iterations, continues with bounded Newton steps. These ascend along as
+    many eigenvectors of the Hessian as have negative eigenvalues at that point; see
+    :class:`skcrit.solvers.Fallback`.
+"""
+
 _ATTRIBUTES = """\
 loss_ : Loss
     The fitted loss.
@@ -141,7 +149,7 @@ history_ : dict of str to ndarray of shape ({rows}, n_iter_ + 1)
 
 
 def documented(finder: _Class) -> _Class:
-    """Put the shared text in place of ``<parameters>`` and ``<attributes>``."""
+    """Put the shared text in place of ``<parameters>``, ``<attributes>`` and others."""
     method: Any = finder
     signature = inspect.signature(method.__init__)
     names = ("n_starts", "init", "tol", "max_iter")
@@ -153,6 +161,7 @@ def documented(finder: _Class) -> _Class:
     attributes = _ATTRIBUTES.replace("{columns}", columns)
     texts = {
         "<parameters>": _PARAMETERS.format(**quoted),
+        "<fallback>": _FALLBACK,
         "<attributes>": attributes.replace("{rows}", method._row_count),
     }
     doc = finder.__doc__ or ""

@@ -66,11 +66,8 @@ class GradNormFinder(BaseFinder):
         the step that may be left at its end.
     max_trials : int, default=60
         Largest number of step lengths, or of dampings, that are tried per iteration.
-    fallback : bool, default=True
-        Whether a search that is stuck, or whose squared gradient norm does not fall to
-        a tenth in 20 iterations, continues with bounded Newton steps. These ascend
-        along as many eigenvectors of the Hessian as have negative eigenvalues at that
-        point; see :class:`skcrit.solvers.Fallback`. False is minimisation alone.
+    <fallback>
+        False is minimisation alone.
 
     Attributes
     ----------

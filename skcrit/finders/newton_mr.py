@@ -57,12 +57,8 @@ class NewtonMRFinder(BaseFinder):
         Factor between step lengths.
     max_backtracks : int, default=30
         Largest number of reductions of a step.
-    fallback : bool, default=True
-        Whether a search that is stuck, or whose squared gradient norm does not fall to
-        a tenth in 20 iterations, continues with bounded Newton steps. These ascend
-        along as many eigenvectors of the Hessian as have negative eigenvalues at that
-        point; see :class:`skcrit.solvers.Fallback`. ``balance=False, window=1,
-        fallback=False`` is the published method.
+    <fallback>
+        ``balance=False, window=1, fallback=False`` is the published method.
 
     Attributes
     ----------

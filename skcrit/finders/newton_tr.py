@@ -42,11 +42,8 @@ class NewtonTRFinder(BaseFinder):
         computed once for the whole ladder. "auto" is "dense" up to 256 parameters.
     max_inner_iter : int, default=50
         Dimension of the Krylov space.
-    fallback : bool, default=True
-        Whether a search that is stuck, or whose squared gradient norm does not fall to
-        a tenth in 20 iterations, continues with bounded Newton steps. These ascend
-        along as many eigenvectors of the Hessian as have negative eigenvalues at that
-        point; see :class:`skcrit.solvers.Fallback`. False is the published method.
+    <fallback>
+        False is the published method.
 
     Attributes
     ----------

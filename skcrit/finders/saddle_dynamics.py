@@ -63,12 +63,8 @@ class SaddleDynamicsFinder(BaseFinder):
         ``(n_params / 200)^2``, the measured crossover.
     max_inner_iter : int, default=100
         Dimension of the Krylov space.
-    fallback : bool, default=True
-        Whether a search that is stuck, or whose squared gradient norm does not fall to
-        a tenth in 20 iterations, continues with bounded Newton steps. These ascend
-        along as many eigenvectors of the Hessian as have negative eigenvalues at that
-        point; see :class:`skcrit.solvers.Fallback`. The index that was asked for is
-        kept.
+    <fallback>
+        The index that was asked for is kept.
     skip_symmetries : bool, default=False
         Whether tangents of the declared symmetries of the loss are left out when the k
         upward directions are chosen. With True a search can climb out of the minimum of
