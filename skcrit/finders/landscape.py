@@ -125,8 +125,9 @@ class LandscapeExplorer(BaseFinder):
 
     Notes
     -----
-    Memory: per set and per search, two points each; in addition, up to 256 MiB for
-    directions in single precision, those of the newest sets.
+    ``fit`` raises ValueError if the loss has more than 4096 parameters. Memory: per set
+    and per search, two points each; in addition, up to 256 MiB for directions in single
+    precision, those of the newest sets.
 
     The first starts have five sizes, whatever the loss: small ones lead to critical
     points of high index, from which the others are reached. Noise takes searches out of
@@ -239,35 +240,9 @@ class LandscapeExplorer(BaseFinder):
         return local._make_solver()
 
     @with_callbacks
-    def fit(
+    def fit(  # noqa: D102 (documented in BaseFinder)
         self, X: ArrayLike | Loss | None = None, y: ArrayLike | None = None
     ) -> Self:
-        """Explore the landscape.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features), fitted Loss, or None
-            Data to fit the loss to, or a loss to search as it is; then the parameter
-            ``loss`` is not used. None fits a loss that needs no data.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
-            Targets, for losses that have them.
-
-        Returns
-        -------
-        self : LandscapeExplorer
-            The fitted explorer.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is out of range, the data cannot be used, or the loss lacks a
-            method or has more than 4096 parameters.
-
-        Warns
-        -----
-        NotConvergedWarning
-            If some searches did not end at a critical point.
-        """
         _, starts = self._begin(X, y)
         if self.n_params_ > MAX_DENSE_FORMED:
             raise ValueError(
