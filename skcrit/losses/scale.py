@@ -46,7 +46,7 @@ _N_DESCENTS, _MOST_VALUES = 3, 300
 
 # The critical points are as far away as the turns of the loss along rays, up to this
 # factor. Along a narrow valley that bends they can be hundreds of times farther away.
-_FAR = 10.0
+_BEYOND = 10.0
 
 # A slope is rounding below this part of the largest at the start.
 _NOTHING = 1e-12
@@ -202,7 +202,7 @@ def lengthened(loss: Loss, center: FloatArray, length: FloatArray) -> FloatArray
         end = _end(loss, center, length, begin)
         if end is not None:
             ends.append(end)
-    far = [end for end in ends if np.linalg.norm(end) > _FAR * len(end) ** 0.5]
+    far = [end for end in ends if np.linalg.norm(end) > _BEYOND * len(end) ** 0.5]
     if 2 * len(far) <= _N_DESCENTS:
         return length
     return length * np.maximum(1.0, np.median(np.abs(far), axis=0))
