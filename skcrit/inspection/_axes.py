@@ -46,6 +46,23 @@ def axes_of(display: Any, ax: Any) -> Any:
     return ax
 
 
+def ink(ax: Any, paleness: float = 0.0) -> Any:
+    """Return the colour of the words on an axis, or a paler one; 1 is the paper's."""
+    from matplotlib.colors import to_rgb
+
+    color = to_rgb(ax.xaxis.label.get_color())
+    # Axes can be transparent, so that the paper is known only from what is written.
+    paper = 0.0 if sum(color) > 1.5 else 1.0
+    return tuple(c + paleness * (paper - c) for c in color)
+
+
+def font_points(size: Any) -> float:
+    """Return a size of the font in points, of a name such as "small" too."""
+    from matplotlib.font_manager import FontProperties
+
+    return float(FontProperties(size=size).get_size_in_points())
+
+
 def together(words: str) -> str:
     """Join words, so that a text is not wrapped between them."""
     return words.replace(" ", _JOINT)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from skcrit._typing import BoolArray, FloatArray, IntArray
+from skcrit.inspection._axes import ink
 from skcrit.utils._arguments import shown
 
 # Distances from point to name that are tried, in points, nearest first. Beyond the
@@ -79,8 +80,8 @@ def _annotation(ax: Any, point: FloatArray, name: str) -> Any:
         va="center",
         fontsize="small",
         zorder=3,
-        bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.5},
-        arrowprops={"arrowstyle": "-", "color": "0.3", "linewidth": 0.4},
+        bbox={"facecolor": ink(ax, 1), "alpha": 0.7, "edgecolor": "none", "pad": 0.5},
+        arrowprops={"arrowstyle": "-", "color": ink(ax, 0.3), "linewidth": 0.4},
     )
 
 

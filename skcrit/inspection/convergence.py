@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from skcrit._typing import BoolArray, FloatArray
-from skcrit.inspection._axes import FAILURE, LEGEND, SUCCESS, axes_of, name_axes
+from skcrit.inspection._axes import FAILURE, LEGEND, SUCCESS, axes_of, ink, name_axes
 from skcrit.metrics._tolerance import resolved_tols
 from skcrit.utils._arguments import check_keywords
 from skcrit.utils._validation import check_fitted
@@ -172,7 +172,7 @@ class ConvergenceDisplay:
         if tol > 0:
             ax.set_ylim(bottom=max(ax.get_ylim()[0], _ROOM * tol))
             self.tol_line_ = ax.axhline(
-                tol, color="black", linestyle="--", linewidth=1, zorder=1.9
+                tol, color=ink(ax), linestyle="--", linewidth=1, zorder=1.9
             )
             self.tol_line_.set_label(
                 f"tolerance {tol:.0e}" + (", median" if np.ptp(tols) > 0 else "")

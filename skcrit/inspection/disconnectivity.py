@@ -9,7 +9,7 @@ import numpy as np
 
 from skcrit._typing import FloatArray
 from skcrit.finders import connections
-from skcrit.inspection._axes import SUCCESS, axes_of, name_axes
+from skcrit.inspection._axes import SUCCESS, axes_of, ink, name_axes
 from skcrit.inspection._labels import checked_names
 from skcrit.search.connections import Connections, Merge
 from skcrit.utils._arguments import check_keywords, shown
@@ -214,7 +214,7 @@ class DisconnectivityDisplay:
         for root in roots:
             x, y = self._branch(root, loss, segments)
             segments.append([(x, y), (x, top)])
-        style = {"color": "0.2", "linewidths": 1.0, "zorder": 1}
+        style = {"color": ink(ax, 0.2), "linewidths": 1.0, "zorder": 1}
         self.lines_ = ax.add_collection(
             LineCollection(segments, **{**style, **line_kw})
         )

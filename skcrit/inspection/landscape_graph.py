@@ -9,7 +9,7 @@ import numpy as np
 
 from skcrit._typing import BoolArray, FloatArray, IntArray
 from skcrit.exceptions import NoGroundTruthError
-from skcrit.inspection._axes import FAILURE, LEGEND, SUCCESS, axes_of, name_axes
+from skcrit.inspection._axes import FAILURE, LEGEND, SUCCESS, axes_of, ink, name_axes
 from skcrit.inspection._labels import checked_names, place_names
 from skcrit.losses.adapt import as_loss
 from skcrit.utils._arguments import check_int, check_keywords
@@ -26,7 +26,7 @@ _MAX_VECTOR = 500
 # Opacity of one edge among n is ink / n^fading, set by eye for 2,500 and 20,000 edges.
 # Dark lines stay visible when faint; colour and dashes distinguish connections.
 _INK, _FADING = 25.0, 0.65
-_SEARCH: dict[str, Any] = {"color": "0.3", "zorder": 1, "label": "search edge"}
+_SEARCH: dict[str, Any] = {"zorder": 1, "label": "search edge"}
 _CONNECTION: dict[str, Any] = {"color": FAILURE, "zorder": 1.5, "label": "connection"}
 _CONNECTION |= {"linestyles": "dashed"}
 
@@ -199,20 +199,18 @@ class LandscapeGraphDisplay:
             x = index - index.mean()
             y = y - y.mean() - (x @ y) / (x @ x) * x
         self.positions_ = np.column_stack([_spread(_columns(index), y), y])
-        style = {**_SEARCH, **edge_kw}
+        style = {"color": ink(ax, 0.3), **_SEARCH, **edge_kw}
         self.edges_ = self._draw_lines(ax, self.edges, 0.8, (0.02, 0.45), style)
         self.connections_ = None
         if self.connections is not None:
-            self.connections_ = self._draw_lines(
-                ax, self.connections, 1.0, (0.05, 0.9), _CONNECTION
-            )
+            self._draw_connections(ax, self.connections)
         self.nodes_ = self._draw_nodes(ax, known, node_kw)
         height = "Loss above its linear trend in the index" if detrended else "Loss"
         name_axes(ax, "Morse index", height)
         n_edges = len(self.edges_.get_segments())
         title = f"{len(y):,} sets, {n_edges:,} edges"
         if np.any(self.positions_[:, 0] != _columns(index)):
-            title += "\nsets of equal index and nearly equal loss side by side"
+            title += "\nnearly equal losses side by side"
         ax.set_title(title, fontsize="small")
         if self.connections_ is not None:
             handles = [self.edges_, self.connections_]
@@ -220,6 +218,14 @@ class LandscapeGraphDisplay:
         self._mark_unknown(ax, known)
         self.texts_ = self._write_names(ax)
         return self
+
+    def _draw_connections(self, ax: Any, pairs: Any) -> None:
+        """Draw connections; a gap in their dashes shows no search edge beneath."""
+        if len(pairs) <= _MAX_VECTOR:
+            gap = {"color": ink(ax, 1), "zorder": 1.4}
+            self._draw_lines(ax, pairs, 1.0, (1, 1), gap)
+        lines = self._draw_lines(ax, pairs, 1.0, (0.05, 0.9), _CONNECTION)
+        self.connections_ = lines
 
     def _draw_lines(
         self, ax: Any, pairs: Any, width: float, opacity: Any, style: dict[str, Any]

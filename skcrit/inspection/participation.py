@@ -14,6 +14,8 @@ from skcrit.inspection._axes import (
     LEGEND,
     SUCCESS,
     axes_of,
+    font_points,
+    ink,
     name_axes,
     together,
     wrap,
@@ -30,11 +32,12 @@ if TYPE_CHECKING:
 # Width of the bars, in bins; that of the origin must be seen among many, too.
 _BAR, _ORIGIN_BAR = 0.8, 0.02
 
-# Height of a line of the legend above the bars, and of what surrounds the lines, in
-# points; and the width of axes below which its columns do not stand side by side.
-_LINE, _FRAME, _NARROW = 14, 14, 190
+# In units of the font size: the height of a line of the legend above the bars and of
+# what surrounds the lines, the width of axes below which its columns do not stand side
+# by side,
+_LINE, _FRAME, _NARROW = 1.7, 1.7, 23
 
-# Width of a character and of the space between labels, in units of the font size.
+# and the width of a character and of the space between labels.
 _CHARACTER, _SPACE = 0.65, 0.8
 
 
@@ -207,29 +210,27 @@ class ParticipationDisplay:
         apart["width"] = max(apart["width"], _ORIGIN_BAR * len(x))
         self.origin_bar_ = ax.bar(x[-1:], shares[-1:], **apart)
         self.uniform_line_ = ax.axhline(
-            1 / len(shares), color="black", linestyle="--", linewidth=1, zorder=3
+            1 / len(shares), color=ink(ax), linestyle="--", linewidth=1, zorder=3
         )
         self.uniform_line_.set_label("uniform")
         n_lines = self._label(ax, x)
         highest = max(shares.max(), 1 / len(shares))
         height = ax.get_window_extent().height * 72 / ax.figure.dpi
-        room = (_FRAME + _LINE * n_lines) / height
+        room = (_FRAME + _LINE * n_lines) * font_points(LEGEND["fontsize"]) / height
         ax.set_ylim(0, highest / (1 - min(room, 0.8)))
         return self
 
     def _label(self, ax: Any, x: Any) -> Any:
         """Name the axes, the bars and the entropy; return the lines of the legend."""
         ax.set_xlim(x[0] - 0.7, x[-1] + max(0.7, _ORIGIN_BAR * len(x)))
-        from matplotlib.font_manager import FontProperties
-
         shown = self._shown(ax, x)
         ax.set_xticks(x[shown], [self.labels[i] for i in shown])
         name_axes(
             ax, "Eigenvector, by descending eigenvalue", "Share of participations"
         )
         width = ax.get_window_extent().width * 72 / ax.figure.dpi
-        n_columns = 3 if width > _NARROW else 1
-        size = FontProperties(size=LEGEND["fontsize"]).get_size_in_points()
+        size = font_points(LEGEND["fontsize"])
+        n_columns = 3 if width > _NARROW * size else 1
         title = wrap(self._entropy_text(), width, size)
         legend = ax.legend(
             handles=[self.bars_, self.origin_bar_, self.uniform_line_],

@@ -14,6 +14,7 @@ from skcrit.inspection._axes import (
     LEGEND,
     SUCCESS,
     axes_of,
+    ink,
     name_axes,
     together,
 )
@@ -28,12 +29,12 @@ if TYPE_CHECKING:
     from skcrit.model_selection import ToleranceCurve
 
 # Colour, marker and line each distinguish the scores; the marker's size makes what lies
-# underneath visible if two scores are equal.
+# underneath visible if two scores are equal. Without a colour they have that of words.
 _STYLES = {
     "converged": ("converged", FAILURE, "s", "--", 6.5),
     "precision": ("precision", "#CC79A7", "D", "-.", 5.5),
     "accuracy": ("accuracy", SUCCESS, "o", "-", 4),
-    "index_error": ("mean index error", "black", "^", ":", 4),
+    "index_error": ("mean index error", None, "^", ":", 4),
 }
 
 # Distance of infinity and zero from the other tolerances, as a fraction of their span.
@@ -220,7 +221,7 @@ class ToleranceDisplay:
         self.lines_, self.edge_lines_ = {}, {}
         for name, values in self.scores.items():
             label, color, marker, linestyle, size = _STYLES[name]
-            style = {"color": color, "marker": marker, "markersize": size}
+            style = {"color": color or ink(ax), "marker": marker, "markersize": size}
             # Open marks: what lies underneath shines through.
             style |= {"markerfacecolor": "none", "zorder": 2, **line_kw}
             values = np.asarray(values, dtype=float)
@@ -257,7 +258,8 @@ class ToleranceDisplay:
                 ticks.append(ends[end])
                 names.append(name)
                 inner = ends["last" if end == "infinity" else "first"]
-                ax.axvline(np.sqrt(ends[end] * inner), color="0.75", lw=0.8, zorder=1)
+                between = {"color": ink(ax, 0.5), "linewidth": 0.8, "zorder": 1}
+                ax.axvline(np.sqrt(ends[end] * inner), **between)
         ax.set_xticks(ticks, names)
         ax.xaxis.set_minor_locator(NullLocator())
         name = f"Tolerance on the squared gradient norm {together('(loose → strict)')}"
