@@ -35,7 +35,8 @@ class Summary:
     Parameters
     ----------
     title : str
-        What was fitted, and how many of its searches converged.
+        What was fitted, how many of its searches converged, and why an exploration
+        ended before it had tried every direction.
     n_params : int
         Number of parameters of the loss.
     loss : ndarray of shape (n_sets,)
@@ -87,6 +88,7 @@ class Summary:
     def _repr_html_(self) -> str:
         more = len(self) - _MAX_ROWS
         title = self.title + (f", the first {_MAX_ROWS}" if more > 0 else "")
+        title += f". {self.alarm}" if self.alarm else ""
         return html_table(title, self._cells(_MAX_ROWS))
 
     def to_dict(self) -> dict[str, Any]:
@@ -162,11 +164,13 @@ def summarize(finder: FittedFinder) -> Summary:
     low, high, confirmed = _from_starts(finder, loss.n_params_)
     labels = np.asarray(finder.results_["critical_set"])
     n_sets, n_converged = len(finder.critical_losses_), int(np.sum(labels >= 0))
+    ended = getattr(finder, "stop_reason_", "exhausted")
     return Summary(
         title=(
             f"{type(finder).__name__} on {type(finder.loss_).__name__}: {n_sets} "
             f"critical set{'' if n_sets == 1 else 's'}, {n_converged} of "
             f"{len(labels)} searches converged"
+            f"{'' if ended == 'exhausted' else f', ended early: {ended}'}"
         ),
         n_params=loss.n_params_,
         loss=finder.critical_losses_,

@@ -3,6 +3,7 @@
 import builtins
 import pickle
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -33,6 +34,17 @@ def finder():
     loss = make_tanh_loss()
     points = make_points(loss)
     return finder_at(loss, np.concatenate([points, points]))
+
+
+@pytest.fixture(scope="module")
+def explored():
+    """Exploration of two wells that has tried every direction."""
+    loss = FunctionLoss(
+        lambda t: np.sum((t**2 - 1) ** 2, axis=-1),
+        lambda t: 4 * t * (t**2 - 1),
+        n_params=1,
+    )
+    return LandscapeExplorer(loss, random_state=0).fit()
 
 
 def bumps():
@@ -146,6 +158,19 @@ def test_an_exploration():
     assert summary.confirmed.all()
     assert summary.title.startswith("LandscapeExplorer on LinearAutoencoderLoss: ")
     assert "of 40 searches converged" in summary.title
+    # Who reads the table must know that there may be more.
+    assert summary.title.endswith(", ended early: max_searches")
+
+
+def test_an_exploration_that_tried_everything_did_not_end_early(explored):
+    assert explored.stop_reason_ == "exhausted"
+    assert explored.summary().title.endswith("searches converged")
+
+
+def test_notebooks_show_the_alarm(explored):
+    summary = replace(explored.summary(), alarm="sets are < missing")
+    assert repr(summary).endswith("\nsets are < missing")
+    assert "converged. sets are &lt; missing</caption>" in summary._repr_html_()
 
 
 def test_nothing_found():
