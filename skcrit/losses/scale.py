@@ -15,8 +15,12 @@ from skcrit._typing import BoolArray, FloatArray, IntArray
 if TYPE_CHECKING:
     from skcrit.losses.base import Loss
 
-# Radii at which slopes along rays are computed, over eighteen orders of magnitude.
+# Radii at which slopes along rays are computed, over eighteen orders of magnitude, and
+# nine more each way for rays that do not turn there: of atoms in metres, for instance.
 _RADII = np.geomspace(1e-9, 1e9, 145)
+_NEAR, _FAR = _RADII[:72] * 1e-9, _RADII[73:] * 1e9
+_ALL = np.concatenate([_NEAR, _RADII, _FAR])
+_USUAL = slice(len(_NEAR), len(_NEAR) + len(_RADII))
 
 # Rays in random directions, and the largest number of parameters for which each axis
 # has rays of its own.
@@ -68,8 +72,9 @@ def turning_length(loss: Loss, center: FloatArray) -> FloatArray:
     # parameter from rays along its axis if they turn, else where the loss has changed
     # as much as along the axes that do, else from rays in random directions; one if no
     # ray turns or bends. Bends count only where nothing turns: those of a penalty lie
-    # far beyond its minimum. Costs about 2300 gradients, and 290 more for each
-    # parameter up to 64 of them; three times as many for rays that turn.
+    # far beyond its minimum. Costs at most 7000 gradients, and 900 more for each
+    # parameter up to 64 of them; three times as many if slopes of rays that do not turn
+    # are rounding errors.
     n_params = len(center)
     # Two points first: what is wrong with a function is easier to read of their shape.
     with suppress(ArithmeticError), np.errstate(all="ignore"):
@@ -95,36 +100,57 @@ def turning_length(loss: Loss, center: FloatArray) -> FloatArray:
 def _equal_change(slopes: FloatArray, own: FloatArray) -> FloatArray:
     """Find the distance at which the loss changes along an axis as where it turns."""
     with np.errstate(over="ignore"):
-        size = np.max(np.where(np.isfinite(slopes), np.abs(slopes), 0), axis=0) * _RADII
-    within = np.where(own[:, None] >= _RADII, size, 0.0)
+        size = np.max(np.where(np.isfinite(slopes), np.abs(slopes), 0), axis=0) * _ALL
+    turning = own[own > 0]
+    size[:, np.min(turning, initial=_RADII[0]) > _ALL] = 0.0
+    size[:, np.max(turning, initial=_RADII[-1]) < _ALL] = 0.0
+    within = np.where(own[:, None] >= _ALL, size, 0.0)
     enough = size >= np.median(np.max(within, axis=1)[own > 0]) if own.any() else False
     # Slopes near the centre are rounding errors, but not beyond the first that
     # suffices.
     first = np.argmax(np.broadcast_to(enough, size.shape), axis=1)
-    return np.where(np.any(enough, axis=-1), _RADII[first], 0.0)
+    return np.where(np.any(enough, axis=-1), _ALL[first], 0.0)
 
 
 def _slopes(loss: Loss, center: FloatArray, rays: FloatArray) -> FloatArray:
-    """Compute slopes along rays at all radii, NaN for rounding errors that turn."""
-    points = center + _RADII[:, None, None] * rays
+    """Compute slopes along rays at all radii, NaN if the usual ones show a turn."""
+    slopes = np.full((len(rays), len(_ALL)), np.nan)
+    slopes[:, _USUAL] = _seen(loss, center, rays, _RADII)
+    rows = np.flatnonzero(np.isnan([_last_turn(row) for row in slopes]))
+    if len(rows):
+        # Rounding errors can feign a turn where two ranges meet: all radii at once.
+        longer = _seen(loss, center, rays[rows], _ALL)
+        straight = np.isnan([_last_turn(row) for row in longer])
+        longer[straight, _USUAL] = slopes[rows[straight], _USUAL]
+        slopes[rows] = longer
+    return slopes
+
+
+def _seen(
+    loss: Loss, center: FloatArray, rays: FloatArray, radii: FloatArray
+) -> FloatArray:
+    """Compute slopes along rays at some radii, NaN for rounding errors that turn."""
+    points = center + radii[:, None, None] * rays
     slopes = _slopes_at(loss, points, rays)
     # Without any change of sign rounding errors have nothing to feign.
     rows = np.flatnonzero([len(_sign_changes(row[row != 0])) for row in slopes])
     if len(rows):
         noise = _noise(loss, points[:, rows], rays[rows], slopes[rows])
         seen = np.abs(slopes[rows]) > _NOISE * noise
-        seen &= _changes(loss, points[:, rows], slopes[rows])
+        seen &= _changes(loss, points[:, rows], slopes[rows], radii)
         slopes[rows] = np.where(seen, slopes[rows], np.nan)
     return slopes
 
 
-def _changes(loss: Loss, points: FloatArray, slopes: FloatArray) -> BoolArray:
+def _changes(
+    loss: Loss, points: FloatArray, slopes: FloatArray, radii: FloatArray
+) -> BoolArray:
     """Return where slopes change the loss by more than its rounding errors."""
     try:
         with np.errstate(all="ignore"):
             value = np.abs(to_host(loss.value(loss.asarray(points)))).T
             level = _UNSEEN * float(np.finfo(loss.dtype).eps) * value
-            return ~(np.abs(slopes) * _RADII <= level)
+            return ~(np.abs(slopes) * radii <= level)
     except ArithmeticError:
         return np.ones(slopes.shape, dtype=bool)
 
@@ -152,7 +178,7 @@ def _slopes_at(loss: Loss, points: FloatArray, rays: FloatArray) -> FloatArray:
             gradient = to_host(loss.gradient(loss.asarray(points)))
             return np.sum(gradient * rays, axis=-1).T
     except ArithmeticError:  # a function that raises in place of infinity
-        return np.full((len(rays), len(_RADII)), np.nan)
+        return np.full((len(rays), len(points)), np.nan)
 
 
 def _sign_changes(slope: FloatArray) -> IntArray:
@@ -166,7 +192,7 @@ def _reach(slopes: FloatArray) -> FloatArray:
     turns = np.array([_last_turn(row) for row in slopes])
     if np.any(np.isfinite(turns)):
         return turns
-    return np.array([_first_bend(row) for row in slopes])
+    return np.array([_first_bend(row[_USUAL]) for row in slopes])
 
 
 def _last_turn(slope: FloatArray) -> float:
@@ -175,7 +201,7 @@ def _last_turn(slope: FloatArray) -> float:
     turns = _sign_changes(slope[good])
     if not len(turns):
         return np.nan
-    return float(_RADII[good[turns[0] if len(turns) > _MANY else turns[-1]]])
+    return float(_ALL[good[turns[0] if len(turns) > _MANY else turns[-1]]])
 
 
 def _first_bend(slope: FloatArray) -> float:

@@ -192,3 +192,53 @@ def test_functions_that_raise_where_they_overflow():
     # Without gradients along the rays nothing is known.
     for raises in (("gradient",), ("value", "gradient")):
         assert steep_well(raises).length_scale().tolist() == [1.0]
+
+
+def _wells(t):
+    return np.sum((t**2 - 1) ** 2 + 0.3 * t, axis=-1)
+
+
+def _wells_gradient(t):
+    return 4 * t * (t**2 - 1) + 0.3
+
+
+def _pair(t):
+    """Energy of two atoms on a line, with a pole where they meet."""
+    r = t[..., 1] - t[..., 0]
+    return r**-12 - 2 * r**-6
+
+
+def _pair_gradient(t):
+    r = t[..., 1] - t[..., 0]
+    slope = 12 * (r**-7 - r**-13)
+    return np.stack([-slope, slope], axis=-1)
+
+
+def _logistic(t):
+    return np.logaddexp(0, t[..., 0] - 2 * t[..., 1]) + 0.05 * np.sum(t**2, axis=-1)
+
+
+def _logistic_gradient(t):
+    rate = 1 / (1 + np.exp(2 * t[..., 1] - t[..., 0]))
+    return np.stack([rate, -2 * rate], axis=-1) + 0.1 * t
+
+
+@pytest.mark.parametrize("unit", [1e-15, 1e-12, 1e-10, 1e-9, 1e9, 1e10, 1e14])
+@pytest.mark.parametrize(
+    ("value", "gradient"),
+    [
+        (_wells, _wells_gradient),
+        (_pair, _pair_gradient),
+        (_logistic, _logistic_gradient),
+    ],
+)
+def test_lengths_follow_the_unit_from_nuclei_to_frequencies(value, gradient, unit):
+    def lengths(unit):
+        loss = FunctionLoss(
+            lambda t: value(t / unit), lambda t: gradient(t / unit) / unit, n_params=2
+        ).fit()
+        with np.errstate(all="ignore"):
+            return loss.length_scale() / unit
+
+    # Radii come in eighths of a decade, and a turn beside one may fall to the next.
+    assert_allclose(np.log10(lengths(unit) / lengths(1.0)), 0, atol=0.13)
