@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from skcrit.solvers.log import History, Log, Look, history_names
 from skcrit.solvers.state import SolverResult, State
 from skcrit.solvers.status import Status, explain_stop, stop_codes
 from skcrit.solvers.tolerance import Tolerance, squared_norm
+from skcrit.utils._arguments import shown
 
 # A batch is filled up when it has become as small as this part of its width: what
 # enters must be prepared, and the rest be joined with it.
@@ -199,6 +200,7 @@ class Solver(ABC):
         waiting = _Waiting(self, loss, theta0)
         state = waiting.enter(None)
         _check_shapes(loss, state.local)
+        self._check_columns(state)
         logs = [Log(n_starts, loss.n_params_, self.columns) for _ in tols]
         rules = [Tolerance(loss, n_starts, tol) for tol in tols]
         history = History(n_starts, history_names(self.store_history))
@@ -218,12 +220,36 @@ class Solver(ABC):
             if running.any():
                 if not running.all():
                     state = state.take(np.flatnonzero(running))
-                state = self.step(loss, replace(state, n_iter=state.n_iter + 1))
-                state = waiting.enter(state)
+                state = waiting.enter(self._stepped(loss, state))
             elif waiting.n_left:
                 state = waiting.enter(None)
             else:
                 return [history.attach(log.result) for log in logs]
+
+    def _stepped(self, loss: Loss, state: State) -> State:
+        """Take a step, and refuse what is no state of the same starts."""
+        after: Any = self.step(loss, replace(state, n_iter=state.n_iter + 1))
+        shape = tuple(np.shape(state.local.theta))
+        came = "" if isinstance(after, State) else f"got {shown(after)}"
+        if not came and tuple(np.shape(after.local.theta)) != shape:
+            came = f"got points of shape {tuple(np.shape(after.local.theta))}"
+        if came:
+            raise ValueError(
+                f"step of {type(self).__name__} must return a State of the same "
+                f"starts, with local at points of shape {shape}, {came}. "
+                "dataclasses.replace(state, ...) makes one."
+            )
+        return after
+
+    def _check_columns(self, state: State) -> None:
+        """Refuse names of columns that the method does not carry."""
+        for name in self.columns:
+            if np.shape(state.carry.get(name)) != state.rows.shape:
+                raise ValueError(
+                    f"columns of {type(self).__name__} must be names of entries of "
+                    "carry with one number per start, which setup makes, got "
+                    f"{name!r}; carry has {sorted(state.carry)}."
+                )
 
     def _stop(self, state: State, finite: FloatArray, reached: FloatArray) -> IntArray:
         """Decide which starts end here, and why."""

@@ -93,8 +93,11 @@ class Log:
         result.n_gradient[ended] += look.n_hvp[failed] > 0
         result.n_hvp[ended] += look.n_hvp[failed]
         ended = state.rows[done]
-        for name, column in result.extra.items():
-            column[ended] = to_host(state.carry[name])[done]
+        for name, column in list(result.extra.items()):
+            ends = to_host(state.carry[name])[done]
+            if not np.can_cast(ends.dtype, column.dtype, "same_kind"):
+                column = result.extra[name] = column.astype(ends.dtype)
+            column[ended] = ends
 
 
 def history_names(store_history: bool | Sequence[str]) -> tuple[str, ...]:
