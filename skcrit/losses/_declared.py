@@ -239,7 +239,11 @@ class DeclaredLoss(Loss):
     def _declared(self, name: str, theta: Array, shape: tuple[Any, ...]) -> Array:
         # Call a function of the user with points of its own and check what it returns;
         # a name in the shape stands for any length.
-        result = as_numbers(self._given[name](np.array(theta)), f"what {name} returns")
+        # reshape(-1, ...) needs a point, even if there is none.
+        points = np.array(theta) if theta.size else np.ones((1, self.n_params_))
+        result = as_numbers(self._given[name](points), f"what {name} returns")
+        if not theta.size:
+            result = np.zeros((*theta.shape[:-1], *result.shape[1:]))
         wanted = [
             came if isinstance(length, str) else length
             for length, came in zip(shape, result.shape, strict=False)

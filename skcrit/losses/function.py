@@ -228,7 +228,10 @@ class FunctionLoss(DeclaredLoss):
         return value, gradient, hessian
 
     def _call(self, name: str, shape: Any, *args: Any) -> Array:
-        # Call a function of the user and check the shape of what it returns.
+        # Call a function of the user and check the shape of what it returns. Without
+        # points reshape(-1, ...) would fail in it.
+        if not args[0].size:
+            return np.zeros(shape, dtype=self.dtype)
         try:
             result = self._given[name](*args)
         except Exception as error:

@@ -218,3 +218,27 @@ def test_bounds_on_errors_have_one_number_per_point():
     message = r"evaluation_error must return three arrays of shape \(3,\)"
     with pytest.raises(ValueError, match=message):
         loss.evaluation_error(np.zeros((3, 2)))
+
+
+@pytest.mark.parametrize("shape", [(0, 4), (3, 0, 4)])
+def test_functions_that_need_a_point_are_not_called_without_one(shape):
+    # As of points in space: reshape cannot infer a length of an array without entries.
+    def pairs(t):
+        return t.reshape(*t.shape[:-1], -1, 2)
+
+    loss = FunctionLoss(
+        lambda t: np.sum(pairs(t) ** 4, axis=(-1, -2)),
+        lambda t: (4 * pairs(t) ** 3).reshape(t.shape),
+        lambda t, v: (12 * pairs(t) ** 2 * pairs(v)).reshape(t.shape),
+        n_params=4,
+        invariants=lambda t: np.sum(pairs(t) ** 2, axis=-1),
+        representative=lambda t: np.abs(pairs(t)).reshape(t.shape),
+        symmetries=lambda t: 0 * pairs(t)[..., :1].repeat(4, axis=-1)[..., :1, :],
+    ).fit()
+    nothing = np.ones(shape)
+    assert loss.value(nothing).shape == shape[:-1]
+    assert loss.gradient(nothing).shape == shape
+    assert loss.hvp(nothing, nothing).shape == shape
+    assert loss.invariants(nothing).shape == (*shape[:-1], 2)
+    assert loss.representative(nothing).shape == shape
+    assert loss.orbit_tangents(nothing).shape == (*shape[:-1], 1, 4)
