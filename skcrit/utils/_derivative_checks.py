@@ -22,7 +22,8 @@ STEPS = (1 / 8, 1 / 5, 1 / 4, 1 / 3)
 
 def _slope(probe: Any, name: str, weights: Any, power: Any) -> tuple[FloatArray, float]:
     # Differences of a method along v, and the rounding error to expect in them.
-    size = np.linalg.norm(probe.v * (1 + np.abs(probe.points)), axis=-1, keepdims=True)
+    size = probe.v * (probe.length + np.abs(probe.points))
+    size = np.linalg.norm(size, axis=-1, keepdims=True)
     step = probe.eps**power * size
     slope: Any = 0.0
     largest = 0.0
@@ -56,6 +57,8 @@ def _explain(claimed: FloatArray, slope: FloatArray, rtol: float) -> str:
     # A common factor is the most frequent mistake: a sign, a 2, a mean for a sum.
     claimed, slope = np.ravel(claimed), np.ravel(slope)
     factor = claimed @ slope / max(slope @ slope, np.finfo(float).tiny)
+    if f"{factor:.4g}" == "1":
+        return ""
     if np.linalg.norm(claimed - factor * slope) <= 10 * rtol * np.linalg.norm(claimed):
         return f", but {factor:.4g} times that"
     return ""

@@ -48,15 +48,17 @@ class Probe:
         default = 1e-6 if self.dtype == "float64" else 1e-2
         self.rtol = default if rtol is None else check_number(rtol, "rtol", 0)
         rng = check_seed(random_state)
+        # Derivatives are those of the loss only within its own unit of length.
+        self.length = _length_scale(loss)
         if isinstance(points, Integral):
-            points = rng.standard_normal((points, self.n_params))
+            points = self.length * rng.standard_normal((points, self.n_params))
         self.points = np.array(as_numbers(points, "theta"), dtype=self.dtype)
         if self.points.ndim != 2 or self.points.shape[1] != self.n_params:
             raise ValueError(
                 f"theta must have shape (n_points, {self.n_params}), "
                 f"got shape {self.points.shape}."
             )
-        u, v = rng.standard_normal((2, *self.points.shape))
+        u, v = self.length * rng.standard_normal((2, *self.points.shape))
         self.u, self.v = (w / np.linalg.norm(w, axis=-1, keepdims=True) for w in (u, v))
 
     def device(self, array: FloatArray) -> FloatArray:
@@ -79,6 +81,16 @@ class Probe:
     def host(self, name: str, *arrays: Any, on: Any = None) -> FloatArray:
         # Call a method that returns an array, and bring that to the host.
         return to_host(self.call(name, *arrays, on=on))
+
+
+def _length_scale(loss: Any) -> Any:
+    """Ask a loss for its length scale; one if it has none that can be used."""
+    try:
+        with np.errstate(all="ignore"):
+            length = np.asarray(loss.length_scale(), dtype=float)
+        return length if np.all((length > 0) & np.isfinite(length)) else 1.0
+    except Exception:  # functions that are wrong are found by what is checked next
+        return 1.0
 
 
 def run_checks(checks: list[Callable[..., Any]], probe: Probe) -> list[Any]:

@@ -42,7 +42,8 @@ def check_loss(
     loss : Loss
         Fitted loss.
     points : array-like of shape (n_points, n_params), default=None
-        Points to check at. None draws them from the standard normal distribution.
+        Points to check at. None draws them from the normal distribution whose standard
+        deviation is the length scale of the loss.
     n_points : int, default=5
         Number of points to draw, at least 2. Ignored if ``points`` is given.
     random_state : int, RandomState, Generator or None, default=0

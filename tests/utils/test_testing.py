@@ -1,5 +1,8 @@
 """Good losses pass, and for each kind of broken loss the message names its fault."""
 
+from functools import partial
+
+import array_api_strict
 import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
@@ -209,3 +212,25 @@ def test_building_blocks_need_a_fitted_loss():
             check(Quartic(), np.ones(3))
         with pytest.raises(ValueError, match=r"shape \(n_points, 3\), got .* \(1, 2\)"):
             check(Quartic().fit(), np.ones(2))
+
+
+@pytest.mark.parametrize("unit", [1e-10, 1e-9, 1.0, 1e6, 1e12])
+@pytest.mark.parametrize("energy", [1e-19, 1.0, 1e9])
+def test_units_are_no_fault(unit, energy):
+    loss = FunctionLoss(
+        partial(in_units, value, unit, energy),
+        partial(in_units, gradient, unit, energy / unit),
+        n_params=3,
+    ).fit()
+    check_loss(loss)
+    wrong = FunctionLoss(
+        partial(in_units, value, unit, energy),
+        partial(in_units, gradient, unit, -energy / unit),
+        n_params=3,
+    ).fit()
+    with pytest.raises(AssertionError, match=r"1 problem.*\n.*but -1 times that"):
+        check_loss(wrong)
+
+
+def in_units(function, unit, factor, theta):
+    return factor * function(theta / unit)
