@@ -119,12 +119,26 @@ class DeclaredLoss(Loss):
             raise ValueError(
                 "bounds must be a pair (low, high) of numbers or arrays of shape "
                 f"({self.n_params_},), got {shown(bounds)}: {error}"
+                f"{self._transposed(bounds)}"
             ) from error
         if not np.all(low < high):
             raise ValueError(
                 f"bounds must have low < high everywhere, got {shown(bounds)}."
+                f"{self._transposed(bounds)}"
             )
         return low, high
+
+    def _transposed(self, bounds: Any) -> str:
+        # What to do if bounds are pairs for each parameter, as SciPy wants them.
+        try:
+            pairs = np.shape(bounds) == (self.n_params_, 2)
+        except ValueError:  # a number and an array
+            pairs = False
+        return (
+            " Give all lower, then all upper bounds: list(zip(*bounds))."
+            if pairs
+            else ""
+        )
 
     def ground_truth(self) -> GroundTruth:  # noqa: D102 (documented in Loss)
         truth = self._given["ground_truth"]

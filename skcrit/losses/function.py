@@ -42,9 +42,9 @@ class FunctionLoss(DeclaredLoss):
         Length of ``theta``. It must be given; it stands after the functions only for
         the sake of their order.
     bounds : tuple of (array-like, array-like), default=None
-        Lower and upper bounds of the parameters, numbers or arrays of shape
-        (n_params,), possibly infinite. Searches begin inside, and a search that ends
-        outside has the status ESCAPED.
+        All lower and all upper bounds, numbers or arrays of shape (n_params,), possibly
+        infinite; not a pair for each parameter. Searches begin inside, and a search
+        that ends outside has the status ESCAPED.
     length : float or array-like of shape (n_params,), default=None
         Typical distance between critical points, for all parameters or for each. None
         estimates it: a quarter of the width of ``bounds``, else by
@@ -91,8 +91,8 @@ class FunctionLoss(DeclaredLoss):
     and far more accurate (:class:`~skcrit.losses.differences.DifferenceModel`); they
     cost ``14 n_params`` gradients.
 
-    To run on several processes the functions must be picklable: defined in a module,
-    not lambdas.
+    ``memory`` and a saved finder need functions that are defined in a module, not
+    lambdas. ``n_jobs`` alone takes any function.
 
     Examples
     --------

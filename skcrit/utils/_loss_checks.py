@@ -230,8 +230,9 @@ def _check_pickle(probe: Probe) -> Iterator[Any]:
         copy = pickle.loads(pickle.dumps(probe.loss))
     except Exception as error:  # whatever the code of a user raises is reported
         yield (
-            f"it cannot be pickled, which n_jobs and memory need: {error}. Classes "
-            "and functions have to be defined in a module; lambdas cannot be pickled."
+            f"it cannot be pickled, which memory and saving need: {error}. Classes and "
+            "functions have to be defined in a module, not as lambdas. n_jobs alone "
+            "takes lambdas too."
         )
         return
     other = Probe(copy, probe.points, 0, probe.rtol)

@@ -176,6 +176,11 @@ IMPOSSIBLE = [
     ("bounds", (1.0, 1.0), "bounds must have low < high everywhere"),
     ("bounds", (0.0, [1.0, np.nan, 1.0]), "bounds must have low < high everywhere"),
     ("bounds", (0.0, "high"), "bounds must be a pair"),
+    (
+        "bounds",
+        [(-1, 1), (0, 2), (-3, 3)],
+        r"all upper bounds: list\(zip\(\*bounds\)\)",
+    ),
     ("length", 0.0, "'length' parameter .* must be a float in"),
     ("length", [1.0, -1.0, 1.0], "length must be positive and finite"),
     ("length", [1.0, np.nan, 1.0], "length must be positive and finite"),

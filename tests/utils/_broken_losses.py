@@ -302,5 +302,5 @@ BROKEN = {
     LosesParameters: "clone loses parameters",
     AnotherLibrary: "gradient must return an array of numpy, got one of array_api_str",
     ChangesInPickles: "value is different after pickling",
-    CannotBePickled: "it cannot be pickled, which n_jobs and memory need",
+    CannotBePickled: "it cannot be pickled, which memory and saving need",
 }
