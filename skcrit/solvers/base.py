@@ -244,7 +244,8 @@ class Solver(ABC):
     def _check_columns(self, state: State) -> None:
         """Refuse names of columns that the method does not carry."""
         for name in self.columns:
-            if np.shape(state.carry.get(name)) != state.rows.shape:
+            column: Any = state.carry.get(name)
+            if np.shape(column) != state.rows.shape:
                 raise ValueError(
                     f"columns of {type(self).__name__} must be names of entries of "
                     "carry with one number per start, which setup makes, got "
