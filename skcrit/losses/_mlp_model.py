@@ -125,7 +125,7 @@ class MLPModel(LocalModel):
     def _with_penalty(self, total):
         # From the sum over samples to the loss.
         xp, loss = array_namespace(self.theta), self.loss
-        value = total / loss.n_samples_seen_
+        value = total / loss._divisor
         if loss._decay is None:
             return value
         return value + xp.sum(loss._decay * self.theta * self.theta, axis=-1) / 2
@@ -148,7 +148,7 @@ class MLPModel(LocalModel):
 
     def _with_decay(self, total, v):
         # From a sum over samples to a derivative, with the part of the penalty.
-        product = total / self.loss.n_samples_seen_
+        product = total / self.loss._divisor
         return product if self.loss._decay is None else product + self.loss._decay * v
 
     def hvp(self, v):
@@ -168,7 +168,7 @@ class MLPModel(LocalModel):
         ]
         total = self._joined(rows, (*self.theta.shape, n_params))
         # Rounding differs between (i, j) and (j, i).
-        total = (total + xp.matrix_transpose(total)) / (2 * loss.n_samples_seen_)
+        total = (total + xp.matrix_transpose(total)) / (2 * loss._divisor)
         if loss._decay is None:
             return total
         unit = xp.eye(n_params, dtype=total.dtype, device=device(total))
@@ -221,7 +221,7 @@ class MLPModel(LocalModel):
         rows = [self._chunk_contracted(chunk, stacks, function) for chunk in chunks]
         total = self._joined(rows, shape)
         if decayed is None:
-            return total / self.loss.n_samples_seen_
+            return total / self.loss._divisor
         return self._with_decay(total, decayed)
 
     def _chunk_contracted(self, chunk, stacks, function):

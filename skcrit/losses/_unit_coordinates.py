@@ -16,6 +16,9 @@ from skcrit.losses.data_subspace import DataSubspace
 # a chain, where the error shrinks by cos(pi / (h + 1))^2 a sweep.
 _SWEEPS = 30
 
+# Part of the largest penalty that may act across the data's subspace and the rest.
+_MIXED = 1e-14
+
 
 class UnitCoordinates:
     r"""What a loss leaves free, and coordinates in which it is gone.
@@ -220,8 +223,15 @@ def seen_by_data(loss: Any) -> Any:
     if not len(null):
         return None
     null = np.pad(null, ((0, 0), (0, n_in - null.shape[1])))
+    squares = np.ones(n_in)
+    if loss._units is not None:
+        squares = loss._units.factors(loss._shapes)[:n_in] ** 2
+    square = squares[np.argmax(np.abs(null[0]))]
+    # Inputs of other units have other penalties, which mix the two subspaces.
+    if penalised and np.max(np.abs(null * (squares - square))) > _MIXED * squares.max():
+        return None
     seen = loss.asarray(np.linalg.svd(null)[2][len(null) :])
-    decay = float(loss.alpha / loss.n_samples_seen_)
+    decay = float(loss.alpha / loss.n_samples_seen_ * square)
     return DataSubspace(seen, loss._shapes[0][0], loss.n_params_, decay)
 
 

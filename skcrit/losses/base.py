@@ -274,7 +274,7 @@ class Loss(Provable, BaseEstimator, ABC):
         Returns
         -------
         coordinates : Coordinates
-            The loss as a function of them, and an isometry in both directions.
+            The loss as a function of them, and an affine map in both directions.
         """
         self._check_fitted()
         return Coordinates(self)

@@ -11,13 +11,16 @@ class Coordinates:
     """A loss in coordinates of its choice: by default its own.
 
     The change of coordinates is an isometry, so that gradient norms, spectra and the
-    paths of methods do not change.
+    paths of methods do not change, or another affine map, which changes all of these
+    but neither critical points nor their Morse indices.
 
     Parameters
     ----------
     loss : Loss
         The loss as a function of the new coordinates.
     """
+
+    is_isometry = True
 
     def __init__(self, loss: FittedLoss) -> None:
         # Of any class: subclasses use what else theirs has.

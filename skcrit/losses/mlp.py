@@ -17,6 +17,7 @@ from skcrit.ground_truth.autoencoder import AnalyticalSpectrum
 from skcrit.ground_truth.linear import LinearSpectrum
 from skcrit.linalg import eigh
 from skcrit.losses._activations import ACTIVATIONS
+from skcrit.losses._mlp_coordinates import DataCoordinates, DataUnits, units_of_data
 from skcrit.losses._mlp_estimators import ConvertsEstimators
 from skcrit.losses._mlp_model import MLPModel
 from skcrit.losses._mlp_proofs import MLPProofs
@@ -25,6 +26,7 @@ from skcrit.losses._mlp_starts import GlorotStarts
 from skcrit.losses._mlp_targets import Targets, check_range
 from skcrit.losses._unit_symmetries import UnitSymmetries
 from skcrit.losses.base import ModelledLoss
+from skcrit.losses.coordinates import Coordinates
 from skcrit.utils._validation import (
     Interval,
     StrOptions,
@@ -160,6 +162,9 @@ class MLPLoss(
         "dtype": [StrOptions({"float64", "float32"})],
     }
 
+    # Those to which the data have been brought already, see coordinates.
+    _units: DataUnits | None = None
+
     def __init__(
         self,
         hidden_layer_sizes: int | Sequence[int] = (10,),
@@ -243,13 +248,17 @@ class MLPLoss(
         for name in _CACHED:  # of an earlier fit
             self.__dict__.pop(name, None)
         self._blocks = self._cut(self._X, self._targets.values)
-        self._decay = None
+        self._divisor, self._decay = float(self.n_samples_seen_), None
+        if self._units is not None:
+            self._divisor /= self._units.goal_unit**2
         if self.alpha > 0:
             masks = [np.ones(shape) for shape in self._shapes]
             for mask in masks:
                 if self.fit_intercept and not self.penalize_intercept:
                     mask[:, -1] = 0
             decay = np.concatenate([mask.ravel() for mask in masks])
+            if self._units is not None:
+                decay *= self._units.factors(self._shapes) ** 2
             self._decay = self.asarray(decay * (self.alpha / self.n_samples_seen_))
 
     def __getstate__(self) -> dict[str, Any]:
@@ -274,6 +283,32 @@ class MLPLoss(
     def _once(self, theta: Array) -> MLPModel:
         # A local model for one question.
         return MLPModel(self, self._as_points(theta), once=True)
+
+    def coordinates(self) -> Coordinates:
+        """Return the loss as a function of the parameters for standardised data.
+
+        Returns
+        -------
+        coordinates : Coordinates
+            ``theta`` itself if the data are about standardised: standard deviations
+            between 1/8 and 8, and means up to 8. Otherwise the parameters for
+            standardised data, an affine function of ``theta``. Searches begin and take
+            place there, and gradient norms, distances and tolerances are those there.
+            Critical points and their indices are the same, with a penalty too: it keeps
+            its unit.
+
+        Notes
+        -----
+        Without an intercept, or if it is penalised, data are not centred. All targets
+        have one unit, because the loss compares their errors. Rare values, such as
+        pixels and indicators that are mostly zero, count by the size that they have
+        where they are present.
+        """
+        self._check_fitted()
+        if self._units is not None:
+            return Coordinates(self)
+        units = units_of_data(self)
+        return Coordinates(self) if units.are_usual else DataCoordinates(self, units)
 
     def third_derivative(self, theta: Array, u: Array, v: Array) -> Array:
         """Contract the third derivative with two directions.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from skcrit._backend import to_host
 from skcrit._typing import FloatArray, RandomState
 from skcrit.losses.adapt import as_loss
 from skcrit.utils._arguments import check_int, check_seed
@@ -53,7 +54,18 @@ class StartSampler(BaseEstimator):
         check_params(self)
         loss = as_loss(loss)
         n_starts = check_int(n_starts, "n_starts", 1)
-        return self._draw(loss, n_starts, check_seed(random_state))
+        coordinates = loss.coordinates()
+        # Where lengths do not change, the starts are those of the user's coordinates.
+        if coordinates.is_isometry or self._has_units:
+            return self._draw(loss, n_starts, check_seed(random_state))
+        inner = coordinates.loss
+        starts = self._draw(inner, n_starts, check_seed(random_state))
+        return np.asarray(to_host(coordinates.back(inner.asarray(starts))), dtype=float)
+
+    @property
+    def _has_units(self) -> bool:
+        """Whether a parameter is a number in the unit of ``theta``."""
+        return False
 
     @abstractmethod
     def _draw(

@@ -47,6 +47,10 @@ class GaussianStarts(StartSampler):
 
     scale: float | str = "auto"
 
+    @property
+    def _has_units(self) -> bool:
+        return self.scale != "auto"
+
     def _draw(
         self, loss: Loss, n_starts: int, random_state: np.random.RandomState
     ) -> FloatArray:

@@ -88,6 +88,10 @@ class TrajectoryStarts(StartSampler):
     learning_rate: float | str = "auto"
     noise_variance: float = 0.0
 
+    @property
+    def _has_units(self) -> bool:
+        return self.learning_rate != "auto" or self.noise_variance > 0
+
     def _draw(
         self, loss: Loss, n_starts: int, random_state: np.random.RandomState
     ) -> FloatArray:
