@@ -30,6 +30,9 @@ __all__ = ["DataCoordinates", "DataUnits", "units_of_data"]
 # that Newton's methods bear.
 _USUAL = 8.0
 
+# Logarithm of the largest unit; squares of its inverse are numbers still.
+_LARGEST = 250
+
 
 @dataclass(frozen=True, eq=False)
 class DataUnits:
@@ -70,15 +73,17 @@ def units_of_data(loss: Any) -> DataUnits:
 def _units(A: FloatArray, centred: bool, axis: int | None) -> Any:
     # Units of the columns, or one for all, and their middles.
     middle = np.mean(A, axis=0) if centred else np.zeros(A.shape[1])
-    squares = (A - middle) ** 2
-    size = np.mean(squares, axis=axis)
+    peak = np.max(np.abs(A - middle), axis=axis)
     # What is constant up to rounding has no unit, and becomes zero.
     level = 10 * len(A) * np.finfo(float).eps * np.max(np.abs(A), axis=axis)
-    constant = np.sqrt(size) <= level
+    constant = peak <= level
+    squares = ((A - middle) / np.where(constant, 1.0, peak)) ** 2
     # The root of the mean square, weighted by the squares: for normal data the standard
     # deviation, and for rare pixels and labels the size that they have if present.
-    weighted = np.mean(squares * squares, axis=axis) / (3 * np.where(constant, 1, size))
-    unit = np.exp2(np.round(np.log2(np.where(constant, 1.0, weighted)) / 2))
+    size = np.where(constant, 1.0, np.mean(squares, axis=axis))
+    weighted = np.where(constant, 1.0, np.mean(squares * squares, axis=axis) / size / 3)
+    power = np.log2(np.where(constant, 1.0, peak)) + np.log2(weighted) / 2
+    unit = np.exp2(np.clip(np.round(power), -_LARGEST, _LARGEST))
     rounded = np.where(constant, A[0], unit * np.round(middle / unit))
     return unit, rounded if centred else middle
 

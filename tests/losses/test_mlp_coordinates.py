@@ -65,6 +65,16 @@ def test_the_loss_is_the_same_function_of_other_coordinates(data, rng):
         np.testing.assert_allclose(inside.hvp(theta, v), product, atol=1e-9 * size)
 
 
+@pytest.mark.parametrize("unit", [1e-300, 1e-60, 1e60])
+def test_extreme_units(data, unit):
+    X, y = data
+    loss = MLPLoss((2,), alpha=0.1).fit(X * unit, y)
+    coordinates = loss.coordinates()
+    theta = np.ones(loss.n_params_)
+    assert np.all(np.isfinite(coordinates.loss.gradient(theta)))
+    assert np.all(np.isfinite(coordinates.back(theta)))
+
+
 def test_data_are_about_standardised_in_them(data):
     loss = MLPLoss((3,)).fit(*data)
     inside = loss.coordinates().loss
