@@ -2,7 +2,6 @@
 
 from functools import partial
 
-import array_api_strict
 import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
