@@ -28,8 +28,7 @@ tol : float or "auto", default={tol}
     rescaled point of its symmetry orbit. "auto" has no unit: searches continue until
     the gradient is as small as rounding allows. A start that has reached ``tol`` has
     converged if Newton steps from there contract to the level of rounding; see
-    ``results_``. Infinity leaves the starts unchanged. Gradients are those in the
-    coordinates of the search, see ``MLPLoss.coordinates``.
+    ``results_``. Infinity leaves the starts unchanged.
 max_iter : int, default={max_iter}
     Largest number of iterations per start.
 batch_size : int, default=None

@@ -113,6 +113,7 @@ class DataCoordinates(Coordinates):
         self._shift = loss.asarray(shift)
         self._factors = loss.asarray(units.factors(loss._shapes))
         self._middle = loss.asarray(units.middle)
+        inner._outside = self._factors, self._middle
 
     def into(self, theta: Array) -> Array:  # noqa: D102 (documented in Coordinates)
         return (self._recentred(theta, self._middle) - self._shift) / self._factors
@@ -131,3 +132,18 @@ class DataCoordinates(Coordinates):
         ones = ones + xp.sum(W * middle, axis=-1, keepdims=True)
         first = xp.reshape(xp.concat([W, ones], axis=-1), theta[..., :n].shape)
         return xp.concat([first, theta[..., n:]], axis=-1)
+
+
+def gradient_outside(loss: Any, gradient: Array) -> Array:
+    """Express gradients of a loss in such coordinates in those of the user."""
+    factors, middle = loss._outside
+    gradient = gradient / factors
+    if not loss.fit_intercept:
+        return gradient
+    xp, shape = array_namespace(gradient), loss._shapes[0]
+    n = prod(shape)
+    first = xp.reshape(gradient[..., :n], (*gradient.shape[:-1], *shape))
+    ones = first[..., -1:]
+    first = xp.concat([first[..., :-1] + ones * middle, ones], axis=-1)
+    first = xp.reshape(first, gradient[..., :n].shape)
+    return xp.concat([first, gradient[..., n:]], axis=-1)

@@ -279,6 +279,10 @@ class Loss(Provable, BaseEstimator, ABC):
         self._check_fitted()
         return Coordinates(self)
 
+    def _users_gradient(self, gradient: Array) -> Array:
+        """Express gradients in the coordinates of the user, see coordinates."""
+        return gradient
+
     def curvature(self, theta: Array) -> FloatArray:
         """Estimate the size of the Hessian around points, to choose lengths of steps.
 

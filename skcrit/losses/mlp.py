@@ -17,7 +17,12 @@ from skcrit.ground_truth.autoencoder import AnalyticalSpectrum
 from skcrit.ground_truth.linear import LinearSpectrum
 from skcrit.linalg import eigh
 from skcrit.losses._activations import ACTIVATIONS
-from skcrit.losses._mlp_coordinates import DataCoordinates, DataUnits, units_of_data
+from skcrit.losses._mlp_coordinates import (
+    DataCoordinates,
+    DataUnits,
+    gradient_outside,
+    units_of_data,
+)
 from skcrit.losses._mlp_estimators import ConvertsEstimators
 from skcrit.losses._mlp_model import MLPModel
 from skcrit.losses._mlp_proofs import MLPProofs
@@ -293,9 +298,9 @@ class MLPLoss(
             ``theta`` itself if the data are about standardised: standard deviations
             between 1/8 and 8, and means up to 8. Otherwise the parameters for
             standardised data, an affine function of ``theta``. Searches begin and take
-            place there, and gradient norms, distances and tolerances are those there.
-            Critical points and their indices are the same, with a penalty too: it keeps
-            its unit.
+            place there, and distances are those there. Points, gradient norms and a
+            number for the tolerance are in the unit of ``theta``. Critical points and
+            their indices are the same, with a penalty too: it keeps its unit.
 
         Notes
         -----
@@ -309,6 +314,9 @@ class MLPLoss(
             return Coordinates(self)
         units = units_of_data(self)
         return Coordinates(self) if units.are_usual else DataCoordinates(self, units)
+
+    def _users_gradient(self, gradient: Array) -> Array:
+        return gradient if self._units is None else gradient_outside(self, gradient)
 
     def third_derivative(self, theta: Array, u: Array, v: Array) -> Array:
         """Contract the third derivative with two directions.

@@ -176,7 +176,7 @@ def _plain(loss: Loss, theta0: Array, status: IntArray) -> Description:
     local = loss.at(points)
     theta = np.array(to_host(points), dtype=float)
     finite = np.all(np.isfinite(theta), axis=1)
-    squared = np.where(finite, norm(local.gradient) ** 2, np.nan)
+    squared = np.where(finite, norm(loss._users_gradient(local.gradient)) ** 2, np.nan)
     value = np.where(finite, to_host(local.value), np.nan)
     return undescribed(loss, theta, value, status, squared)
 

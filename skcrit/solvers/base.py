@@ -206,7 +206,7 @@ class Solver(ABC):
         history = History(n_starts, history_names(self.store_history))
         while True:
             value = to_host(state.local.value)
-            squared = squared_norm(state.local.gradient)
+            squared = squared_norm(loss._users_gradient(state.local.gradient))
             history.record(state, value, squared)
             finite = np.isfinite(value) & np.isfinite(squared)
             codes = [
@@ -323,8 +323,10 @@ def _reached(
     moved = state.local.loss.rescale(theta)
     if moved is theta:
         return reached
-    there = state.local.loss.at(moved)
-    reached[rows] &= rule.measure(there, squared_norm(there.gradient)) <= bound[rows]
+    loss = state.local.loss
+    there = loss.at(moved)
+    squared = squared_norm(loss._users_gradient(there.gradient))
+    reached[rows] &= rule.measure(there, squared) <= bound[rows]
     return reached
 
 

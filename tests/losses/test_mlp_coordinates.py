@@ -170,3 +170,24 @@ def test_constant_and_dependent_columns(alpha, rng):
     X = np.column_stack([X, X[:, 0] * 100 + X[:, 1]])
     inside = MLPLoss((2,), alpha=alpha).fit(X, y).coordinates().loss
     assert (inside.data_subspace() is None) == (alpha > 0)
+
+
+@pytest.mark.parametrize("tol", ["auto", 1e-6])
+def test_gradient_norms_are_those_of_the_user(data, tol):
+    # The units are far from one, and the middles far from zero.
+    finder = NewtonMRFinder(
+        MLPLoss((2,)), n_starts=4, tol=tol, random_state=0, store_history=True
+    )
+    fitted(finder, *data)
+    gradient = finder.loss_.gradient(finder.final_params_)
+    expected = np.sum(gradient * gradient, axis=-1)
+    got = finder.results_["squared_grad_norm"]
+    # Rounding of points far from zero: in the unit of the largest gradients.
+    size = np.nanmax(finder.history_["squared_grad_norm"], axis=1)
+    np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-18 * size.max())
+    first = finder.loss_.gradient(finder.start_params_)
+    begins = finder.history_["squared_grad_norm"][:, 0]
+    np.testing.assert_allclose(begins, np.sum(first * first, axis=-1), rtol=1e-6)
+    if tol != "auto":
+        assert np.any(finder.converged_)
+        assert np.all(got[finder.converged_] <= tol)
