@@ -141,9 +141,11 @@ def empty_like(array: Any, shape: tuple[int, ...]) -> Any:
 
 def over_rows(name: str, array: Any) -> Any:
     """Reduce matrices to one row each by "sum" or "max", with little overhead."""
-    if type(array) is np.ndarray:
-        return getattr(array, name)(axis=-2, keepdims=True)
-    return getattr(array_namespace(array), name)(array, axis=-2, keepdims=True)
+    if type(array) is not np.ndarray:
+        return getattr(array_namespace(array), name)(array, axis=-2, keepdims=True)
+    if name == "sum":  # a product takes two thirds of the time
+        return np.ones((1, array.shape[-2]), array.dtype) @ array
+    return getattr(array, name)(axis=-2, keepdims=True)
 
 
 def one_minus(array: Any) -> Any:
