@@ -22,6 +22,7 @@ from skcrit._typing import Array, FloatArray, IntArray
 
 __all__ = [
     "BACKENDS",
+    "aligned",
     "are_few",
     "array_namespace",
     "chunks_of_rows",
@@ -52,6 +53,9 @@ _HOST_NUMBERS = 2**19
 # The calls that describe points cost more than this many numbers in their Hessians.
 _FEW_NUMBERS = 2**15
 _DEVICE_NUMBERS = 2**23
+
+# Bytes in a line of the cache.
+_LINE = 64
 
 
 def array_namespace(*arrays: Any) -> Any:
@@ -137,6 +141,21 @@ def empty_like(array: Any, shape: tuple[int, ...]) -> Any:
         return np.empty(shape, array.dtype)
     xp = array_namespace(array)
     return xp.empty(shape, dtype=array.dtype, device=device(array))
+
+
+def aligned(matrix: Any) -> Any:
+    """Copy a matrix, on the host so that each row begins a line of the cache."""
+    if type(matrix) is not np.ndarray:
+        return array_namespace(matrix).asarray(matrix, copy=True)
+    # Products with other matrices take up to a third longer.
+    n_rows, n = matrix.shape
+    line = _LINE // matrix.itemsize
+    width = -(-n // line) * line
+    store = np.empty(n_rows * width + line, matrix.dtype)
+    start = -store.ctypes.data % _LINE // matrix.itemsize
+    rows = store[start : start + n_rows * width].reshape(n_rows, width)[:, :n]
+    rows[...] = matrix
+    return rows
 
 
 def over_rows(name: str, array: Any) -> Any:

@@ -80,12 +80,11 @@ class Sweep:
 
     The layers, first one first, have the shape (n_points, 1, n_out, n_in), with
     intercepts in the last column; ``inputs`` and ``targets`` have a sample in each
-    column, with a row of ones if there are intercepts; ``samples`` are the inputs alone
-    with a sample in each row, or None if that would save no time. The attribute
-    ``inputs`` lists what each layer multiplies, of shape (n_points, 1, n_in,
-    n_samples), and ``units`` the columns of the weights that multiply units, not the
-    intercepts. Whatever is asked for is computed once and kept. If ``is_spent`` is
-    true, a product is the last thing that is asked for, and overwrites what is kept.
+    column, with a row of ones if there are intercepts. The attribute ``inputs`` lists
+    what each layer multiplies, of shape (n_points, 1, n_in, n_samples), and ``units``
+    the columns of the weights that multiply units, not the intercepts. Whatever is
+    asked for is computed once and kept. If ``is_spent`` is true, a product is the last
+    thing that is asked for, and overwrites what is kept.
     """
 
     is_spent = False
@@ -94,12 +93,11 @@ class Sweep:
         self,
         weights: list[Array],
         inputs: Array,
-        samples: Array | None,
         targets: Array,
         activation: Any,
         output: Any,
     ) -> None:
-        self.weights, self.samples, self.targets = weights, samples, targets
+        self.weights, self.targets = weights, targets
         self.activation, self.output = activation, output
         widths = [inputs.shape[-2], *(W.shape[-2] for W in weights)]
         self.units = [W[..., :n] for W, n in zip(weights, widths, strict=False)]
@@ -167,25 +165,8 @@ class Sweep:
 
     def gradient(self) -> list[Array]:
         """Compute the gradient, one matrix per layer, first layer first."""
-        pairs = zip(self.deltas[1:], self.inputs[1:], strict=True)
-        rest = [d @ transposed(a) for d, a in pairs]
-        return [self._by_first(self.deltas[0]), *rest]
-
-    def _by_first(self, signal: Array) -> Array:
-        # The product with the inputs of the first layer.
-        inputs, samples = self.inputs[0], self.samples
-        if samples is None:
-            return signal @ transposed(inputs)
-        n = samples.shape[-1]
-        if inputs.shape[-2] == n:
-            return signal @ samples
-        block = empty_like(signal, (*signal.shape[:-1], n + 1))
-        place = block[..., :n]
-        part = evaluate("matmul", signal, samples, spare=place)
-        if part is not place:
-            block[..., :n] = part
-        block[..., n] = signal @ inputs[n, :]  # ones
-        return block
+        pairs = zip(self.deltas, self.inputs, strict=True)
+        return [d @ transposed(a) for d, a in pairs]
 
     def hvp(self, V: list[Array]) -> list[Array]:
         """Multiply the Hessian by directions, in matrices."""
@@ -211,7 +192,7 @@ class Sweep:
             part = bent.pop()
             if part is not None:
                 signal += part
-        product.append(self._by_first(signal))
+        product.append(signal @ transposed(self.inputs[0]))
         return product[::-1]
 
     def _bent(self, layer: int, change: Array) -> Any:
@@ -271,7 +252,7 @@ class Sweep:
             e2 = e2 + transposed(v.units[layer]) @ u.d[layer]
             e2 = e2 + transposed(self.units[layer]) @ d2
             d2 = self._second_signal(layer - 1, u, v, z2[layer - 1], e2)
-        return [self._by_first(d2), *contraction[::-1]]
+        return [d2 @ transposed(self.inputs[0]), *contraction[::-1]]
 
     def curvature(self) -> Array:
         """Compute ell'', of shape (n_points, n_outputs, n_outputs, n_samples)."""
