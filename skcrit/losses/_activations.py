@@ -21,6 +21,7 @@ class Activation:
     parity: str | None = "odd"  # "odd": phi(-z) = -phi(z). "affine": phi - 1/2 is odd
     smooth = True
     bounds = (1.0, 0.0, 0.0)
+    curves_over_slope = True
 
     def value(self, z: Array) -> tuple[Array, Any]:
         # The activation, and what its derivatives need besides.
@@ -43,14 +44,10 @@ class Activation:
         # The third derivative.
         return None
 
-    def bent(
-        self, a: Array, kept: Any, slope: Array, delta: Array, error: Any, last: bool
-    ) -> Array:
-        # The second derivative times an error e, from delta = phi' e or from error(),
-        # whichever is less work. If this is the last use of delta, it may be
-        # overwritten.
-        bend = self.bend(a, kept, slope)
-        return None if bend is None else bend * error()
+    def curve(self, a: Array, kept: Any, slope: Array, error: Any) -> Any:
+        # The second derivative times an error e, over the first if
+        # ``curves_over_slope``; ``error(c)`` computes c e, which may be overwritten.
+        return None
 
 
 class Tanh(Activation):
@@ -75,12 +72,10 @@ class Tanh(Activation):
     def twist(self, a: Array, kept: Any, slope: Array) -> Array:
         return slope * (6 * a * a - 2)
 
-    def bent(
-        self, a: Array, kept: Any, slope: Array, delta: Array, error: Any, last: bool
-    ) -> Array:
-        bend = evaluate("multiply", a, delta, spare=delta if last else None)
-        bend *= -2
-        return bend
+    def curve(self, a: Array, kept: Any, slope: Array, error: Any) -> Any:
+        curve = error(-2)
+        curve *= a
+        return curve
 
 
 class Logistic(Activation):
@@ -101,12 +96,10 @@ class Logistic(Activation):
     def twist(self, a: Array, kept: Any, slope: Array) -> Array:
         return slope * (1 - 6 * slope)
 
-    def bent(
-        self, a: Array, kept: Any, slope: Array, delta: Array, error: Any, last: bool
-    ) -> Array:
-        bend = 1 - 2 * a
-        bend *= delta
-        return bend
+    def curve(self, a: Array, kept: Any, slope: Array, error: Any) -> Any:
+        curve = error(-2)
+        curve *= a - 0.5
+        return curve
 
 
 class Softplus(Activation):
@@ -130,12 +123,10 @@ class Softplus(Activation):
     def twist(self, a: Array, kept: Any, slope: Array) -> Array:
         return kept * (1 - kept) * (1 - 2 * kept)
 
-    def bent(
-        self, a: Array, kept: Any, slope: Array, delta: Array, error: Any, last: bool
-    ) -> Array:
-        bend = 1 - kept
-        bend *= delta
-        return bend
+    def curve(self, a: Array, kept: Any, slope: Array, error: Any) -> Any:
+        curve = error(-1)
+        curve *= kept - 1
+        return curve
 
 
 class Silu(Activation):
@@ -143,6 +134,7 @@ class Silu(Activation):
 
     parity = None
     bounds = (1.0998393201288671, 0.5, 0.3081815157964793)
+    curves_over_slope = False  # which has zeros
 
     def value(self, z: Array) -> tuple[Array, Any]:
         s = logistic(z)
@@ -163,6 +155,11 @@ class Silu(Activation):
         first = s * (1 - s)
         return first * (3 * (1 - 2 * s) + z * (1 - 6 * first))
 
+    def curve(self, a: Array, kept: Any, slope: Array, error: Any) -> Any:
+        curve = error(1)
+        curve *= self.bend(a, kept, slope)
+        return curve
+
 
 class Erf(Activation):
     """The error function; it keeps z."""
@@ -182,12 +179,10 @@ class Erf(Activation):
     def twist(self, a: Array, kept: Any, slope: Array) -> Array:
         return slope * (4 * kept * kept - 2)
 
-    def bent(
-        self, a: Array, kept: Any, slope: Array, delta: Array, error: Any, last: bool
-    ) -> Array:
-        bend = kept * delta
-        bend *= -2
-        return bend
+    def curve(self, a: Array, kept: Any, slope: Array, error: Any) -> Any:
+        curve = error(-2)
+        curve *= kept
+        return curve
 
 
 class Relu(Activation):

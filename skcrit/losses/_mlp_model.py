@@ -73,7 +73,11 @@ class MLPModel(LocalModel):
         # How many pairs of a point and a direction make a chunk.
         self._pairs = max(numbers // max(widest * block, loss.n_params_), 1)
         limit = _HOST_KEPT if is_host else _DEVICE_KEPT
-        self._n_kept = 0 if once else limit // loss.numbers_per_point_
+        # Whether what follows from a forward sweep in few operations is kept as well.
+        n_points = self._points.shape[0]
+        self._keeps_all = n_points * loss.numbers_per_point_ <= limit
+        least = loss.numbers_per_point_ if self._keeps_all else loss._numbers_forward
+        self._n_kept = 0 if once else limit // least
         self._once, self._sweeps = once, {}
 
     def _chunks(self):
@@ -100,6 +104,8 @@ class MLPModel(LocalModel):
         total = None
         for sweep in self._over_blocks(chunk):
             parts = function(sweep)
+            if not self._keeps_all:
+                sweep.forget()
             del sweep
             total = parts if total is None else _added(total, parts)
         return total
@@ -238,6 +244,8 @@ class MLPModel(LocalModel):
                 result = function(sweep, *matrices)
                 total = totals[number]
                 totals[number] = result if total is None else _added(total, result)
+            if not self._keeps_all:
+                sweep.forget()
             del sweep
         xp = array_namespace(self.theta)
         joined = [loss._join(total) for total in totals]

@@ -38,11 +38,17 @@ class SampleLosses(NetworkLayout, TransformerMixin):
     @property
     def numbers_per_point_(self) -> int:
         """How many numbers the sweeps over all samples keep for a point."""
-        # Activities, slopes, signals, bends, and up to two more arrays by which an
-        # activation is differentiated; outputs, states and signals.
+        # Slopes, curves and signals besides the forward sweep; signals of outputs.
+        *hidden, outputs = self._widths[1:]
+        return self._numbers_forward + self.n_samples_seen_ * (3 * sum(hidden) + outputs)
+
+    @property
+    def _numbers_forward(self) -> int:
+        # Activities, and up to two more arrays by which an activation is
+        # differentiated; outputs and states.
         *hidden, outputs = self._widths[1:]
         more = {"softplus": 1, "erf": 1, "silu": 2}.get(self.activation, 0)
-        return self.n_samples_seen_ * ((4 + more) * sum(hidden) + 3 * outputs)
+        return self.n_samples_seen_ * ((1 + more) * sum(hidden) + 2 * outputs)
 
     def _sweep(self, weights: list[Array], inputs: Array, targets: Array) -> Sweep:
         # Sweep over a block of samples.

@@ -131,33 +131,41 @@ class Sweep:
         ]
 
     @lazy
-    def deltas(self) -> list[Array]:
-        """Differentiate the samples' losses by the z_l: the d_l, one array a layer."""
-        deltas = [self.output.slope(self._state, self.targets)]
-        for layer in range(len(self.weights) - 1, 0, -1):
-            error = transposed(self.units[layer]) @ deltas[-1]
-            deltas.append(_times_into(self._slopes[layer - 1], error))
-        return deltas[::-1]
-
-    def _error(self, layer: int) -> Array:
-        # e_l of a hidden layer.
-        return transposed(self.units[layer + 1]) @ self.deltas[layer + 1]
+    def _outer(self) -> list[Array]:
+        # d_l of all layers but the first one.
+        outer = [self.output.slope(self._state, self.targets)]
+        for layer in range(len(self.weights) - 1, 1, -1):
+            error = transposed(self.units[layer]) @ outer[-1]
+            outer.append(_times_into(self._slopes[layer - 1], error))
+        return outer[::-1]
 
     @lazy
-    def _bends(self) -> list[Any]:
-        # phi'' e of the hidden layers.
+    def deltas(self) -> list[Array]:
+        """Differentiate the samples' losses by the z_l: the d_l, one array a layer."""
+        return [_times_into(self._slopes[0], self._error(0)), *self._outer]
+
+    def _error(self, layer: int, factor: int = 1) -> Array:
+        # e_l of a hidden layer, times a factor.
+        units = transposed(self.units[layer + 1])
+        return (units if factor == 1 else factor * units) @ self._outer[layer]
+
+    @lazy
+    def _curves(self) -> list[Any]:
+        # phi'' e of the hidden layers, over phi' for some activations.
         return [
-            self.activation.bent(
+            self.activation.curve(
                 self._activity(layer),
                 kept,
                 self._slopes[layer],
-                self.deltas[layer],
                 partial(self._error, layer),
-                # Only a gradient needs the signals of the first layer as well.
-                self.is_spent and layer == 0,
             )
             for layer, kept in enumerate(self._kept)
         ]
+
+    def forget(self) -> None:
+        """Keep only what takes most time to compute: the forward sweep."""
+        for name in ("_slopes", "_outer", "_curves", "deltas"):
+            self.__dict__.pop(name, None)
 
     def values(self) -> Array:
         """Evaluate the loss of each sample: (n_points, 1, n_samples)."""
@@ -175,18 +183,19 @@ class Sweep:
         product, moved, bent = [], [], []
         change = V[0] @ self.inputs[0]
         for layer in range(1, len(V)):
-            bent.append(self._bent(layer - 1, change))
-            moved.append(_times_into(self._slopes[layer - 1], change))
+            change, part = self._activated(layer - 1, change)
+            moved.append(change)
+            bent.append(part)
             change = V[layer] @ self.inputs[layer]
             change += self.units[layer] @ moved[-1]
         signal = self.output.product(self._state, change, spare=change)
         del change
         for layer in range(len(V) - 1, 0, -1):
             block = signal @ transposed(self.inputs[layer])
-            self._add_from_units(block, self.deltas[layer], moved.pop())
+            self._add_from_units(block, self._outer[layer - 1], moved.pop())
             product.append(block)
             units = self.units[layer]
-            error = transposed(V[layer][..., : units.shape[-1]]) @ self.deltas[layer]
+            error = transposed(V[layer][..., : units.shape[-1]]) @ self._outer[layer - 1]
             error += transposed(units) @ signal
             signal = _times_into(self._slopes[layer - 1], error)
             part = bent.pop()
@@ -195,12 +204,18 @@ class Sweep:
         product.append(signal @ transposed(self.inputs[0]))
         return product[::-1]
 
-    def _bent(self, layer: int, change: Array) -> Any:
-        # phi'' e z' of a hidden layer; None for zero.
-        bend = self._bends[layer]
-        if bend is None:
-            return None
-        return _times_into(change, bend) if self.is_spent else bend * change
+    def _activated(self, layer: int, change: Array) -> tuple[Array, Any]:
+        # From z', which is overwritten, to a' and phi'' e z' of a hidden layer; None is
+        # zero.
+        slope, curve = self._slopes[layer], self._curves[layer]
+        if self.activation.curves_over_slope:
+            change = _times_into(slope, change)
+        bent = None
+        if curve is not None:
+            bent = _times_into(change, curve) if self.is_spent else curve * change
+        if not self.activation.curves_over_slope:
+            change = _times_into(slope, change)
+        return change, bent
 
     def _add_from_units(self, block: Array, delta: Array, activity: Array) -> None:
         # Add, in place, the product of a layer's signal with what comes in from units.
@@ -218,7 +233,7 @@ class Sweep:
             error = transposed(units[layer]) @ self.deltas[layer]
             e.append(error + transposed(self.units[layer]) @ d[-1])
             d.append(_times(self._slopes[layer - 1], e[-1]))
-            bend = self._bends[layer - 1]
+            bend = self.bend(layer - 1)
             if bend is not None:
                 d[-1] = d[-1] + bend * z[layer - 1]
         return _Direction(units, z, a, e[::-1], d[::-1])
@@ -267,7 +282,8 @@ class Sweep:
 
     def bend(self, layer: int) -> Any:
         """Evaluate phi'' e of a hidden layer; None for zero."""
-        return self._bends[layer]
+        bend = self.derivatives(layer)[1]
+        return _times_into(bend, self._error(layer)) if bend is not None else None
 
     def derivatives(self, layer: int) -> tuple[Any, ...]:
         """Differentiate the activation of a hidden layer at its z, three times."""
