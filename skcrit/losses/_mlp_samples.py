@@ -18,6 +18,7 @@ from skcrit.utils._validation import validate_data
 
 __all__ = ["SampleLosses"]
 
+
 class SampleLosses(NetworkLayout, TransformerMixin):
     """Sweep over blocks of samples, and evaluate the loss of each sample."""
 
@@ -40,7 +41,8 @@ class SampleLosses(NetworkLayout, TransformerMixin):
         """How many numbers the sweeps over all samples keep for a point."""
         # Slopes, curves and signals besides the forward sweep; signals of outputs.
         *hidden, outputs = self._widths[1:]
-        return self._numbers_forward + self.n_samples_seen_ * (3 * sum(hidden) + outputs)
+        more = self.n_samples_seen_ * (3 * sum(hidden) + outputs)
+        return self._numbers_forward + more
 
     @property
     def _numbers_forward(self) -> int:

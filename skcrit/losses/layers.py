@@ -36,7 +36,6 @@ from skcrit._backend import (
     array_namespace,
     device,
     empty_like,
-    evaluate,
     transposed,
 )
 from skcrit._typing import Array
@@ -195,7 +194,9 @@ class Sweep:
             self._add_from_units(block, self._outer[layer - 1], moved.pop())
             product.append(block)
             units = self.units[layer]
-            error = transposed(V[layer][..., : units.shape[-1]]) @ self._outer[layer - 1]
+            error = (
+                transposed(V[layer][..., : units.shape[-1]]) @ self._outer[layer - 1]
+            )
             error += transposed(units) @ signal
             signal = _times_into(self._slopes[layer - 1], error)
             part = bent.pop()

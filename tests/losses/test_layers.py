@@ -100,7 +100,7 @@ def test_hessian(kind, activation, hidden, rng):
 @pytest.mark.parametrize("backend", ["numpy", "array_api_strict"])
 @pytest.mark.parametrize("intercept", [True, False])
 def test_many_features_in_blocks(intercept, backend, rng, monkeypatch):
-    # From 32 features on samples are kept in rows as well, here in blocks of 32.
+    # Blocks of 32 samples, the last one of 6.
     monkeypatch.setattr("skcrit.losses._mlp_model._HOST_NUMBERS", 2**6)
     X, Y = rng.standard_normal((70, 40)), rng.standard_normal((70, 2))
     params = {"alpha": 0.3, "fit_intercept": intercept, "backend": backend}
