@@ -32,9 +32,11 @@ class SampleLosses(NetworkLayout, TransformerMixin):
         if self.fit_intercept:
             X = np.column_stack([X, np.ones(len(X))])
         blocks = sample_blocks(len(X), max(self._widths[1:]), self.backend == "numpy")
-        return [
-            tuple(aligned(self.asarray(A[rows].T)) for A in (X, Y)) for rows in blocks
+        cut = [
+            [self.asarray(np.ascontiguousarray(A[rows].T)) for A in (X, Y)]
+            for rows in blocks
         ]
+        return [(aligned(inputs), targets) for inputs, targets in cut]
 
     @property
     def numbers_per_point_(self) -> int:

@@ -283,8 +283,10 @@ class Sweep:
 
     def bend(self, layer: int) -> Any:
         """Evaluate phi'' e of a hidden layer; None for zero."""
-        bend = self.derivatives(layer)[1]
-        return _times_into(bend, self._error(layer)) if bend is not None else None
+        curve = self._curves[layer]
+        if curve is None or not self.activation.curves_over_slope:
+            return curve
+        return _times(self._slopes[layer], curve)
 
     def derivatives(self, layer: int) -> tuple[Any, ...]:
         """Differentiate the activation of a hidden layer at its z, three times."""

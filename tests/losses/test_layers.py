@@ -153,6 +153,40 @@ def test_sweeps_are_kept_only_within_a_limit(rng, monkeypatch):
     assert not loss.at(theta)._sweeps
 
 
+@pytest.mark.parametrize("activation", SMOOTH)
+def test_forward_sweeps_are_kept_of_more_points(activation, rng, monkeypatch):
+    loss, _ = make((4, 5), activation, "softmax", rng)
+    theta, v = rng.standard_normal((2, 6, loss.n_params_))
+    local = loss.at(theta)
+    expected = [local.gradient, local.hvp(v), local.hvp(-v), local.hessian()]
+    for limit in (6 * loss.numbers_per_point_, 6 * loss._numbers_forward):
+        monkeypatch.setattr("skcrit.losses._mlp_model._HOST_KEPT", limit)
+        local = loss.at(theta)
+        found = [local.gradient, local.hvp(v), local.hvp(-v), local.hessian()]
+        for array, other in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(array, other)
+        kept = set.union(*(set(vars(sweep)) for sweep in local._sweeps.values()))
+        assert ("_slopes" in kept) == (limit >= 6 * loss.numbers_per_point_)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("n_samples", [2, 5, 8])
+@pytest.mark.parametrize("activation", ["tanh", "logistic", "softplus", "silu"])
+def test_rows_of_small_networks_round_alike(activation, n_samples, dtype, rng):
+    # Products of small matrices round by the distance of their rows in memory.
+    X, Y = rng.standard_normal((n_samples, 3)), rng.standard_normal((n_samples, 9))
+    for hidden in [(8, 10, 6), (1, 10), (10,)]:
+        loss = MLPLoss(hidden, activation, dtype=dtype).fit(X, Y)
+        theta, v = rng.standard_normal((2, 5, loss.n_params_)).astype(dtype)
+        batch = [loss.gradient(theta), loss.hvp(theta, v), loss.hessian(theta)]
+        for row in range(5):
+            t, w = theta[row], v[row]
+            alone = [loss.gradient(t), loss.hvp(t, w), loss.hessian(t)]
+            for rows, result in zip(batch, alone, strict=True):
+                np.testing.assert_array_equal(rows[row], result)
+            np.testing.assert_array_equal(loss.at(t).hvp(v)[row], batch[1][row])
+
+
 def test_relu_of_a_dead_unit_is_flat(rng):
     with pytest.warns(UserWarning, match="not smooth"):
         loss = MLPLoss((2,), "relu").fit(rng.standard_normal((5, 2)), np.ones(5))
