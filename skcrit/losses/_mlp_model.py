@@ -73,7 +73,7 @@ class MLPModel(LocalModel):
         # How many pairs of a point and a direction make a chunk.
         self._pairs = max(numbers // max(widest * block, loss.n_params_), 1)
         limit = _HOST_KEPT if is_host else _DEVICE_KEPT
-        # Whether what follows from a forward sweep in few operations is kept as well.
+        # Whether what follows from forward sweeps in few operations is kept as well.
         n_points = self._points.shape[0]
         self._keeps_all = n_points * loss.numbers_per_point_ <= limit
         least = loss.numbers_per_point_ if self._keeps_all else loss._numbers_forward

@@ -130,8 +130,9 @@ class MLPLoss(
     smaller by the factor 1 / (n d).
 
     A Hessian-vector product costs about two gradients, and one in a local model
-    (:meth:`at`), which keeps the forward and backward sweeps of as many points as fit
-    into 256 MiB (1 GiB on a device). Samples are taken in blocks that stay in the
+    (:meth:`at`), which keeps what products need of its points within 256 MiB (1 GiB on
+    a device): the forward and backward sweeps if those of all points fit, else the
+    forward sweeps of as many as fit. Samples are taken in blocks that stay in the
     cache. A Hessian costs less than its ``n_params`` products.
 
     References
