@@ -136,7 +136,8 @@ class FunctionLoss(DeclaredLoss):
     ) -> None:
         # A loss has methods of some of these names, so that all are kept elsewhere;
         # get_params and set_params show them as scikit-learn expects.
-        self._given = {n: a for n, a in vars().items() if n != "self"}
+        self._given = dict(vars())
+        del self._given["self"]
 
     def fit(self, X: ArrayLike | None = None, y: object = None) -> Self:
         """Check the arguments; there is nothing to learn.
