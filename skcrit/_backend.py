@@ -20,29 +20,6 @@ from threadpoolctl import ThreadpoolController
 
 from skcrit._typing import Array, FloatArray, IntArray
 
-__all__ = [
-    "BACKENDS",
-    "aligned",
-    "are_few",
-    "array_namespace",
-    "chunks_of_rows",
-    "device",
-    "empty_like",
-    "erf",
-    "evaluate",
-    "get_namespace",
-    "keep_freed_memory",
-    "one_blas_thread",
-    "one_minus",
-    "over_rows",
-    "replace_rows",
-    "take",
-    "take_rows",
-    "to_device",
-    "to_host",
-    "transposed",
-]
-
 # "array_api_strict" is the standard's reference implementation. It is here for the
 # tests: its arrays live on a simulated device and refuse every implicit transfer.
 BACKENDS = ("numpy", "cupy", "array_api_strict")

@@ -7,21 +7,6 @@ import joblib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = [
-    "Array",
-    "ArrayLike",
-    "BoolArray",
-    "Distribution",
-    "FittedFinder",
-    "FittedLoss",
-    "FloatArray",
-    "IntArray",
-    "Memory",
-    "RandomState",
-    "Sampler",
-    "Sets",
-]
-
 # On the host, of any shape.
 FloatArray: TypeAlias = NDArray[Any]
 IntArray: TypeAlias = NDArray[Any]

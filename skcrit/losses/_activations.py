@@ -12,8 +12,6 @@ from typing import Any
 from skcrit._backend import array_namespace, device, erf, evaluate, one_minus
 from skcrit._typing import Array
 
-__all__ = ["ACTIVATIONS", "logistic", "softplus"]
-
 
 class Activation:
     """What all activations have; the identity."""

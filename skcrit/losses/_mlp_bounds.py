@@ -41,8 +41,6 @@ from skcrit._backend import array_namespace
 from skcrit._typing import Array
 from skcrit.linalg.rounding import UNIT, frobenius_bound, gamma
 
-__all__ = ["hessian_lipschitz"]
-
 # Operations that a number of the recursion passes through, with room to spare. All are
 # sums and products of positive numbers.
 _OPERATIONS = 10**6

@@ -23,8 +23,6 @@ from skcrit._backend import array_namespace
 from skcrit._typing import Array, FloatArray
 from skcrit.losses.coordinates import Coordinates
 
-__all__ = ["DataCoordinates", "DataUnits", "units_of_data"]
-
 # Standard deviations up to this times one and down to its inverse, and means up to it,
 # are left as they are: tanh is not saturated there, and curvatures differ by a factor
 # that Newton's methods bear.

@@ -20,8 +20,6 @@ from skcrit.linalg.balls import UNITS, Balls, erf_values, exp, mapped
 from skcrit.linalg.rounding import UNIT, frobenius_bound
 from skcrit.losses._activations import ACTIVATIONS, logistic, softplus
 
-__all__ = ["enclosed", "evaluation_errors"]
-
 # Numbers in an array of directions by units by samples.
 _NUMBERS = 2**22
 

@@ -15,8 +15,6 @@ from skcrit.losses._mlp_layout import NetworkLayout
 from skcrit.utils._arguments import shown
 from skcrit.utils._validation import give_labels
 
-__all__ = ["ConvertsEstimators"]
-
 # Losses that differ by less, relative to one, are the same: training may have been in
 # single precision.
 _SAME_LOSS = 1e-3

@@ -23,8 +23,6 @@ from skcrit._backend import array_namespace, device, transposed
 from skcrit._typing import Array
 from skcrit.losses.layers import Sweep
 
-__all__ = ["hessian_of"]
-
 # Numbers in products of inputs that are formed together, whatever the batch.
 _MOST_NUMBERS = 2**17
 

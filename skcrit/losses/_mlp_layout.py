@@ -12,8 +12,6 @@ from skcrit._typing import Array
 from skcrit.losses._points import TakesPoints
 from skcrit.utils._arguments import shown
 
-__all__ = ["NetworkLayout"]
-
 
 class NetworkLayout(TakesPoints):
     """Cut parameters into the matrices of layers, and join them.

@@ -10,8 +10,6 @@ from skcrit.losses._mlp_bounds import hessian_lipschitz
 from skcrit.losses._mlp_hessian import hessian_of
 from skcrit.losses.local_model import LocalModel
 
-__all__ = ["MLPModel", "sample_blocks"]
-
 # Numbers in one array of a sweep, points by directions by units by samples. On the host
 # 512 KiB: the arrays of a layer stay in the cache together, and the samples of one
 # point are taken in blocks of an eighth of that.

@@ -12,8 +12,6 @@ from skcrit.losses._activations import ACTIVATIONS
 from skcrit.losses._mlp_enclosures import evaluation_errors
 from skcrit.losses.proofs import Provable, as_radius
 
-__all__ = ["MLPProofs"]
-
 
 class MLPProofs(Provable):
     """Bound the change of the Hessian and all rounding errors of a network."""

@@ -16,8 +16,6 @@ from skcrit.losses._output_losses import OUTPUT_LOSSES
 from skcrit.losses.layers import Sweep
 from skcrit.utils._validation import validate_data
 
-__all__ = ["SampleLosses"]
-
 
 class SampleLosses(NetworkLayout, TransformerMixin):
     """Sweep over blocks of samples, and evaluate the loss of each sample."""

@@ -12,8 +12,6 @@ from sklearn.utils.validation import check_is_fitted
 from skcrit._typing import FloatArray
 from skcrit.utils._arguments import check_streams
 
-__all__ = ["GlorotStarts"]
-
 
 class GlorotStarts:
     """Draw starting points as scikit-learn initialises its networks."""

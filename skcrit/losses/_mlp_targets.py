@@ -10,8 +10,6 @@ from sklearn.preprocessing import LabelBinarizer
 from skcrit._typing import Array, IntArray
 from skcrit.utils._arguments import as_numbers, shown
 
-__all__ = ["Targets", "check_range"]
-
 
 class Targets:
     """What the outputs of a network are compared with, learned from data.

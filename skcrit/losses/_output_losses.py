@@ -13,8 +13,6 @@ from skcrit._backend import array_namespace, evaluate, over_rows
 from skcrit._typing import Array
 from skcrit.losses._activations import logistic, softplus
 
-__all__ = ["OUTPUT_LOSSES"]
-
 
 class SquaredError:
     """Half the squared error, summed over outputs.

@@ -10,8 +10,6 @@ import numpy as np
 from skcrit.losses._torch_state import as_array, import_torch
 from skcrit.utils._arguments import as_numbers, shown
 
-__all__ = ["check_data", "check_module", "has_reduction", "target_candidates"]
-
 
 def check_module(module: Any) -> None:
     """Refuse what is not a module with a fixed function and parameters."""

@@ -10,8 +10,6 @@ import numpy as np
 from skcrit._typing import Array
 from skcrit.losses.local_model import LocalModel
 
-__all__ = ["TorchModel"]
-
 # Graphs of all points are kept if they take no more bytes than this; else each product
 # evaluates the module again, chunk by chunk.
 _KEPT_BYTES = 2**28

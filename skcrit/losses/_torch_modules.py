@@ -16,8 +16,6 @@ from skcrit.utils._arguments import shown
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["ConvertsModules"]
-
 
 class ConvertsModules(TakesPoints):
     """Exchange points with modules of PyTorch."""

@@ -19,8 +19,6 @@ from skcrit.losses._torch_state import (
     thaw,
 )
 
-__all__ = ["UNIT", "Graph", "TorchNetwork"]
-
 # Rows of a batch come in multiples of this. The vectorised loops of PyTorch treat what
 # is left behind the last full register in another way, which rounds differently: with
 # full ones a row gives the same bits at every place and in every batch (measured, see

@@ -11,8 +11,6 @@ from skcrit.losses._torch_network import UNIT, Graph
 from skcrit.losses._torch_state import evaluation, import_torch
 from skcrit.utils._arguments import shown
 
-__all__ = ["probe"]
-
 # Bytes that the graph of one row may keep if rows are evaluated together. Beyond it a
 # row takes much longer than what the interpreter adds to it, and a batch of one row
 # would pay for all that it is filled up with.

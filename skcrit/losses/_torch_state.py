@@ -8,8 +8,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["Frozen", "evaluation", "freeze", "import_torch", "skeleton", "thaw"]
-
 
 def import_torch() -> Any:
     """Import PyTorch, or say how to install it."""

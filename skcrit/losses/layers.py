@@ -41,8 +41,6 @@ from skcrit._backend import (
 from skcrit._typing import Array
 from skcrit.losses._lazy import lazy
 
-__all__ = ["Sweep"]
-
 
 def _times(a: Array, b: Array) -> Array:
     # Multiply entry by entry; None in the place of a stands for one.

@@ -40,8 +40,6 @@ from skcrit.utils._validation import (
     validate_data,
 )
 
-__all__ = ["MLPLoss"]
-
 # What is computed from the data once it is asked for.
 _CACHED = ("_coordinates", "_features", "_subspace")
 

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
     from skcrit.ground_truth.base import GroundTruth
 
-__all__ = ["TorchLoss"]
-
 
 class TorchLoss(ConvertsModules, ModelledLoss, DeclaredLoss):
     r"""The criterion of a PyTorch module on data, as a function of its parameters.
