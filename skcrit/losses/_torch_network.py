@@ -19,10 +19,13 @@ from skcrit.losses._torch_state import (
     thaw,
 )
 
-# Rows of a batch come in multiples of this. The vectorised loops of PyTorch treat what
-# is left behind the last full register in another way, which rounds differently: with
-# full ones a row gives the same bits at every place and in every batch (measured, see
-# tests/torch/test_batches.py; 16 are too few for float32 with AVX-512).
+# Numbers, one of each row, fill multiples of so many bytes. The vectorised loops of
+# PyTorch take two registers at a time, of 64 bytes with AVX-512, and treat what is left
+# behind in another way, which rounds differently: with full ones a row gives the same
+# bits at every place and in every batch (measured, see tests/torch/test_batches.py).
+_REGISTERS = 128
+
+# Rows of a chunk come in multiples of this, which fill them in each floating type.
 UNIT = 32
 
 # While a module is evaluated its parameters are exchanged, and kernels are chosen for
@@ -178,7 +181,8 @@ class TorchNetwork:
         torch = import_torch()
         if self.is_batched:
             # In C order, which PyTorch keeps: sums round differently in another one.
-            n = len(rows) + -len(rows) % UNIT
+            unit = _REGISTERS // np.dtype(self.dtype).itemsize
+            n = len(rows) + -len(rows) % unit
             full = np.empty((n, self.n_params), dtype=self.dtype)
             full[: len(rows)], full[len(rows) :] = rows, filling
         else:

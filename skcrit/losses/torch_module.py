@@ -102,8 +102,9 @@ class TorchLoss(ConvertsModules, ModelledLoss, DeclaredLoss):
     has ``chunk_size_`` 1.
 
     Results for a row do not depend on the other rows, on the CPU not even in the last
-    bit: evaluation runs in one thread, and batches are filled up to multiples of 32
-    rows. With and without ``vmap`` the last bits can differ.
+    bit: evaluation runs in one thread, and batches are filled up to multiples of 16
+    rows (32 in single precision). With and without ``vmap`` the last bits can
+    differ.
 
     To run in several processes, criterion and module must be picklable: their classes
     must be defined in a module, without lambdas and parametrizations
