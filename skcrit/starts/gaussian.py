@@ -27,7 +27,8 @@ class GaussianStarts(StartSampler):
     ----------
     scale : float or "auto", default="auto"
         Standard deviation of each parameter. "auto" draws what the loss proposes
-        (:meth:`~skcrit.losses.Loss.draw_starts`), by default with a standard deviation
+        (:meth:`~skcrit.losses.Loss.draw_starts`), for a network in raw units in its
+        ``coordinates``, by default with a standard deviation
         of :math:`\sqrt{2 / n}` length scales for n parameters. For a linear network
         with one hidden layer, d features and p units this is :math:`1/\sqrt{dp}`, so
         that the end-to-end matrix has size one, whatever the unit of the data.
