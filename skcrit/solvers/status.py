@@ -52,13 +52,12 @@ _TEXTS = {
     ),
     Status.MAX_ITER: "the budget is spent; increase max_iter or loosen tol",
     Status.DIVERGED: (
-        "the search met a non-finite value or left every bound; start closer or bound "
-        "the step"
+        "a value was not finite, or the point went very far away; start closer, or "
+        "bound the step"
     ),
     Status.UNCONFIRMED: (
-        "tol is reached, and Newton steps from there lead away: tol is too loose for "
-        "this loss; use tol='auto', or, if it is, scale the data: rounding hides the "
-        "gradient"
+        "tol is reached, but Newton steps from there lead away; use tol='auto'. If it "
+        "is 'auto', rounding hides the gradient: scale the data or the parameters"
     ),
     Status.ESCAPED: (
         "the gradient vanishes towards infinity, or the search left the bounds: there "
