@@ -46,9 +46,13 @@ class Solver(ABC):
         What to keep of every iterate: names out of "loss", "squared_grad_norm",
         "theta", "residual_ratio" and "kernel_ratio"; True is the first two. The last
         two cost at most 52 products per iterate, which no count includes.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        Entries of ``carry``, one number per start, that become columns of the results.
     """
 
-    # Names of the entries of ``carry`` that a method reports, a column for each.
     columns: tuple[str, ...] = ()
 
     # How many starts run at a time; None is all. If some have ended, others that
