@@ -1,9 +1,10 @@
-"""Searches that ran away to where a gradient fades as a power of the distance.
+"""Searches that ran away to where a gradient fades, as a power or exponentially.
 
-On such a tail every Newton step multiplies the distance, and the gradient never gets
-small beside the curvature times the distance: a search ends because it is too far away
-or has used all of its iterations. Its end lies on a tail if the gradient only gets
-smaller along the ray from the origin, over many orders of magnitude beyond the end.
+On a tail that fades as a power every Newton step multiplies the distance; on an
+exponential one it adds to it. The gradient never gets small beside the curvature times
+the distance: a search ends because it is too far away or has used all of its
+iterations. Its end lies on a tail if the gradient only gets smaller along the ray from
+the origin, over many orders of magnitude beyond the end.
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ from skcrit.solvers.tolerance import ROUNDING, scaled_curvature
 # factor; a smaller distance than one length scale counts as one.
 _FAR = 1e4
 
+# An exponential tail is crossed in short steps: a search ran away on it if its distance
+# has grown by the first factor, and the gradient is below the second part of what is
+# typical of the loss.
+_AWAY, _NOTHING = 10.0, 1e-30
+
 # Points on the ray, each so many times as far as the one before: twelve orders of
 # magnitude. Over these the gradient must fall to this part at least.
 _TIMES = 10.0 ** np.arange(13)
@@ -35,8 +41,12 @@ def escapes(loss: Loss, starts: Array, runs: SolverResult, scales: Scales) -> Bo
     result = np.zeros(len(runs.status), dtype=bool)
     length = to_host(scales.length)
     far, begin = norm(runs.theta / length), norm(to_host(starts) / length)
-    gone = np.isfinite(far) & (far > _FAR * np.maximum(begin, 1.0))
-    rows = np.flatnonzero(gone & (runs.status != Status.CONVERGED))
+    growth = np.where(np.isfinite(far), far, 0.0) / np.maximum(begin, 1.0)
+    rows = np.flatnonzero((growth > _AWAY) & (runs.status != Status.CONVERGED))
+    if len(rows):
+        gradient = scales.length * loss.gradient(loss.asarray(runs.theta[rows]))
+        faint = norm(gradient) <= _NOTHING * scales.curvature
+        rows = rows[(growth[rows] > _FAR) | faint]
     if len(rows):
         theta = loss.asarray(runs.theta[rows])
         result[rows] = ~loss.inside(theta) | _fades(loss, theta, scales)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 from skcrit import (
     GradNormFinder,
@@ -10,6 +11,7 @@ from skcrit import (
     NewtonTRFinder,
     SaddleDynamicsFinder,
 )
+from skcrit.exceptions import NotConvergedWarning
 from skcrit.losses import FunctionLoss
 
 # Functions of the squared distance from a center, with two derivatives.
@@ -110,3 +112,31 @@ def test_a_slope_that_stays_is_no_tail(finder):
     status, far = statuses(finder, loss, 3.0)
     assert "ESCAPED" not in status
     assert np.any(far > 1e6)
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+@pytest.mark.parametrize("finder", [NewtonMRFinder(), NewtonTRFinder()], ids=str)
+def test_logistic_regression_without_a_minimum_escapes(finder, unit):
+    # A plane separates the classes: the loss falls for ever, exponentially.
+    rng = np.random.default_rng(3)
+    X = rng.standard_normal((6, 3))
+    X *= np.where(X[:, :1] + X[:, 1:2] > 0, 1.0, -1.0)
+
+    def gradient(t):
+        margin = np.sum(X * t[..., None, :], axis=-1) / unit
+        return -np.sum(X / (1 + np.exp(margin))[..., None], axis=-2) / unit
+
+    loss = FunctionLoss(
+        lambda t: np.sum(
+            np.logaddexp(0, -np.sum(X * t[..., None, :], axis=-1) / unit), axis=-1
+        ),
+        gradient,
+        n_params=3,
+    )
+    finder = clone(finder).set_params(loss=loss, n_starts=10, random_state=0)
+    with pytest.warns(NotConvergedWarning, match="ESCAPED"), np.errstate(over="ignore"):
+        finder.fit()
+    assert finder.n_critical_sets_ == 0
+    status = finder.results_["status"]
+    assert not np.isin(status, ["MAX_ITER", "STALLED"]).any()
+    assert np.sum(status == "ESCAPED") > 5
