@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from skcrit._backend import array_namespace, device
 from skcrit._typing import Array
 
@@ -81,6 +83,8 @@ def _normalized(xp: Any, v: Array, norm: Array, alive: Array) -> Array:
     return xp.where(alive[:, None], unit, xp.zeros_like(unit))
 
 
+# BLAS reads whole registers, and can report what lies behind a row of single precision.
+@np.errstate(invalid="ignore")
 def _orthogonalized(xp: Any, w: Array, basis: Array) -> tuple[Array, Array]:
     """Remove the components along earlier vectors, twice, and return them too."""
     total = xp.zeros(basis.shape[:2], dtype=w.dtype, device=device(w))
