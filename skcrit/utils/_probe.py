@@ -49,7 +49,7 @@ class Probe:
         self.rtol = default if rtol is None else check_number(rtol, "rtol", 0)
         rng = check_seed(random_state)
         # Derivatives are those of the loss only within its own unit of length.
-        self.length = _length_scale(loss)
+        self.length, self.length_fault = _length_scale(loss)
         if isinstance(points, Integral):
             points = self.length * rng.standard_normal((points, self.n_params))
         self.points = np.array(as_numbers(points, "theta"), dtype=self.dtype)
@@ -83,14 +83,19 @@ class Probe:
         return to_host(self.call(name, *arrays, on=on))
 
 
-def _length_scale(loss: Any) -> Any:
-    """Ask a loss for its length scale; one if it has none that can be used."""
+def _length_scale(loss: Any) -> tuple[Any, str | None]:
+    """Ask a loss for its length scale: one and a fault if it cannot be used."""
+    if not hasattr(loss, "length_scale"):
+        return 1.0, None
     try:
         with np.errstate(all="ignore"):
             length = np.asarray(loss.length_scale(), dtype=float)
-        return length if np.all((length > 0) & np.isfinite(length)) else 1.0
-    except Exception:  # functions that are wrong are found by what is checked next
-        return 1.0
+    # It may call functions whose faults are found only by what is checked next.
+    except Exception as error:
+        return 1.0, f"length_scale raises {type(error).__name__}: {error}."
+    if np.all((length > 0) & np.isfinite(length)):
+        return length, None
+    return 1.0, f"length_scale must return positive numbers, got {shown(length)}."
 
 
 def run_checks(checks: list[Callable[..., Any]], probe: Probe) -> list[Any]:

@@ -80,6 +80,9 @@ def check_loss(
     if not problems:
         probe = Probe(loss, _draw(loss, points, n_points), random_state, rtol)
         problems = run_checks(SHAPE_CHECKS, probe) or run_checks(ALL_CHECKS, probe)
+        # Where anything else is wrong, a length that is computed from it says nothing.
+        if not problems and probe.length_fault:
+            problems = [probe.length_fault]
     _report(loss, problems)
 
 

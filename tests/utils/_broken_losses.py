@@ -203,6 +203,16 @@ class LosesParameters(Quartic):
         return Quartic()
 
 
+class LengthRaises(Quartic):
+    def length_scale(self):
+        raise RuntimeError("no ruler")
+
+
+class NegativeLength(Quartic):
+    def length_scale(self):
+        return -1.0
+
+
 class AnotherLibrary(Quartic):
     def gradient(self, theta):
         return array_api_strict.asarray(gradient(theta))
@@ -300,6 +310,8 @@ BROKEN = {
     WrongSpectrum: r"the analytical critical point \(0,\) is not critical",
     ConvertsItsArguments: "it cannot be cloned",
     LosesParameters: "clone loses parameters",
+    LengthRaises: "length_scale raises RuntimeError: no ruler",
+    NegativeLength: r"length_scale must return positive numbers, got .*-1",
     AnotherLibrary: "gradient must return an array of numpy, got one of array_api_str",
     ChangesInPickles: "value is different after pickling",
     CannotBePickled: "it cannot be pickled, which memory and saving need",
