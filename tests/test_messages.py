@@ -296,6 +296,16 @@ def test_errors_of_a_function_keep_their_kind_and_have_a_note(
     assert AXES in note
 
 
+def test_functions_that_are_not_defined_everywhere_are_told_what_to_return():
+    def value(theta):
+        raise np.linalg.LinAlgError("Matrix is not positive definite")
+
+    with pytest.raises(np.linalg.LinAlgError) as caught:
+        fit(loss=functions(value=value))
+    (note,) = caught.value.__notes__
+    assert "let it return nan for them" in note and AXES not in note
+
+
 def test_functions_that_are_not_batched_are_told_once():
     loss = functions(
         value=lambda t: t[0] ** 2 + t[1] ** 2,

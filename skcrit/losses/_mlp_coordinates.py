@@ -12,6 +12,7 @@ depend on the last digits of the data in which coordinates they are searched.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
 from math import prod
@@ -121,27 +122,29 @@ class DataCoordinates(Coordinates):
 
     def _recentred(self, theta: Array, middle: Array) -> Array:
         """Add what the middles contribute to the intercepts of the first layer."""
-        if not self.loss.fit_intercept:
-            return theta
-        xp, shape = array_namespace(theta), self.loss._shapes[0]
-        n = prod(shape)
-        first = xp.reshape(theta[..., :n], (*theta.shape[:-1], *shape))
-        W, ones = first[..., :-1], first[..., -1:]
-        ones = ones + xp.sum(W * middle, axis=-1, keepdims=True)
-        first = xp.reshape(xp.concat([W, ones], axis=-1), theta[..., :n].shape)
-        return xp.concat([first, theta[..., n:]], axis=-1)
+        total = array_namespace(theta).sum
+
+        def add(W: Array, b: Array) -> list[Array]:
+            return [W, b + total(W * middle, axis=-1, keepdims=True)]
+
+        return _with_first_layer(self.loss, theta, add)
 
 
 def gradient_outside(loss: Any, gradient: Array) -> Array:
     """Express gradients of a loss in such coordinates in those of the user."""
     factors, middle = loss._outside
-    gradient = gradient / factors
+    return _with_first_layer(loss, gradient / factors, lambda W, b: [W + b * middle, b])
+
+
+def _with_first_layer(
+    loss: Any, rows: Array, change: Callable[[Array, Array], list[Array]]
+) -> Array:
+    """Replace the weights and the intercepts of the first layer, if there are both."""
     if not loss.fit_intercept:
-        return gradient
-    xp, shape = array_namespace(gradient), loss._shapes[0]
+        return rows
+    xp, shape = array_namespace(rows), loss._shapes[0]
     n = prod(shape)
-    first = xp.reshape(gradient[..., :n], (*gradient.shape[:-1], *shape))
-    ones = first[..., -1:]
-    first = xp.concat([first[..., :-1] + ones * middle, ones], axis=-1)
-    first = xp.reshape(first, gradient[..., :n].shape)
-    return xp.concat([first, gradient[..., n:]], axis=-1)
+    first = xp.reshape(rows[..., :n], (*rows.shape[:-1], *shape))
+    first = xp.concat(change(first[..., :-1], first[..., -1:]), axis=-1)
+    first = xp.reshape(first, rows[..., :n].shape)
+    return xp.concat([first, rows[..., n:]], axis=-1)

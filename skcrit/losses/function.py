@@ -18,6 +18,13 @@ from skcrit.losses.proofs import as_radius
 from skcrit.utils._arguments import LEADING_AXES, shown
 from skcrit.utils._validation import Interval, check_params
 
+# Said to a function that raises an error of arithmetic, such as that of a Cholesky
+# decomposition of a matrix that is not positive definite.
+_NO_VALUE = (
+    "If it is not defined at some points, let it return nan for them: searches then "
+    "take shorter steps."
+)
+
 
 class _ExactModel(LocalModel):
     """Local model with the Hessian of exact products."""
@@ -83,13 +90,16 @@ class FunctionLoss(DeclaredLoss):
     Notes
     -----
     The functions get NumPy float64 arrays and must treat the rows of a batch
-    independently. A difference of gradients costs two gradients per product. Its step
-    is ``2 eps ** (1/3)`` times the length scale of the parameters that ``v`` moves, its
-    error about ``eps ** (2/3)``, relative to ``|H| |v|``. If parameters are r times
-    their length scale, the step is larger by ``r ** (1/3)`` and the error by ``r **
-    (2/3)``. The dense Hessians from which Morse indices are counted are extrapolated
-    and far more accurate (:class:`~skcrit.losses.differences.DifferenceModel`); they
-    cost ``14 n_params`` gradients.
+    independently. A function that is not defined everywhere must return NaN for the
+    other points, not raise an error: searches then take shorter steps. One that begins
+    at such a point is DIVERGED. A difference of gradients costs two gradients per
+    product. Its step is ``2 eps ** (1/3)`` times the length scale of the parameters
+    that ``v`` moves, its error about ``eps ** (2/3)``, relative to ``|H| |v|``. If
+    parameters are r times their length scale, the step is larger by ``r ** (1/3)`` and
+    the error by ``r ** (2/3)``. The dense Hessians from which Morse indices are counted
+    are extrapolated and far more accurate
+    (:class:`~skcrit.losses.differences.DifferenceModel`); they cost ``14 n_params``
+    gradients.
 
     ``memory`` and a saved finder need functions that are defined in a module, not
     lambdas. ``n_jobs`` alone takes any function.
@@ -238,9 +248,10 @@ class FunctionLoss(DeclaredLoss):
         except Exception as error:
             shapes = " and ".join(str(a.shape) for a in args)
             what = "1 array" if len(args) == 1 else f"{len(args)} arrays"
+            of_numbers = isinstance(error, ArithmeticError | np.linalg.LinAlgError)
             error.add_note(
                 f"This was raised by the function {name} of FunctionLoss, called with "
-                f"{what} of shape {shapes}. {LEADING_AXES}"
+                f"{what} of shape {shapes}. {_NO_VALUE if of_numbers else LEADING_AXES}"
             )
             raise
         result = self._numbers(name, result)
