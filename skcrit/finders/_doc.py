@@ -59,7 +59,8 @@ _FALLBACK = """\
 fallback : bool, default=True
     Whether a search that is stuck, or whose squared gradient norm does not fall to a
     tenth in 20 iterations, continues with bounded Newton steps. These ascend along as
-    many eigenvectors of the Hessian as have negative eigenvalues at that point; see
+    many eigenvectors of the Hessian as have negative eigenvalues at that point. A
+    descent whose loss falls along a bent valley is left alone; see
     :class:`skcrit.solvers.Fallback`.
 """
 

@@ -8,13 +8,15 @@ from typing import Any, Self
 
 import numpy as np
 
-from skcrit._backend import array_namespace, replace_rows
+from skcrit._backend import array_namespace, replace_rows, take_rows, to_host
 from skcrit._typing import Array, BoolArray, FloatArray, IntArray
 from skcrit.losses.base import Loss
 from skcrit.losses.symmetries import rescaled
 from skcrit.solvers._trust import adapted
+from skcrit.solvers._vectors import norm
 from skcrit.solvers.base import Solver
 from skcrit.solvers.natural_step import UNCHOSEN, natural_step
+from skcrit.solvers.signed_step import LONGEST
 from skcrit.solvers.state import State
 from skcrit.solvers.tolerance import squared_norm
 
@@ -33,11 +35,17 @@ _AGAIN = (_PATIENCE, 3 * _PATIENCE)
 _LAST_PATIENCE = 100
 _LAST_PROGRESS = 0.5
 
+# A descent makes progress too if the loss is lower than where progress was last noted,
+# and the point at least this many length scales away from there: along a bent valley
+# the gradient norm stays the same, and a descent that creeps hardly moves.
+_FAR = LONGEST
+
 # What is carried besides what the method carries.
 _WATCH = (
     "n_fallback",
     "n_waiting",
     "best",
+    "mark",
     "has_fallen",
     "fallback_index",
     "is_free",
@@ -60,6 +68,10 @@ class Fallback(Solver):
     again if 60 do not, the number of directions is chosen anew, because the search may
     be among critical points of other indices. If 100 steps do not, the search ends at
     the point at which the method was left, for example at a gradient-flat point.
+
+    A search that goes down in all directions makes progress in another way as well: if
+    its loss has fallen, and it has moved by half a length scale. Along a bent valley it
+    can go on like that for hundreds of iterations.
 
     Parameters
     ----------
@@ -102,7 +114,8 @@ class Fallback(Solver):
         count, best = np.zeros(n, dtype=int), np.full(n, np.inf)
         asked = index != UNCHOSEN
         trust = np.full(n, _least_trust(state))
-        watch = count, count, best, asked, index, ~asked, state.local.theta, trust
+        theta = state.local.theta
+        watch = count, count, best, theta, asked, index, ~asked, theta, trust
         carry = state.carry | dict(zip(_WATCH, watch, strict=True))
         return replace(state, carry=carry)
 
@@ -140,7 +153,9 @@ def _watched(loss: Loss, state: State) -> State:
     progress = np.where(carry["has_fallen"], _LAST_PROGRESS, _PROGRESS)
     better = squared <= progress * carry["best"]
     carry["best"] = np.where(better, squared, carry["best"])
+    better |= _gets_on(loss, state, carry["n_waiting"] + 1)
     carry["n_waiting"] = np.where(better, 0, carry["n_waiting"] + 1)
+    carry["mark"] = _chosen(loss, better, state.local.theta, carry["mark"])
     creeps = ~carry["has_fallen"] & (carry["n_waiting"] >= _PATIENCE)
     carry["has_fallen"] = carry["has_fallen"] | creeps
     begins = carry["has_fallen"] & (carry["n_fallback"] == 0)
@@ -156,6 +171,21 @@ def _watched(loss: Loss, state: State) -> State:
     again = carry["has_fallen"] & carry["is_free"] & np.isin(carry["n_waiting"], _AGAIN)
     carry["fallback_index"] = np.where(again, UNCHOSEN, carry["fallback_index"])
     return replace(state, carry=carry)
+
+
+def _gets_on(loss: Loss, state: State, n_waiting: IntArray) -> BoolArray:
+    """Return which descents have gone far when their patience would end."""
+    carry, fallen = state.carry, state.carry["has_fallen"]
+    own = carry.get("index_asked", np.full(len(fallen), UNCHOSEN))
+    index = np.where(fallen, carry["fallback_index"], own)
+    over = n_waiting >= np.where(fallen, _LAST_PATIENCE, _PATIENCE)
+    rows = np.flatnonzero(over & (index == 0))
+    result = np.zeros(len(fallen), dtype=bool)
+    if len(rows):
+        mark, here = (take_rows(a, rows) for a in (carry["mark"], state.local.theta))
+        far = norm((here - mark) / loss.asarray(loss.length_scale())) >= _FAR
+        result[rows] = far & to_host(loss.value(here) < loss.value(mark))
+    return result
 
 
 def _natural(loss: Loss, state: State) -> State:

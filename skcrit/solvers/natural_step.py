@@ -24,8 +24,9 @@ from skcrit.solvers.signed_step import LONGEST, signed_step
 # What stands in place of an index that the next step chooses.
 UNCHOSEN = -1
 
-# Smallest modulus by which a direction is scaled, relative to the largest; it shrinks
-# with the gradient, for quadratic convergence.
+# Smallest modulus by which a direction is scaled, relative to the largest. It shrinks
+# with the gradient, for quadratic convergence, and while steps are trusted that are
+# longer than the length of the loss: directions of small eigenvalues are long ones.
 _FLOOR = 1e-2
 
 # Dimension of the Krylov space where no dense Hessian is formed.
@@ -102,7 +103,7 @@ def _combined(
         signs,
         keep,
         gradient_norm=norm(pairs.components),
-        floor=_FLOOR,
+        floor=_FLOOR / np.maximum(trust, 1.0)[:, None],
         longest=np.full((len(trust), 1), LONGEST),
         bounds=bound / xp.where(length > 0, length, xp.ones_like(length)),
     )
