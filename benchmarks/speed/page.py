@@ -24,11 +24,12 @@ _TITLES = {
     ),
     "versus": (
         "Against scipy.optimize",
-        "The study's network, 100 starts on five descents, squared gradient norm below "
-        "1e-10 at the balanced point; counts and milliseconds are per start. A dense "
-        "Hessian counts as a product for each parameter. Our methods search from all "
-        "starts in one batch unless another size is given. SciPy's run one start after "
-        "the other, and do not know of the symmetries.",
+        "The study's network, 100 starts on five descents unless another number is "
+        "given, squared gradient norm below 1e-10 at the balanced point; counts and "
+        "milliseconds are per start. A dense Hessian counts as a product for each "
+        "parameter. Our methods search from all starts in one batch unless another "
+        "size is given. SciPy's run one start after the other, and do not know of the "
+        "symmetries.",
     ),
     "samples": (
         "Growth with the number of samples",
