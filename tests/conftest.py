@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -11,14 +10,12 @@ from . import _tally
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave out what only the long profile runs, what needs signals, or PyTorch."""
+    """Leave out what only the long profile runs, and what needs signals."""
     left_out = []
     if os.name != "posix":
         left_out += [item for item in items if item.get_closest_marker("posix")]
     if not _tally.LONG:
         left_out += [item for item in items if item.get_closest_marker("long")]
-    if find_spec("torch") is None:
-        left_out += [item for item in items if item.name.endswith(".TorchLoss")]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
