@@ -156,13 +156,12 @@ PARTS = {
 def main():
     """Measure the parts that are asked for, and write them to the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    # A default in this place would be looked up among the choices, as a whole.
-    parser.add_argument("parts", nargs="*", choices=list(PARTS))
+    parser.add_argument("--parts", nargs="+", choices=[*PARTS], default=[*PARTS])
     versions = (
         f"(`benchmarks/starts.py`, Python {platform.python_version()}, NumPy "
         f"{np.__version__}, skcrit {skcrit.__version__}.)"
     )
-    for part in parser.parse_args().parts or PARTS:
+    for part in parser.parse_args().parts:
         text = "\n".join(PARTS[part]())
         print(f"{part}\n{text}\n")
         page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
