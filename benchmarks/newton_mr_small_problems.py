@@ -48,6 +48,8 @@ def cell(problem, setting, draws=(0, 1)):
             init=TrajectoryStarts(n_trajectories=5, n_steps=3000),
             tol=1e-10,
             random_state=draw,
+            # The fallback would hide what settings do.
+            fallback=not setting,
             **setting,
         )
         with warnings.catch_warnings():

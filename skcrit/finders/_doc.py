@@ -60,7 +60,7 @@ fallback : bool, default=True
     Whether a search that is stuck, or whose squared gradient norm does not fall to a
     tenth in 20 iterations, continues with bounded Newton steps. These ascend along as
     many eigenvectors of the Hessian as have negative eigenvalues at that point. A
-    descent whose loss falls along a bent valley is left alone; see
+    descent along a bent valley goes on as long as its loss falls; see
     :class:`skcrit.solvers.Fallback`.
 """
 

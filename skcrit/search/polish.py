@@ -100,6 +100,7 @@ class _Run(Rows):
     ratio: FloatArray  # length of the next step relative to the last one
     first_ratio: FloatArray  # the same for the first step
     path: FloatArray  # sum of all lengths
+    slope: FloatArray  # norm of the gradient at the given point, in the unit of theta
     is_fresh: BoolArray  # whether the frame is that of the present point
     attempt: IntArray  # determines which directions are included
     n_slow: IntArray
@@ -155,6 +156,7 @@ def _begin(loss: Loss, theta: Array, scales: Scales, *how: Any) -> _Run:
         ratio=np.full(n, np.nan),
         first_ratio=np.full(n, np.nan),
         path=np.zeros(n),
+        slope=norm(frame.gradient / frame.unit),
         is_fresh=~frame.is_rough,
         attempt=np.zeros(n, dtype=int),
         n_slow=np.zeros(n, dtype=int),
@@ -292,9 +294,12 @@ def _watched(run: _Run, ratio: FloatArray, moved: BoolArray, old_step: Array) ->
     run.n_slow = np.where(moved, np.where(slow, run.n_slow + 1, 0), run.n_slow)
     onwards = dot(run.step, old_step) > 0
     lost = (run.code == RUNNING) & (run.n_slow >= _PATIENCE)
-    # Steps that lead further and further; at a degenerate point they are all short.
-    gone = np.where(onwards & (run.path > _SHORT), Status.ESCAPED, Status.UNCONFIRMED)
-    run.code = np.where(lost, gone, run.code)
+    # Steps that lead further and further, down a tail; at a degenerate point they are all
+    # short, and from where the Hessian is almost singular they climb.
+    down = norm(run.frame.gradient / run.frame.unit) <= run.slope
+    gone = onwards & (run.path > _SHORT) & down
+    code = np.where(gone, Status.ESCAPED, Status.UNCONFIRMED)
+    run.code = np.where(lost, code, run.code)
     return run
 
 

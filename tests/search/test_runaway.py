@@ -7,10 +7,13 @@ from sklearn.base import clone
 from skcrit import (
     GradNormFinder,
     LandscapeExplorer,
+    LinearAutoencoderLoss,
     NewtonMRFinder,
     NewtonTRFinder,
     SaddleDynamicsFinder,
+    TrajectoryStarts,
 )
+from skcrit.datasets import make_gaussian_spectrum
 from skcrit.exceptions import NotConvergedWarning
 from skcrit.losses import FunctionLoss
 
@@ -140,3 +143,24 @@ def test_logistic_regression_without_a_minimum_escapes(finder, unit):
     status = finder.results_["status"]
     assert not np.isin(status, ["MAX_ITER", "STALLED"]).any()
     assert np.sum(status == "ESCAPED") > 5
+
+
+@pytest.mark.parametrize("draw", [0, 1])
+@pytest.mark.filterwarnings("ignore::skcrit.NotConvergedWarning")
+def test_steps_that_climb_do_not_run_down_a_tail(draw):
+    # Critical points of three layers with unused units are flat to second order. From
+    # ends nearby, where 1e-10 is met already, Newton steps can go far up; a tenth of
+    # these searches counted as runaways, and their points were not refined again.
+    X = make_gaussian_spectrum(
+        500, eigenvalues=np.arange(6, 0, -1), exact=True, random_state=draw
+    )
+    finder = NewtonMRFinder(
+        LinearAutoencoderLoss((3, 2)),
+        n_starts=60,
+        init=TrajectoryStarts(n_trajectories=5, n_steps=3000),
+        tol=1e-10,
+        random_state=draw,
+    ).fit(X)
+    assert np.mean(finder.converged_) >= 0.95
+    truth = finder.loss_.analytical_spectrum()
+    assert truth.match(finder.critical_points_).identified.all()
