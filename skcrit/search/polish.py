@@ -294,8 +294,8 @@ def _watched(run: _Run, ratio: FloatArray, moved: BoolArray, old_step: Array) ->
     run.n_slow = np.where(moved, np.where(slow, run.n_slow + 1, 0), run.n_slow)
     onwards = dot(run.step, old_step) > 0
     lost = (run.code == RUNNING) & (run.n_slow >= _PATIENCE)
-    # Steps that lead further and further, down a tail; at a degenerate point they are all
-    # short, and from where the Hessian is almost singular they climb.
+    # Steps that lead further and further, down a tail; at a degenerate point they are
+    # all short, and from where the Hessian is almost singular they climb.
     down = norm(run.frame.gradient / run.frame.unit) <= run.slope
     gone = onwards & (run.path > _SHORT) & down
     code = np.where(gone, Status.ESCAPED, Status.UNCONFIRMED)
