@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 from skcrit import NotConvergedWarning
 from skcrit._backend import one_blas_thread
 from skcrit.search.index_bounds import bound_index
-from skcrit.search.problem import pose
+from skcrit.search.scales import natural_scales
 
 # Eigenvalues down to this count as negative in the follow-up study.
 COARSE = 1e-3
@@ -102,9 +102,7 @@ def bounds_at(loss, theta):
         One row.
     """
     with one_blas_thread():
-        problem = pose(loss)
-        inside = problem.loss.asarray(problem.into(theta[None]))
-        return bound_index(problem.loss, inside, problem.scales)
+        return bound_index(loss, loss.asarray(theta[None]), natural_scales(loss))
 
 
 def enlarged_digits(n_samples):

@@ -105,6 +105,7 @@ class DataCoordinates(Coordinates):
         inner._targets.values = goals / units.goal_unit
         inner._prepare_device()
         super().__init__(inner)
+        self.users = loss  # as a function of the parameters of the user
         shifts = [np.zeros(shape) for shape in loss._shapes]
         if loss.fit_intercept:
             shifts[-1][:, -1] = units.goal_middle
@@ -112,13 +113,20 @@ class DataCoordinates(Coordinates):
         self._shift = loss.asarray(shift)
         self._factors = loss.asarray(units.factors(loss._shapes))
         self._middle = loss.asarray(units.middle)
-        inner._outside = self._factors, self._middle
+        inner._outside = self
 
     def into(self, theta: Array) -> Array:  # noqa: D102 (documented in Coordinates)
         return (self._recentred(theta, self._middle) - self._shift) / self._factors
 
     def back(self, theta: Array) -> Array:  # noqa: D102
         return self._recentred(theta * self._factors + self._shift, -self._middle)
+
+    def gradient_back(self, gradient: Array) -> Array:
+        """Express gradients of the loss in the coordinates of the user."""
+        middle = self._middle
+        return _with_first_layer(
+            self.loss, gradient / self._factors, lambda W, b: [W + b * middle, b]
+        )
 
     def _recentred(self, theta: Array, middle: Array) -> Array:
         """Add what the middles contribute to the intercepts of the first layer."""
@@ -128,12 +136,6 @@ class DataCoordinates(Coordinates):
             return [W, b + total(W * middle, axis=-1, keepdims=True)]
 
         return _with_first_layer(self.loss, theta, add)
-
-
-def gradient_outside(loss: Any, gradient: Array) -> Array:
-    """Express gradients of a loss in such coordinates in those of the user."""
-    factors, middle = loss._outside
-    return _with_first_layer(loss, gradient / factors, lambda W, b: [W + b * middle, b])
 
 
 def _with_first_layer(

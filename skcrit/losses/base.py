@@ -283,6 +283,10 @@ class Loss(Provable, BaseEstimator, ABC):
         """Express gradients in the coordinates of the user, see coordinates."""
         return gradient
 
+    def _users_loss(self, theta: Array) -> tuple[Loss, Array]:
+        """Return the loss and points in coordinates with the user's spectra."""
+        return self, theta
+
     def curvature(self, theta: Array) -> FloatArray:
         """Estimate the size of the Hessian around points, to choose lengths of steps.
 

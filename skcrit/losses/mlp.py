@@ -20,7 +20,6 @@ from skcrit.losses._activations import ACTIVATIONS
 from skcrit.losses._mlp_coordinates import (
     DataCoordinates,
     DataUnits,
-    gradient_outside,
     units_of_data,
 )
 from skcrit.losses._mlp_estimators import ConvertsEstimators
@@ -297,9 +296,10 @@ class MLPLoss(
             ``theta`` itself if the data are about standardised: standard deviations
             between 1/8 and 8, and means up to 8. Otherwise the parameters for
             standardised data, an affine function of ``theta``. Searches begin and take
-            place there, and distances are those there. Points, gradient norms and a
-            number for the tolerance are in the unit of ``theta``. Critical points and
-            their indices are the same, with a penalty too: it keeps its unit.
+            place there, and distances are those there. Points, gradient norms, a
+            number for the tolerance, and shares of the eigenvalues of large Hessians
+            are those of ``theta``. Critical points and their indices are the same, with
+            a penalty too: it keeps its unit.
 
         Notes
         -----
@@ -315,7 +315,14 @@ class MLPLoss(
         return Coordinates(self) if units.are_usual else DataCoordinates(self, units)
 
     def _users_gradient(self, gradient: Array) -> Array:
-        return gradient if self._units is None else gradient_outside(self, gradient)
+        return (
+            gradient if self._units is None else self._outside.gradient_back(gradient)
+        )
+
+    def _users_loss(self, theta: Array) -> tuple[Any, Array]:
+        if self._units is None:
+            return self, theta
+        return self._outside.users, self._outside.back(theta)
 
     def third_derivative(self, theta: Array, u: Array, v: Array) -> Array:
         """Contract the third derivative with two directions.

@@ -37,7 +37,7 @@ from skcrit.search.polish import (
     polish,
     without_false_tangents,
 )
-from skcrit.search.scales import Scales
+from skcrit.search.scales import Scales, natural_scales
 from skcrit.search.tails import fades
 from skcrit.solvers._vectors import norm
 from skcrit.solvers.status import Status
@@ -121,7 +121,10 @@ def _bounded(
 ) -> Description:
     """Bound the index of points whose Hessian is too large to be formed."""
     part = result.take(rows)
-    found = bound_index(loss, loss.asarray(part.point), scales)
+    # Shares refer to a level, on which the coordinates have an influence.
+    users, points = loss._users_loss(loss.asarray(part.point))
+    scales = scales if users is loss else natural_scales(users)
+    found = bound_index(users, points, scales)
     part.morse_index_low, part.inertia = found.n_below, found.inertia
     # Relative to the level of the shares, which is the level of rounding if it is
     # resolved.

@@ -10,6 +10,10 @@ from sklearn.preprocessing import scale
 
 from skcrit import GradNormFinder, MLPLoss, NewtonMRFinder
 from skcrit.exceptions import NotConvergedWarning
+from skcrit.search import describe as module
+from skcrit.search.describe import describe
+from skcrit.search.index_bounds import bound_index
+from skcrit.search.scales import natural_scales
 from skcrit.starts import GaussianStarts, make_starts
 
 
@@ -191,3 +195,27 @@ def test_gradient_norms_are_those_of_the_user(data, tol):
     if tol != "auto":
         assert np.any(finder.converged_)
         assert np.all(got[finder.converged_] <= tol)
+
+
+def test_shares_of_large_hessians_are_those_of_the_user(data, rng, monkeypatch):
+    # They refer to a level relative to the largest eigenvalue, which is another one in
+    # other units. The search hands a copy to its workers.
+    monkeypatch.setattr(module, "MAX_DENSE_FORMED", 5)
+    loss = MLPLoss((2,), alpha=0.1).fit(*data)
+    theta = loss.draw_starts([rng, rng])
+    coordinates = loss.coordinates()
+    inside = pickle.loads(pickle.dumps(coordinates.loss))
+    found = describe(
+        inside,
+        coordinates.into(theta),
+        np.zeros(2, dtype=int),
+        np.ones(2, dtype=bool),
+        natural_scales(inside),
+    )
+    expected = bound_index(loss, theta, natural_scales(loss))
+    np.testing.assert_allclose(found.inertia.share, expected.inertia.share, atol=1e-9)
+    np.testing.assert_allclose(found.inertia.level, expected.inertia.level, rtol=1e-6)
+    values = np.linalg.eigvalsh(loss.hessian(theta))
+    share = np.mean(values < -found.inertia.level[:, None] * values[:, -1:], axis=1)
+    assert np.all(found.index_fraction_low <= share + 1e-12)
+    assert np.all(share <= found.index_fraction_high + 1e-12)
