@@ -30,6 +30,7 @@ def loss():
 
 
 @pytest.mark.parametrize("Finder", FINDERS)
+# The first start lies where the loss is not defined.
 @pytest.mark.filterwarnings("ignore::skcrit.NotConvergedWarning")
 def test_searches_turn_back_from_the_edge(Finder, loss):
     starts = np.random.default_rng(0).uniform(0.01, 8, size=(20, 2))
@@ -42,6 +43,7 @@ def test_searches_turn_back_from_the_edge(Finder, loss):
     assert finder.morse_indices_.tolist() == [0]
 
 
+# Most random starts do.
 @pytest.mark.filterwarnings("ignore::skcrit.NotConvergedWarning")
 def test_explorer_begins_at_random_in_spite_of_the_edge(loss):
     explorer = LandscapeExplorer(random_state=0, max_searches=100).fit(loss)

@@ -145,6 +145,7 @@ def test_logistic_regression_without_a_minimum_escapes(finder, unit):
     assert np.sum(status == "ESCAPED") > 5
 
 
+# At most three of 60 do not converge.
 @pytest.mark.parametrize("draw", [0, 1])
 @pytest.mark.filterwarnings("ignore::skcrit.NotConvergedWarning")
 def test_steps_that_climb_do_not_run_down_a_tail(draw):
